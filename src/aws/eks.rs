@@ -1,0 +1,223 @@
+//! EKS: looking at an association, and moving it. One pair of clients for each region, made when first needed.
+//!
+//! Every call goes through [`Eks::send`]; whatever paces calls belongs there, in front of the SDK.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_eks::Client;
+use aws_sdk_eks::config::{Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_eks::operation::RequestId;
+use aws_sdk_eks::types::PodIdentityAssociation;
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_types::retry::RetryConfig;
+use tokio::time::Instant;
+
+use super::error::CallError;
+use super::{behavior_version, own_retry_partition, timeouts};
+use crate::arn::{AssociationArn, RoleArn};
+use crate::association::Association;
+use crate::classify::ErrorClass;
+use crate::settings::Settings;
+use crate::time::Timestamp;
+use crate::token::Token;
+
+/// An update leaves at most this long after the Describe that justifies it was answered (guarantee 2).
+pub const OBSERVATION_AGE_MAX: Duration = Duration::from_secs(5);
+/// All attempts at one update together. An update that leaves at once has its last attempt within
+/// [`OBSERVATION_AGE_MAX`]; what comes later describes again.
+pub const UPDATE_OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
+/// How old an observation may be when the update's first attempt leaves: what the two above leave over.
+const OBSERVATION_AGE_AT_START_MAX: Duration =
+    OBSERVATION_AGE_MAX.checked_sub(UPDATE_OPERATION_TIMEOUT).expect("an update fits into the window");
+/// All attempts at one Describe together.
+pub const DESCRIBE_OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
+/// EKS has been seen to take up to two seconds for an answer.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Attempts at one call, the first one included. What outlasts them is tried again, from the Describe on, by the caller.
+const ATTEMPTS: u32 = 4;
+
+/// The EKS clients of all regions.
+#[derive(Debug)]
+pub struct Eks {
+    template: ClientTemplate,
+    regions: Mutex<HashMap<String, RegionClients>>,
+}
+
+/// The two clients of a region differ in how long one operation may take.
+#[derive(Debug, Clone)]
+struct RegionClients {
+    describe: Client,
+    update: Client,
+}
+
+/// An association as Describe showed it, and when.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    pub association: Association,
+    answered_at: Instant,
+}
+
+/// What EKS answered to an update.
+#[derive(Debug, Clone)]
+pub struct Updated {
+    pub association: Association,
+    pub request_id: Option<String>,
+}
+
+/// Why an update brought no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateError {
+    /// The observation had become too old to justify a write. Nothing was sent.
+    #[error("the association was looked at too long ago")]
+    Stale,
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+impl Eks {
+    #[must_use]
+    pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource) -> Self {
+        let template = ClientTemplate { settings: settings.clone(), http_client, clock };
+        Self { template, regions: Mutex::default() }
+    }
+
+    /// What EKS says of the association now; `None` where it does not know it.
+    ///
+    /// # Errors
+    /// Any other error, after the SDK's retries.
+    pub async fn describe(&self, arn: &AssociationArn) -> Result<Option<Observed>, CallError> {
+        const OPERATION: &str = "describe association";
+        let call = self
+            .region(arn.region())
+            .describe
+            .describe_pod_identity_association()
+            .cluster_name(arn.cluster_name())
+            .association_id(arn.association_id());
+        match Self::send(call.send()).await {
+            Ok(output) => {
+                let association = association(arn, output.association(), OPERATION)?;
+                Ok(Some(Observed { association, answered_at: Instant::now() }))
+            }
+            Err(error) => {
+                let error = CallError::new(OPERATION, subject(arn), &error);
+                if error.class == ErrorClass::NotFound { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+
+    /// Sets the association's role, and nothing else. `observed` is the Describe that justifies it.
+    ///
+    /// # Errors
+    /// [`UpdateError::Stale`] where `observed` is too old; else what EKS answered, after the SDK's retries. After a
+    /// passing error it is unknown whether the update took effect.
+    pub async fn update_role(
+        &self,
+        observed: &Observed,
+        new_role: &RoleArn,
+        token: &Token,
+    ) -> Result<Updated, UpdateError> {
+        const OPERATION: &str = "update association";
+        if observed.answered_at.elapsed() > OBSERVATION_AGE_AT_START_MAX {
+            return Err(UpdateError::Stale);
+        }
+        let arn = &observed.association.association_arn;
+        let call = self
+            .region(arn.region())
+            .update
+            .update_pod_identity_association()
+            .cluster_name(arn.cluster_name())
+            .association_id(arn.association_id())
+            .role_arn(new_role.as_str())
+            .client_request_token(token.as_str());
+        let output = Self::send(call.send()).await.map_err(|error| CallError::new(OPERATION, subject(arn), &error))?;
+        Ok(Updated {
+            association: association(arn, output.association(), OPERATION)?,
+            request_id: output.request_id().map(str::to_owned),
+        })
+    }
+
+    /// The one way out to EKS.
+    async fn send<T>(call: impl Future<Output = T>) -> T {
+        call.await
+    }
+
+    fn region(&self, region: &str) -> RegionClients {
+        // The map is whole after every statement, so that a panic elsewhere leaves nothing to fear.
+        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
+        match regions.get(region) {
+            Some(clients) => clients.clone(),
+            None => regions.entry(region.to_owned()).or_insert(self.template.clients(region)).clone(),
+        }
+    }
+}
+
+/// What the clients of all regions have in common.
+#[derive(Debug)]
+struct ClientTemplate {
+    settings: Settings,
+    http_client: SharedHttpClient,
+    clock: SharedTimeSource,
+}
+
+impl ClientTemplate {
+    fn clients(&self, region: &str) -> RegionClients {
+        let mut config = aws_sdk_eks::Config::builder()
+            .behavior_version(behavior_version())
+            .region(Region::new(region.to_owned()))
+            .credentials_provider(SharedCredentialsProvider::new(self.settings.credentials.clone()))
+            .http_client(self.http_client.clone())
+            .time_source(self.clock.clone())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .retry_partition(own_retry_partition("eks"));
+        if let Some(url) = &self.settings.eks_endpoint {
+            config = config.endpoint_url(url);
+        }
+        let client =
+            |operation| Client::from_conf(config.clone().timeout_config(timeouts(ATTEMPT_TIMEOUT, operation)).build());
+        RegionClients { describe: client(DESCRIBE_OPERATION_TIMEOUT), update: client(UPDATE_OPERATION_TIMEOUT) }
+    }
+}
+
+fn subject(arn: &AssociationArn) -> String {
+    format!("{} in cluster {} in {}", arn.association_id(), arn.cluster_name(), arn.region())
+}
+
+/// Reads an answer. Members that every answer carries must be there; that the answer is about the association that was
+/// asked for is checked, since everything rests on it.
+fn association(
+    arn: &AssociationArn,
+    answer: Option<&PodIdentityAssociation>,
+    operation: &'static str,
+) -> Result<Association, CallError> {
+    let malformed = |problem: String| CallError::malformed_answer(operation, subject(arn), problem);
+    let answer = answer.ok_or_else(|| malformed("the answer has no association".to_owned()))?;
+    let required = |member: Option<&str>, name: &str| {
+        member.map(str::to_owned).ok_or_else(|| malformed(format!("the answer has no {name}")))
+    };
+    let present = |member: Option<&str>| member.filter(|text| !text.is_empty()).map(str::to_owned);
+    let association_id = required(answer.association_id(), "associationId")?;
+    if association_id != arn.association_id() {
+        return Err(malformed(format!("the answer is about {association_id}")));
+    }
+    let modified_at = answer.modified_at().ok_or_else(|| malformed("the answer has no modifiedAt".to_owned()))?;
+    Ok(Association {
+        association_arn: arn.clone(),
+        namespace: required(answer.namespace(), "namespace")?,
+        service_account: required(answer.service_account(), "serviceAccount")?,
+        role_arn: required(answer.role_arn(), "roleArn")?,
+        target_role_arn: present(answer.target_role_arn()),
+        disable_session_tags: answer.disable_session_tags(),
+        policy: present(answer.policy()),
+        external_id: present(answer.external_id()),
+        owner_arn: present(answer.owner_arn()),
+        tags: answer.tags().into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect(),
+        created_at: answer.created_at().and_then(timestamp),
+        modified_at: timestamp(modified_at).ok_or_else(|| malformed(format!("modifiedAt {modified_at:?}")))?,
+    })
+}
+
+fn timestamp(time: &aws_sdk_eks::primitives::DateTime) -> Option<Timestamp> {
+    time.to_millis().ok().map(Timestamp::from_millis)
+}

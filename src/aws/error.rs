@@ -1,0 +1,67 @@
+//! From a typed SDK error to a classified one. This is the last place where the SDK's type is known, and the only one
+//! that looks into it.
+
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::RequestId;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use crate::classify::{ErrorClass, Failure, classify};
+
+/// A call to AWS that failed, after the SDK's own retries.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{operation} {subject}: {}{message}", code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default())]
+pub struct CallError {
+    /// What was being done, in words: `update association`.
+    pub operation: &'static str,
+    /// What it was done to: `a-1 in cluster prod`.
+    pub subject: String,
+    pub class: ErrorClass,
+    pub code: Option<String>,
+    pub message: String,
+    pub request_id: Option<String>,
+}
+
+impl CallError {
+    /// Classifies `error`, which came of doing `operation` to `subject`.
+    pub fn new<E>(operation: &'static str, subject: impl Into<String>, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        SdkError<E, HttpResponse>: RequestId,
+    {
+        let code = error.code().map(str::to_owned);
+        let message = error.message().map(str::to_owned);
+        let class = match error {
+            // The request never left: repeating it gives the same again.
+            SdkError::ConstructionFailure(_) => ErrorClass::Terminal,
+            // An answer that cannot be read says nothing about whether the call took effect, whatever its status.
+            SdkError::ResponseError(_) | SdkError::TimeoutError(_) | SdkError::DispatchFailure(_) => {
+                ErrorClass::Transient
+            }
+            _ => classify(Failure {
+                code: code.as_deref(),
+                status: error.raw_response().map(|response| response.status().as_u16()),
+                message: message.as_deref(),
+            }),
+        };
+        Self {
+            operation,
+            subject: subject.into(),
+            class,
+            message: message.unwrap_or_else(|| DisplayErrorContext(error).to_string()),
+            request_id: error.request_id().map(str::to_owned),
+            code,
+        }
+    }
+
+    /// An answer of AWS that breaks its own contract.
+    pub fn malformed_answer(operation: &'static str, subject: impl Into<String>, problem: String) -> Self {
+        Self {
+            operation,
+            subject: subject.into(),
+            class: ErrorClass::Terminal,
+            code: Some("MalformedAnswer".to_owned()),
+            message: problem,
+            request_id: None,
+        }
+    }
+}

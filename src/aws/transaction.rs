@@ -1,0 +1,72 @@
+//! DynamoDB transactions: all or nothing, tried again while only another transaction stood in the way.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
+
+use super::error::CallError;
+use super::ledger::Ledger;
+use crate::classify::{ErrorClass, Failure, classify};
+
+/// A transaction that met another one is cancelled, not queued. Ours conflict only with each other's short ones, so a few
+/// tries are plenty.
+const TRANSACTION_TRIES: u32 = 8;
+/// Doubled after each try.
+const TRANSACTION_BACKOFF: Duration = Duration::from_millis(50);
+/// A transaction that was cancelled for a condition of ours, with DynamoDB's reason for each item.
+pub(super) enum Transacted {
+    Done,
+    Cancelled(Vec<CancellationReason>),
+}
+
+impl Ledger {
+    /// Writes all of `items` or none, and tries again while only other transactions or throttles stood in the way.
+    pub(super) async fn transact(
+        &self,
+        operation: &'static str,
+        subject: &str,
+        items: Vec<TransactWriteItem>,
+    ) -> Result<Transacted, CallError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let sent = self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
+            let Err(error) = sent else { return Ok(Transacted::Done) };
+            let reasons = match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                    cancelled.cancellation_reasons().to_vec()
+                }
+                _ => vec![],
+            };
+            if reasons.iter().any(is_condition) {
+                return Ok(Transacted::Cancelled(reasons));
+            }
+            // An unknown reason is taken for a definitive one, like an unknown code of a plain bad request.
+            let passing = |code| classify(Failure { code: Some(code), status: Some(400), message: None }).is_passing();
+            let in_the_way = reasons.iter().filter_map(CancellationReason::code).any(passing);
+            let mut call = CallError::new(operation, subject, &error);
+            if in_the_way {
+                call.class = ErrorClass::Throttled;
+            }
+            if !call.class.is_passing() || tries == TRANSACTION_TRIES {
+                return Err(call);
+            }
+            tokio::time::sleep(TRANSACTION_BACKOFF * 2_u32.pow(tries - 1)).await;
+        }
+    }
+}
+
+/// Whether a transaction was cancelled because the condition of this item did not hold.
+pub(super) fn is_condition(reason: &CancellationReason) -> bool {
+    reason.code() == Some("ConditionalCheckFailed")
+}
+
+/// An item of a transaction; the builders only fail where a required member was left out.
+pub(super) fn built<E: std::fmt::Display>(
+    operation: &'static str,
+    subject: &str,
+    item: Result<TransactWriteItem, E>,
+) -> Result<TransactWriteItem, CallError> {
+    item.map_err(|error| CallError::malformed_answer(operation, subject, error.to_string()))
+}

@@ -1,0 +1,31 @@
+//! The `rotate` function's bootstrap: settings → clients → run.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::ExitCode;
+
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use rerole::aws::tls::http_client;
+use rerole::handler::Handler;
+use rerole::settings::Settings;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    rerole::logging::init(Settings::log_filter().as_deref());
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the function cannot start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), lambda_runtime::Error> {
+    let settings = Settings::from_env()?;
+    let clock = SharedTimeSource::new(SystemTimeSource::new());
+    let handler = &Handler::new(&settings, http_client(&settings)?, clock);
+    run(service_fn(|event: LambdaEvent<Value>| handler.invoke(event))).await
+}

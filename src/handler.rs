@@ -1,0 +1,182 @@
+//! What Lambda calls: a payload in, a reply or an error out. An error means "deliver this event again".
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_smithy_async::time::SharedTimeSource;
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{Instrument, error, info, info_span, warn};
+
+use crate::arn::{RoleArn, function_account};
+use crate::aws::Aws;
+use crate::aws::error::CallError;
+use crate::aws::ledger::Opened;
+use crate::intake::{Intake, event_id, read};
+use crate::record::Reply;
+use crate::request::{Rejection, RotationId, RotationRequest};
+use crate::rotation::{DEADLINE_RESERVE, LEASE, Slice, SliceError};
+use crate::settings::Settings;
+use crate::status::{Counts, Status};
+use crate::time::Timestamp;
+
+/// The rotate function: clients and settings, made once and used for every event.
+#[derive(Debug)]
+pub struct Handler {
+    aws: Aws,
+    role_path: String,
+    max_concurrency: usize,
+}
+
+/// What Lambda says of an invocation, beside its payload.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The account that the function runs in, where its ARN tells.
+    pub own_account: Option<String>,
+    /// When Lambda ends the function.
+    pub deadline: Timestamp,
+}
+
+/// Why an event has to be delivered again. What is settled by then stays settled.
+#[derive(Debug, thiserror::Error)]
+pub enum HandlerError {
+    #[error("rotation {rotation_id} has to wait: {holder} has {role} in hand")]
+    Busy { rotation_id: RotationId, role: RoleArn, holder: String },
+    #[error(
+        "rotation {rotation_id} is not at its end: {reason}; {} of {} associations are pending, and the next delivery of \
+         the event carries on", counts.pending, counts.total
+    )]
+    Unfinished { rotation_id: RotationId, reason: SliceError, counts: Counts },
+    #[error("rotation {rotation_id} could not be opened: {error}")]
+    Unopened { rotation_id: RotationId, error: CallError },
+    #[error("the rejection of event {event_id} could not be recorded ({rejection}): {error}")]
+    Unrecorded { event_id: String, rejection: Rejection, error: CallError },
+    #[error(
+        "{left:?} are left of this invocation, and {DEADLINE_RESERVE:?} are needed to begin; raise the function's timeout"
+    )]
+    TooLate { left: Duration },
+}
+
+impl From<HandlerError> for Diagnostic {
+    /// The variant's name is the error type that Step Functions, alarms and people match on.
+    fn from(error: HandlerError) -> Self {
+        let error_type = match &error {
+            HandlerError::Busy { .. } => "Busy",
+            HandlerError::Unfinished { .. } => "Unfinished",
+            HandlerError::Unopened { .. } => "Unopened",
+            HandlerError::Unrecorded { .. } => "Unrecorded",
+            HandlerError::TooLate { .. } => "TooLate",
+        };
+        Self { error_type: error_type.to_owned(), error_message: error.to_string() }
+    }
+}
+
+impl Handler {
+    /// Makes the clients; no call is made. The HTTP client and the clock are the edges to the world.
+    #[must_use]
+    pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource) -> Self {
+        Self {
+            aws: Aws::new(settings, http_client, clock),
+            role_path: settings.role_path.clone(),
+            max_concurrency: settings.max_concurrency,
+        }
+    }
+
+    /// Handles an event as the Lambda runtime hands it over.
+    ///
+    /// # Errors
+    /// See [`HandlerError`].
+    pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Reply, HandlerError> {
+        let invocation = Invocation {
+            own_account: function_account(&event.context.invoked_function_arn).map(str::to_owned),
+            deadline: event.context.deadline().into(),
+        };
+        Box::pin(self.handle(&event.payload, &invocation)).await
+    }
+
+    /// Handles a payload.
+    ///
+    /// # Errors
+    /// See [`HandlerError`].
+    pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<Reply, HandlerError> {
+        match read(payload, invocation.own_account.as_deref(), &self.role_path) {
+            Intake::Ignore { detail_type } => {
+                info!(detail_type, "event of another kind ignored");
+                Ok(Reply::Ignored { ignored_detail_type: detail_type })
+            }
+            Intake::Reject { event_id, rejection } => self.reject(&event_id, rejection, payload).await,
+            Intake::Rotate(request) => {
+                let span = info_span!("rotation", rotationId = %request.ledger_key());
+                Box::pin(self.rotate(&request, payload, invocation)).instrument(span).await
+            }
+        }
+    }
+
+    async fn rotate(
+        &self,
+        request: &RotationRequest,
+        payload: &Value,
+        invocation: &Invocation,
+    ) -> Result<Reply, HandlerError> {
+        let rotation_id = request.rotation_id.clone();
+        let (now, asked_at) = (self.aws.now(), Instant::now());
+        let left = invocation.deadline.since(now);
+        if left < DEADLINE_RESERVE {
+            return Err(HandlerError::TooLate { left });
+        }
+        let opened = self.aws.ledger.open(request, now, now + LEASE).await;
+        let opened = opened.map_err(|error| HandlerError::Unopened { rotation_id: rotation_id.clone(), error })?;
+        match opened {
+            Opened::Ours(record) => {
+                info!(fence = record.fence, old_role = %request.old_role_arn, new_role = %request.new_role_arn, "rotation opened");
+                let slice = Slice::new(&self.aws, *record, asked_at, asked_at + left, self.max_concurrency);
+                match Box::pin(slice.run()).await {
+                    Ok(record) => {
+                        info!(status = ?record.status, reason = record.reason, counts = ?record.counts, "rotation finished");
+                        Ok(Reply::Finished(Box::new(record.summary())))
+                    }
+                    Err((reason, counts)) => {
+                        let unfinished = HandlerError::Unfinished { rotation_id, reason, counts };
+                        warn!("{unfinished}");
+                        Err(unfinished)
+                    }
+                }
+            }
+            Opened::Finished(record) => {
+                info!(status = ?record.status, "rotation was finished by an earlier delivery");
+                Ok(Reply::Finished(Box::new(record.summary())))
+            }
+            Opened::AlreadyRunning => {
+                info!("another invocation is at work on this rotation");
+                Ok(Reply::AlreadyRunning { rotation_id, already_running: true })
+            }
+            Opened::OtherRequest(found) => {
+                let allowed = format!(
+                    "an id of its own: rotation {rotation_id} began at {} with another request ({} to {})",
+                    found.started_at, found.old_role_arn, found.new_role_arn
+                );
+                let rejection = Rejection::new("detail.rotationId", &Value::from(rotation_id.as_str()), allowed);
+                self.reject(&event_id(payload), rejection, payload).await
+            }
+            Opened::RoleLocked { role, holder } => {
+                let busy = HandlerError::Busy { rotation_id, role, holder: format!("rotation {holder}") };
+                warn!("{busy}");
+                Err(busy)
+            }
+        }
+    }
+
+    /// Records an event that may not run. The invocation succeeds: delivering the event again cannot help.
+    async fn reject(&self, event_id: &str, rejection: Rejection, payload: &Value) -> Result<Reply, HandlerError> {
+        error!(event_id, reason = %rejection, "event rejected");
+        match self.aws.ledger.reject(event_id, &rejection, payload, self.aws.now()).await {
+            Ok(()) => Ok(Reply::Rejected {
+                event_id: event_id.to_owned(),
+                status: Status::Rejected,
+                reason: rejection.to_string(),
+            }),
+            Err(error) => Err(HandlerError::Unrecorded { event_id: event_id.to_owned(), rejection, error }),
+        }
+    }
+}

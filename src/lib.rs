@@ -1,0 +1,27 @@
+//! rerole moves every EKS Pod Identity association from one IAM role to another when the role is replaced.
+//!
+//! The modules at the top are the core: decisions as plain functions over plain types, without AWS, clock, environment or
+//! I/O. [`aws`] talks to AWS, [`rotation`] carries one rotation through, and [`handler`] is what Lambda calls.
+//! ARCHITECTURE.md has the map.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub mod arn;
+pub mod association;
+pub mod classify;
+pub mod decide;
+pub mod intake;
+pub mod max_errors;
+pub mod outcome;
+pub mod record;
+pub mod request;
+pub mod scope;
+pub mod status;
+pub mod time;
+pub mod token;
+
+pub mod aws;
+pub mod handler;
+pub mod logging;
+pub mod rotation;
+pub mod settings;

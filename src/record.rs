@@ -1,0 +1,132 @@
+//! The rotation's own item in the ledger, and what an invocation returns.
+
+use serde::{Deserialize, Serialize};
+
+use crate::arn::RoleArn;
+use crate::request::{RotationId, RotationRequest};
+use crate::status::{Counts, Status};
+use crate::time::Timestamp;
+
+/// Sort key of the rotation's item.
+pub const ROTATION_ENTRY: &str = "rotation";
+/// Sort key of a role's lock.
+pub const LOCK_ENTRY: &str = "lock";
+
+/// Partition key of the lock on a role.
+#[must_use]
+pub fn lock_key(role: &RoleArn) -> String {
+    format!("role/{role}")
+}
+
+/// The item `(rotationId, "rotation")`: the rotation, its request, lease and fence. It is there from the moment that the
+/// rotation was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotationRecord {
+    /// The ledger key: `dry-run/<id>` for a dry run.
+    pub rotation_id: String,
+    pub entry: String,
+    pub status: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub old_role_arn: RoleArn,
+    pub new_role_arn: RoleArn,
+    pub request: RotationRequest,
+    pub counts: Counts,
+    pub started_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_role_in_use_until: Option<Timestamp>,
+    /// Present while an invocation works on the rotation: until when it may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Timestamp>,
+    /// Grows each time the lease changes hands.
+    pub fence: u64,
+    /// Why the rotation stopped early. From then on associations are only looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// For how long earlier slices have waited for the new role, in milliseconds.
+    #[serde(default)]
+    pub role_not_ready_ms: u64,
+}
+
+impl RotationRecord {
+    /// A rotation that begins at `now` and is leased until `lease_until`.
+    #[must_use]
+    pub fn opening(request: &RotationRequest, now: Timestamp, lease_until: Timestamp) -> Self {
+        Self {
+            rotation_id: request.ledger_key(),
+            entry: ROTATION_ENTRY.to_owned(),
+            status: Status::Planning,
+            reason: None,
+            old_role_arn: request.old_role_arn.clone(),
+            new_role_arn: request.new_role_arn.clone(),
+            request: request.clone(),
+            counts: Counts::default(),
+            started_at: now,
+            finished_at: None,
+            old_role_in_use_until: None,
+            lease_until: Some(lease_until),
+            fence: 1,
+            stopped: None,
+            role_not_ready_ms: 0,
+        }
+    }
+
+    /// Whether an invocation may be at work on it.
+    #[must_use]
+    pub fn is_leased_at(&self, now: Timestamp) -> bool {
+        self.lease_until.is_some_and(|until| now < until)
+    }
+
+    /// What an invocation that found or brought the rotation to its end returns.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary {
+            rotation_id: self.request.rotation_id.clone(),
+            status: self.status,
+            reason: self.reason.clone(),
+            dry_run: self.request.dry_run,
+            old_role_arn: self.old_role_arn.clone(),
+            new_role_arn: self.new_role_arn.clone(),
+            counts: self.counts,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+            old_role_in_use_until: self.old_role_in_use_until,
+        }
+    }
+}
+
+/// The result of a rotation, as the invocation returns it. Absent values are null, so that readers find every name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    pub rotation_id: RotationId,
+    pub status: Status,
+    pub reason: Option<String>,
+    pub dry_run: bool,
+    pub old_role_arn: RoleArn,
+    pub new_role_arn: RoleArn,
+    pub counts: Counts,
+    pub started_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+    pub old_role_in_use_until: Option<Timestamp>,
+}
+
+/// What an invocation that succeeds returns.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Reply {
+    /// The rotation is at its end: now, or since an earlier delivery.
+    Finished(Box<Summary>),
+    /// Another invocation is at work on the same rotation.
+    #[serde(rename_all = "camelCase")]
+    AlreadyRunning { rotation_id: RotationId, already_running: bool },
+    /// The event may not run. It is recorded under `rejected/<event id>`.
+    #[serde(rename_all = "camelCase")]
+    Rejected { event_id: String, status: Status, reason: String },
+    /// Another kind of event.
+    #[serde(rename_all = "camelCase")]
+    Ignored { ignored_detail_type: String },
+}

@@ -1,0 +1,314 @@
+//! One association, from its pending row to its settled one: Describe → decide → Update → settle.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use super::Slice;
+use super::progress::Stop;
+use crate::association::Association;
+use crate::aws::eks::{Observed, UpdateError, Updated};
+use crate::aws::error::CallError;
+use crate::classify::ErrorClass;
+use crate::decide::{Action, decide};
+use crate::outcome::{Ending, Outcome, Row, RowError, Settled};
+use crate::token::Token;
+
+/// Passing errors of one association, each after the SDK's own retries, before it is left to the next slice.
+const PASSING_ERRORS_MAX: u32 = 8;
+/// First pause after a passing error; doubled each time, up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(500);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// First pause after EKS could not use the new role; doubled each time, up to [`ROLE_PAUSE_MAX`].
+const ROLE_PAUSE_MIN: Duration = Duration::from_secs(1);
+const ROLE_PAUSE_MAX: Duration = Duration::from_secs(15);
+/// While the decision to stop is being recorded.
+const STOP_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the attempts at one association have come to so far, in this slice.
+#[derive(Debug, Default)]
+struct Attempts {
+    /// Updates sent.
+    sent: u32,
+    passing_errors: u32,
+    /// Definitive refusals, those of earlier slices included.
+    refusals: u32,
+    last_refusal: Option<(Token, CallError)>,
+    /// An update whose answer was lost: it may have taken effect.
+    lost: Option<Token>,
+}
+
+/// What follows from one look at an association.
+enum Step {
+    Settle(Box<Settled>),
+    /// Look again after a pause.
+    Again(Duration),
+    /// It cannot be settled now.
+    Leave(CallError),
+}
+
+impl Slice<'_> {
+    /// Settles the row, or leaves it pending: with the error where it could not be settled for now, without one where the
+    /// slice is over.
+    pub(super) async fn associate(&self, row: Row) -> Result<(), CallError> {
+        let mut attempts = Attempts { refusals: row.refusals, ..Attempts::default() };
+        loop {
+            if self.check().is_err() {
+                return self.leave(&row, &attempts).await;
+            }
+            match self.step(&row, &mut attempts).await {
+                Step::Settle(settled) => return self.settle(&row, *settled).await,
+                Step::Again(pause) => {
+                    let until = (Instant::now() + pause).min(self.ends_at);
+                    tokio::time::sleep_until(until).await;
+                }
+                Step::Leave(error) => {
+                    self.leave(&row, &attempts).await?;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// One look at the association, and what it justifies.
+    async fn step(&self, row: &Row, attempts: &mut Attempts) -> Step {
+        let observed = match self.aws.eks.describe(&row.association_arn).await {
+            Ok(observed) => observed,
+            Err(error) if error.class.is_passing() => return attempts.passing(error),
+            Err(error) => return self.end(attempts, None, failed(None, error)),
+        };
+        let association = observed.as_ref().map(|observed| &observed.association);
+        let ending = match (decide(self.request(), association), &observed) {
+            (Action::Update, Some(observed)) => return self.update(attempts, observed).await,
+            // Only what was observed is ever on the old role.
+            (Action::Deleted | Action::Update, _) => Ending::Deleted,
+            (Action::Drifted, _) => Ending::Drifted,
+            (Action::OwnedByAddon, _) => Ending::OwnedByAddon,
+            (Action::AlreadyCurrent, _) => self.already_current(row, attempts, association),
+        };
+        self.end(attempts, association, ending)
+    }
+
+    /// The association shows the new role. Where a write of ours can have done it, it most likely has.
+    fn already_current(&self, row: &Row, attempts: &Attempts, association: Option<&Association>) -> Ending {
+        let newer = association.is_some_and(|seen| seen.modified_at > row.planned_modified_at);
+        match &attempts.lost {
+            Some(token) => Ending::InferredUpdated { token: Some(token.clone()) },
+            None if newer && self.is_resumed() && !self.request().dry_run => Ending::InferredUpdated { token: None },
+            None => Ending::AlreadyCurrent,
+        }
+    }
+
+    /// The association is on the old role and ours to move: moves it, unless this rotation does not write.
+    async fn update(&self, attempts: &mut Attempts, observed: &Observed) -> Step {
+        let request = self.request();
+        let association = &observed.association;
+        let token = Token::new(
+            &request.rotation_id,
+            &association.association_arn,
+            association.modified_at,
+            &[("roleArn", request.new_role_arn.as_str())],
+            attempts.refusals,
+        );
+        if request.dry_run {
+            return self.end(attempts, Some(association), Ending::WouldUpdate { token });
+        }
+        match &self.progress().stop {
+            Stop::No => {}
+            Stop::Deciding | Stop::Unrecorded => return Step::Again(STOP_PAUSE),
+            Stop::Recorded(_) => {
+                let ending = match attempts.last_refusal.take() {
+                    Some((token, refusal)) => failed(Some(token), refusal),
+                    None => Ending::NotAttempted,
+                };
+                return self.end(attempts, Some(association), ending);
+            }
+        }
+        // The Describe may have taken its time: the lease must outlive the write, not only the look.
+        if self.check().is_err() {
+            return Step::Again(Duration::ZERO);
+        }
+        match self.aws.eks.update_role(observed, &request.new_role_arn, &token).await {
+            Ok(updated) => {
+                attempts.sent += 1;
+                self.updated(attempts, association, token, updated).await
+            }
+            Err(UpdateError::Stale) => Step::Again(Duration::ZERO),
+            Err(UpdateError::Call(error)) => {
+                attempts.sent += 1;
+                self.refused(attempts, association, token, error).await
+            }
+        }
+    }
+
+    /// EKS answered. The answer must show what was asked for, at a version no older, and nothing else changed; an EKS that
+    /// answers otherwise is not the one that this program was written for, and the rotation stops.
+    async fn updated(&self, attempts: &Attempts, before: &Association, token: Token, updated: Updated) -> Step {
+        let Updated { association: answer, request_id } = updated;
+        let mut problems = Vec::new();
+        if answer.role_arn != self.request().new_role_arn.as_str() {
+            problems.push(format!("shows the role {}", answer.role_arn));
+        }
+        if answer.modified_at < before.modified_at {
+            problems.push(format!("is of {}, before {}", answer.modified_at, before.modified_at));
+        }
+        let changed = before.fields_changed_besides_role(&answer);
+        if !changed.is_empty() {
+            problems.push(format!("changes {}", changed.join(", ")));
+        }
+        if problems.is_empty() {
+            self.progress().role_works();
+            return self.end(attempts, Some(before), Ending::Updated { token, request_id, answer: Box::new(answer) });
+        }
+        let message = format!("EKS's answer to the update {}", problems.join(" and "));
+        let reason = format!("{}: {message}", before.association_arn);
+        if let Err(error) = self.stop_once(&reason).await {
+            return Step::Leave(error);
+        }
+        let error = RowError { class: ErrorClass::Terminal, code: "UnexpectedAnswer".to_owned(), message, request_id };
+        self.end(attempts, Some(&answer), Ending::Failed { token: Some(token), error })
+    }
+
+    /// The update brought an error.
+    async fn refused(&self, attempts: &mut Attempts, before: &Association, token: Token, error: CallError) -> Step {
+        match error.class {
+            ErrorClass::Throttled | ErrorClass::Transient => {
+                attempts.lost = Some(token);
+                attempts.passing(error)
+            }
+            // It went between the look and the write. The next look tells.
+            ErrorClass::NotFound => attempts.passing(error),
+            ErrorClass::RoleNotReady => self.role_not_ready(attempts, before, token, error).await,
+            ErrorClass::Denied | ErrorClass::Terminal => self.end(attempts, Some(before), failed(Some(token), error)),
+        }
+    }
+
+    /// EKS cannot use the new role, yet or at all. The refusal is definitive, so that the next try has another token.
+    async fn role_not_ready(
+        &self,
+        attempts: &mut Attempts,
+        before: &Association,
+        token: Token,
+        error: CallError,
+    ) -> Step {
+        attempts.refusals += 1;
+        let hope = self.progress().role_not_ready(Instant::now());
+        if hope.is_zero() {
+            let reason = format!("the new role cannot be used: {}", error.message);
+            if let Err(error) = self.stop_once(&reason).await {
+                return Step::Leave(error);
+            }
+            return self.end(attempts, Some(before), failed(Some(token), error));
+        }
+        let pause = doubled(ROLE_PAUSE_MIN, attempts.refusals - 1, ROLE_PAUSE_MAX).min(hope);
+        debug!(%error, ?pause, "the new role is not ready");
+        attempts.last_refusal = Some((token, error));
+        Step::Again(pause)
+    }
+
+    /// Records the end in the ledger and brings the index to it. Neither waits for the other; resume and sweep mend
+    /// whichever is missing.
+    async fn settle(&self, row: &Row, settled: Settled) -> Result<(), CallError> {
+        let outcome = settled.ending.outcome();
+        // A holder that may have lost its lease only records what EKS has confirmed: anything else may be the view from
+        // before its successor's write.
+        if outcome != Outcome::Updated && !self.lease.is_held() {
+            return Ok(());
+        }
+        let (recorded, mended) = tokio::join!(self.aws.ledger.settle(row, &settled), self.mend_index(row, &settled));
+        if let Err(error) = mended {
+            warn!(association = %row.association_arn, %error, "the index is left to the sweep");
+        }
+        let recorded = recorded?;
+        match (&settled.ending, recorded) {
+            (Ending::Failed { error, .. }, _) => {
+                warn!(association = %row.association_arn, code = error.code, message = error.message, "association failed");
+            }
+            (_, true) => debug!(association = %row.association_arn, ?outcome, "association settled"),
+            // Most likely our own write, whose answer was lost and which the SDK repeated.
+            (_, false) => debug!(association = %row.association_arn, ?outcome, "association was settled before"),
+        }
+        let must_stop = {
+            let mut progress = self.progress();
+            if self.request().dry_run {
+                progress.counts.settle(outcome);
+                None
+            } else {
+                progress.settle(outcome, self.request().max_errors)
+            }
+        };
+        match must_stop {
+            Some(reason) => self.stop(&reason).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The index item, where EKS showed it to be behind. A dry run leaves the index alone.
+    async fn mend_index(&self, row: &Row, settled: &Settled) -> Result<(), CallError> {
+        if self.request().dry_run {
+            return Ok(());
+        }
+        let index = &self.aws.index;
+        match (settled.ending.outcome(), settled.last_seen()) {
+            (Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted, Some(seen)) => {
+                index.mend(seen, settled.at).await.map(drop)
+            }
+            (Outcome::Deleted, _) => index.remove(&row.association_arn, row.planned_modified_at).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Leaves the row pending.
+    async fn leave(&self, row: &Row, attempts: &Attempts) -> Result<(), CallError> {
+        if attempts.refusals > row.refusals && self.lease.is_held() {
+            self.aws.ledger.note_refusals(row, attempts.refusals).await?;
+        }
+        Ok(())
+    }
+
+    /// Stops the rotation unless it is stopping already.
+    async fn stop_once(&self, reason: &str) -> Result<(), CallError> {
+        let first = {
+            let mut progress = self.progress();
+            let first = progress.stop == Stop::No;
+            if first {
+                progress.stop = Stop::Deciding;
+            }
+            first
+        };
+        if first { self.stop(reason).await } else { Ok(()) }
+    }
+
+    fn end(&self, attempts: &Attempts, observed: Option<&Association>, ending: Ending) -> Step {
+        Step::Settle(Box::new(Settled {
+            ending,
+            observed: observed.cloned(),
+            attempts: attempts.sent,
+            at: self.aws.now(),
+        }))
+    }
+}
+
+impl Attempts {
+    /// Another passing error: look again after a pause, or leave it to the next slice.
+    fn passing(&mut self, error: CallError) -> Step {
+        self.passing_errors += 1;
+        if self.passing_errors > PASSING_ERRORS_MAX {
+            return Step::Leave(error);
+        }
+        let pause = doubled(PAUSE_MIN, self.passing_errors - 1, PAUSE_MAX);
+        // Half of it at random, so that those who were throttled together do not come back together.
+        Step::Again(pause.mul_f64(0.5 + fastrand::f64() / 2.0))
+    }
+}
+
+fn failed(token: Option<Token>, error: CallError) -> Ending {
+    let code = error.code.clone().unwrap_or_else(|| format!("{:?}", error.class));
+    let error = RowError { class: error.class, code, message: error.message, request_id: error.request_id };
+    Ending::Failed { token, error }
+}
+
+fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(times)).min(most)
+}

@@ -1,0 +1,265 @@
+//! One slice of a rotation: what one invocation does of it, from the lease to the close, or to the deadline.
+//!
+//! ```text
+//! plan ──▶ execute ──▶ sweep ──▶ close
+//!             ▲          │
+//!             └──────────┘ while the index shows associations that have no row
+//! ```
+
+mod associate;
+mod execute;
+mod lease;
+mod progress;
+mod scan;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::aws::eks::{DESCRIBE_OPERATION_TIMEOUT, UPDATE_OPERATION_TIMEOUT};
+use crate::aws::error::CallError;
+use crate::aws::ledger::LeaseError;
+use crate::aws::rows::Select;
+use crate::aws::{Aws, DYNAMODB_OPERATION_TIMEOUT};
+use crate::record::RotationRecord;
+use crate::request::RotationRequest;
+use crate::status::{Counts, Status, Tally, close};
+pub use lease::LEASE;
+use lease::Lease;
+use progress::{Progress, Stop};
+use scan::Scan;
+
+/// No association is taken up when less than this is left: the longest that one can take from its Describe on, plus
+/// giving back the lease.
+pub const DEADLINE_RESERVE: Duration = DESCRIBE_OPERATION_TIMEOUT
+    .saturating_add(UPDATE_OPERATION_TIMEOUT)
+    .saturating_add(DYNAMODB_OPERATION_TIMEOUT)
+    .saturating_add(DYNAMODB_OPERATION_TIMEOUT);
+/// Somebody who keeps creating associations on the old role would keep a slice sweeping for ever.
+const SWEEPS_MAX: u32 = 10;
+
+/// Why a slice ended before the rotation did. The next delivery carries on from the ledger.
+#[derive(Debug, thiserror::Error)]
+pub enum SliceError {
+    #[error("time is up")]
+    OutOfTime,
+    #[error("the lease was lost, or could not be renewed")]
+    LeaseLost,
+    #[error("{count} could not be settled for now; the first: {first}")]
+    Unsettled { count: u64, first: Box<CallError> },
+    #[error("the index still shows new associations on the old role after {SWEEPS_MAX} sweeps")]
+    StillArriving,
+    #[error("the ledger still shows {pending} pending rows")]
+    StillPending { pending: u64 },
+    #[error(transparent)]
+    Call(#[from] Box<CallError>),
+}
+
+impl From<CallError> for SliceError {
+    fn from(error: CallError) -> Self {
+        Self::Call(Box::new(error))
+    }
+}
+
+impl From<LeaseError> for SliceError {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Lost => Self::LeaseLost,
+            LeaseError::Call(error) => error.into(),
+        }
+    }
+}
+
+/// A slice in work.
+#[derive(Debug)]
+pub struct Slice<'a> {
+    aws: &'a Aws,
+    record: RotationRecord,
+    lease: Lease,
+    /// No new work from here on.
+    ends_at: Instant,
+    max_concurrency: usize,
+    progress: Mutex<Progress>,
+}
+
+impl<'a> Slice<'a> {
+    /// A slice of the rotation that `record` describes, whose lease was asked for at `asked_at` and which has to be done
+    /// by `deadline`.
+    #[must_use]
+    pub fn new(
+        aws: &'a Aws,
+        record: RotationRecord,
+        asked_at: Instant,
+        deadline: Instant,
+        max_concurrency: usize,
+    ) -> Self {
+        let waited_before = Duration::from_millis(record.role_not_ready_ms);
+        Self {
+            aws,
+            lease: Lease::taken(record.rotation_id.clone(), record.fence, asked_at),
+            ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(asked_at),
+            max_concurrency,
+            progress: Mutex::new(Progress::new(record.counts, record.stopped.clone(), waited_before)),
+            record,
+        }
+    }
+
+    /// Works until the rotation is at its end, and returns it. On every way out no call is left in flight, and the lease
+    /// is given back.
+    ///
+    /// # Errors
+    /// Why the rotation is not at its end, and how many associations are pending.
+    pub async fn run(self) -> Result<RotationRecord, (SliceError, Counts)> {
+        let done = Notify::new();
+        let work = async {
+            let end = self.advance().await;
+            done.notify_one();
+            end
+        };
+        let (end, ()) = tokio::join!(work, self.lease.keep(self.aws, &done));
+        match end {
+            Ok(record) => Ok(record),
+            Err(error) => {
+                self.give_back().await;
+                let counts = self.progress().counts;
+                Err((error, counts))
+            }
+        }
+    }
+
+    async fn advance(&self) -> Result<RotationRecord, SliceError> {
+        self.prepare().await?;
+        for _ in 0..SWEEPS_MAX {
+            self.execute().await?;
+            let sweep = self.scan().await?;
+            if sweep.created == 0 {
+                return self.close(&sweep).await;
+            }
+            info!(created = sweep.created, "the index shows new associations on the old role");
+            let counts = &mut self.progress().counts;
+            counts.total += sweep.created;
+            counts.pending += sweep.created;
+        }
+        Err(SliceError::StillArriving)
+    }
+
+    /// Plans, or picks up where an earlier slice left off.
+    async fn prepare(&self) -> Result<(), SliceError> {
+        let resumed = self.record.fence > 1;
+        if self.record.status == Status::Planning {
+            let plan = self.scan().await?;
+            let planned = Counts { total: plan.created, pending: plan.created, ..Counts::default() };
+            let counts = if resumed { self.tally().await?.counts } else { planned };
+            self.aws.ledger.begin(self.key(), self.lease.fence(), &counts).await?;
+            self.progress().recount(counts);
+            info!(associations = counts.total, out_of_scope = plan.out_of_scope, "rotation planned");
+        } else {
+            let counts = self.tally().await?.counts;
+            self.progress().recount(counts);
+            info!(pending = counts.pending, associations = counts.total, "rotation resumed");
+        }
+        let must_stop =
+            if self.request().dry_run { None } else { self.progress().must_stop(self.request().max_errors) };
+        match must_stop {
+            Some(reason) => Ok(self.stop(&reason).await?),
+            None => Ok(()),
+        }
+    }
+
+    /// What the ledger's rows add up to.
+    async fn tally(&self) -> Result<Tally, SliceError> {
+        let mut tally = Tally::default();
+        let mut start = None;
+        loop {
+            self.check()?;
+            let page = self.aws.ledger.rows(self.key(), Select::All, start).await?;
+            page.rows.iter().for_each(|row| tally.add(row));
+            start = page.next;
+            if start.is_none() {
+                return Ok(tally);
+            }
+        }
+    }
+
+    /// Ends the rotation. Its counts are those of the rows, read once more.
+    async fn close(&self, sweep: &Scan) -> Result<RotationRecord, SliceError> {
+        let mut tally = self.tally().await?;
+        if tally.counts.pending > 0 {
+            return Err(SliceError::StillPending { pending: tally.counts.pending });
+        }
+        tally.counts.out_of_scope = sweep.out_of_scope;
+        tally.counts.returned = sweep.returned;
+        let stopped = match &self.progress().stop {
+            Stop::Recorded(reason) => Some(reason.clone()),
+            Stop::No | Stop::Deciding | Stop::Unrecorded => None,
+        };
+        let request = self.request();
+        let closing = close(&tally, &request.old_role_arn, stopped.as_deref(), request.dry_run);
+        let record = RotationRecord {
+            status: closing.status,
+            reason: closing.reason,
+            counts: tally.counts,
+            finished_at: Some(self.aws.now()),
+            old_role_in_use_until: closing.old_role_in_use_until,
+            lease_until: None,
+            stopped,
+            ..self.record.clone()
+        };
+        self.aws.ledger.close(&record).await?;
+        Ok(record)
+    }
+
+    /// Stops the rotation early: from here on associations are only looked at, in this slice and in those that follow.
+    async fn stop(&self, reason: &str) -> Result<(), CallError> {
+        warn!(reason, "rotation stops early");
+        let recorded = self.aws.ledger.stop(self.key(), self.lease.fence(), reason).await;
+        self.progress().stop = if recorded.is_ok() { Stop::Recorded(reason.to_owned()) } else { Stop::Unrecorded };
+        match recorded {
+            // A lost lease shows in `check`.
+            Ok(()) | Err(LeaseError::Lost) => Ok(()),
+            Err(LeaseError::Call(error)) => Err(error),
+        }
+    }
+
+    async fn give_back(&self) {
+        if !self.lease.is_held() {
+            return;
+        }
+        let waited = self.progress().role_not_ready_for(Instant::now());
+        if let Err(error) = self.aws.ledger.give_back(self.key(), self.lease.fence(), waited).await {
+            warn!(%error, "the lease could not be given back; it runs out by itself");
+        }
+    }
+
+    /// Whether there is time, a lease and a reason to go on.
+    fn check(&self) -> Result<(), SliceError> {
+        if !self.lease.allows_writes() || self.progress().stop == Stop::Unrecorded {
+            return Err(SliceError::LeaseLost);
+        }
+        if Instant::now() >= self.ends_at {
+            return Err(SliceError::OutOfTime);
+        }
+        Ok(())
+    }
+
+    /// Whether an earlier slice may have written to EKS: none does before the plan is complete.
+    fn is_resumed(&self) -> bool {
+        self.record.status == Status::InProgress
+    }
+
+    fn key(&self) -> &str {
+        &self.record.rotation_id
+    }
+
+    fn request(&self) -> &RotationRequest {
+        &self.record.request
+    }
+
+    /// Never held across an await.
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
