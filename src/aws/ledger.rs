@@ -148,12 +148,14 @@ impl Ledger {
             .map_err(|error| CallError::malformed_answer(OPERATION, key, error.to_string()))
     }
 
-    /// Extends the lease.
+    /// Extends the lease. One that was given back is not taken again: a renewal that was long under way must not lock the
+    /// next delivery out.
     ///
     /// # Errors
-    /// [`LeaseError::Lost`] where the fence has moved on.
+    /// [`LeaseError::Lost`] where the fence has moved on, or the lease was given back.
     pub async fn renew(&self, key: &str, fence: u64, until: Timestamp) -> Result<(), LeaseError> {
-        self.fenced("renew lease", key, fence, Expression::default().set("leaseUntil", text(until))).await
+        let change = Expression::default().set("leaseUntil", text(until));
+        self.fenced_if("renew lease", key, fence, change, " AND attribute_exists(#leaseUntil)").await
     }
 
     /// Gives the lease back before the rotation is at its end, and keeps what the next slice needs to know.
@@ -202,7 +204,7 @@ impl Ledger {
             reason: record.reason.as_deref(),
             old_role_in_use_until: record.old_role_in_use_until,
         };
-        let change = fence_checked(Expression::default().set_all(&members).remove("leaseUntil"), record.fence);
+        let change = fence_checked(Expression::default().set_all(&members).remove("leaseUntil"), record.fence, "");
         let item = self.update(key, ROTATION_ENTRY, &change).build();
         let item = item.map(|update| TransactWriteItem::builder().update(update).build());
         let mut items = vec![built("close rotation", key, item)?];
@@ -260,7 +262,19 @@ impl Ledger {
         fence: u64,
         change: Expression,
     ) -> Result<(), LeaseError> {
-        let change = fence_checked(change, fence);
+        self.fenced_if(operation, key, fence, change, "").await
+    }
+
+    /// As [`Self::fenced`], where `and` holds, too.
+    async fn fenced_if(
+        &self,
+        operation: &'static str,
+        key: &str,
+        fence: u64,
+        change: Expression,
+        and: &str,
+    ) -> Result<(), LeaseError> {
+        let change = fence_checked(change, fence, and);
         let update = self
             .client
             .update_item()
@@ -332,8 +346,8 @@ pub(super) fn item_key(key: &str, entry: &str) -> Item {
     Item::from([("rotationId".to_owned(), text(key)), ("entry".to_owned(), text(entry))])
 }
 
-fn fence_checked(change: Expression, fence: u64) -> Expression {
-    change.only_if("#fence = :ourFence", &["fence"], &[("ourFence", number(fence))])
+fn fence_checked(change: Expression, fence: u64, and: &str) -> Expression {
+    change.only_if(&format!("#fence = :ourFence{and}"), &["fence"], &[("ourFence", number(fence))])
 }
 
 /// The lock that stood in the way, if one did: the reasons come in the order of the items, the rotation's own first.

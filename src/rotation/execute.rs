@@ -2,6 +2,8 @@
 
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 
+use tracing::warn;
+
 use super::progress::Stop;
 use super::{Slice, SliceError};
 use crate::aws::error::CallError;
@@ -54,7 +56,7 @@ impl Slice<'_> {
                 },
             }
         }
-        unsettled.into_result().and(end.unwrap_or(Ok(())))
+        end.unwrap_or(Ok(())).and(unsettled.into_result())
     }
 
     /// How many associations may be in work now. Until an update has succeeded the new role may be the trouble, so the
@@ -90,6 +92,7 @@ struct Unsettled {
 impl Unsettled {
     fn note(&mut self, left: Result<(), CallError>) {
         if let Err(error) = left {
+            warn!(%error, "an association stays pending");
             self.count += 1;
             self.first.get_or_insert(error);
         }

@@ -120,6 +120,11 @@ impl<'a> Slice<'a> {
             end
         };
         let (end, ()) = tokio::join!(work, self.lease.keep(self.aws, &done));
+        // No renewal is under way any more, so that closing meets none. The lease has more than half of its time left.
+        let end = match end {
+            Ok(record) => self.close(record).await,
+            Err(error) => Err(error),
+        };
         match end {
             Ok(record) => Ok(record),
             Err(error) => {
@@ -136,7 +141,7 @@ impl<'a> Slice<'a> {
             self.execute().await?;
             let sweep = self.scan().await?;
             if sweep.created == 0 {
-                return self.close(&sweep).await;
+                return self.conclude(&sweep).await;
             }
             info!(created = sweep.created, "the index shows new associations on the old role");
             let counts = &mut self.progress().counts;
@@ -184,8 +189,8 @@ impl<'a> Slice<'a> {
         }
     }
 
-    /// Ends the rotation. Its counts are those of the rows, read once more.
-    async fn close(&self, sweep: &Scan) -> Result<RotationRecord, SliceError> {
+    /// The rotation's end, as its rows tell it, read once more.
+    async fn conclude(&self, sweep: &Scan) -> Result<RotationRecord, SliceError> {
         let mut tally = self.tally().await?;
         if tally.counts.pending > 0 {
             return Err(SliceError::StillPending { pending: tally.counts.pending });
@@ -198,7 +203,7 @@ impl<'a> Slice<'a> {
         };
         let request = self.request();
         let closing = close(&tally, &request.old_role_arn, stopped.as_deref(), request.dry_run);
-        let record = RotationRecord {
+        Ok(RotationRecord {
             status: closing.status,
             reason: closing.reason,
             counts: tally.counts,
@@ -207,7 +212,12 @@ impl<'a> Slice<'a> {
             lease_until: None,
             stopped,
             ..self.record.clone()
-        };
+        })
+    }
+
+    /// Records the end, and gives locks and lease back with it.
+    async fn close(&self, record: RotationRecord) -> Result<RotationRecord, SliceError> {
+        self.check()?;
         self.aws.ledger.close(&record).await?;
         Ok(record)
     }

@@ -1,0 +1,170 @@
+//! The guarantees of the design that can be read off a log of calls, a ledger and the state of EKS, for any run whatever
+//! went wrong in it. Guarantees 4 (repeats write nothing), 8 (crashes) and 9 (shared roles) need a scenario each; their
+//! tests are in `redelivery.rs` and `crash.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use rerole::time::Timestamp;
+use rerole_sim::{Association, CallRecord};
+use serde_json::Value;
+
+use crate::world::{INDEX, LEDGER, NEW, OLD, World};
+
+/// The design's window between Describe and Update, plus what a request may be under way.
+const WINDOW: Duration = Duration::from_millis(5_000 + 60);
+
+/// What must be the same before and after.
+pub struct Before(BTreeMap<String, Association>);
+
+impl Before {
+    pub fn of(world: &World) -> Self {
+        Self(world.aws.eks(|eks| eks.associations().map(|a| (a.association_arn.clone(), a.clone())).collect()))
+    }
+}
+
+/// Checks what can be checked at any time.
+pub fn check(world: &World, before: &Before) {
+    let calls = world.aws.calls();
+    success_is_confirmed(world, &calls);
+    writes_are_justified(&calls);
+    finished_rotations_are_settled(world);
+    tokens_name_versions(&calls);
+    only_the_role_changes(world, before, &calls);
+    locks_go_with_their_rotation(world);
+}
+
+/// 1. Success recorded means EKS reported that role, at a version no older than the one observed before.
+fn success_is_confirmed(world: &World, calls: &[CallRecord]) {
+    for row in ledger_rows(world).iter().filter(|row| row["outcome"] == "Updated") {
+        let subject = subject(row["associationArn"].as_str().unwrap());
+        let observed: Timestamp = row["observedModifiedAt"].as_str().unwrap().parse().unwrap();
+        let confirmed = calls.iter().any(|record| {
+            record.call.subject == subject
+                && record.answered_at.is_some()
+                && record.response["association"]["roleArn"] == NEW
+                && version(record).is_some_and(|version| version >= observed)
+        });
+        assert!(confirmed, "guarantee 1: nothing in the log confirms {row:#}");
+    }
+}
+
+/// 2. An association is written only when a Describe at most 5 s earlier showed it on the old role.
+fn writes_are_justified(calls: &[CallRecord]) {
+    for update in updates(calls) {
+        let describe = last_describe(calls, update)
+            .unwrap_or_else(|| panic!("guarantee 2: {} was written unseen", update.call.subject));
+        assert_eq!(describe.response["association"]["roleArn"], OLD, "guarantee 2: {}", update.call.subject);
+        let age = update.sent_at.duration_since(describe.answered_at.unwrap()).unwrap();
+        assert!(age <= WINDOW, "guarantee 2: {} was looked at {age:?} before", update.call.subject);
+    }
+}
+
+/// 3. A rotation is finished only when every association in scope that the index shows has a settled row.
+fn finished_rotations_are_settled(world: &World) {
+    for rotation in rotations(world).iter().filter(|rotation| rotation.get("finishedAt").is_some()) {
+        let key = rotation["rotationId"].as_str().unwrap();
+        let rows = world.rows(key);
+        assert!(rows.iter().all(|row| row["outcome"] != "Pending"), "guarantee 3: {key} is finished with pending rows");
+        assert_eq!(rotation["counts"]["total"], rows.len(), "the counts are those of the rows");
+        assert!(rotation.get("leaseUntil").is_none(), "a finished rotation has given its lease back");
+        let settled: BTreeSet<_> = rows.iter().map(|row| row["associationArn"].as_str().unwrap().to_owned()).collect();
+        // These scenarios have no scope, so that all of the role is in it.
+        for item in world.aws.items(INDEX).iter().filter(|item| item["roleArn"] == OLD) {
+            let arn = item["associationArn"].as_str().unwrap();
+            assert!(settled.contains(arn), "guarantee 3: {key} is finished without {arn}");
+        }
+    }
+}
+
+/// 5. Same rotation, same association, same observed version: same token. Anything else: another token. Each definitive
+///    refusal allows one more; a process that died with the refusal unrecorded starts with the first token again.
+fn tokens_name_versions(calls: &[CallRecord]) {
+    let mut names = BTreeMap::new();
+    let mut refusals: BTreeMap<_, usize> = BTreeMap::new();
+    for update in updates(calls) {
+        let subject = update.call.subject.as_str();
+        let version = last_describe(calls, update).and_then(version);
+        let token = update.call.token.clone().expect("every update has a token");
+        let meaning = (subject, version);
+        let named = *names.entry(token.clone()).or_insert(meaning);
+        assert_eq!(named, meaning, "guarantee 5: token {token} names two things");
+        if update.status == Some(400) && update.answered_at.is_some() {
+            *refusals.entry(meaning).or_default() += 1;
+        }
+    }
+    let mut tokens: BTreeMap<_, usize> = BTreeMap::new();
+    names.values().for_each(|meaning| *tokens.entry(*meaning).or_default() += 1);
+    for (meaning, count) in tokens {
+        let refusals = refusals.get(&meaning).copied().unwrap_or(0);
+        assert!(count <= 1 + refusals, "guarantee 5: {meaning:?} has {count} tokens after {refusals} refusals");
+    }
+}
+
+/// 6. An update sends the role and nothing else, and nothing else changes.
+fn only_the_role_changes(world: &World, before: &Before, calls: &[CallRecord]) {
+    for update in updates(calls) {
+        let sent: Vec<_> = update.call.body.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(sent, ["clientRequestToken", "roleArn"], "guarantee 6");
+    }
+    world.aws.eks(|eks| {
+        for after in eks.associations() {
+            let Some(before) = before.0.get(&after.association_arn) else { continue };
+            let role_aside =
+                Association { role_arn: before.role_arn.clone(), modified_at: before.modified_at, ..after.clone() };
+            assert_eq!(&role_aside, before, "guarantee 6: more than the role changed");
+        }
+    });
+}
+
+/// 9, as far as a state shows it: a lock is there exactly while its rotation is not finished.
+fn locks_go_with_their_rotation(world: &World) {
+    let open: BTreeSet<_> = rotations(world)
+        .iter()
+        .filter(|rotation| rotation.get("finishedAt").is_none() && rotation["request"]["dryRun"] == false)
+        .map(|rotation| rotation["rotationId"].clone().to_string())
+        .collect();
+    let items = world.aws.items(LEDGER);
+    let holders: Vec<_> =
+        items.iter().filter(|item| item["entry"] == "lock").map(|lock| lock["lockedBy"].to_string()).collect();
+    for holder in &holders {
+        assert!(open.contains(holder), "guarantee 9: {holder} holds a lock and is not open");
+    }
+    assert_eq!(holders.len(), 2 * open.len(), "guarantee 9: each open rotation holds two locks");
+}
+
+fn rotations(world: &World) -> Vec<Value> {
+    let is_rotation = |item: &Value| item["entry"] == "rotation" && item.get("request").is_some();
+    world.aws.items(LEDGER).into_iter().filter(is_rotation).collect()
+}
+
+fn ledger_rows(world: &World) -> Vec<Value> {
+    world.aws.items(LEDGER).into_iter().filter(|item| item.get("associationArn").is_some()).collect()
+}
+
+fn updates(calls: &[CallRecord]) -> impl Iterator<Item = &CallRecord> {
+    calls.iter().filter(|record| record.call.operation == "UpdatePodIdentityAssociation")
+}
+
+/// The last Describe of the same association that was answered before this update left.
+fn last_describe<'a>(calls: &'a [CallRecord], update: &CallRecord) -> Option<&'a CallRecord> {
+    let answered = |record: &&CallRecord| record.answered_at.is_some_and(|at: SystemTime| at <= update.sent_at);
+    calls
+        .iter()
+        .filter(|record| record.call.operation == "DescribePodIdentityAssociation")
+        .filter(|record| record.call.subject == update.call.subject && record.status == Some(200))
+        .filter(answered)
+        .max_by_key(|record| record.answered_at)
+}
+
+/// `modifiedAt` in an EKS answer: epoch seconds with a fraction.
+#[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+fn version(record: &CallRecord) -> Option<Timestamp> {
+    let seconds = record.response["association"]["modifiedAt"].as_f64()?;
+    Some(Timestamp::from_millis((seconds * 1_000.0).round() as i64))
+}
+
+/// `<cluster>/<associationId>`, as the call log names it.
+fn subject(arn: &str) -> String {
+    arn.split_once("podidentityassociation/").map(|(_, subject)| subject.to_owned()).unwrap()
+}

@@ -1,0 +1,20 @@
+//! Tests of the whole: real events into the real handler, through the real SDK clients, against the simulated AWS in
+//! virtual time. One binary, so that the SDK is linked once.
+
+mod guarantees;
+mod world;
+
+/// The crash test: the handler dies at every single call, and the next delivery carries on.
+mod crash;
+/// Rejections, and events of another kind.
+mod intake;
+/// What can become of one association, on the happy path and beside it.
+mod outcomes;
+/// Events that come twice, at once or later; roles that two rotations share; leases.
+mod redelivery;
+/// Rotations that take more than one delivery.
+mod resume;
+/// Rotations that stop early.
+mod stop;
+/// Throttles, lost answers, services in trouble.
+mod trouble;

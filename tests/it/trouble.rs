@@ -1,0 +1,179 @@
+//! Throttles, lost answers, services in trouble: what passes is waited for, and what does not pass is not lost.
+
+use std::time::Duration;
+
+use rerole_sim::{Fault, Options, Service, Throttle};
+
+use crate::guarantees::{Before, check};
+use crate::world::{NEW, OLD, World, in_virtual_time, plain};
+
+/// Shows that throttling slows a rotation down and fails nothing, with and without an error code in the answer.
+#[test]
+fn throttles_are_waited_out() {
+    for bare_throttle in [false, true] {
+        in_virtual_time(async {
+            let throttle = Some(Throttle { rate_per_sec: 5.0, burst: 10.0 });
+            let world = World::new(Options { throttle, bare_throttle, ..Options::default() });
+            world.fleet(100);
+            let before = Before::of(&world);
+            let summary = world.finish(&plain()).await;
+            assert_eq!(summary["status"], "Succeeded", "{summary:#}");
+            assert_eq!(summary["counts"]["updated"], 100);
+            assert!(world.aws.calls().iter().any(|record| record.status == Some(429)), "it was throttled");
+            check(&world, &before);
+        });
+    }
+}
+
+/// Shows that each fault of a single EKS call is survived: the update happens once, and the row says so.
+#[test]
+fn a_single_fault_of_eks_is_survived() {
+    for operation in ["DescribePodIdentityAssociation", "UpdatePodIdentityAssociation"] {
+        for fault in [
+            Fault::FailBefore,
+            Fault::LoseAnswer,
+            Fault::Delay(Duration::from_secs(20)),
+            Fault::DelayAnswer(Duration::from_secs(20)),
+            Fault::Throttle,
+            Fault::BareThrottle,
+            Fault::ServerError(500),
+            Fault::ServerError(503),
+            Fault::FreezeBefore,
+            Fault::FreezeAfter,
+        ] {
+            in_virtual_time(async {
+                let world = World::new(Options::default());
+                let arn = world.associate("api", OLD);
+                let before = Before::of(&world);
+                let (mut calls, injected) = (0, fault.clone());
+                world.aws.on_call(move |call| {
+                    calls += u32::from(call.operation == operation);
+                    if call.operation == operation && calls == 1 { injected.clone() } else { Fault::None }
+                });
+                let summary = world.finish(&plain()).await;
+                assert_eq!(summary["counts"]["updated"], 1, "{operation} {fault:?}: {summary:#}");
+                assert_eq!(world.role_of(&arn).as_deref(), Some(NEW));
+                let effects =
+                    world.updates().iter().filter(|update| update.applied_at.is_some() && !update.replayed).count();
+                assert_eq!(effects, 1, "{operation} {fault:?}: moved once");
+                check(&world, &before);
+            });
+        }
+    }
+}
+
+/// Shows that an update whose answers are all lost is found to have happened by the next look.
+#[tokio::test(start_paused = true)]
+async fn a_write_whose_answers_are_all_lost_is_inferred() {
+    let world = World::new(Options::default());
+    let arn = world.associate("api", OLD);
+    world.aws.on_call(
+        |call| {
+            if call.operation == "UpdatePodIdentityAssociation" { Fault::LoseAnswer } else { Fault::None }
+        },
+    );
+    let summary = world.finish(&plain()).await;
+    assert_eq!(summary["counts"]["updated"], 1);
+    let row = world.row("r-1", &arn);
+    assert_eq!(row["inferred"], true);
+    assert_eq!(row["clientRequestToken"].as_str(), world.updates()[0].call.token.as_deref());
+}
+
+/// Shows that trouble which outlasts every retry leaves the row pending and fails the invocation, while the others move;
+/// the next delivery finishes the rest.
+#[tokio::test(start_paused = true)]
+async fn trouble_that_lasts_is_left_to_the_next_delivery() {
+    let world = World::calm(20);
+    let unlucky = world.associate("api", OLD);
+    let before = Before::of(&world);
+    world.aws.on_call(|call| if call.subject.starts_with("edge/") { Fault::ServerError(503) } else { Fault::None });
+    let error = world.deliver(&plain()).await.unwrap_err().to_string();
+    assert!(error.contains("1 of 21 associations are pending"), "{error}");
+    assert!(error.contains("in cluster edge in us-east-1"), "{error}");
+    assert_eq!(world.row("r-1", &unlucky)["outcome"], "Pending");
+    assert_eq!(world.count("r-1", "Updated"), 20);
+    check(&world, &before);
+
+    world.aws.clear_hook();
+    let summary = world.finish(&plain()).await;
+    assert_eq!(summary["status"], "Succeeded");
+    assert_eq!(summary["counts"]["updated"], 21);
+    check(&world, &before);
+}
+
+/// Shows that DynamoDB's own throttles and conflicts are waited out.
+#[test]
+fn dynamodbs_throttles_and_conflicts_are_waited_out() {
+    for seed in 1..=5 {
+        in_virtual_time(async {
+            let options = Options { seed, dynamodb_throttles: 0.05, transaction_conflicts: 0.3, ..Options::default() };
+            let world = World::new(options);
+            world.fleet(120);
+            let before = Before::of(&world);
+            let summary = world.finish(&plain()).await;
+            assert_eq!(summary["counts"]["updated"], 120, "seed {seed}: {summary:#}");
+            check(&world, &before);
+        });
+    }
+}
+
+/// Shows that a ledger which cannot be written fails the invocation, and that nothing was moved without a record of it
+/// being due.
+#[tokio::test(start_paused = true)]
+async fn a_ledger_out_of_reach_fails_visibly() {
+    let world = World::calm(10);
+    let before = Before::of(&world);
+    world.aws.on_call(|call| {
+        if call.service == Service::DynamoDb && call.operation == "UpdateItem" && call.subject.contains("association#")
+        {
+            Fault::ServerError(500)
+        } else {
+            Fault::None
+        }
+    });
+    let error = world.deliver(&plain()).await.unwrap_err().to_string();
+    assert!(error.contains("settle association"), "{error}");
+    assert_eq!(world.count("r-1", "Pending"), 10);
+
+    world.aws.clear_hook();
+    let summary = world.finish(&plain()).await;
+    assert_eq!(summary["counts"]["updated"], 10);
+    assert!(world.rows("r-1").iter().filter(|row| row["inferred"] == true).count() > 0, "moved before it was recorded");
+    check(&world, &before);
+}
+
+/// Shows that an index which cannot be written is mended by the sweep.
+#[tokio::test(start_paused = true)]
+async fn an_index_write_that_fails_is_mended_by_the_sweep() {
+    let world = World::new(Options::default());
+    let fleet = world.fleet(15);
+    let mut failures = 0;
+    world.aws.on_call(move |call| {
+        if call.operation == "UpdateItem" && call.subject.starts_with(crate::world::INDEX) && failures < 40 {
+            failures += 1;
+            return Fault::ServerError(500);
+        }
+        Fault::None
+    });
+    let summary = world.finish(&plain()).await;
+    assert_eq!(summary["counts"]["updated"], 15);
+    for arn in &fleet.rotating {
+        assert_eq!(world.index_item(arn).unwrap()["roleArn"], NEW);
+    }
+}
+
+/// Shows that a run is a function of its seed: the same seed gives the same calls at the same times, faults and all.
+#[test]
+fn one_seed_one_trace() {
+    let trace = |seed| {
+        in_virtual_time(async {
+            let throttle = Some(Throttle { rate_per_sec: 20.0, burst: 10.0 });
+            let world = World::new(Options { seed, throttle, dynamodb_throttles: 0.02, ..Options::default() });
+            world.fleet(60);
+            world.finish(&plain()).await;
+            world.aws.trace_hash()
+        })
+    };
+    assert_eq!(trace(7), trace(7));
+    assert_ne!(trace(7), trace(8));
+}

@@ -1,0 +1,188 @@
+//! A world for one test: a simulated AWS with a fleet in it, the handler under test, and short ways to look at both.
+
+use std::time::Duration;
+
+use rerole::handler::{Handler, HandlerError, Invocation};
+use rerole::record::Reply;
+use rerole::settings::Settings;
+use rerole::time::Timestamp;
+use rerole_sim::fleet::{Fleet, FleetSummary};
+use rerole_sim::{CallRecord, Options, Service, SimulatedAws};
+use serde_json::{Value, json};
+
+pub const INDEX: &str = "association-index";
+pub const LEDGER: &str = "rotation-ledger";
+pub const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
+pub const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
+pub const THIRD: &str = "arn:aws:iam::111122223333:role/platform/by-hand";
+/// Lambda's longest timeout.
+pub const TIMEOUT: Duration = Duration::from_mins(15);
+
+pub struct World {
+    pub aws: SimulatedAws,
+    pub handler: Handler,
+}
+
+impl World {
+    /// An AWS with empty tables, and a handler that talks to it. Must be called under paused time.
+    pub fn new(options: Options) -> Self {
+        Self::with_settings(options, &[])
+    }
+
+    /// As [`World::new`], with environment variables on top of the usual ones.
+    pub fn with_settings(options: Options, variables: &[(&str, &str)]) -> Self {
+        // The SDK's jitter and ours come from this generator.
+        fastrand::seed(options.seed);
+        let aws = SimulatedAws::new(options);
+        aws.create_tables(INDEX, LEDGER);
+        let handler = handler(&aws, variables);
+        Self { aws, handler }
+    }
+
+    /// A calm world with `count` associations on the old role, in two clusters and regions.
+    pub fn calm(count: usize) -> Self {
+        let world = Self::new(Options::default());
+        world.fleet(count);
+        world
+    }
+
+    /// Adds a fleet with `count` associations on the old role, and a few on others.
+    pub fn fleet(&self, count: usize) -> FleetSummary {
+        self.build(&Fleet { rotating: count, associations: count + 5, ..Fleet::default() })
+    }
+
+    /// Adds this fleet, on this test's roles.
+    pub fn build(&self, fleet: &Fleet) -> FleetSummary {
+        let fleet = Fleet { clusters: 2, old_role: OLD.to_owned(), new_role: NEW.to_owned(), ..fleet.clone() };
+        fleet.build(&self.aws, INDEX)
+    }
+
+    /// Adds an association in region `us-east-1`, cluster `edge`, and its index item.
+    pub fn associate(&self, service_account: &str, role: &str) -> String {
+        let arn = self.aws.eks(|eks| {
+            if eks.clusters().all(|cluster| cluster.name != "edge") {
+                eks.create_cluster("us-east-1", "edge");
+            }
+            eks.associate("us-east-1", "edge", "tools", service_account, role)
+        });
+        self.aws.index_association(INDEX, &arn);
+        arn
+    }
+
+    pub async fn deliver(&self, event: &Value) -> Result<Reply, HandlerError> {
+        self.deliver_within(event, TIMEOUT).await
+    }
+
+    /// Delivers the event to a function that has `timeout` left.
+    pub async fn deliver_within(&self, event: &Value, timeout: Duration) -> Result<Reply, HandlerError> {
+        self.handler.handle(event, &self.invocation(timeout)).await
+    }
+
+    pub fn invocation(&self, timeout: Duration) -> Invocation {
+        Invocation { own_account: Some("111122223333".to_owned()), deadline: Timestamp::from(self.aws.now()) + timeout }
+    }
+
+    /// Delivers and expects the rotation's end, as JSON.
+    pub async fn finish(&self, event: &Value) -> Value {
+        let reply = self.deliver(event).await.unwrap_or_else(|error| panic!("{error}"));
+        assert!(matches!(reply, Reply::Finished(_)), "{reply:?}");
+        serde_json::to_value(reply).unwrap()
+    }
+
+    /// The rotation's own item.
+    pub fn rotation(&self, key: &str) -> Value {
+        self.ledger_item(key, "rotation").unwrap_or_else(|| panic!("no rotation {key}"))
+    }
+
+    pub fn ledger_item(&self, key: &str, entry: &str) -> Option<Value> {
+        self.aws.items(LEDGER).into_iter().find(|item| item["rotationId"] == key && item["entry"] == entry)
+    }
+
+    /// The rows of a rotation.
+    pub fn rows(&self, key: &str) -> Vec<Value> {
+        let is_row = |item: &Value| item["rotationId"] == key && item.get("associationArn").is_some();
+        self.aws.items(LEDGER).into_iter().filter(is_row).collect()
+    }
+
+    pub fn row(&self, key: &str, arn: &str) -> Value {
+        self.rows(key).into_iter().find(|row| row["associationArn"] == arn).unwrap_or_else(|| panic!("no row {arn}"))
+    }
+
+    /// How many rows of the rotation have this outcome.
+    pub fn count(&self, key: &str, outcome: &str) -> usize {
+        self.rows(key).iter().filter(|row| row["outcome"] == outcome).count()
+    }
+
+    pub fn index_item(&self, arn: &str) -> Option<Value> {
+        self.aws.items(INDEX).into_iter().find(|item| item["associationArn"] == arn)
+    }
+
+    pub fn role_of(&self, arn: &str) -> Option<String> {
+        self.aws.eks(|eks| eks.association(arn).map(|association| association.role_arn.clone()))
+    }
+
+    pub fn set_role(&self, arn: &str, role: &str) {
+        let now = self.aws.now();
+        self.aws.eks(|eks| eks.set_role(arn, role, now));
+    }
+
+    /// Calls of this operation so far, in order.
+    pub fn calls(&self, operation: &str) -> Vec<CallRecord> {
+        self.aws.calls().into_iter().filter(|record| record.call.operation == operation).collect()
+    }
+
+    pub fn updates(&self) -> Vec<CallRecord> {
+        self.calls("UpdatePodIdentityAssociation")
+    }
+
+    pub fn call_count(&self, service: Service) -> usize {
+        self.aws.call_counts().iter().filter(|((of, _), _)| *of == service).map(|(_, count)| count).sum()
+    }
+}
+
+/// Another instance of the function, as a second sandbox would be.
+pub fn handler(aws: &SimulatedAws, variables: &[(&str, &str)]) -> Handler {
+    let usual = [
+        ("ASSOCIATION_INDEX_TABLE", INDEX),
+        ("ROTATION_LEDGER_TABLE", LEDGER),
+        ("ROLE_PATH", "/platform/"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ];
+    let settings = Settings::from_lookup(|name| {
+        let value =
+            |pairs: &[(&str, &str)]| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
+        value(variables).or_else(|| value(&usual))
+    });
+    Handler::new(&settings.unwrap(), aws.http_client(), aws.time_source())
+}
+
+/// The event that asks for rotation `r-1`, with these members in its detail.
+pub fn event(detail: &Value) -> Value {
+    let mut event = json!({
+        "version": "0",
+        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
+        "detail-type": "Role Rotation Requested",
+        "source": "platform.iam",
+        "account": "111122223333",
+        "time": "2026-11-23T21:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": { "rotationId": "r-1", "oldRoleArn": OLD, "newRoleArn": NEW },
+    });
+    for (name, value) in detail.as_object().unwrap() {
+        event["detail"][name] = value.clone();
+    }
+    event
+}
+
+/// The event without anything special.
+pub fn plain() -> Value {
+    event(&json!({}))
+}
+
+/// Runs what would be one test, so that a table can have a world for each row. Virtual time starts anew.
+pub fn in_virtual_time<T>(test: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(test)
+}
