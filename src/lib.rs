@@ -5,6 +5,7 @@
 //! ARCHITECTURE.md has the map.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 pub mod arn;
 pub mod association;

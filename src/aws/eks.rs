@@ -9,6 +9,7 @@ use std::time::Duration;
 use aws_sdk_eks::Client;
 use aws_sdk_eks::config::{Region, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_eks::operation::RequestId;
+use aws_sdk_eks::primitives::DateTime;
 use aws_sdk_eks::types::PodIdentityAssociation;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::retry::RetryConfig;
@@ -218,6 +219,24 @@ fn association(
     })
 }
 
-fn timestamp(time: &aws_sdk_eks::primitives::DateTime) -> Option<Timestamp> {
-    time.to_millis().ok().map(Timestamp::from_millis)
+/// EKS sends epoch seconds as a JSON float, in which `.123` reads as 122,999,9xx ns: rounded, not cut, so that a version
+/// that the index holds with its milliseconds is the same version.
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    const NANOS_PER_MILLI: i64 = 1_000_000;
+    let millis = (i64::from(time.subsec_nanos()) + NANOS_PER_MILLI / 2) / NANOS_PER_MILLI;
+    time.secs().checked_mul(1_000)?.checked_add(millis).map(Timestamp::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn float_seconds_come_back_as_the_milliseconds_that_were_sent() {
+        for millis in (0..1_000).map(|fraction| 1_795_467_600_000 + fraction) {
+            #[expect(clippy::cast_precision_loss, reason = "what EKS does")]
+            let sent = DateTime::from_secs_f64(millis as f64 / 1_000.0);
+            assert_eq!(timestamp(&sent), Some(Timestamp::from_millis(millis)));
+        }
+    }
 }

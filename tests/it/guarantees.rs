@@ -87,14 +87,16 @@ fn tokens_name_versions(calls: &[CallRecord]) {
         let version = last_describe(calls, update).and_then(version);
         let token = update.call.token.clone().expect("every update has a token");
         let meaning = (subject, version);
-        let named = *names.entry(token.clone()).or_insert(meaning);
-        assert_eq!(named, meaning, "guarantee 5: token {token} names two things");
+        let meant = *names.entry(token.clone()).or_insert(meaning);
+        assert_eq!(meant, meaning, "guarantee 5: token {token} names two things");
         if update.status == Some(400) && update.answered_at.is_some() {
             *refusals.entry(meaning).or_default() += 1;
         }
     }
     let mut tokens: BTreeMap<_, usize> = BTreeMap::new();
-    names.values().for_each(|meaning| *tokens.entry(*meaning).or_default() += 1);
+    for meaning in names.values() {
+        *tokens.entry(*meaning).or_default() += 1;
+    }
     for (meaning, count) in tokens {
         let refusals = refusals.get(&meaning).copied().unwrap_or(0);
         assert!(count <= 1 + refusals, "guarantee 5: {meaning:?} has {count} tokens after {refusals} refusals");

@@ -189,7 +189,7 @@ async fn there_and_back_and_there_again() {
 #[tokio::test(start_paused = true)]
 async fn a_lease_that_cannot_be_renewed_ends_the_work_in_time() {
     // Slow enough to outlast the lease.
-    let latency = Duration::from_millis(900)..=Duration::from_millis(1_000);
+    let latency = Duration::from_millis(900)..=Duration::from_secs(1);
     let world = World::new(Options { latency, ..Options::default() });
     world.fleet(400);
     let before = Before::of(&world);
@@ -216,7 +216,7 @@ async fn a_lease_that_cannot_be_renewed_ends_the_work_in_time() {
 /// Shows that a rotation longer than its lease renews it, so that nobody else takes over.
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_for_as_long_as_it_takes() {
-    let latency = Duration::from_millis(900)..=Duration::from_millis(1_000);
+    let latency = Duration::from_millis(900)..=Duration::from_secs(1);
     let world = World::new(Options { latency, ..Options::default() });
     world.fleet(400);
     let second = handler(&world.aws, &[]);

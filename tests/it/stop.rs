@@ -84,7 +84,7 @@ async fn a_role_that_becomes_ready_is_waited_for() {
         let world = World::new(Options { replay_refusals, ..Options::default() });
         world.fleet(12);
         let before = Before::of(&world);
-        let ready_at = world.aws.now() + Duration::from_secs(60);
+        let ready_at = world.aws.now() + Duration::from_mins(1);
         world.aws.eks(|eks| eks.role_state(NEW, RoleState::MissingUntil(ready_at)));
         let summary = world.finish(&plain()).await;
         assert_eq!(summary["status"], "Succeeded", "replay_refusals: {replay_refusals}");
@@ -105,7 +105,7 @@ fn a_role_that_never_becomes_ready_stops_the_rotation() {
         in_virtual_time(async {
             let world = World::calm(12);
             let before = Before::of(&world);
-            world.aws.eks(|eks| eks.role_state(NEW, state.clone()));
+            world.aws.eks(|eks| eks.role_state(NEW, state));
             let began = world.aws.now();
             let summary = world.finish(&plain()).await;
             let took = world.aws.now().duration_since(began).unwrap();
@@ -156,7 +156,9 @@ async fn an_answer_that_contradicts_the_request_stops_the_rotation() {
                 eks.associations().map(|a| a.association_arn.as_str()).filter(of).map(str::to_owned).collect()
             });
             aws.eks(|eks| {
-                arns.iter().for_each(|arn| eks.set_target_role(arn, Some("arn:aws:iam::999900001111:role/t")))
+                for arn in &arns {
+                    eks.set_target_role(arn, Some("arn:aws:iam::999900001111:role/t"));
+                }
             });
         }
         Fault::None
