@@ -60,6 +60,7 @@ fn a_request_comes_back_from_the_ledger_unchanged() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table is as long as its rows")]
 fn every_rule_of_the_contract_names_field_value_and_what_is_allowed() {
     let role = |text: &str| json!({ "newRoleArn": format!("arn:aws:iam::111122223333:role{text}") });
     for (changes, expected) in [

@@ -225,6 +225,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table is as long as its rows")]
     fn rows_decide_status_reason_and_drain() {
         use Outcome::*;
         for (rows, out_of_scope, stopped, dry_run, expected) in [
