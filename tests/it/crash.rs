@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use rerole_sim::fleet::Fleet;
-use rerole_sim::{Fault, Options, Throttle};
+use rerole_sim::{Fault, Options, RoleState, Throttle};
 use serde_json::{Value, json};
 
 use crate::guarantees::{Before, check};
@@ -126,6 +126,20 @@ fn a_crash_at_any_call_of_a_throttled_rotation_loses_nothing() {
     let throttle = Some(Throttle { rate_per_sec: 4.0, burst: 4.0 });
     let options = Options { throttle, seed: 3, ..Options::default() };
     crash_everywhere("throttled", "r-1", &plain(), || varied(options.clone()), false);
+}
+
+/// A new role that EKS cannot use for the first 20 s makes refusals, pauses and notes of both to die at.
+#[test]
+fn a_crash_at_any_call_of_a_rotation_that_waits_for_its_role_loses_nothing() {
+    for replay_refusals in [false, true] {
+        let world = || {
+            let world = varied(Options { replay_refusals, ..Options::default() });
+            let ready_at = world.aws.now() + Duration::from_secs(20);
+            world.aws.eks(|eks| eks.role_state(NEW, RoleState::MissingUntil(ready_at)));
+            world
+        };
+        crash_everywhere("waiting for the role", "r-1", &plain(), world, false);
+    }
 }
 
 /// Where a cluster is denied and `maxErrors` is 1 the rotation stops early. Which associations come before the stop
