@@ -126,9 +126,9 @@ pub fn classify(failure: Failure<'_>) -> ErrorClass {
         Some(429) => ErrorClass::Throttled,
         // No answer came, or the service is in trouble.
         None | Some(500..) => ErrorClass::Transient,
-        // An unknown code with a plain status, or a proxy's answer without a code.
+        // An unknown code with a plain status, or a proxy's answer without a code. A plain 404 is not "not found": it is
+        // what a wrong endpoint answers, and would make a whole fleet look deleted.
         Some(401 | 403) => ErrorClass::Denied,
-        Some(404) if failure.code.is_none() => ErrorClass::NotFound,
         Some(_) => ErrorClass::Terminal,
     }
 }
@@ -180,7 +180,7 @@ mod tests {
             (None, Some(403), "", Denied),
             (Some("ResourceNotFoundException"), Some(404), "", NotFound),
             (Some("ResourceNotFoundException"), Some(400), "", NotFound),
-            (None, Some(404), "", NotFound),
+            (None, Some(404), "", Terminal),
             (Some("UnknownOperationException"), Some(404), "", Terminal),
             (Some("InvalidRequestException"), Some(400), "", Terminal),
             (Some("ValidationException"), Some(400), "", Terminal),

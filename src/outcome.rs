@@ -15,6 +15,8 @@ use crate::token::Token;
 
 /// Sort-key prefix of a rotation's association rows.
 pub const ROW_PREFIX: &str = "association#";
+/// Our own error code for an answer of EKS to an update that contradicts the request. It stops the rotation.
+pub const UNEXPECTED_ANSWER: &str = "UnexpectedAnswer";
 /// EKS error messages are short; a proxy's may be a page.
 const ERROR_MESSAGE_LEN_MAX: usize = 1_000;
 
@@ -41,8 +43,9 @@ pub enum Ending {
         request_id: Option<String>,
         answer: Box<Association>,
     },
-    /// The association shows the new role at a newer version than planned, after a write of ours whose answer was lost
-    /// (`token`), or in a rotation that had to be resumed (no token): most likely we moved it.
+    /// The association shows the new role, and most likely we moved it: after a write of ours that may have taken effect
+    /// without our knowing (`token`), or, in a rotation that had to be resumed, at a version newer than the plan's and no
+    /// older than the rotation (no token).
     InferredUpdated {
         token: Option<Token>,
     },
@@ -205,6 +208,8 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_role_arn: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_at: Option<Timestamp>,
@@ -228,6 +233,7 @@ impl Row {
             planned_modified_at: item.modified_at,
             refusals: 0,
             settled_at: None,
+            error_code: None,
             observed_role_arn: None,
             modified_at: None,
             target_role_arn: None,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arn::RoleArn;
-use crate::outcome::{Outcome, Row};
+use crate::arn::{AssociationArn, RoleArn};
+use crate::outcome::{Outcome, Row, UNEXPECTED_ANSWER};
 use crate::time::Timestamp;
 
 /// EKS Pod Identity credentials live up to 6 h in a running pod; changing the association does not reset them.
@@ -64,13 +64,9 @@ impl Counts {
         *self.of(outcome) += 1;
     }
 
-    /// A pending row was settled.
-    ///
-    /// # Panics
-    /// Where no row is pending: the caller settled a row that it never counted.
+    /// A pending row was settled. These counts are a slice's running ones; a rotation is closed by counting its rows.
     pub fn settle(&mut self, outcome: Outcome) {
-        assert!(self.pending > 0, "a row is settled once, after it was counted as pending");
-        self.pending -= 1;
+        self.pending = self.pending.saturating_sub(1);
         *self.of(outcome) += 1;
     }
 
@@ -90,9 +86,11 @@ impl Counts {
 }
 
 /// What the rows of a rotation add up to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     pub counts: Counts,
+    /// An association whose update EKS answered in a way that contradicts the request.
+    pub contradicted: Option<AssociationArn>,
     /// The latest time at which a pod of a settled row may still hold credentials of the old role.
     drained_at: Option<Timestamp>,
 }
@@ -100,6 +98,9 @@ pub struct Tally {
 impl Tally {
     pub fn add(&mut self, row: &Row) {
         self.counts.add(row.outcome);
+        if row.error_code.as_deref() == Some(UNEXPECTED_ANSWER) {
+            self.contradicted.get_or_insert_with(|| row.association_arn.clone());
+        }
         // The version that EKS showed last is the latest moment at which the association can have left the old role. A
         // deleted association shows none: it was there when we looked at the latest.
         let left_old_role_at = match row.outcome {

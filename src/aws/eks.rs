@@ -73,6 +73,9 @@ pub enum UpdateError {
     /// The observation had become too old to justify a write. Nothing was sent.
     #[error("the association was looked at too long ago")]
     Stale,
+    /// EKS said yes, and its answer cannot be read: the update has most likely taken effect.
+    #[error(transparent)]
+    Malformed(CallError),
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -111,7 +114,7 @@ impl Eks {
     /// Sets the association's role, and nothing else. `observed` is the Describe that justifies it.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] where `observed` is too old; else what EKS answered, after the SDK's retries. After a
+    /// [`UpdateError::Stale`] where `observed` is too old, [`UpdateError::Malformed`] where EKS said yes unreadably; else what EKS answered, after the SDK's retries. After a
     /// passing error it is unknown whether the update took effect.
     pub async fn update_role(
         &self,
@@ -134,7 +137,7 @@ impl Eks {
             .client_request_token(token.as_str());
         let output = Self::send(call.send()).await.map_err(|error| CallError::new(OPERATION, subject(arn), &error))?;
         Ok(Updated {
-            association: association(arn, output.association(), OPERATION)?,
+            association: association(arn, output.association(), OPERATION).map_err(UpdateError::Malformed)?,
             request_id: output.request_id().map(str::to_owned),
         })
     }

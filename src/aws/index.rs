@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use serde::Serialize;
 
+use super::PAGE_LEN;
 use super::error::CallError;
 use super::expression::{Expression, Item, text};
 use crate::arn::{AssociationArn, RoleArn};
@@ -45,7 +46,7 @@ impl Index {
         Self { client, table }
     }
 
-    /// One page (DynamoDB's megabyte) of the associations that the index shows on `role`. The secondary index is
+    /// One page of the associations that the index shows on `role`. The secondary index is
     /// eventually consistent.
     ///
     /// # Errors
@@ -58,6 +59,7 @@ impl Index {
             .query()
             .table_name(&self.table)
             .index_name(BY_ROLE)
+            .limit(PAGE_LEN)
             .key_condition_expression("roleArn = :role")
             .expression_attribute_values(":role", text(role))
             .set_exclusive_start_key(start);

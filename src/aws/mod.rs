@@ -10,7 +10,7 @@ pub mod index;
 pub mod ledger;
 pub mod rows;
 pub mod tls;
-mod transaction;
+pub(crate) mod transaction;
 
 use std::time::Duration;
 
@@ -35,6 +35,9 @@ const DYNAMODB_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const DYNAMODB_OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 /// Attempts at a DynamoDB call, the first one included. Throttles of an on-demand table pass within about a second.
 const DYNAMODB_ATTEMPTS: u32 = 6;
+/// Items of a page. A full page of DynamoDB's, a megabyte, would be a thousand rows and several megabytes in memory at
+/// once; this many cost 0.004 calls for each association and pass, and keep memory flat.
+pub(crate) const PAGE_LEN: i32 = 250;
 /// The SDK's own default size of the budget that attempts after the first draw on.
 const RETRY_QUOTA: usize = 500;
 

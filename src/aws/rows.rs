@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, ConditionCheck, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
 };
 
+use super::PAGE_LEN;
 use super::error::CallError;
 use super::expression::{Expression, Item, number, text, to_item};
 use super::ledger::{LeaseError, Ledger, item_key};
@@ -82,6 +83,7 @@ impl Ledger {
             .query()
             .table_name(&self.table)
             .consistent_read(true)
+            .limit(PAGE_LEN)
             .key_condition_expression("rotationId = :key AND begins_with(entry, :prefix)")
             .expression_attribute_values(":key", text(key))
             .expression_attribute_values(":prefix", text(ROW_PREFIX))

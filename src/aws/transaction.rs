@@ -5,6 +5,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{CancellationReason, TransactWriteItem};
 
+use tokio::time::Instant;
+
+use super::DYNAMODB_OPERATION_TIMEOUT;
 use super::error::CallError;
 use super::ledger::Ledger;
 use crate::classify::{ErrorClass, Failure, classify};
@@ -12,6 +15,8 @@ use crate::classify::{ErrorClass, Failure, classify};
 /// A transaction that met another one is cancelled, not queued. Ours conflict only with each other's short ones, so a few
 /// tries are plenty.
 const TRANSACTION_TRIES: u32 = 8;
+/// A transaction takes at most this long: the tries that begin within one operation's time, and that time once more.
+pub(crate) const TRANSACTION_TIMEOUT: Duration = DYNAMODB_OPERATION_TIMEOUT.saturating_mul(2);
 /// Doubled after each try.
 const TRANSACTION_BACKOFF: Duration = Duration::from_millis(50);
 /// A transaction that was cancelled for a condition of ours, with DynamoDB's reason for each item.
@@ -28,11 +33,15 @@ impl Ledger {
         subject: &str,
         items: Vec<TransactWriteItem>,
     ) -> Result<Transacted, CallError> {
+        let began = Instant::now();
         let mut tries = 0;
+        // One token for all tries that may have taken effect without our knowing: DynamoDB answers a repeat of a
+        // transaction that it has done with "done", and not with a condition that fails because of it.
+        let mut token = idempotency_token();
         loop {
             tries += 1;
-            let sent = self.client.transact_write_items().set_transact_items(Some(items.clone())).send().await;
-            let Err(error) = sent else { return Ok(Transacted::Done) };
+            let call = self.client.transact_write_items().set_transact_items(Some(items.clone()));
+            let Err(error) = call.client_request_token(&token).send().await else { return Ok(Transacted::Done) };
             let reasons = match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                     cancelled.cancellation_reasons().to_vec()
@@ -49,12 +58,22 @@ impl Ledger {
             if in_the_way {
                 call.class = ErrorClass::Throttled;
             }
-            if !call.class.is_passing() || tries == TRANSACTION_TRIES {
+            let out_of_time = began.elapsed() >= DYNAMODB_OPERATION_TIMEOUT;
+            if !call.class.is_passing() || tries == TRANSACTION_TRIES || out_of_time {
                 return Err(call);
+            }
+            if in_the_way {
+                // Cancelled is definitive: the next try is another transaction.
+                token = idempotency_token();
             }
             tokio::time::sleep(TRANSACTION_BACKOFF * 2_u32.pow(tries - 1)).await;
         }
     }
+}
+
+/// DynamoDB takes up to 36 characters.
+fn idempotency_token() -> String {
+    format!("{:032x}", fastrand::u128(..))
 }
 
 /// Whether a transaction was cancelled because the condition of this item did not hold.

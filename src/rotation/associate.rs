@@ -8,11 +8,12 @@ use tracing::{debug, warn};
 use super::Slice;
 use super::progress::Stop;
 use crate::association::Association;
+use crate::aws::DYNAMODB_OPERATION_TIMEOUT;
 use crate::aws::eks::{Observed, UpdateError, Updated};
 use crate::aws::error::CallError;
 use crate::classify::ErrorClass;
 use crate::decide::{Action, decide};
-use crate::outcome::{Ending, Outcome, Row, RowError, Settled};
+use crate::outcome::{Ending, Outcome, Row, RowError, Settled, UNEXPECTED_ANSWER};
 use crate::token::Token;
 
 /// Passing errors of one association, each after the SDK's own retries, before it is left to the next slice.
@@ -35,8 +36,8 @@ struct Attempts {
     /// Definitive refusals, those of earlier slices included.
     refusals: u32,
     last_refusal: Option<(Token, CallError)>,
-    /// An update whose answer was lost: it may have taken effect.
-    lost: Option<Token>,
+    /// The last update that brought a passing error: it may have taken effect.
+    lost: Option<(Token, CallError)>,
 }
 
 /// What follows from one look at an association.
@@ -52,18 +53,27 @@ impl Slice<'_> {
     /// Settles the row, or leaves it pending: with the error where it could not be settled for now, without one where the
     /// slice is over.
     pub(super) async fn associate(&self, row: Row) -> Result<(), CallError> {
+        let region = row.association_arn.region();
+        let trouble = self.progress().trouble_in(region);
+        if let Some(error) = trouble {
+            return Err(error);
+        }
         let mut attempts = Attempts { refusals: row.refusals, ..Attempts::default() };
         loop {
             if self.check().is_err() {
                 return self.leave(&row, &attempts).await;
             }
             match self.step(&row, &mut attempts).await {
-                Step::Settle(settled) => return self.settle(&row, *settled).await,
+                Step::Settle(settled) => {
+                    self.progress().no_trouble_in(region);
+                    return self.settle(&row, *settled).await;
+                }
                 Step::Again(pause) => {
                     let until = (Instant::now() + pause).min(self.ends_at);
                     tokio::time::sleep_until(until).await;
                 }
                 Step::Leave(error) => {
+                    self.progress().note_trouble_in(region, &error);
                     self.leave(&row, &attempts).await?;
                     return Err(error);
                 }
@@ -92,9 +102,13 @@ impl Slice<'_> {
 
     /// The association shows the new role. Where a write of ours can have done it, it most likely has.
     fn already_current(&self, row: &Row, attempts: &Attempts, association: Option<&Association>) -> Ending {
-        let newer = association.is_some_and(|seen| seen.modified_at > row.planned_modified_at);
+        // Some counterparts of AWS keep whole seconds, so that a version of ours can read as up to a second too old.
+        let started_at = self.record.started_at;
+        let newer = association.is_some_and(|seen| {
+            seen.modified_at > row.planned_modified_at && seen.modified_at + Duration::from_secs(1) > started_at
+        });
         match &attempts.lost {
-            Some(token) => Ending::InferredUpdated { token: Some(token.clone()) },
+            Some((token, _)) => Ending::InferredUpdated { token: Some(token.clone()) },
             None if newer && self.is_resumed() && !self.request().dry_run => Ending::InferredUpdated { token: None },
             None => Ending::AlreadyCurrent,
         }
@@ -118,8 +132,9 @@ impl Slice<'_> {
             Stop::No => {}
             Stop::Deciding | Stop::Unrecorded => return Step::Again(STOP_PAUSE),
             Stop::Recorded(_) => {
-                let ending = match attempts.last_refusal.take() {
-                    Some((token, refusal)) => failed(Some(token), refusal),
+                // An update that was sent is never called "not attempted", whatever came of it.
+                let ending = match attempts.last_refusal.take().or(attempts.lost.take()) {
+                    Some((token, error)) => failed(Some(token), error),
                     None => Ending::NotAttempted,
                 };
                 return self.end(attempts, Some(association), ending);
@@ -132,9 +147,13 @@ impl Slice<'_> {
         match self.aws.eks.update_role(observed, &request.new_role_arn, &token).await {
             Ok(updated) => {
                 attempts.sent += 1;
-                self.updated(attempts, association, token, updated).await
+                self.updated(attempts, association, token, updated)
             }
             Err(UpdateError::Stale) => Step::Again(Duration::ZERO),
+            Err(UpdateError::Malformed(error)) => {
+                attempts.sent += 1;
+                self.contradicted(attempts, association, token, error.message, error.request_id)
+            }
             Err(UpdateError::Call(error)) => {
                 attempts.sent += 1;
                 self.refused(attempts, association, token, error).await
@@ -144,7 +163,7 @@ impl Slice<'_> {
 
     /// EKS answered. The answer must show what was asked for, at a version no older, and nothing else changed; an EKS that
     /// answers otherwise is not the one that this program was written for, and the rotation stops.
-    async fn updated(&self, attempts: &Attempts, before: &Association, token: Token, updated: Updated) -> Step {
+    fn updated(&self, attempts: &Attempts, before: &Association, token: Token, updated: Updated) -> Step {
         let Updated { association: answer, request_id } = updated;
         let mut problems = Vec::new();
         if answer.role_arn != self.request().new_role_arn.as_str() {
@@ -162,19 +181,29 @@ impl Slice<'_> {
             return self.end(attempts, Some(before), Ending::Updated { token, request_id, answer: Box::new(answer) });
         }
         let message = format!("EKS's answer to the update {}", problems.join(" and "));
-        let reason = format!("{}: {message}", before.association_arn);
-        if let Err(error) = self.stop_once(&reason).await {
-            return Step::Leave(error);
-        }
-        let error = RowError { class: ErrorClass::Terminal, code: "UnexpectedAnswer".to_owned(), message, request_id };
-        self.end(attempts, Some(&answer), Ending::Failed { token: Some(token), error })
+        self.contradicted(attempts, &answer, token, message, request_id)
+    }
+
+    /// From here on nothing else is written. The row is settled first and the stop recorded after it, so that the next
+    /// slice finds at least the row.
+    fn contradicted(
+        &self,
+        attempts: &Attempts,
+        seen: &Association,
+        token: Token,
+        message: String,
+        request_id: Option<String>,
+    ) -> Step {
+        self.progress().decide_to_stop();
+        let error = RowError { class: ErrorClass::Terminal, code: UNEXPECTED_ANSWER.to_owned(), message, request_id };
+        self.end(attempts, Some(seen), Ending::Failed { token: Some(token), error })
     }
 
     /// The update brought an error.
     async fn refused(&self, attempts: &mut Attempts, before: &Association, token: Token, error: CallError) -> Step {
         match error.class {
             ErrorClass::Throttled | ErrorClass::Transient => {
-                attempts.lost = Some(token);
+                attempts.lost = Some((token, error.clone()));
                 attempts.passing(error)
             }
             // It went between the look and the write. The next look tells.
@@ -196,7 +225,8 @@ impl Slice<'_> {
         let hope = self.progress().role_not_ready(Instant::now());
         if hope.is_zero() {
             let reason = format!("the new role cannot be used: {}", error.message);
-            if let Err(error) = self.stop_once(&reason).await {
+            let first = self.progress().decide_to_stop();
+            if first && let Err(error) = self.stop(&reason).await {
                 return Step::Leave(error);
             }
             return self.end(attempts, Some(before), failed(Some(token), error));
@@ -211,14 +241,24 @@ impl Slice<'_> {
     /// whichever is missing.
     async fn settle(&self, row: &Row, settled: Settled) -> Result<(), CallError> {
         let outcome = settled.ending.outcome();
-        // A holder that may have lost its lease only records what EKS has confirmed: anything else may be the view from
-        // before its successor's write.
-        if outcome != Outcome::Updated && !self.lease.is_held() {
+        // What EKS has confirmed may be recorded at any time. Anything else may be the view from before a successor's
+        // write, so that it is recorded only where it arrives under the lease.
+        let confirmed = matches!(settled.ending, Ending::Updated { .. });
+        if !confirmed && !self.lease.outlives(DYNAMODB_OPERATION_TIMEOUT) {
             return Ok(());
         }
         let (recorded, mended) = tokio::join!(self.aws.ledger.settle(row, &settled), self.mend_index(row, &settled));
         if let Err(error) = mended {
             warn!(association = %row.association_arn, %error, "the index is left to the sweep");
+        }
+        let contradicted = match &settled.ending {
+            Ending::Failed { error, .. } if error.code == UNEXPECTED_ANSWER => {
+                Some(format!("{}: {}", row.association_arn, error.message))
+            }
+            _ => None,
+        };
+        if contradicted.is_some() && recorded.is_err() {
+            self.progress().stop = Stop::Unrecorded;
         }
         let recorded = recorded?;
         match (&settled.ending, recorded) {
@@ -238,7 +278,7 @@ impl Slice<'_> {
                 progress.settle(outcome, self.request().max_errors)
             }
         };
-        match must_stop {
+        match contradicted.or(must_stop) {
             Some(reason) => self.stop(&reason).await,
             None => Ok(()),
         }
@@ -265,19 +305,6 @@ impl Slice<'_> {
             self.aws.ledger.note_refusals(row, attempts.refusals).await?;
         }
         Ok(())
-    }
-
-    /// Stops the rotation unless it is stopping already.
-    async fn stop_once(&self, reason: &str) -> Result<(), CallError> {
-        let first = {
-            let mut progress = self.progress();
-            let first = progress.stop == Stop::No;
-            if first {
-                progress.stop = Stop::Deciding;
-            }
-            first
-        };
-        if first { self.stop(reason).await } else { Ok(()) }
     }
 
     fn end(&self, attempts: &Attempts, observed: Option<&Association>, ending: Ending) -> Step {

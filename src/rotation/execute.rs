@@ -22,6 +22,10 @@ impl Slice<'_> {
                 return Ok(());
             }
             self.pass().await?;
+            // A row may have been settled by somebody else: a holder before us whose last answer was on its way.
+            if self.progress().counts.pending > 0 {
+                self.take_stock().await?;
+            }
         }
         match self.progress().counts.pending {
             0 => Ok(()),
@@ -36,6 +40,8 @@ impl Slice<'_> {
         let mut unsettled = Unsettled::default();
         // `Some` once no further row is to be taken up, with the reason where it is an error.
         let mut end: Option<Result<(), SliceError>> = None;
+        // A page may be on its way while another association is settled first.
+        let mut fetching = false;
         loop {
             if end.is_none()
                 && let Err(halt) = self.check()
@@ -46,15 +52,23 @@ impl Slice<'_> {
                 break;
             }
             let take = end.is_none() && in_work.len() < self.width();
+            fetching |= take;
             tokio::select! {
                 biased;
                 Some(left) = in_work.next(), if !in_work.is_empty() => unsettled.note(left),
-                row = rows.next(), if take => match row {
-                    Some(Ok(row)) => in_work.push(self.associate(row)),
-                    Some(Err(error)) => end = Some(Err(error.into())),
-                    None => end = Some(Ok(())),
-                },
+                row = rows.next(), if take => {
+                    fetching = false;
+                    match row {
+                        Some(Ok(row)) => in_work.push(self.associate(row)),
+                        Some(Err(error)) => end = Some(Err(error.into())),
+                        None => end = Some(Ok(())),
+                    }
+                }
             }
+        }
+        if fetching {
+            // No call is left in flight; the row that it brings stays pending.
+            rows.next().await;
         }
         end.unwrap_or(Ok(())).and(unsettled.into_result())
     }

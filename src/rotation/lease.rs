@@ -45,7 +45,12 @@ impl Lease {
     /// Whether a write may be sent.
     #[must_use]
     pub(super) fn allows_writes(&self) -> bool {
-        self.valid_until().is_some_and(|until| Instant::now() + WRITE_MARGIN < until)
+        self.outlives(WRITE_MARGIN)
+    }
+
+    /// Whether what takes this long is done before it can pass to another invocation.
+    pub(super) fn outlives(&self, span: Duration) -> bool {
+        self.valid_until().is_some_and(|until| Instant::now() + span < until)
     }
 
     /// Whether it has certainly not passed to another invocation.

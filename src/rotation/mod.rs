@@ -23,6 +23,7 @@ use crate::aws::eks::{DESCRIBE_OPERATION_TIMEOUT, UPDATE_OPERATION_TIMEOUT};
 use crate::aws::error::CallError;
 use crate::aws::ledger::LeaseError;
 use crate::aws::rows::Select;
+use crate::aws::transaction::TRANSACTION_TIMEOUT;
 use crate::aws::{Aws, DYNAMODB_OPERATION_TIMEOUT};
 use crate::record::RotationRecord;
 use crate::request::RotationRequest;
@@ -32,12 +33,13 @@ use lease::Lease;
 use progress::{Progress, Stop};
 use scan::Scan;
 
-/// No association is taken up when less than this is left: the longest that one can take from its Describe on, plus
-/// giving back the lease.
+/// Nothing is taken up when less than this is left: the longest that an association can take from its Describe on, to its
+/// row and the record of a stop, with a renewal of the lease that ends last, and giving the lease back. A transaction
+/// (planning, closing) takes no longer.
 pub const DEADLINE_RESERVE: Duration = DESCRIBE_OPERATION_TIMEOUT
     .saturating_add(UPDATE_OPERATION_TIMEOUT)
-    .saturating_add(DYNAMODB_OPERATION_TIMEOUT)
-    .saturating_add(DYNAMODB_OPERATION_TIMEOUT);
+    .saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(4));
+const _: () = assert!(TRANSACTION_TIMEOUT.as_millis() < DEADLINE_RESERVE.as_millis(), "a transaction fits in");
 /// Somebody who keeps creating associations on the old role would keep a slice sweeping for ever.
 const SWEEPS_MAX: u32 = 10;
 
@@ -120,7 +122,8 @@ impl<'a> Slice<'a> {
             end
         };
         let (end, ()) = tokio::join!(work, self.lease.keep(self.aws, &done));
-        // No renewal is under way any more, so that closing meets none. The lease has more than half of its time left.
+        // No renewal is under way any more, so that closing meets none. Should the lease pass on meanwhile, the fence
+        // keeps a late close out.
         let end = match end {
             Ok(record) => self.close(record).await,
             Err(error) => Err(error),
@@ -157,13 +160,12 @@ impl<'a> Slice<'a> {
         if self.record.status == Status::Planning {
             let plan = self.scan().await?;
             let planned = Counts { total: plan.created, pending: plan.created, ..Counts::default() };
-            let counts = if resumed { self.tally().await?.counts } else { planned };
+            let counts = if resumed { self.take_stock().await? } else { planned };
             self.aws.ledger.begin(self.key(), self.lease.fence(), &counts).await?;
             self.progress().recount(counts);
             info!(associations = counts.total, out_of_scope = plan.out_of_scope, "rotation planned");
         } else {
-            let counts = self.tally().await?.counts;
-            self.progress().recount(counts);
+            let counts = self.take_stock().await?;
             info!(pending = counts.pending, associations = counts.total, "rotation resumed");
         }
         let must_stop =
@@ -172,6 +174,19 @@ impl<'a> Slice<'a> {
             Some(reason) => Ok(self.stop(&reason).await?),
             None => Ok(()),
         }
+    }
+
+    /// Counts the rows, and comes to the decision that may follow from them.
+    async fn take_stock(&self) -> Result<Counts, SliceError> {
+        let tally = self.tally().await?;
+        self.progress().recount(tally.counts);
+        if let Some(arn) = tally.contradicted {
+            let first = self.progress().decide_to_stop();
+            if first {
+                self.stop(&format!("{arn}: EKS answered an update in a way that contradicts the request")).await?;
+            }
+        }
+        Ok(tally.counts)
     }
 
     /// What the ledger's rows add up to.

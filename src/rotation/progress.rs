@@ -1,10 +1,12 @@
 //! What one slice of a rotation has found out so far, shared by the associations in work. In memory only: the ledger is
 //! what the next slice goes by.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::aws::error::CallError;
 use crate::max_errors::MaxErrors;
 use crate::outcome::Outcome;
 use crate::status::Counts;
@@ -12,6 +14,10 @@ use crate::status::Counts;
 /// How long a rotation waits for a new role that EKS cannot use yet, in all. IAM is consistent within seconds, as a rule;
 /// Terraform's AWS provider waits this long, too.
 pub(super) const ROLE_NOT_READY_MAX: Duration = Duration::from_mins(2);
+
+/// Associations of one region in a row that are left for passing errors before the rest of the region is: each has cost
+/// a minute of retries by then.
+const TROUBLE_MAX: u32 = 3;
 
 /// Whether the rotation goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,13 +39,22 @@ pub(super) struct Progress {
     pub(super) role_proven: bool,
     waited_before: Duration,
     waiting_since: Option<Instant>,
+    /// By region: associations left in a row for a passing error, and the last of these.
+    trouble: BTreeMap<String, (u32, CallError)>,
 }
 
 impl Progress {
     #[must_use]
     pub(super) fn new(counts: Counts, stopped: Option<String>, waited_before: Duration) -> Self {
         let stop = stopped.map_or(Stop::No, Stop::Recorded);
-        Self { role_proven: counts.updated > 0, counts, stop, waited_before, waiting_since: None }
+        Self {
+            role_proven: counts.updated > 0,
+            counts,
+            stop,
+            waited_before,
+            waiting_since: None,
+            trouble: BTreeMap::new(),
+        }
     }
 
     /// Replaces the counts by those of the ledger's rows.
@@ -62,6 +77,32 @@ impl Progress {
         }
         self.stop = Stop::Deciding;
         Some(format!("{failed} of {total} associations failed, more than maxErrors ({max_errors}) allows"))
+    }
+
+    /// The rotation has to stop. Returns whether this is the first to say so, and has to record it.
+    pub(super) fn decide_to_stop(&mut self) -> bool {
+        let first = self.stop == Stop::No;
+        if first {
+            self.stop = Stop::Deciding;
+        }
+        first
+    }
+
+    /// An association of this region was left for a passing error that outlasted its retries.
+    pub(super) fn note_trouble_in(&mut self, region: &str, error: &CallError) {
+        let count = self.trouble.get(region).map_or(0, |(count, _)| *count);
+        self.trouble.insert(region.to_owned(), (count + 1, error.clone()));
+    }
+
+    /// An association of this region was settled.
+    pub(super) fn no_trouble_in(&mut self, region: &str) {
+        self.trouble.remove(region);
+    }
+
+    /// The error for which the rest of this region is left to the next slice, so that a region out of reach does not take
+    /// the time of those that work.
+    pub(super) fn trouble_in(&self, region: &str) -> Option<CallError> {
+        self.trouble.get(region).filter(|(count, _)| *count >= TROUBLE_MAX).map(|(_, error)| error.clone())
     }
 
     /// An update has succeeded.

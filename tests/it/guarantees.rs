@@ -19,7 +19,14 @@ pub struct Before(BTreeMap<String, Association>);
 
 impl Before {
     pub fn of(world: &World) -> Self {
-        Self(world.aws.eks(|eks| eks.associations().map(|a| (a.association_arn.clone(), a.clone())).collect()))
+        let all = |a: &Association| (a.association_arn.clone(), a.clone());
+        let before: BTreeMap<_, _> = world.aws.eks(|eks| eks.associations().map(all).collect());
+        assert!(!before.is_empty(), "a world is looked at after it was made");
+        Self(before)
+    }
+
+    pub fn count_on(&self, role: &str) -> usize {
+        self.0.values().filter(|association| association.role_arn == role).count()
     }
 }
 

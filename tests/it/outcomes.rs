@@ -226,8 +226,8 @@ async fn newcomers_are_swept_up() {
 #[tokio::test(start_paused = true)]
 async fn a_lagging_index_costs_nothing_but_a_look() {
     let world = World::new(Options { index_lag: Duration::from_secs(5), ..Options::default() });
-    let before = Before::of(&world);
     world.fleet(30);
+    let before = Before::of(&world);
     tokio::time::sleep(Duration::from_secs(6)).await;
     let summary = world.finish(&plain()).await;
     assert_eq!(summary["counts"]["updated"], 30);

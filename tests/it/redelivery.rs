@@ -231,6 +231,36 @@ async fn a_lease_is_renewed_for_as_long_as_it_takes() {
     assert_eq!(world.rotation("r-1")["fence"], 1);
 }
 
+/// Shows that a holder whose update was answered after it had been succeeded may still say so, and that its successor
+/// comes to the same end.
+#[tokio::test(start_paused = true)]
+async fn a_late_confirmation_counts_once() {
+    let world = World::calm(20);
+    let before = Before::of(&world);
+    let mut updates = 0;
+    world.aws.on_call(move |call| {
+        updates += u32::from(call.operation == "UpdatePodIdentityAssociation");
+        if call.operation == "UpdatePodIdentityAssociation" && updates == 5 { Fault::FreezeAfter } else { Fault::None }
+    });
+    let event = plain();
+    let stale = world.deliver(&event);
+    tokio::pin!(stale);
+    tokio::select! {
+        reply = &mut stale => panic!("{reply:?}"),
+        () = world.aws.frozen() => {}
+    }
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.aws.clear_hook();
+    // Both are awake now: the stale one with several calls in flight, the new one with the lease.
+    let second = handler(&world.aws, &[]);
+    let invocation = world.invocation(Duration::from_mins(15));
+    let (stale, reply) = tokio::join!(stale, second.handle(&event, &invocation));
+    assert!(stale.is_err(), "{stale:?}");
+    let reply = serde_json::to_value(reply.unwrap()).unwrap();
+    assert_eq!(reply["counts"]["updated"], 20, "{reply:#}");
+    check(&world, &before);
+}
+
 /// Shows that a holder who was cut off and has been succeeded neither writes to EKS nor turns a settled row back.
 #[tokio::test(start_paused = true)]
 async fn a_stale_holder_changes_nothing() {

@@ -171,6 +171,51 @@ async fn an_answer_that_contradicts_the_request_stops_the_rotation() {
     assert_eq!(world.updates().len(), 1);
 }
 
+/// Shows that a "yes" which cannot be read stops everything, too: what else has changed is unknown.
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_cannot_be_read_stops_the_rotation() {
+    let world = World::calm(5);
+    world.aws.on_call(|call| {
+        let (code, message) = (String::new(), "no association in here".to_owned());
+        let update = call.operation == "UpdatePodIdentityAssociation";
+        if update { Fault::Error { status: 200, code, message } } else { Fault::None }
+    });
+    let summary = world.finish(&plain()).await;
+    assert_eq!(summary["status"], "Failed", "{summary:#}");
+    assert_eq!(summary["counts"]["failed"], 1);
+    assert_eq!(summary["counts"]["notAttempted"], 4);
+    let failed = world.rows("r-1").into_iter().find(|row| row["outcome"] == "Failed").unwrap();
+    assert_eq!(failed["errorCode"], "UnexpectedAnswer");
+    assert_eq!(world.updates().len(), 1);
+}
+
+/// Shows that a contradiction is not forgotten by a slice that dies before it can record the stop.
+#[tokio::test(start_paused = true)]
+async fn a_contradiction_outlives_a_crash() {
+    let world = World::calm(5);
+    let mut stop_calls = 0;
+    world.aws.on_call(move |call| {
+        let (code, message) = (String::new(), "no association in here".to_owned());
+        if call.operation == "UpdatePodIdentityAssociation" {
+            return Fault::Error { status: 200, code, message };
+        }
+        let stopping = call.operation == "UpdateItem" && call.body.to_string().contains("stopped");
+        stop_calls += u32::from(stopping);
+        if stopping && stop_calls == 1 { Fault::FreezeBefore } else { Fault::None }
+    });
+    let event = plain();
+    tokio::select! {
+        reply = world.deliver(&event) => panic!("{reply:?}"),
+        () = world.aws.frozen() => {}
+    }
+    world.aws.clear_hook();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let summary = world.finish(&event).await;
+    assert_eq!(summary["status"], "Failed", "{summary:#}");
+    assert!(summary["reason"].as_str().unwrap().contains("contradicts the request"), "{summary:#}");
+    assert_eq!(world.updates().len(), 1);
+}
+
 /// Shows that what moved before a stop is recorded as moved even if the stop was decided by a crash's successor: a row
 /// that may have been written is looked at before it is called not attempted.
 #[tokio::test(start_paused = true)]

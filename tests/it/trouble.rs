@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rerole::record::Reply;
 use rerole_sim::{Fault, Options, Service, Throttle};
 
 use crate::guarantees::{Before, check};
@@ -140,6 +141,90 @@ async fn a_ledger_out_of_reach_fails_visibly() {
     assert_eq!(summary["counts"]["updated"], 10);
     assert!(world.rows("r-1").iter().filter(|row| row["inferred"] == true).count() > 0, "moved before it was recorded");
     check(&world, &before);
+}
+
+/// Shows that lost answers of DynamoDB, a few that the SDK outlasts or a whole call's worth, lose nothing: whatever took
+/// effect unseen is found or repeated, the only delivery is never told that another is at work, and the counts are right.
+#[test]
+fn lost_answers_of_dynamodb_lose_nothing() {
+    const ASSOCIATIONS: usize = 110;
+    for (operation, first) in [
+        ("GetItem", 0),
+        // Opening, the two batches of the plan, closing.
+        ("TransactWriteItems", 0),
+        ("TransactWriteItems", 1),
+        ("TransactWriteItems", 2),
+        ("TransactWriteItems", 3),
+        ("Query", 0),
+        ("Query", 2),
+        ("UpdateItem", 0),
+        ("UpdateItem", 50),
+        ("DeleteItem", 0),
+    ] {
+        for lost in [2, 6, 13] {
+            in_virtual_time(async {
+                let world = World::calm(ASSOCIATIONS);
+                let gone = world.associate("gone", OLD);
+                world.aws.eks(|eks| eks.delete(&gone));
+                let before = Before::of(&world);
+                let mut calls = 0;
+                world.aws.on_call(move |call| {
+                    let counts = call.service == Service::DynamoDb && call.operation == operation;
+                    calls += usize::from(counts);
+                    if counts && (first + 1..=first + lost).contains(&calls) { Fault::LoseAnswer } else { Fault::None }
+                });
+                let case = format!("{lost} lost answers to {operation} from number {first}");
+                let mut deliveries = 0;
+                let summary = loop {
+                    deliveries += 1;
+                    assert!(deliveries < 5, "{case}: it comes to an end");
+                    match world.deliver(&plain()).await {
+                        Ok(Reply::Finished(summary)) => break *summary,
+                        Ok(other) => panic!("{case}: {other:?}"),
+                        Err(_) => tokio::time::sleep(Duration::from_mins(1)).await,
+                    }
+                };
+                assert_eq!(summary.counts.updated, ASSOCIATIONS as u64, "{case}");
+                assert_eq!(summary.counts.deleted, 1, "{case}");
+                assert_eq!(world.aws.eks(|eks| eks.association_count_on(OLD)), 0, "{case}");
+                check(&world, &before);
+            });
+        }
+    }
+}
+
+/// Shows that a region out of reach takes a few minutes of a slice and not all of it: the other region moves.
+#[tokio::test(start_paused = true)]
+async fn a_region_out_of_reach_does_not_hold_up_the_others() {
+    let world = World::new(Options::default());
+    let fleet = world.fleet(60);
+    let before = Before::of(&world);
+    // It comes first in the order of the rows.
+    world.aws.on_call(|call| {
+        if call.service == Service::Eks && call.region == "eu-west-1" { Fault::ServerError(503) } else { Fault::None }
+    });
+    let here = fleet.rotating.iter().filter(|arn| arn.contains(":eu-west-1:")).count();
+    let error = world.deliver(&plain()).await.unwrap_err().to_string();
+    assert!(error.contains(&format!("{here} of 60 associations are pending")), "{error}");
+    assert_eq!(world.count("r-1", "Updated"), 60 - here);
+    assert!((10..50).contains(&here), "there are some in each region");
+    world.aws.clear_hook();
+    assert_eq!(world.finish(&plain()).await["counts"]["updated"], 60);
+    check(&world, &before);
+}
+
+/// Shows that a 404 which is not EKS's own, as from a wrong endpoint, makes nobody look deleted.
+#[tokio::test(start_paused = true)]
+async fn a_plain_404_deletes_nobody() {
+    let world = World::calm(3);
+    world.aws.on_call(|call| {
+        let (code, message) = (String::new(), "<html>not here</html>".to_owned());
+        if call.service == Service::Eks { Fault::Error { status: 404, code, message } } else { Fault::None }
+    });
+    let summary = world.finish(&plain()).await;
+    assert_eq!(summary["counts"]["deleted"], 0, "{summary:#}");
+    assert_eq!(summary["status"], "CompletedWithFailures");
+    assert_eq!(world.aws.items(crate::world::INDEX).iter().filter(|item| item["roleArn"] == OLD).count(), 3);
 }
 
 /// Shows that an index which cannot be written is mended by the sweep.
