@@ -30,7 +30,7 @@ fn varied(options: Options) -> World {
     // Moved by hand before the rotation began, and not seen by the index: nothing of ours, whenever it is looked at.
     world.aws.eks(|eks| {
         eks.edit(&current, |association| {
-            association.role_arn = NEW.to_owned();
+            NEW.clone_into(&mut association.role_arn);
             (association.created_at, association.modified_at) = (yesterday, yesterday);
         });
     });
