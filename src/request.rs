@@ -1,7 +1,7 @@
 //! What an operator asks for: the `detail` of a `Role Rotation Requested` event, checked rule by rule and turned into a
 //! [`RotationRequest`]. The EventBridge envelope around it is in `intake.rs`.
 //!
-//! The JSON Schema in `docs/` is generated from [`RotationDetail`], so that the two cannot drift apart.
+//! The JSON Schema in `docs/` is generated from `RotationDetail`, so that the two cannot drift apart.
 
 use std::fmt;
 

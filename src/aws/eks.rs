@@ -1,6 +1,6 @@
 //! EKS: looking at an association, and moving it. One pair of clients for each region, made when first needed.
 //!
-//! Every call goes through [`Eks::send`]; whatever paces calls belongs there, in front of the SDK.
+//! Every call goes through `Eks::send`; whatever paces calls belongs there, in front of the SDK.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

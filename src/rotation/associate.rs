@@ -73,6 +73,7 @@ impl Slice<'_> {
                     tokio::time::sleep_until(until).await;
                 }
                 Step::Leave(error) => {
+                    warn!(association = %row.association_arn, %error, "the association stays pending");
                     self.progress().note_trouble_in(region, &error);
                     self.leave(&row, &attempts).await?;
                     return Err(error);

@@ -2,8 +2,6 @@
 
 use futures_util::stream::{self, FuturesUnordered, Stream, StreamExt, TryStreamExt};
 
-use tracing::warn;
-
 use super::progress::Stop;
 use super::{Slice, SliceError};
 use crate::aws::error::CallError;
@@ -106,7 +104,6 @@ struct Unsettled {
 impl Unsettled {
     fn note(&mut self, left: Result<(), CallError>) {
         if let Err(error) = left {
-            warn!(%error, "an association stays pending");
             self.count += 1;
             self.first.get_or_insert(error);
         }

@@ -245,12 +245,7 @@ async fn a_late_confirmation_counts_once() {
     let event = plain();
     let stale = world.deliver(&event);
     tokio::pin!(stale);
-    tokio::select! {
-        reply = &mut stale => panic!("{reply:?}"),
-        () = world.aws.frozen() => {}
-    }
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    world.aws.clear_hook();
+    world.cut_off(stale.as_mut()).await;
     // Both are awake now: the stale one with several calls in flight, the new one with the lease.
     let second = handler(&world.aws, &[]);
     let invocation = world.invocation(Duration::from_mins(15));
@@ -276,13 +271,7 @@ async fn a_stale_holder_changes_nothing() {
     let event = plain();
     let stale = world.deliver(&event);
     tokio::pin!(stale);
-    tokio::select! {
-        reply = &mut stale => panic!("{reply:?}"),
-        () = world.aws.frozen() => {}
-    }
-    // Nobody polls the stale holder for a minute: its sandbox is frozen.
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    world.aws.clear_hook();
+    world.cut_off(stale.as_mut()).await;
     let second = handler(&world.aws, &[]);
     let reply = second.handle(&plain(), &world.invocation(Duration::from_mins(15))).await.unwrap();
     assert!(matches!(reply, Reply::Finished(_)), "{reply:?}");

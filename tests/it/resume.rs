@@ -22,11 +22,7 @@ async fn die_after_update(world: &World, nth: u32) {
         }
     });
     let event = plain();
-    tokio::select! {
-        reply = world.deliver(&event) => panic!("{reply:?}"),
-        () = world.aws.frozen() => {}
-    }
-    world.aws.clear_hook();
+    world.deliver_and_die(&event).await;
 }
 
 /// Shows that a slice ends before its deadline with nothing in flight, says how much is left, and that the next one

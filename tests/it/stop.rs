@@ -204,11 +204,7 @@ async fn a_contradiction_outlives_a_crash() {
         if stopping && stop_calls == 1 { Fault::FreezeBefore } else { Fault::None }
     });
     let event = plain();
-    tokio::select! {
-        reply = world.deliver(&event) => panic!("{reply:?}"),
-        () = world.aws.frozen() => {}
-    }
-    world.aws.clear_hook();
+    world.deliver_and_die(&event).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     let summary = world.finish(&event).await;
     assert_eq!(summary["status"], "Failed", "{summary:#}");
@@ -236,11 +232,7 @@ async fn nothing_that_moved_is_called_not_attempted() {
         }
     });
     let strict = event(&json!({ "maxErrors": "1" }));
-    tokio::select! {
-        reply = world.deliver(&strict) => panic!("{reply:?}"),
-        () = world.aws.frozen() => {}
-    }
-    world.aws.clear_hook();
+    world.deliver_and_die(&strict).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     let summary = world.finish(&strict).await;
     let on_new = world.aws.eks(|eks| eks.association_count_on(NEW));

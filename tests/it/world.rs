@@ -1,5 +1,7 @@
 //! A world for one test: a simulated AWS with a fleet in it, the handler under test, and short ways to look at both.
 
+use std::fmt::Debug;
+use std::pin::Pin;
 use std::time::Duration;
 
 use rerole::handler::{Handler, HandlerError, Invocation};
@@ -76,6 +78,26 @@ impl World {
     /// Delivers the event to a function that has `timeout` left.
     pub async fn deliver_within(&self, event: &Value, timeout: Duration) -> Result<Reply, HandlerError> {
         self.handler.handle(event, &self.invocation(timeout)).await
+    }
+
+    /// Delivers to a handler that dies at the first frozen call: its future is dropped there.
+    pub async fn deliver_and_die(&self, event: &Value) {
+        tokio::select! {
+            reply = self.deliver(event) => panic!("the handler did not die: {reply:?}"),
+            () = self.aws.frozen() => {}
+        }
+        self.aws.clear_hook();
+    }
+
+    /// Lets a holder of the lease work until one of its calls is frozen, and then leaves it alone for a minute, as a
+    /// sandbox that is frozen: another can have the lease by then.
+    pub async fn cut_off<T: Debug>(&self, holder: Pin<&mut impl Future<Output = T>>) {
+        tokio::select! {
+            reply = holder => panic!("the holder was not cut off: {reply:?}"),
+            () = self.aws.frozen() => {}
+        }
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        self.aws.clear_hook();
     }
 
     pub fn invocation(&self, timeout: Duration) -> Invocation {
