@@ -18,3 +18,5 @@ mod resume;
 mod stop;
 /// Throttles, lost answers, services in trouble.
 mod trouble;
+/// The time between Describe and Update.
+mod window;

@@ -164,6 +164,11 @@ impl World {
 
 /// Another instance of the function, as a second sandbox would be.
 pub fn handler(aws: &SimulatedAws, variables: &[(&str, &str)]) -> Handler {
+    Handler::new(&settings(variables), aws.http_client(), aws.time_source())
+}
+
+/// The usual settings, with these environment variables on top.
+pub fn settings(variables: &[(&str, &str)]) -> Settings {
     let usual = [
         ("ASSOCIATION_INDEX_TABLE", INDEX),
         ("ROTATION_LEDGER_TABLE", LEDGER),
@@ -177,7 +182,7 @@ pub fn handler(aws: &SimulatedAws, variables: &[(&str, &str)]) -> Handler {
             |pairs: &[(&str, &str)]| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
         value(variables).or_else(|| value(&usual))
     });
-    Handler::new(&settings.unwrap(), aws.http_client(), aws.time_source())
+    settings.unwrap()
 }
 
 /// The event that asks for rotation `r-1`, with these members in its detail.
