@@ -6,6 +6,8 @@ mod world;
 
 /// The crash test: the handler dies at every single call, and the next delivery carries on.
 mod crash;
+/// What a holder that has been succeeded cannot write.
+mod fence;
 /// Rejections, and events of another kind.
 mod intake;
 /// What can become of one association, on the happy path and beside it.
