@@ -14,17 +14,20 @@ use crate::aws::Aws;
 use crate::aws::error::CallError;
 use crate::aws::ledger::Opened;
 use crate::intake::{Intake, event_id, read};
+use crate::metrics::{Metrics, SliceMetrics};
 use crate::record::Reply;
 use crate::request::{Rejection, RotationId, RotationRequest};
 use crate::rotation::{DEADLINE_RESERVE, LEASE, Slice, SliceError};
 use crate::settings::Settings;
 use crate::status::{Counts, Status};
 use crate::time::Timestamp;
+use crate::watch;
 
 /// The rotate function: clients and settings, made once and used for every event.
 #[derive(Debug)]
 pub struct Handler {
     aws: Aws,
+    metrics: Metrics,
     role_path: String,
     max_concurrency: usize,
 }
@@ -52,6 +55,8 @@ pub enum HandlerError {
     Unopened { rotation_id: RotationId, error: CallError },
     #[error("the rejection of event {event_id} could not be recorded ({rejection}): {error}")]
     Unrecorded { event_id: String, rejection: Rejection, error: CallError },
+    #[error("open rotations could not be read: {0}")]
+    Unwatched(CallError),
     #[error(
         "{left:?} are left of this invocation, and {DEADLINE_RESERVE:?} are needed to begin; raise the function's timeout"
     )]
@@ -66,6 +71,7 @@ impl From<HandlerError> for Diagnostic {
             HandlerError::Unfinished { .. } => "Unfinished",
             HandlerError::Unopened { .. } => "Unopened",
             HandlerError::Unrecorded { .. } => "Unrecorded",
+            HandlerError::Unwatched(_) => "Unwatched",
             HandlerError::TooLate { .. } => "TooLate",
         };
         Self { error_type: error_type.to_owned(), error_message: error.to_string() }
@@ -73,10 +79,11 @@ impl From<HandlerError> for Diagnostic {
 }
 
 impl Handler {
-    /// Makes the clients; no call is made. The HTTP client and the clock are the edges to the world.
+    /// Makes the clients; no call is made. The HTTP client, the clock and the metrics are the edges to the world.
     #[must_use]
-    pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource) -> Self {
+    pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource, metrics: Metrics) -> Self {
         Self {
+            metrics,
             aws: Aws::new(settings, http_client, clock),
             role_path: settings.role_path.clone(),
             max_concurrency: settings.max_concurrency,
@@ -101,6 +108,11 @@ impl Handler {
     /// See [`HandlerError`].
     pub async fn handle(&self, payload: &Value, invocation: &Invocation) -> Result<Reply, HandlerError> {
         match read(payload, invocation.own_account.as_deref(), &self.role_path) {
+            Intake::Watch => {
+                let stalled = watch::stalled_rotations(&self.aws).await.map_err(HandlerError::Unwatched)?;
+                self.metrics.stalled(self.aws.now(), stalled.count);
+                Ok(Reply::Watched { stalled_rotations: stalled.first })
+            }
             Intake::Ignore { detail_type } => {
                 info!(detail_type, "event of another kind ignored");
                 Ok(Reply::Ignored { ignored_detail_type: detail_type })
@@ -130,8 +142,25 @@ impl Handler {
         match opened {
             Opened::Ours(record) => {
                 info!(fence = record.fence, old_role = %request.old_role_arn, new_role = %request.new_role_arn, "rotation opened");
+                let before = record.counts;
                 let slice = Slice::new(&self.aws, *record, asked_at, asked_at + left, self.max_concurrency);
-                match Box::pin(slice.run()).await {
+                let end = Box::pin(slice.run()).await;
+                let (after, ended) = match &end {
+                    Ok(record) => (record.counts, Some(record.status)),
+                    Err((_, counts)) => (*counts, None),
+                };
+                self.metrics.slice(
+                    self.aws.now(),
+                    &SliceMetrics {
+                        rotation_id: &request.ledger_key(),
+                        before,
+                        after,
+                        dry_run: request.dry_run,
+                        throttled_calls: self.aws.eks.take_throttled_calls(),
+                        ended,
+                    },
+                );
+                match end {
                     Ok(record) => {
                         info!(status = ?record.status, reason = record.reason, counts = ?record.counts, "rotation finished");
                         Ok(Reply::Finished(Box::new(record.summary())))
@@ -170,12 +199,16 @@ impl Handler {
     /// Records an event that may not run. The invocation succeeds: delivering the event again cannot help.
     async fn reject(&self, event_id: &str, rejection: Rejection, payload: &Value) -> Result<Reply, HandlerError> {
         error!(event_id, reason = %rejection, "event rejected");
-        match self.aws.ledger.reject(event_id, &rejection, payload, self.aws.now()).await {
-            Ok(()) => Ok(Reply::Rejected {
-                event_id: event_id.to_owned(),
-                status: Status::Rejected,
-                reason: rejection.to_string(),
-            }),
+        let now = self.aws.now();
+        match self.aws.ledger.reject(event_id, &rejection, payload, now).await {
+            Ok(()) => {
+                self.metrics.rejected(now, &format!("rejected/{event_id}"));
+                Ok(Reply::Rejected {
+                    event_id: event_id.to_owned(),
+                    status: Status::Rejected,
+                    reason: rejection.to_string(),
+                })
+            }
             Err(error) => Err(HandlerError::Unrecorded { event_id: event_id.to_owned(), rejection, error }),
         }
     }

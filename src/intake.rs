@@ -9,11 +9,16 @@ use crate::request::{Rejection, RotationId, RotationRequest, parse_detail};
 /// The one `detail-type` that asks for a rotation.
 pub const DETAIL_TYPE: &str = "Role Rotation Requested";
 
+/// The one thing that the schedule's payload `{"watch": …}` can ask for.
+pub const WATCH_STALLED: &str = "stalledRotations";
+
 /// What an invocation's payload asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Intake {
     /// A rotation that may run.
     Rotate(Box<RotationRequest>),
+    /// A look for rotations that nobody works on.
+    Watch,
     /// Another kind of event. It is acknowledged and nothing is done.
     Ignore { detail_type: String },
     /// An event that asks for a rotation, or no event at all, and may not run.
@@ -24,6 +29,13 @@ pub enum Intake {
 /// path under which new roles must lie.
 #[must_use]
 pub fn read(payload: &Value, own_account: Option<&str>, role_path: &str) -> Intake {
+    if let Some(watch) = payload.get("watch") {
+        if watch == WATCH_STALLED {
+            return Intake::Watch;
+        }
+        let rejection = Rejection::new("watch", watch, format!("\"{WATCH_STALLED}\""));
+        return Intake::Reject { event_id: event_id(payload), rejection };
+    }
     match payload.get("detail-type") {
         Some(Value::String(detail_type)) if detail_type != DETAIL_TYPE => {
             Intake::Ignore { detail_type: detail_type.clone() }
@@ -108,6 +120,7 @@ mod tests {
     fn check(changes: Value, expected: &Expect) {
         let shown = match read(&event(changes), Some("111122223333"), "/platform/") {
             Intake::Rotate(request) => format!("rotate {}", request.rotation_id),
+            Intake::Watch => "watch".to_owned(),
             Intake::Ignore { detail_type } => format!("ignore {detail_type}"),
             Intake::Reject { event_id, rejection } => format!("reject {event_id}: {rejection}"),
         };
@@ -118,6 +131,13 @@ mod tests {
     fn envelopes_are_told_apart() {
         for (changes, expected) in [
             (json!({}), expect!["rotate 6a7e8feb-b491-4cf7-a9f1-bf3703467718"]),
+            (json!({ "watch": "stalledRotations" }), expect!["watch"]),
+            (
+                json!({ "watch": "stalled" }),
+                expect![[
+                    r#"reject 6a7e8feb-b491-4cf7-a9f1-bf3703467718: watch "stalled" is not allowed; allowed: "stalledRotations""#
+                ]],
+            ),
             (json!({ "id": "e-1", "replay-name": "again" }), expect!["rotate e-1"]),
             (json!({ "detail-type": "Role Rotation Finished", "detail": 7 }), expect!["ignore Role Rotation Finished"]),
             (

@@ -24,5 +24,7 @@ pub mod token;
 pub mod aws;
 pub mod handler;
 pub mod logging;
+pub mod metrics;
 pub mod rotation;
 pub mod settings;
+pub mod watch;

@@ -1,5 +1,7 @@
 //! The rotation's own item in the ledger, and what an invocation returns.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::arn::RoleArn;
@@ -41,6 +43,9 @@ pub struct RotationRecord {
     /// Present while an invocation works on the rotation: until when it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
+    /// When the last slice left it before its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_since: Option<Timestamp>,
     /// Grows each time the lease changes hands.
     pub fence: u64,
     /// Why the rotation stopped early. From then on associations are only looked at.
@@ -68,6 +73,7 @@ impl RotationRecord {
             finished_at: None,
             old_role_in_use_until: None,
             lease_until: Some(lease_until),
+            idle_since: None,
             fence: 1,
             stopped: None,
             role_not_ready_ms: 0,
@@ -78,6 +84,12 @@ impl RotationRecord {
     #[must_use]
     pub fn is_leased_at(&self, now: Timestamp) -> bool {
         self.lease_until.is_some_and(|until| now < until)
+    }
+
+    /// For how long nobody has been at work on it by `now`: zero where somebody may be. Where a slice died, its lease tells.
+    #[must_use]
+    pub fn idle_for(&self, now: Timestamp) -> Duration {
+        now.since(self.lease_until.max(self.idle_since).unwrap_or(self.started_at))
     }
 
     /// What an invocation that found or brought the rotation to its end returns.
@@ -126,6 +138,9 @@ pub enum Reply {
     /// The event may not run. It is recorded under `rejected/<event id>`.
     #[serde(rename_all = "camelCase")]
     Rejected { event_id: String, status: Status, reason: String },
+    /// The rotations that nobody works on, by ledger key.
+    #[serde(rename_all = "camelCase")]
+    Watched { stalled_rotations: Vec<String> },
     /// Another kind of event.
     #[serde(rename_all = "camelCase")]
     Ignored { ignored_detail_type: String },

@@ -24,6 +24,8 @@ pub struct Settings {
     pub rotation_ledger_table: String,
     /// New roles must lie under this IAM path.
     pub role_path: String,
+    /// The function's own name, for its metrics.
+    pub function_name: String,
     /// The function's own region: the tables are there.
     pub region: String,
     pub credentials: Credentials,
@@ -76,6 +78,8 @@ impl Settings {
             association_index_table: required("ASSOCIATION_INDEX_TABLE")?,
             rotation_ledger_table: required("ROTATION_LEDGER_TABLE")?,
             role_path: role_path(required("ROLE_PATH")?)?,
+            // Lambda always sets it.
+            function_name: optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "rotate".to_owned()),
             region: required("AWS_REGION")?,
             credentials: Credentials::new(
                 required("AWS_ACCESS_KEY_ID")?,

@@ -3,7 +3,8 @@
 //! Every call goes through `Eks::send`; whatever paces calls belongs there, in front of the SDK.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_eks::Client;
@@ -12,6 +13,11 @@ use aws_sdk_eks::operation::RequestId;
 use aws_sdk_eks::primitives::DateTime;
 use aws_sdk_eks::types::PodIdentityAssociation;
 use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use tokio::time::Instant;
 
@@ -44,6 +50,7 @@ const ATTEMPTS: u32 = 4;
 pub struct Eks {
     template: ClientTemplate,
     regions: Mutex<HashMap<String, RegionClients>>,
+    throttles: ThrottleCounter,
 }
 
 /// The two clients of a region differ in how long one operation may take.
@@ -83,8 +90,14 @@ pub enum UpdateError {
 impl Eks {
     #[must_use]
     pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource) -> Self {
-        let template = ClientTemplate { settings: settings.clone(), http_client, clock };
-        Self { template, regions: Mutex::default() }
+        let throttles = ThrottleCounter::default();
+        let template = ClientTemplate { settings: settings.clone(), http_client, clock, throttles: throttles.clone() };
+        Self { template, regions: Mutex::default(), throttles }
+    }
+
+    /// How many calls were answered with a throttle since the last time this was asked, the SDK's own retries included.
+    pub fn take_throttled_calls(&self) -> u64 {
+        self.throttles.0.swap(0, Ordering::Relaxed)
     }
 
     /// What EKS says of the association now; `None` where it does not know it.
@@ -163,6 +176,30 @@ struct ClientTemplate {
     settings: Settings,
     http_client: SharedHttpClient,
     clock: SharedTimeSource,
+    throttles: ThrottleCounter,
+}
+
+/// Counts throttles at the wire, where each attempt of the SDK's shows.
+#[derive(Debug, Clone, Default)]
+struct ThrottleCounter(Arc<AtomicU64>);
+
+impl Intercept for ThrottleCounter {
+    fn name(&self) -> &'static str {
+        "ThrottleCounter"
+    }
+
+    /// EKS answers a throttle with 429, whatever code comes with it.
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if context.response().status().as_u16() == 429 {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
 }
 
 impl ClientTemplate {
@@ -173,6 +210,7 @@ impl ClientTemplate {
             .credentials_provider(SharedCredentialsProvider::new(self.settings.credentials.clone()))
             .http_client(self.http_client.clone())
             .time_source(self.clock.clone())
+            .interceptor(self.throttles.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .retry_partition(own_retry_partition("eks"));
         if let Some(url) = &self.settings.eks_endpoint {

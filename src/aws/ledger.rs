@@ -3,8 +3,6 @@
 //!
 //! Everything that could be done by a holder that has lost its lease carries a check of the fence, so that it cannot.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -59,6 +57,18 @@ pub enum LeaseError {
     Lost,
     #[error(transparent)]
     Call(#[from] CallError),
+}
+
+/// What a slice that ends before the rotation does leaves to the next one.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Leaving {
+    /// What the rows add up to.
+    pub counts: Counts,
+    /// For how long the new role has not been ready, in all, in milliseconds.
+    pub role_not_ready_ms: u64,
+    /// Now: from here on nobody is at work on the rotation.
+    pub idle_since: Timestamp,
 }
 
 /// The members that close a rotation.
@@ -162,9 +172,8 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Self::renew`].
-    pub async fn give_back(&self, key: &str, fence: u64, role_not_ready: Duration) -> Result<(), LeaseError> {
-        let waited = u64::try_from(role_not_ready.as_millis()).unwrap_or(u64::MAX);
-        let change = Expression::default().set("roleNotReadyMs", number(waited)).remove("leaseUntil");
+    pub async fn give_back(&self, key: &str, fence: u64, leaving: &Leaving) -> Result<(), LeaseError> {
+        let change = Expression::default().set_all(leaving).remove("leaseUntil");
         self.fenced("give back lease", key, fence, change).await
     }
 
@@ -239,7 +248,8 @@ impl Ledger {
             ("entry".to_owned(), text(ROTATION_ENTRY)),
             ("status".to_owned(), text("Rejected")),
             ("reason".to_owned(), text(rejection)),
-            ("rejectedAt".to_owned(), text(now)),
+            // The name that rotations have, for `ByStatus`.
+            ("startedAt".to_owned(), text(now)),
             ("event".to_owned(), text(event)),
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));

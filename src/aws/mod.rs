@@ -3,6 +3,7 @@
 //! Nothing is decided here. The world is never faked on this side either: tests hand in another HTTP client, or another
 //! endpoint, and the same code talks to the simulated AWS.
 
+pub mod by_status;
 pub mod eks;
 pub mod error;
 pub mod expression;

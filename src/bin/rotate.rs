@@ -8,6 +8,7 @@ use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use rerole::aws::tls::http_client;
 use rerole::handler::Handler;
+use rerole::metrics::Metrics;
 use rerole::settings::Settings;
 use serde_json::Value;
 
@@ -26,6 +27,7 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), lambda_runtime::Error> {
     let settings = Settings::from_env()?;
     let clock = SharedTimeSource::new(SystemTimeSource::new());
-    let handler = &Handler::new(&settings, http_client(&settings)?, clock);
+    let metrics = Metrics::in_log(settings.function_name.clone());
+    let handler = &Handler::new(&settings, http_client(&settings)?, clock, metrics);
     run(service_fn(|event: LambdaEvent<Value>| handler.invoke(event))).await
 }

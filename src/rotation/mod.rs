@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use crate::aws::eks::{DESCRIBE_OPERATION_TIMEOUT, UPDATE_OPERATION_TIMEOUT};
 use crate::aws::error::CallError;
-use crate::aws::ledger::LeaseError;
+use crate::aws::ledger::{LeaseError, Leaving};
 use crate::aws::rows::Select;
 use crate::aws::transaction::TRANSACTION_TIMEOUT;
 use crate::aws::{Aws, DYNAMODB_OPERATION_TIMEOUT};
@@ -253,8 +253,13 @@ impl<'a> Slice<'a> {
         if !self.lease.is_held() {
             return;
         }
-        let waited = self.progress().role_not_ready_for(Instant::now());
-        if let Err(error) = self.aws.ledger.give_back(self.key(), self.lease.fence(), waited).await {
+        let leaving = {
+            let progress = self.progress();
+            let waited = progress.role_not_ready_for(Instant::now());
+            let role_not_ready_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+            Leaving { counts: progress.counts, role_not_ready_ms, idle_since: self.aws.now() }
+        };
+        if let Err(error) = self.aws.ledger.give_back(self.key(), self.lease.fence(), &leaving).await {
             warn!(%error, "the lease could not be given back; it runs out by itself");
         }
     }

@@ -1,11 +1,9 @@
 //! What a holder that has been succeeded tries to write to the ledger: every fenced call, and none gets through. A whole
 //! rotation notices the loss of its lease before most of them, so that these ask the ledger directly.
 
-use std::time::Duration;
-
 use rerole::association::IndexItem;
 use rerole::aws::Aws;
-use rerole::aws::ledger::{LeaseError, Opened};
+use rerole::aws::ledger::{LeaseError, Leaving, Opened};
 use rerole::aws::rows::Select;
 use rerole::intake::{Intake, read};
 use rerole::record::RotationRecord;
@@ -28,6 +26,10 @@ async fn open(aws: &Aws, request: &RotationRequest) -> RotationRecord {
         Opened::Ours(record) => *record,
         other => panic!("{other:?}"),
     }
+}
+
+fn leaving(aws: &Aws) -> Leaving {
+    Leaving { counts: Counts::default(), role_not_ready_ms: 0, idle_since: aws.now() }
 }
 
 fn lost<T: std::fmt::Debug>(what: &str, result: Result<T, LeaseError>) {
@@ -53,7 +55,7 @@ async fn a_stale_holder_writes_nothing_to_the_ledger() {
     lost("plan", aws.ledger.plan(key, fence, std::slice::from_ref(&item)).await);
     lost("begin", aws.ledger.begin(key, fence, &Counts::default()).await);
     lost("stop", aws.ledger.stop(key, fence, "because").await);
-    lost("give back", aws.ledger.give_back(key, fence, Duration::ZERO).await);
+    lost("give back", aws.ledger.give_back(key, fence, &leaving(&aws)).await);
     let end = RotationRecord { status: Status::Succeeded, finished_at: Some(aws.now()), ..stale.clone() };
     lost("close", aws.ledger.close(&end).await);
     assert_eq!(world.aws.items(LEDGER), ledger);
@@ -71,7 +73,7 @@ async fn a_lease_that_was_given_back_is_not_renewed() {
     let world = World::new(Options::default());
     let aws = Aws::new(&settings(&[]), world.aws.http_client(), world.aws.time_source());
     let record = open(&aws, &request()).await;
-    aws.ledger.give_back(&record.rotation_id, record.fence, Duration::ZERO).await.unwrap();
+    aws.ledger.give_back(&record.rotation_id, record.fence, &leaving(&aws)).await.unwrap();
     lost("renew", aws.ledger.renew(&record.rotation_id, record.fence, aws.now() + LEASE).await);
     assert!(world.rotation("r-1").get("leaseUntil").is_none());
     assert_eq!(open(&aws, &request()).await.fence, 2);

@@ -96,6 +96,7 @@ async fn every_sample_event_does_what_its_name_says() {
             Reply::Finished(_) => "finished",
             Reply::Rejected { .. } => "rejected",
             Reply::Ignored { .. } => "ignored",
+            Reply::Watched { .. } => "watched",
             Reply::AlreadyRunning { .. } => "already running",
         };
         assert_eq!(became, expected, "{name}");

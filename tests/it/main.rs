@@ -2,6 +2,7 @@
 //! virtual time. One binary, so that the SDK is linked once.
 
 mod guarantees;
+mod stack;
 mod world;
 
 /// The crash test: the handler dies at every single call, and the next delivery carries on.
@@ -10,15 +11,23 @@ mod crash;
 mod fence;
 /// Rejections, and events of another kind.
 mod intake;
+/// What rotations count.
+mod metrics;
 /// What can become of one association, on the happy path and beside it.
 mod outcomes;
+/// What the function may do in AWS.
+mod permissions;
 /// Events that come twice, at once or later; roles that two rotations share; leases.
 mod redelivery;
 /// Rotations that take more than one delivery.
 mod resume;
 /// Rotations that stop early.
 mod stop;
+/// What is deployed.
+mod template;
 /// Throttles, lost answers, services in trouble.
 mod trouble;
+/// Rotations that nobody works on.
+mod watch;
 /// The time between Describe and Update.
 mod window;

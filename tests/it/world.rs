@@ -2,15 +2,19 @@
 
 use std::fmt::Debug;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rerole::handler::{Handler, HandlerError, Invocation};
+use rerole::metrics::Metrics;
 use rerole::record::Reply;
 use rerole::settings::Settings;
 use rerole::time::Timestamp;
 use rerole_sim::fleet::{Fleet, FleetSummary};
 use rerole_sim::{CallRecord, Options, Service, SimulatedAws};
 use serde_json::{Value, json};
+
+use crate::permissions;
 
 pub const INDEX: &str = "association-index";
 pub const LEDGER: &str = "rotation-ledger";
@@ -23,7 +27,12 @@ pub const TIMEOUT: Duration = Duration::from_mins(15);
 pub struct World {
     pub aws: SimulatedAws,
     pub handler: Handler,
+    /// What the handler has written of metrics.
+    metrics: Lines,
 }
+
+/// Lines as they were written, shared with whoever writes.
+type Lines = Arc<Mutex<Vec<String>>>;
 
 impl World {
     /// An AWS with empty tables, and a handler that talks to it. Must be called under paused time.
@@ -37,8 +46,9 @@ impl World {
         fastrand::seed(options.seed);
         let aws = SimulatedAws::new(options);
         aws.create_tables(INDEX, LEDGER);
-        let handler = handler(&aws, variables);
-        Self { aws, handler }
+        let metrics = Lines::default();
+        let handler = handler_with(&aws, variables, metrics.clone());
+        Self { aws, handler, metrics }
     }
 
     /// A calm world with `count` associations on the old role, in two clusters and regions.
@@ -111,6 +121,11 @@ impl World {
         serde_json::to_value(reply).unwrap()
     }
 
+    /// The metrics that were written, one object a line, in order.
+    pub fn metrics(&self) -> Vec<Value> {
+        self.metrics.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     /// The rotation's own item.
     pub fn rotation(&self, key: &str) -> Value {
         self.ledger_item(key, "rotation").unwrap_or_else(|| panic!("no rotation {key}"))
@@ -162,9 +177,24 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// Whatever a test was about, its calls were calls that the deployed function may make.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            permissions::check(&self.aws.calls());
+        }
+    }
+}
+
 /// Another instance of the function, as a second sandbox would be.
 pub fn handler(aws: &SimulatedAws, variables: &[(&str, &str)]) -> Handler {
-    Handler::new(&settings(variables), aws.http_client(), aws.time_source())
+    handler_with(aws, variables, Lines::default())
+}
+
+fn handler_with(aws: &SimulatedAws, variables: &[(&str, &str)], metrics: Lines) -> Handler {
+    let settings = settings(variables);
+    let metrics = Metrics::new(settings.function_name.clone(), move |line| metrics.lock().unwrap().push(line));
+    Handler::new(&settings, aws.http_client(), aws.time_source(), metrics)
 }
 
 /// The usual settings, with these environment variables on top.

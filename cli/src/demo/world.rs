@@ -11,6 +11,7 @@ use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use rerole::aws::tls::http_client;
 use rerole::handler::{Handler, HandlerError, Invocation};
 use rerole::intake::{Intake, read};
+use rerole::metrics::Metrics;
 use rerole::record::{Reply, Summary};
 use rerole::request::RotationRequest;
 use rerole::settings::{Settings, SettingsError};
@@ -271,7 +272,9 @@ fn handler(url: &str) -> Result<Handler, DemoError> {
         Some(value.to_owned())
     })?;
     let client = http_client(&settings).map_err(|error| DemoError::HttpClient(error.to_string()))?;
-    Ok(Handler::new(&settings, client, SharedTimeSource::new(SystemTimeSource::new())))
+    // A log that is read as it scrolls by has no use for them.
+    let metrics = Metrics::new(settings.function_name.clone(), drop);
+    Ok(Handler::new(&settings, client, SharedTimeSource::new(SystemTimeSource::new()), metrics))
 }
 
 fn associations(aws: &SimulatedAws) -> BTreeMap<String, Association> {

@@ -19,6 +19,7 @@ use engine::{JSON, Refusal, run};
 use lag::LaggingIndex;
 use requests::Schemas;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -134,8 +135,12 @@ impl DynamoDb {
     /// The two tables of the contract, on demand.
     pub(crate) fn create_contract_tables(&mut self, index_table: &str, ledger_table: &str) {
         let index =
-            on_demand_table(index_table, ["clusterArn", "associationId"], "ByRole", ["roleArn", "associationArn"]);
-        let ledger = on_demand_table(ledger_table, ["rotationId", "entry"], "ByOldRole", ["oldRoleArn", "startedAt"]);
+            on_demand_table(index_table, ["clusterArn", "associationId"], &[("ByRole", ["roleArn", "associationArn"])]);
+        let ledger = on_demand_table(
+            ledger_table,
+            ["rotationId", "entry"],
+            &[("ByOldRole", ["oldRoleArn", "startedAt"]), ("ByStatus", ["status", "startedAt"])],
+        );
         for request in [index, ledger] {
             self.create_table(request).expect("the contract's tables are created once, by names that DynamoDB takes");
         }
@@ -236,24 +241,32 @@ fn conflict(body: &Value) -> Refusal {
 }
 
 /// A `CreateTable` request: string keys, one global secondary index with all attributes.
-fn on_demand_table(table: &str, key: [&str; 2], index: &str, index_key: [&str; 2]) -> Value {
+fn on_demand_table(table: &str, key: [&str; 2], indexes: &[(&str, [&str; 2])]) -> Value {
     let schema = |[hash, range]: [&str; 2]| {
         json!([
             { "AttributeName": hash, "KeyType": "HASH" },
             { "AttributeName": range, "KeyType": "RANGE" },
         ])
     };
+    // Each name once, although two indexes may share it.
+    let names: BTreeSet<&str> = key.iter().chain(indexes.iter().flat_map(|(_, key)| key)).copied().collect();
     let attributes: Vec<Value> =
-        key.iter().chain(&index_key).map(|name| json!({ "AttributeName": name, "AttributeType": "S" })).collect();
+        names.iter().map(|name| json!({ "AttributeName": name, "AttributeType": "S" })).collect();
+    let indexes: Vec<Value> = indexes
+        .iter()
+        .map(|(name, key)| {
+            json!({
+                "IndexName": name,
+                "KeySchema": schema(*key),
+                "Projection": { "ProjectionType": "ALL" },
+            })
+        })
+        .collect();
     json!({
         "TableName": table,
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": attributes,
         "KeySchema": schema(key),
-        "GlobalSecondaryIndexes": [{
-            "IndexName": index,
-            "KeySchema": schema(index_key),
-            "Projection": { "ProjectionType": "ALL" },
-        }],
+        "GlobalSecondaryIndexes": indexes,
     })
 }

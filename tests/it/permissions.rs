@@ -1,0 +1,132 @@
+//! What the template lets the function do, against what the code does. Every test's calls are checked when its world ends;
+//! here is what that check rests on, and its other direction.
+
+use std::collections::BTreeSet;
+
+use rerole_sim::{CallRecord, Options, Service};
+use serde_json::{Value, json};
+
+use crate::stack::properties;
+use crate::world::{INDEX, LEDGER, OLD, World, event, plain};
+
+/// An IAM action, and the kind of resource that it is for: the template's name of a table, with its index where it is
+/// about one, or `podidentityassociation`.
+type Permission = (String, String);
+
+/// Panics where one of these calls needs what the template does not grant.
+pub fn check(calls: &[CallRecord]) {
+    let granted = granted("rotate");
+    for record in calls {
+        for permission in needed(record) {
+            let (action, resource) = &permission;
+            assert!(granted.contains(&permission), "template.yaml does not grant {action} on {resource}");
+        }
+    }
+}
+
+/// The permissions of one policy of the function's role.
+fn granted(policy_name: &str) -> BTreeSet<Permission> {
+    let mut granted = BTreeSet::new();
+    for statement in statements(policy_name) {
+        assert_eq!(statement["Effect"], "Allow");
+        for action in one_or_more(&statement["Action"]) {
+            for resource in one_or_more(&statement["Resource"]) {
+                granted.insert((action.as_str().unwrap().to_owned(), resource_kind(resource)));
+            }
+        }
+    }
+    granted
+}
+
+fn statements(policy_name: &str) -> Vec<&'static Value> {
+    let policies = properties("RotateRole")["Policies"].as_array().unwrap();
+    let policy = policies.iter().find(|policy| policy["PolicyName"] == policy_name).expect(policy_name);
+    policy["PolicyDocument"]["Statement"].as_array().unwrap().iter().collect()
+}
+
+fn one_or_more(value: &Value) -> Vec<&Value> {
+    value.as_array().map_or_else(|| vec![value], |values| values.iter().collect())
+}
+
+fn resource_kind(resource: &Value) -> String {
+    if resource["Fn::Sub"] == "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:podidentityassociation/*/*" {
+        return "podidentityassociation".to_owned();
+    }
+    if let Some(table) = resource["Fn::GetAtt"].as_str().and_then(|name| name.strip_suffix(".Arn")) {
+        return table.to_owned();
+    }
+    match resource["Fn::Sub"].as_str().and_then(|text| text.strip_prefix("${")?.split_once(".Arn}/index/")) {
+        Some((table, index)) => format!("{table}/index/{index}"),
+        None => panic!("a resource of another form: {resource}"),
+    }
+}
+
+/// What a call needs. A transaction needs the actions of its parts; there is no action of its own.
+fn needed(record: &CallRecord) -> Vec<Permission> {
+    let call = &record.call;
+    if call.service == Service::Eks {
+        return vec![(format!("eks:{}", call.operation), "podidentityassociation".to_owned())];
+    }
+    let on = |operation: &str, body: &Value| {
+        let table = match body["TableName"].as_str().unwrap() {
+            INDEX => "AssociationIndexTable",
+            LEDGER => "RotationLedgerTable",
+            other => panic!("a call to table {other}"),
+        };
+        let resource =
+            body["IndexName"].as_str().map_or_else(|| table.to_owned(), |index| format!("{table}/index/{index}"));
+        (format!("dynamodb:{operation}"), resource)
+    };
+    if call.operation != "TransactWriteItems" {
+        return vec![on(&call.operation, &call.body)];
+    }
+    let items = call.body["TransactItems"].as_array().unwrap().iter();
+    let parts = items.flat_map(|item| item.as_object().unwrap());
+    parts
+        .map(|(kind, part)| match kind.as_str() {
+            "Put" => on("PutItem", part),
+            "Update" => on("UpdateItem", part),
+            "Delete" => on("DeleteItem", part),
+            "ConditionCheck" => on("ConditionCheckItem", part),
+            other => panic!("a transaction with {other}"),
+        })
+        .collect()
+}
+
+/// Shows that nothing is granted which the code does not use: three invocations need all of it.
+#[tokio::test(start_paused = true)]
+async fn nothing_is_granted_in_vain() {
+    let world = World::new(Options::default());
+    world.fleet(5);
+    let deleted = world.associate("gone", OLD);
+    world.aws.eks(|eks| eks.delete(&deleted));
+    world.finish(&plain()).await;
+    world.deliver(&event(&json!({ "dryrun": true }))).await.unwrap();
+    world.deliver(&json!({ "watch": "stalledRotations" })).await.unwrap();
+    let used: BTreeSet<_> = world.aws.calls().iter().flat_map(needed).collect();
+    assert_eq!(granted("rotate"), used);
+}
+
+/// Shows that roles can be passed to pods only, and only those under `RolePath`. No call of ours shows this permission:
+/// EKS asks for it when an association gets its role.
+#[test]
+fn only_roles_under_the_path_are_passed_and_only_to_pods() {
+    let expected = json!({
+        "Sid": "NewRoles",
+        "Effect": "Allow",
+        "Action": "iam:PassRole",
+        "Resource": { "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}*" },
+        "Condition": { "StringEquals": { "iam:PassedToService": "pods.eks.amazonaws.com" } },
+    });
+    assert_eq!(statements("pass-new-roles"), [&expected]);
+}
+
+/// Shows that the role has these three policies and no managed one, which would bring actions of its own.
+#[test]
+fn there_are_no_other_policies() {
+    let role = properties("RotateRole");
+    let names: Vec<_> = role["Policies"].as_array().unwrap().iter().map(|policy| &policy["PolicyName"]).collect();
+    assert_eq!(names, ["rotate", "pass-new-roles", "lambda-service"]);
+    assert!(role.get("ManagedPolicyArns").is_none());
+    assert_eq!(properties("RotateFunction")["Role"], json!({ "Fn::GetAtt": "RotateRole.Arn" }));
+}
