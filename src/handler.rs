@@ -78,6 +78,16 @@ impl From<HandlerError> for Diagnostic {
     }
 }
 
+/// Lambda's longest timeout.
+const TIMEOUT_MAX: Duration = Duration::from_mins(15);
+
+/// When Lambda ends the function. `cargo lambda watch` sends the time that is left, 600,000 ms, where Lambda sends the time
+/// of day: what would be within the first minutes of 1970 is taken for that.
+fn deadline(sent: Timestamp, now: Timestamp) -> Timestamp {
+    let since_1970 = sent.since(Timestamp::from_millis(0));
+    if since_1970 <= TIMEOUT_MAX { now + since_1970 } else { sent }
+}
+
 impl Handler {
     /// Makes the clients; no call is made. The HTTP client, the clock and the metrics are the edges to the world.
     #[must_use]
@@ -97,7 +107,7 @@ impl Handler {
     pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Reply, HandlerError> {
         let invocation = Invocation {
             own_account: function_account(&event.context.invoked_function_arn).map(str::to_owned),
-            deadline: event.context.deadline().into(),
+            deadline: deadline(event.context.deadline().into(), self.aws.now()),
         };
         Box::pin(self.handle(&event.payload, &invocation)).await
     }
@@ -210,6 +220,20 @@ impl Handler {
                 })
             }
             Err(error) => Err(HandlerError::Unrecorded { event_id: event_id.to_owned(), rejection, error }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_a_time_of_day_or_what_is_left() {
+        let now = Timestamp::from_millis(1_795_467_600_000);
+        for (sent, left) in [(600_000, 600_000), (900_000, 900_000), (900_001, 0), (1_795_467_650_000, 50_000)] {
+            let deadline = deadline(Timestamp::from_millis(sent), now);
+            assert_eq!(deadline.since(now), Duration::from_millis(left), "{sent}");
         }
     }
 }

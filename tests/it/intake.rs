@@ -84,6 +84,7 @@ async fn every_sample_event_does_what_its_name_says() {
         ("dry-run", "finished"),
         ("misspelt-field", "rejected"),
         ("role-outside-path", "rejected"),
+        ("rotate-back", "finished"),
         ("role-rotation-requested", "finished"),
         ("same-role-twice", "rejected"),
         ("scoped", "finished"),
@@ -102,5 +103,5 @@ async fn every_sample_event_does_what_its_name_says() {
         assert_eq!(became, expected, "{name}");
     }
     let samples = std::fs::read_dir(format!("{}/events", env!("CARGO_MANIFEST_DIR"))).unwrap().count();
-    assert_eq!(samples, 8, "each sample has a row here");
+    assert_eq!(samples, 9, "each sample has a row here");
 }
