@@ -145,3 +145,41 @@ pub enum Reply {
     #[serde(rename_all = "camelCase")]
     Ignored { ignored_detail_type: String },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(lease_until: Option<u64>, idle_since: Option<u64>) -> RotationRecord {
+        let request = serde_json::json!({
+            "rotationId": "r-1",
+            "oldRoleArn": "arn:aws:iam::111122223333:role/platform/a",
+            "newRoleArn": "arn:aws:iam::111122223333:role/platform/b",
+            "dryRun": false,
+            "maxErrors": "100%",
+        });
+        let record = RotationRecord::opening(&serde_json::from_value(request).unwrap(), at(10), at(10));
+        RotationRecord { lease_until: lease_until.map(at), idle_since: idle_since.map(at), ..record }
+    }
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_millis(0) + Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn lease_or_leaving_tells_since_when_nobody_works() {
+        for (lease_until, idle_since, now, idle_secs) in [
+            // At work.
+            (Some(145), None, 100, 0),
+            (Some(145), Some(50), 100, 0),
+            // Left in time.
+            (None, Some(50), 100, 50),
+            // Died, in the first slice or in a later one.
+            (Some(90), None, 100, 10),
+            (Some(90), Some(50), 100, 10),
+        ] {
+            let idle = record(lease_until, idle_since).idle_for(at(now));
+            assert_eq!(idle, Duration::from_secs(idle_secs), "{lease_until:?} {idle_since:?}");
+        }
+    }
+}
