@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::AssociationArn;
+use crate::role_field::{RoleField, RoleFields};
 use crate::time::Timestamp;
 
 /// What EKS says of one association. Field names are those of the EKS API; an empty text counts as absent, since
@@ -29,16 +30,27 @@ pub struct Association {
 }
 
 impl Association {
-    /// The names of the fields, other than the role, in which `after` differs and which an update of the role must not
-    /// touch. Empty after an update that did what it was asked.
+    /// What a role field holds.
     #[must_use]
-    pub fn fields_changed_besides_role(&self, after: &Self) -> Vec<&'static str> {
+    pub fn role_in(&self, field: RoleField) -> Option<&str> {
+        match field {
+            RoleField::RoleArn => Some(&self.role_arn),
+            RoleField::TargetRoleArn => self.target_role_arn.as_deref(),
+        }
+    }
+
+    /// The names of the fields, other than these, in which `after` differs and which an update of these must not touch.
+    /// Empty after an update that did what it was asked.
+    #[must_use]
+    pub fn fields_changed_besides(&self, fields: RoleFields, after: &Self) -> Vec<&'static str> {
+        let kept = |field| fields.contains(field) || self.role_in(field) == after.role_in(field);
         // A default that is spelled out in one answer and left out in the other is no change.
         let tags_disabled = |a: &Self| a.disable_session_tags.unwrap_or(false);
         [
             ("namespace", self.namespace == after.namespace),
             ("serviceAccount", self.service_account == after.service_account),
-            ("targetRoleArn", self.target_role_arn == after.target_role_arn),
+            (RoleField::RoleArn.name(), kept(RoleField::RoleArn)),
+            (RoleField::TargetRoleArn.name(), kept(RoleField::TargetRoleArn)),
             ("disableSessionTags", tags_disabled(self) == tags_disabled(after)),
             ("policy", self.policy == after.policy),
             ("externalId", self.external_id == after.external_id),
@@ -61,6 +73,8 @@ pub struct IndexItem {
     pub namespace: String,
     pub service_account: String,
     pub role_arn: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_role_arn: Option<String>,
     pub modified_at: Timestamp,
 }
 
@@ -87,13 +101,15 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_change_besides_the_role_is_named() {
+    fn a_change_besides_the_fields_is_named() {
         let before = association("a");
+        let role = "arn:aws:iam::111122223333:role/a".parse().unwrap();
+        let role_only = RoleFields::naming(&role, role.as_str(), None);
         let change = |change: fn(&mut Association)| {
             let mut after = association("b");
             after.modified_at = Timestamp::from_millis(2_000);
             change(&mut after);
-            before.fields_changed_besides_role(&after)
+            before.fields_changed_besides(role_only, &after)
         };
         assert!(change(|_| ()).is_empty());
         assert!(change(|after| after.disable_session_tags = Some(false)).is_empty());
@@ -101,5 +117,7 @@ pub(crate) mod tests {
         assert_eq!(change(|after| after.target_role_arn = Some("t".into())), ["targetRoleArn"]);
         assert_eq!(change(|after| after.policy = Some("{}".into())), ["policy"]);
         assert_eq!(change(|after| after.owner_arn = Some("o".into())), ["ownerArn"]);
+        let target_only = RoleFields::naming(&role, "a", Some(role.as_str()));
+        assert_eq!(before.fields_changed_besides(target_only, &association("b")), ["roleArn"]);
     }
 }

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::arn::AssociationArn;
+use crate::arn::{AssociationArn, RoleArn};
 use crate::association::{Association, IndexItem};
 use crate::classify::ErrorClass;
+use crate::role_field::RoleFields;
 use crate::time::Timestamp;
 use crate::token::Token;
 
@@ -40,6 +41,7 @@ pub enum Ending {
     /// EKS answered our update.
     Updated {
         token: Token,
+        fields: RoleFields,
         request_id: Option<String>,
         answer: Box<Association>,
     },
@@ -56,6 +58,7 @@ pub enum Ending {
     /// A dry run: this is the token that the write would have had.
     WouldUpdate {
         token: Token,
+        fields: RoleFields,
     },
     /// The rotation stopped first.
     NotAttempted,
@@ -117,7 +120,7 @@ impl Settled {
     pub fn row_members(&self) -> SettledMembers {
         let (token, request_id, error) = match &self.ending {
             Ending::Updated { token, request_id, .. } => (Some(token), request_id.as_ref(), None),
-            Ending::WouldUpdate { token } => (Some(token), None, None),
+            Ending::WouldUpdate { token, .. } => (Some(token), None, None),
             Ending::InferredUpdated { token } => (token.as_ref(), None, None),
             Ending::Failed { token, error } => (token.as_ref(), error.request_id.as_ref(), Some(error)),
             Ending::AlreadyCurrent
@@ -129,6 +132,10 @@ impl Settled {
         let seen = self.last_seen();
         SettledMembers {
             outcome: self.ending.outcome(),
+            fields: match &self.ending {
+                Ending::Updated { fields, .. } | Ending::WouldUpdate { fields, .. } => Some(*fields),
+                _ => None,
+            },
             settled_at: self.at,
             attempts: self.attempts,
             inferred: matches!(self.ending, Ending::InferredUpdated { .. }).then_some(true),
@@ -137,8 +144,10 @@ impl Settled {
             error_code: error.map(|error| error.code.clone()),
             error_message: error.map(|error| error.message.chars().take(ERROR_MESSAGE_LEN_MAX).collect()),
             observed_role_arn: self.observed.as_ref().map(|seen| seen.role_arn.clone()),
+            observed_target_role_arn: self.observed.as_ref().and_then(|seen| seen.target_role_arn.clone()),
             observed_modified_at: self.observed.as_ref().map(|seen| seen.modified_at),
             modified_at: seen.map(|seen| seen.modified_at),
+            role_arn: seen.map(|seen| seen.role_arn.clone()),
             created_at: seen.and_then(|seen| seen.created_at),
             target_role_arn: seen.and_then(|seen| seen.target_role_arn.clone()),
             disable_session_tags: seen.and_then(|seen| seen.disable_session_tags),
@@ -154,6 +163,9 @@ impl Settled {
 #[serde(rename_all = "camelCase")]
 pub struct SettledMembers {
     pub outcome: Outcome,
+    /// The fields that were changed, where the plan's are not the last word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<RoleFields>,
     pub settled_at: Timestamp,
     pub attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,11 +181,15 @@ pub struct SettledMembers {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_role_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_target_role_arn: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub observed_modified_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_role_arn: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,8 +214,12 @@ pub struct Row {
     pub namespace: String,
     pub service_account: String,
     pub outcome: Outcome,
+    /// The fields that the rotation changes: those that named the old role in the index, until an update says better.
+    pub fields: RoleFields,
     /// The role that the index showed when the row was planned.
     pub previous_role_arn: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_target_role_arn: Option<String>,
     /// The version that the index showed when the row was planned.
     pub planned_modified_at: Timestamp,
     /// Definitive refusals of an update so far; kept when the row is left pending, because they are part of the token.
@@ -209,18 +229,19 @@ pub struct Row {
     pub settled_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
+    /// What EKS showed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_role_arn: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub modified_at: Option<Timestamp>,
+    pub role_arn: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_role_arn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_at: Option<Timestamp>,
 }
 
 impl Row {
-    /// A row for what the index shows, with nothing done yet.
+    /// A row for what the index shows, in a rotation of `old_role`, with nothing done yet.
     #[must_use]
-    pub fn planned(ledger_key: &str, item: &IndexItem) -> Self {
+    pub fn planned(ledger_key: &str, old_role: &RoleArn, item: &IndexItem) -> Self {
         Self {
             rotation_id: ledger_key.to_owned(),
             entry: format!("{ROW_PREFIX}{}", item.association_arn),
@@ -229,14 +250,16 @@ impl Row {
             namespace: item.namespace.clone(),
             service_account: item.service_account.clone(),
             outcome: Outcome::Pending,
+            fields: RoleFields::naming(old_role, &item.role_arn, item.target_role_arn.as_deref()),
             previous_role_arn: item.role_arn.clone(),
+            previous_target_role_arn: item.target_role_arn.clone(),
             planned_modified_at: item.modified_at,
             refusals: 0,
             settled_at: None,
             error_code: None,
-            observed_role_arn: None,
-            modified_at: None,
+            role_arn: None,
             target_role_arn: None,
+            modified_at: None,
         }
     }
 }
@@ -264,15 +287,18 @@ mod tests {
         let mut answer = association("b");
         answer.modified_at = Timestamp::from_millis(4_000);
         answer.tags = BTreeMap::from([("team".to_owned(), "pay".to_owned())]);
-        let ending = Ending::Updated { token: token(), request_id: Some("q-1".into()), answer: Box::new(answer) };
+        let role = "arn:aws:iam::111122223333:role/a".parse().unwrap();
+        let fields = RoleFields::naming(&role, role.as_str(), None);
+        let ending =
+            Ending::Updated { token: token(), fields, request_id: Some("q-1".into()), answer: Box::new(answer) };
         let members = members(ending, Some(association("a")));
         assert_eq!(
             members,
             json!({
-                "outcome": "Updated", "settledAt": "1970-01-01T00:00:05.000Z", "attempts": 1,
+                "outcome": "Updated", "fields": ["roleArn"], "settledAt": "1970-01-01T00:00:05.000Z", "attempts": 1,
                 "clientRequestToken": token().as_str(), "requestId": "q-1",
                 "observedRoleArn": "a", "observedModifiedAt": "1970-01-01T00:00:01.000Z",
-                "modifiedAt": "1970-01-01T00:00:04.000Z", "tags": { "team": "pay" },
+                "roleArn": "b", "modifiedAt": "1970-01-01T00:00:04.000Z", "tags": { "team": "pay" },
             })
         );
     }

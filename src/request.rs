@@ -107,7 +107,7 @@ pub(crate) struct RotationDetail {
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^[A-Za-z0-9_-]{1,64}$")))]
     rotation_id: Option<String>,
-    /// The IAM role that is being replaced.
+    /// The IAM role that is being replaced, wherever it is an association's role or target role.
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(test, schemars(with = "String", regex(pattern = ROLE_ARN_PATTERN)))]
     old_role_arn: Option<String>,
@@ -146,17 +146,12 @@ fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> 
     T::deserialize(deserializer).map(Some)
 }
 
-/// Checks the `detail` of an event from account `account`. `event_id` names the rotation where `rotationId` is absent;
+/// Checks the `detail` of an event. `event_id` names the rotation where `rotationId` is absent;
 /// `role_path` is the IAM path under which new roles must lie.
 ///
 /// # Errors
 /// The first rule that the detail breaks, with the field and its value.
-pub fn parse_detail(
-    detail: &Value,
-    event_id: Option<&str>,
-    account: &str,
-    role_path: &str,
-) -> Result<RotationRequest, Rejection> {
+pub fn parse_detail(detail: &Value, event_id: Option<&str>, role_path: &str) -> Result<RotationRequest, Rejection> {
     let raw: RotationDetail = typed(detail)?;
 
     let rotation_id = match (&raw.rotation_id, event_id) {
@@ -168,7 +163,7 @@ pub fn parse_detail(
     };
     let old_role_arn = role("detail.oldRoleArn", raw.old_role_arn.as_deref())?;
     let new_role_arn = role("detail.newRoleArn", raw.new_role_arn.as_deref())?;
-    check_roles(&old_role_arn, &new_role_arn, account, role_path)?;
+    check_roles(&old_role_arn, &new_role_arn, role_path)?;
 
     Ok(RotationRequest {
         rotation_id,
@@ -215,7 +210,8 @@ fn role(field: &str, text: Option<&str>) -> Result<RoleArn, Rejection> {
     Ok(role)
 }
 
-fn check_roles(old: &RoleArn, new: &RoleArn, account: &str, role_path: &str) -> Result<(), Rejection> {
+/// The roles may be of any account: target roles are, and EKS itself keeps the others to the cluster's account.
+fn check_roles(old: &RoleArn, new: &RoleArn, role_path: &str) -> Result<(), Rejection> {
     let broken =
         |field: &str, role: &RoleArn, allowed: String| Err(Rejection::new(field, &Value::from(role.as_str()), allowed));
     if old == new {
@@ -226,9 +222,6 @@ fn check_roles(old: &RoleArn, new: &RoleArn, account: &str, role_path: &str) -> 
     }
     if old.account() != new.account() {
         return broken("detail.newRoleArn", new, format!("a role in oldRoleArn's account, {}", old.account()));
-    }
-    if old.account() != account {
-        return broken("detail.oldRoleArn", old, format!("a role in the event's own account, {account}"));
     }
     if !new.path().starts_with(role_path) {
         return broken("detail.newRoleArn", new, format!("a role under the path {role_path} (ROLE_PATH)"));

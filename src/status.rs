@@ -195,6 +195,7 @@ mod tests {
             namespace: "pay".into(),
             service_account: "api".into(),
             role_arn: "old".into(),
+            target_role_arn: None,
             modified_at: Timestamp::from_millis(0),
         };
         let at: Timestamp = format!("2026-11-23T{modified_at}:00.000Z").parse().unwrap();
@@ -203,7 +204,7 @@ mod tests {
             modified_at: Some(at),
             settled_at: Some(at),
             target_role_arn: target.then(|| "t".to_owned()),
-            ..Row::planned("r", &item)
+            ..Row::planned("r", &"arn:aws:iam::111122223333:role/a".parse().unwrap(), &item)
         }
     }
 

@@ -26,6 +26,7 @@ use super::{behavior_version, own_retry_partition, timeouts};
 use crate::arn::{AssociationArn, RoleArn};
 use crate::association::Association;
 use crate::classify::ErrorClass;
+use crate::role_field::{RoleField, RoleFields};
 use crate::settings::Settings;
 use crate::time::Timestamp;
 use crate::token::Token;
@@ -124,14 +125,16 @@ impl Eks {
         }
     }
 
-    /// Sets the association's role, and nothing else. `observed` is the Describe that justifies it.
+    /// Sets these role fields of the association to `new_role`, and nothing else. `observed` is the Describe that justifies
+    /// it.
     ///
     /// # Errors
-    /// [`UpdateError::Stale`] where `observed` is too old, [`UpdateError::Malformed`] where EKS said yes unreadably; else what EKS answered, after the SDK's retries. After a
-    /// passing error it is unknown whether the update took effect.
+    /// [`UpdateError::Stale`] where `observed` is too old, [`UpdateError::Malformed`] where EKS said yes unreadably; else
+    /// what EKS answered, after the SDK's retries. After a passing error it is unknown whether the update took effect.
     pub async fn update_role(
         &self,
         observed: &Observed,
+        fields: RoleFields,
         new_role: &RoleArn,
         token: &Token,
     ) -> Result<Updated, UpdateError> {
@@ -146,7 +149,8 @@ impl Eks {
             .update_pod_identity_association()
             .cluster_name(arn.cluster_name())
             .association_id(arn.association_id())
-            .role_arn(new_role.as_str())
+            .set_role_arn(fields.contains(RoleField::RoleArn).then(|| new_role.to_string()))
+            .set_target_role_arn(fields.contains(RoleField::TargetRoleArn).then(|| new_role.to_string()))
             .client_request_token(token.as_str());
         let output = Self::send(call.send()).await.map_err(|error| CallError::new(OPERATION, subject(arn), &error))?;
         Ok(Updated {

@@ -41,6 +41,15 @@ impl Expression {
         self
     }
 
+    /// `SET`s the member, or `REMOVE`s it where there is no value.
+    #[must_use]
+    pub fn set_or_remove(self, name: &str, value: Option<AttributeValue>) -> Self {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self.remove(name),
+        }
+    }
+
     #[must_use]
     pub fn remove(mut self, name: &str) -> Self {
         self.removes.push(format!("#{name}"));

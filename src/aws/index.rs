@@ -11,10 +11,13 @@ use super::error::CallError;
 use super::expression::{Expression, Item, text};
 use crate::arn::{AssociationArn, RoleArn};
 use crate::association::{Association, IndexItem};
+use crate::role_field::RoleField;
 use crate::time::Timestamp;
 
 /// Global secondary index: `roleArn`, `associationArn`.
 const BY_ROLE: &str = "ByRole";
+/// Global secondary index: `targetRoleArn`, `associationArn`.
+const BY_TARGET_ROLE: &str = "ByTargetRole";
 
 /// The index table.
 #[derive(Debug, Clone)]
@@ -29,6 +32,14 @@ pub struct Page {
     pub items: Vec<IndexItem>,
     /// Where the next page begins; `None` after the last.
     pub next: Option<Item>,
+}
+
+/// The roles of an association, as of a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownRoles {
+    pub role_arn: String,
+    pub target_role_arn: Option<String>,
+    pub modified_at: Timestamp,
 }
 
 /// What a look at EKS says about an index item, beside its key.
@@ -46,27 +57,31 @@ impl Index {
         Self { client, table }
     }
 
-    /// One page of the associations that the index shows on `role`. The secondary index is
-    /// eventually consistent.
+    /// One page of the associations that the index shows on `role`, in this field. The secondary index is eventually
+    /// consistent.
     ///
     /// # Errors
     /// Where DynamoDB cannot be read, or an item is not of the contract's form: the rotation cannot account for an
     /// association that it cannot read.
-    pub async fn on_role(&self, role: &RoleArn, start: Option<Item>) -> Result<Page, CallError> {
+    pub async fn on_role(&self, field: RoleField, role: &RoleArn, start: Option<Item>) -> Result<Page, CallError> {
         const OPERATION: &str = "query associations on role";
         let query = self
             .client
             .query()
             .table_name(&self.table)
-            .index_name(BY_ROLE)
+            .index_name(match field {
+                RoleField::RoleArn => BY_ROLE,
+                RoleField::TargetRoleArn => BY_TARGET_ROLE,
+            })
             .limit(PAGE_LEN)
-            .key_condition_expression("roleArn = :role")
+            .key_condition_expression("#field = :role")
+            .expression_attribute_names("#field", field.name())
             .expression_attribute_values(":role", text(role))
             .set_exclusive_start_key(start);
         let output: QueryOutput =
             query.send().await.map_err(|error| CallError::new(OPERATION, role.as_str(), &error))?;
-        let items =
-            output.items.unwrap_or_default().into_iter().map(|item| readable(item, role)).collect::<Result<_, _>>();
+        let items = output.items.unwrap_or_default().into_iter().map(|item| readable(item, field, role));
+        let items = items.collect::<Result<_, _>>();
         Ok(Page {
             items: items.map_err(|problem| CallError::malformed_answer(OPERATION, role.as_str(), problem))?,
             next: output.last_evaluated_key,
@@ -80,34 +95,36 @@ impl Index {
     /// Where DynamoDB cannot be written.
     pub async fn mend(&self, seen: &Association, now: Timestamp) -> Result<bool, CallError> {
         let members = Observation { role_arn: &seen.role_arn, modified_at: seen.modified_at, seen_at: now };
-        let mut expression = Expression::default().set_all(&members);
-        for (name, value) in [("targetRoleArn", &seen.target_role_arn), ("ownerArn", &seen.owner_arn)] {
-            expression = match value {
-                Some(value) => expression.set(name, text(value)),
-                None => expression.remove(name),
-            };
-        }
-        self.update(&seen.association_arn, expression.only_if("#modifiedAt <= :modifiedAt", &["modifiedAt"], &[])).await
+        let expression = Expression::default()
+            .set_all(&members)
+            .set_or_remove("targetRoleArn", seen.target_role_arn.as_ref().map(text))
+            .set_or_remove("ownerArn", seen.owner_arn.as_ref().map(text))
+            .only_if("#modifiedAt <= :modifiedAt", &[], &[]);
+        self.update(&seen.association_arn, expression).await
     }
 
-    /// Brings a lagging item from `old_role` to the role and version that the ledger knows. Returns whether it was
-    /// written; it is not where only the secondary index lagged.
+    /// Brings a lagging item that names `old_role` to the roles and the version that the ledger knows. Returns whether it
+    /// was written; it is not where only the secondary index lagged.
     ///
     /// # Errors
     /// Where DynamoDB cannot be written.
-    pub async fn mend_role(
+    pub async fn mend_roles(
         &self,
         arn: &AssociationArn,
         old_role: &RoleArn,
-        role_arn: &str,
-        modified_at: Timestamp,
+        known: &KnownRoles,
         now: Timestamp,
     ) -> Result<bool, CallError> {
-        let expression = Expression::default().set_all(&Observation { role_arn, modified_at, seen_at: now }).only_if(
-            "#roleArn = :oldRoleArn AND #modifiedAt <= :modifiedAt",
-            &[],
-            &[("oldRoleArn", text(old_role))],
-        );
+        let KnownRoles { role_arn, target_role_arn, modified_at } = known;
+        let members = Observation { role_arn, modified_at: *modified_at, seen_at: now };
+        let expression = Expression::default()
+            .set_all(&members)
+            .set_or_remove("targetRoleArn", target_role_arn.as_ref().map(text))
+            .only_if(
+                "(#roleArn = :oldRoleArn OR #targetRoleArn = :oldRoleArn) AND #modifiedAt <= :modifiedAt",
+                &[],
+                &[("oldRoleArn", text(old_role))],
+            );
         self.update(arn, expression).await
     }
 
@@ -164,12 +181,13 @@ fn key(arn: &AssociationArn) -> Item {
     ])
 }
 
-/// An item of the contract's form, in the role's own account: EKS allows no other.
-fn readable(item: Item, role: &RoleArn) -> Result<IndexItem, String> {
+/// An item of the contract's form. What has `role` as its role is in the role's own account: EKS allows no other. A target
+/// role can be anywhere.
+fn readable(item: Item, field: RoleField, role: &RoleArn) -> Result<IndexItem, String> {
     let shown = format!("index item {:?}/{:?}", item.get("clusterArn"), item.get("associationId"));
     let item: IndexItem = serde_dynamo::from_item(item).map_err(|error| format!("{shown}: {error}"))?;
     let arn = &item.association_arn;
-    if arn.account() != role.account() {
+    if field == RoleField::RoleArn && arn.account() != role.account() {
         return Err(format!("{shown}: associationArn {arn} is in another account than the role {role}"));
     }
     if item.cluster_name != arn.cluster_name() || item.association_id != arn.association_id() {

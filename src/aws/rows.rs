@@ -12,7 +12,7 @@ use super::ledger::{LeaseError, Ledger, item_key};
 use super::transaction::{Transacted, built, is_condition};
 use crate::association::IndexItem;
 use crate::outcome::{ROW_PREFIX, Row, Settled};
-use crate::record::ROTATION_ENTRY;
+use crate::record::{ROTATION_ENTRY, RotationRecord};
 
 /// `TransactWriteItems` takes 100 items; one of them checks the fence.
 pub const PLAN_BATCH_LEN: usize = 99;
@@ -42,21 +42,22 @@ pub struct RowPage {
 }
 
 impl Ledger {
-    /// Puts a pending row for each item that has none, while the fence is ours. A row that is there stays as it is.
+    /// Puts a pending row for each item that has none, while the rotation's fence is ours. A row that is there stays as it is.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] where the fence has moved on.
     ///
     /// # Panics
     /// Where there are more than [`PLAN_BATCH_LEN`] items.
-    pub async fn plan(&self, key: &str, fence: u64, items: &[IndexItem]) -> Result<Planned, LeaseError> {
+    pub async fn plan(&self, rotation: &RotationRecord, items: &[IndexItem]) -> Result<Planned, LeaseError> {
         const OPERATION: &str = "plan associations";
         assert!(items.len() <= PLAN_BATCH_LEN, "a batch fits into one transaction");
         let mut planned = Planned::default();
-        let mut rows: Vec<Row> = items.iter().map(|item| Row::planned(key, item)).collect();
+        let (key, old_role) = (rotation.rotation_id.as_str(), &rotation.old_role_arn);
+        let mut rows: Vec<Row> = items.iter().map(|item| Row::planned(key, old_role, item)).collect();
         // Each round takes out at least one row that is there already, or ends. The usual number of rounds is one, or two.
         while !rows.is_empty() {
-            let mut batch = vec![self.fence_check(key, fence)?];
+            let mut batch = vec![self.fence_check(key, rotation.fence)?];
             for row in &rows {
                 batch.push(self.put_new(row)?);
             }

@@ -14,6 +14,7 @@ use crate::aws::error::CallError;
 use crate::classify::ErrorClass;
 use crate::decide::{Action, decide};
 use crate::outcome::{Ending, Outcome, Row, RowError, Settled, UNEXPECTED_ANSWER};
+use crate::role_field::RoleFields;
 use crate::token::Token;
 
 /// Passing errors of one association, each after the SDK's own retries, before it is left to the next slice.
@@ -91,9 +92,9 @@ impl Slice<'_> {
         };
         let association = observed.as_ref().map(|observed| &observed.association);
         let ending = match (decide(self.request(), association), &observed) {
-            (Action::Update, Some(observed)) => return self.update(attempts, observed).await,
+            (Action::Update(fields), Some(observed)) => return self.update(attempts, observed, fields).await,
             // Only what was observed is ever on the old role.
-            (Action::Deleted | Action::Update, _) => Ending::Deleted,
+            (Action::Deleted | Action::Update(_), _) => Ending::Deleted,
             (Action::Drifted, _) => Ending::Drifted,
             (Action::OwnedByAddon, _) => Ending::OwnedByAddon,
             (Action::AlreadyCurrent, _) => self.already_current(row, attempts, association),
@@ -116,18 +117,19 @@ impl Slice<'_> {
     }
 
     /// The association is on the old role and ours to move: moves it, unless this rotation does not write.
-    async fn update(&self, attempts: &mut Attempts, observed: &Observed) -> Step {
+    async fn update(&self, attempts: &mut Attempts, observed: &Observed, fields: RoleFields) -> Step {
         let request = self.request();
         let association = &observed.association;
+        let changes: Vec<_> = fields.iter().map(|field| (field.name(), request.new_role_arn.as_str())).collect();
         let token = Token::new(
             &request.rotation_id,
             &association.association_arn,
             association.modified_at,
-            &[("roleArn", request.new_role_arn.as_str())],
+            &changes,
             attempts.refusals,
         );
         if request.dry_run {
-            return self.end(attempts, Some(association), Ending::WouldUpdate { token });
+            return self.end(attempts, Some(association), Ending::WouldUpdate { token, fields });
         }
         match &self.progress().stop {
             Stop::No => {}
@@ -145,10 +147,10 @@ impl Slice<'_> {
         if self.check().is_err() {
             return Step::Again(Duration::ZERO);
         }
-        match self.aws.eks.update_role(observed, &request.new_role_arn, &token).await {
+        match self.aws.eks.update_role(observed, fields, &request.new_role_arn, &token).await {
             Ok(updated) => {
                 attempts.sent += 1;
-                self.updated(attempts, association, token, updated)
+                self.updated(attempts, association, fields, token, updated)
             }
             Err(UpdateError::Stale) => Step::Again(Duration::ZERO),
             Err(UpdateError::Malformed(error)) => {
@@ -164,22 +166,33 @@ impl Slice<'_> {
 
     /// EKS answered. The answer must show what was asked for, at a version no older, and nothing else changed; an EKS that
     /// answers otherwise is not the one that this program was written for, and the rotation stops.
-    fn updated(&self, attempts: &Attempts, before: &Association, token: Token, updated: Updated) -> Step {
+    fn updated(
+        &self,
+        attempts: &Attempts,
+        before: &Association,
+        fields: RoleFields,
+        token: Token,
+        updated: Updated,
+    ) -> Step {
         let Updated { association: answer, request_id } = updated;
         let mut problems = Vec::new();
-        if answer.role_arn != self.request().new_role_arn.as_str() {
-            problems.push(format!("shows the role {}", answer.role_arn));
+        for field in fields.iter() {
+            let role = answer.role_in(field).unwrap_or("none");
+            if role != self.request().new_role_arn.as_str() {
+                problems.push(format!("shows the {} {role}", field.name()));
+            }
         }
         if answer.modified_at < before.modified_at {
             problems.push(format!("is of {}, before {}", answer.modified_at, before.modified_at));
         }
-        let changed = before.fields_changed_besides_role(&answer);
+        let changed = before.fields_changed_besides(fields, &answer);
         if !changed.is_empty() {
             problems.push(format!("changes {}", changed.join(", ")));
         }
         if problems.is_empty() {
             self.progress().role_works();
-            return self.end(attempts, Some(before), Ending::Updated { token, request_id, answer: Box::new(answer) });
+            let ending = Ending::Updated { token, fields, request_id, answer: Box::new(answer) };
+            return self.end(attempts, Some(before), ending);
         }
         let message = format!("EKS's answer to the update {}", problems.join(" and "));
         self.contradicted(attempts, &answer, token, message, request_id)

@@ -4,11 +4,11 @@
 use tracing::{info, warn};
 
 use super::{Slice, SliceError};
-use crate::arn::RoleArn;
 use crate::association::IndexItem;
+use crate::aws::index::KnownRoles;
 use crate::aws::rows::PLAN_BATCH_LEN;
 use crate::outcome::{Outcome, Row};
-use crate::time::Timestamp;
+use crate::role_field::RoleField;
 
 /// What a scan found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
@@ -26,8 +26,8 @@ pub(super) struct Scan {
 enum Lag {
     /// Nothing: the row is not settled, or it left the association on the old role.
     Expected,
-    /// The index is behind: the association is on this role, since this version.
-    Behind { role_arn: String, modified_at: Timestamp },
+    /// The index is behind: the association is on these roles.
+    Behind(KnownRoles),
     /// The index is behind: the association is gone.
     Gone,
     /// The index is ahead: the association is on the old role again.
@@ -35,45 +35,56 @@ enum Lag {
 }
 
 impl Slice<'_> {
-    /// Reads all pages of the old role. New associations get a pending row; where the index is behind the ledger it is
-    /// mended.
+    /// Reads all pages of the old role, first where it is the role and then where it is the target role. New associations
+    /// get a pending row; where the index is behind the ledger it is mended.
     pub(super) async fn scan(&self) -> Result<Scan, SliceError> {
-        let request = self.request();
         let mut scan = Scan::default();
-        let mut start = None;
-        loop {
-            self.check()?;
-            let page = self.aws.index.on_role(&request.old_role_arn, start).await?;
-            let (in_scope, out_of_scope): (Vec<_>, Vec<_>) =
-                page.items.into_iter().partition(|item| request.scope.covers(&item.cluster_name, &item.namespace));
-            scan.out_of_scope += out_of_scope.len() as u64;
-            for batch in in_scope.chunks(PLAN_BATCH_LEN) {
+        for field in RoleField::ALL {
+            let mut start = None;
+            loop {
                 self.check()?;
-                let planned = self.aws.ledger.plan(self.key(), self.lease.fence(), batch).await?;
-                scan.created += planned.created;
-                for row in &planned.existing {
-                    let item = batch.iter().find(|item| item.association_arn == row.association_arn);
-                    if let (Some(item), false) = (item, request.dry_run) {
-                        scan.returned += u64::from(self.mend_lag(item, row).await?);
-                    }
+                let page = self.aws.index.on_role(field, &self.request().old_role_arn, start).await?;
+                self.take(field, page.items, &mut scan).await?;
+                start = page.next;
+                if start.is_none() {
+                    break;
                 }
             }
-            start = page.next;
-            if start.is_none() {
-                return Ok(scan);
+        }
+        Ok(scan)
+    }
+
+    /// Holds a page against the ledger.
+    async fn take(&self, field: RoleField, items: Vec<IndexItem>, scan: &mut Scan) -> Result<(), SliceError> {
+        let request = self.request();
+        // What has the role in both fields is planned again, in case the first secondary index lagged, and counted once.
+        let first_time =
+            |item: &IndexItem| field == RoleField::RoleArn || item.role_arn != request.old_role_arn.as_str();
+        let (in_scope, out_of_scope): (Vec<_>, Vec<_>) =
+            items.into_iter().partition(|item| request.scope.covers(&item.cluster_name, &item.namespace));
+        scan.out_of_scope += out_of_scope.iter().filter(|item| first_time(item)).count() as u64;
+        for batch in in_scope.chunks(PLAN_BATCH_LEN) {
+            self.check()?;
+            let planned = self.aws.ledger.plan(&self.record, batch).await?;
+            scan.created += planned.created;
+            for row in &planned.existing {
+                let item = batch.iter().find(|item| item.association_arn == row.association_arn);
+                if let (Some(item), false) = (item.filter(|item| first_time(item)), request.dry_run) {
+                    scan.returned += u64::from(self.mend_lag(item, row).await?);
+                }
             }
         }
+        Ok(())
     }
 
     /// Mends an item that is behind its row. Returns whether the association has returned to the old role instead.
     async fn mend_lag(&self, item: &IndexItem, row: &Row) -> Result<bool, SliceError> {
-        let request = self.request();
         let arn = &item.association_arn;
-        match lag(item, row, &request.new_role_arn) {
+        match lag(item, row) {
             Lag::Expected => return Ok(false),
-            Lag::Behind { role_arn, modified_at } => {
-                let now = self.aws.now();
-                let mended = self.aws.index.mend_role(arn, &request.old_role_arn, &role_arn, modified_at, now).await?;
+            Lag::Behind(known) => {
+                let old_role = &self.request().old_role_arn;
+                let mended = self.aws.index.mend_roles(arn, old_role, &known, self.aws.now()).await?;
                 info!(association = %arn, mended, "the index lagged behind an association that has moved");
             }
             Lag::Gone => {
@@ -89,20 +100,21 @@ impl Slice<'_> {
     }
 }
 
-fn lag(item: &IndexItem, row: &Row, new_role: &RoleArn) -> Lag {
-    let role_arn = match row.outcome {
-        Outcome::Updated => new_role.as_str(),
-        Outcome::AlreadyCurrent | Outcome::Drifted => row.observed_role_arn.as_deref().unwrap_or_default(),
+fn lag(item: &IndexItem, row: &Row) -> Lag {
+    match row.outcome {
+        Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted => {}
         Outcome::Deleted if item.modified_at <= row.planned_modified_at => return Lag::Gone,
         Outcome::Deleted => return Lag::Returned,
         Outcome::Pending | Outcome::OwnedByAddon | Outcome::Failed | Outcome::NotAttempted | Outcome::WouldUpdate => {
             return Lag::Expected;
         }
-    };
-    match row.modified_at {
-        Some(modified_at) if item.modified_at <= modified_at => {
-            Lag::Behind { role_arn: role_arn.to_owned(), modified_at }
-        }
+    }
+    match (&row.role_arn, row.modified_at) {
+        (Some(role_arn), Some(modified_at)) if item.modified_at <= modified_at => Lag::Behind(KnownRoles {
+            role_arn: role_arn.clone(),
+            target_role_arn: row.target_role_arn.clone(),
+            modified_at,
+        }),
         _ => Lag::Returned,
     }
 }
@@ -110,21 +122,28 @@ fn lag(item: &IndexItem, row: &Row, new_role: &RoleArn) -> Lag {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Timestamp;
 
     #[test]
     fn the_newer_of_index_and_ledger_is_believed() {
         use Outcome::*;
+        let at = Timestamp::from_millis;
         let arn = "arn:aws:eks:us-east-1:111122223333:podidentityassociation/prod-1/a-1";
-        let new = "arn:aws:iam::111122223333:role/new".parse().unwrap();
-        let behind = |role: &str, at| Lag::Behind { role_arn: role.into(), modified_at: Timestamp::from_millis(at) };
-        let new_role = "arn:aws:iam::111122223333:role/new";
+        let old = "arn:aws:iam::111122223333:role/old".parse().unwrap();
+        let behind = |millis| {
+            Lag::Behind(KnownRoles {
+                role_arn: "seen".into(),
+                target_role_arn: Some("target".into()),
+                modified_at: at(millis),
+            })
+        };
         // The item's version, the row's outcome and version (planned at 10), and what follows.
         for (item_at, outcome, row_at, expected) in [
-            (10, Updated, Some(20), behind(new_role, 20)),
-            (20, Updated, Some(20), behind(new_role, 20)),
+            (10, Updated, Some(20), behind(20)),
+            (20, Updated, Some(20), behind(20)),
             (21, Updated, Some(20), Lag::Returned),
-            (10, AlreadyCurrent, Some(20), behind("observed", 20)),
-            (10, Drifted, Some(20), behind("observed", 20)),
+            (10, AlreadyCurrent, Some(20), behind(20)),
+            (10, Drifted, Some(20), behind(20)),
             (30, Drifted, Some(20), Lag::Returned),
             (10, Deleted, None, Lag::Gone),
             (11, Deleted, None, Lag::Returned),
@@ -141,16 +160,18 @@ mod tests {
                 namespace: "pay".into(),
                 service_account: "api".into(),
                 role_arn: "old".into(),
-                modified_at: Timestamp::from_millis(item_at),
+                target_role_arn: None,
+                modified_at: at(item_at),
             };
             let row = Row {
                 outcome,
-                planned_modified_at: Timestamp::from_millis(10),
-                modified_at: row_at.map(Timestamp::from_millis),
-                observed_role_arn: Some("observed".into()),
-                ..Row::planned("r", &item)
+                planned_modified_at: at(10),
+                modified_at: row_at.map(at),
+                role_arn: Some("seen".into()),
+                target_role_arn: Some("target".into()),
+                ..Row::planned("r", &old, &item)
             };
-            assert_eq!(lag(&item, &row, &new), expected, "item at {item_at}, {outcome:?} at {row_at:?}");
+            assert_eq!(lag(&item, &row), expected, "item at {item_at}, {outcome:?} at {row_at:?}");
         }
     }
 }

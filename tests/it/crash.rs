@@ -21,6 +21,11 @@ const DELIVERIES_MAX: u32 = 8;
 fn varied(options: Options) -> World {
     let world = World::new(options);
     world.build(&Fleet { rotating: 10, associations: 12, owned_by_addon: 1, with_target_role: 2, ..Fleet::default() });
+    for (service_account, role) in [("target", THIRD), ("both", OLD)] {
+        let chained = world.associate(service_account, role);
+        world.aws.eks(|eks| eks.set_target_role(&chained, Some(OLD)));
+        world.aws.index_association(INDEX, &chained);
+    }
     let drifted = world.associate("drifted", OLD);
     world.set_role(&drifted, THIRD);
     let deleted = world.associate("deleted", OLD);
@@ -143,8 +148,8 @@ impl<W: Fn() -> World> Scenario<W> {
         assert_eq!(world.updates().len(), written, "{}", case());
         // Nothing was moved twice: every update that was not a replay changed a role.
         let effects = world.updates().iter().filter(|update| update.applied_at.is_some() && !update.replayed).count();
-        let before_on_new = before.count_on(NEW);
-        assert_eq!(effects, world.aws.eks(|eks| eks.association_count_on(NEW)) - before_on_new, "{}", case());
+        let moved = Before::of(&world).count_on(NEW) - before.count_on(NEW);
+        assert_eq!(effects, moved, "{}", case());
     }
 
     /// Delivers until the rotation is at its end, as Lambda does: again after a minute while the invocation fails.

@@ -52,7 +52,7 @@ async fn a_stale_holder_writes_nothing_to_the_ledger() {
 
     let (key, fence) = (&stale.rotation_id, stale.fence);
     lost("renew", aws.ledger.renew(key, fence, aws.now() + LEASE).await);
-    lost("plan", aws.ledger.plan(key, fence, std::slice::from_ref(&item)).await);
+    lost("plan", aws.ledger.plan(&stale, std::slice::from_ref(&item)).await);
     lost("begin", aws.ledger.begin(key, fence, &Counts::default()).await);
     lost("stop", aws.ledger.stop(key, fence, "because").await);
     lost("give back", aws.ledger.give_back(key, fence, &leaving(&aws)).await);
@@ -61,7 +61,7 @@ async fn a_stale_holder_writes_nothing_to_the_ledger() {
     assert_eq!(world.aws.items(LEDGER), ledger);
 
     // The same of the holder whose turn it is gets through.
-    assert_eq!(aws.ledger.plan(key, current.fence, &[item]).await.unwrap().created, 1);
+    assert_eq!(aws.ledger.plan(&current, &[item]).await.unwrap().created, 1);
     aws.ledger.close(&RotationRecord { fence: current.fence, ..end }).await.unwrap();
     assert!(world.aws.items(LEDGER).iter().all(|item| item["entry"] != "lock"));
 }
@@ -87,8 +87,8 @@ async fn planning_again_turns_no_row_back() {
     let item: IndexItem = serde_json::from_value(world.index_item(&arn).unwrap()).unwrap();
     let aws = Aws::new(&settings(&[]), world.aws.http_client(), world.aws.time_source());
     let record = open(&aws, &request()).await;
-    let (key, fence) = (&record.rotation_id, record.fence);
-    aws.ledger.plan(key, fence, std::slice::from_ref(&item)).await.unwrap();
+    let key = &record.rotation_id;
+    aws.ledger.plan(&record, std::slice::from_ref(&item)).await.unwrap();
     let row = aws.ledger.rows(key, Select::Pending, None).await.unwrap().rows.remove(0);
     let settled = rerole::outcome::Settled {
         ending: rerole::outcome::Ending::Deleted,
@@ -99,7 +99,7 @@ async fn planning_again_turns_no_row_back() {
     assert!(aws.ledger.settle(&row, &settled).await.unwrap());
     let before = world.rows(key);
 
-    let again = aws.ledger.plan(key, fence, &[item]).await.unwrap();
+    let again = aws.ledger.plan(&record, &[item]).await.unwrap();
     assert_eq!((again.created, again.existing.len()), (0, 1));
     assert!(!aws.ledger.settle(&row, &settled).await.unwrap(), "it settles once");
     assert_eq!(world.rows(key), before);

@@ -14,7 +14,7 @@ use crate::world::{INDEX, LEDGER, NEW, OLD, World};
 /// The design's window between Describe and Update, plus what a request may be under way.
 const WINDOW: Duration = Duration::from_millis(5_000 + 60);
 
-/// What must be the same before and after.
+/// The associations at some time: what must be the same before and after.
 pub struct Before(BTreeMap<String, Association>);
 
 impl Before {
@@ -25,8 +25,10 @@ impl Before {
         Self(before)
     }
 
+    /// How many use this role, in either field.
     pub fn count_on(&self, role: &str) -> usize {
-        self.0.values().filter(|association| association.role_arn == role).count()
+        let uses = |a: &&Association| a.role_arn == role || a.target_role_arn.as_deref() == Some(role);
+        self.0.values().filter(uses).count()
     }
 }
 
@@ -41,15 +43,18 @@ pub fn check(world: &World, before: &Before) {
     locks_go_with_their_rotation(world);
 }
 
-/// 1. Success recorded means EKS reported that role, at a version no older than the one observed before.
+/// 1. Success recorded means EKS reported that role in each field that changed, at a version no older than the one
+///    observed before.
 fn success_is_confirmed(world: &World, calls: &[CallRecord]) {
     for row in ledger_rows(world).iter().filter(|row| row["outcome"] == "Updated") {
         let subject = subject(row["associationArn"].as_str().unwrap());
         let observed: Timestamp = row["observedModifiedAt"].as_str().unwrap().parse().unwrap();
+        let fields = row["fields"].as_array().unwrap();
+        assert!(!fields.is_empty(), "an update has changed something");
         let confirmed = calls.iter().any(|record| {
             record.call.subject == subject
                 && record.answered_at.is_some()
-                && record.response["association"]["roleArn"] == NEW
+                && fields.iter().all(|field| record.response["association"][field.as_str().unwrap()] == NEW)
                 && version(record).is_some_and(|version| version >= observed)
         });
         assert!(confirmed, "guarantee 1: nothing in the log confirms {row:#}");
@@ -61,7 +66,9 @@ fn writes_are_justified(calls: &[CallRecord]) {
     for update in updates(calls) {
         let describe = last_describe(calls, update)
             .unwrap_or_else(|| panic!("guarantee 2: {} was written unseen", update.call.subject));
-        assert_eq!(describe.response["association"]["roleArn"], OLD, "guarantee 2: {}", update.call.subject);
+        for field in fields_sent(update) {
+            assert_eq!(describe.response["association"][field], OLD, "guarantee 2: {field} of {}", update.call.subject);
+        }
         let age = update.sent_at.duration_since(describe.answered_at.unwrap()).unwrap();
         assert!(age <= WINDOW, "guarantee 2: {} was looked at {age:?} before", update.call.subject);
     }
@@ -77,7 +84,8 @@ fn finished_rotations_are_settled(world: &World) {
         assert!(rotation.get("leaseUntil").is_none(), "a finished rotation has given its lease back");
         let settled: BTreeSet<_> = rows.iter().map(|row| row["associationArn"].as_str().unwrap().to_owned()).collect();
         // These scenarios have no scope, so that all of the role is in it.
-        for item in world.aws.items(INDEX).iter().filter(|item| item["roleArn"] == OLD) {
+        for item in world.aws.items(INDEX).iter().filter(|item| item["roleArn"] == OLD || item["targetRoleArn"] == OLD)
+        {
             let arn = item["associationArn"].as_str().unwrap();
             assert!(settled.contains(arn), "guarantee 3: {key} is finished without {arn}");
         }
@@ -110,20 +118,40 @@ fn tokens_name_versions(calls: &[CallRecord]) {
     }
 }
 
-/// 6. An update sends the role and nothing else, and nothing else changes.
+/// 6. An update sends the role fields that change and nothing else, and nothing else changes.
 fn only_the_role_changes(world: &World, before: &Before, calls: &[CallRecord]) {
+    let mut sent: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
     for update in updates(calls) {
-        let sent: Vec<_> = update.call.body.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(sent, ["clientRequestToken", "roleArn"], "guarantee 6");
+        let fields = fields_sent(update);
+        assert!(!fields.is_empty(), "guarantee 6");
+        let members = update.call.body.as_object().unwrap().len();
+        assert_eq!(members, fields.len() + 1, "guarantee 6: fields and token, in {}", update.call.body);
+        sent.entry(update.call.subject.as_str()).or_default().extend(fields);
     }
     world.aws.eks(|eks| {
         for after in eks.associations() {
             let Some(before) = before.0.get(&after.association_arn) else { continue };
-            let role_aside =
-                Association { role_arn: before.role_arn.clone(), modified_at: before.modified_at, ..after.clone() };
-            assert_eq!(&role_aside, before, "guarantee 6: more than the role changed");
+            let sent = sent.get(subject(&after.association_arn).as_str());
+            let was_sent = |field| sent.is_some_and(|sent| sent.contains(field));
+            let mut expected = Association { modified_at: before.modified_at, ..after.clone() };
+            // Somebody else may have changed the role, too; nobody else changes anything else in these scenarios.
+            expected.role_arn.clone_from(&before.role_arn);
+            if was_sent("targetRoleArn") {
+                expected.target_role_arn.clone_from(&before.target_role_arn);
+            }
+            assert_eq!(&expected, before, "guarantee 6: more than the roles changed");
         }
     });
+}
+
+/// The role fields that an update sends, each of which must be the new role.
+fn fields_sent(update: &CallRecord) -> Vec<&'static str> {
+    let fields: Vec<_> =
+        ["roleArn", "targetRoleArn"].into_iter().filter(|field| update.call.body.get(field).is_some()).collect();
+    for field in &fields {
+        assert_eq!(update.call.body[field], NEW, "guarantee 6");
+    }
+    fields
 }
 
 /// 9, as far as a state shows it: a lock is there exactly while its rotation is not finished.

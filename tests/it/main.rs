@@ -23,6 +23,8 @@ mod redelivery;
 mod resume;
 /// Rotations that stop early.
 mod stop;
+/// Roles that are associations' target roles.
+mod target_roles;
 /// What is deployed.
 mod template;
 /// Throttles, lost answers, services in trouble.

@@ -246,10 +246,17 @@ async fn a_late_confirmation_counts_once() {
     let stale = world.deliver(&event);
     tokio::pin!(stale);
     world.cut_off(stale.as_mut()).await;
-    // Both are awake now: the stale one with several calls in flight, the new one with the lease.
     let second = handler(&world.aws, &[]);
     let invocation = world.invocation(Duration::from_mins(15));
-    let (stale, reply) = tokio::join!(stale, second.handle(&event, &invocation));
+    let successor = second.handle(&event, &invocation);
+    tokio::pin!(successor);
+    // Long enough to take the lease, and not to move twenty associations.
+    tokio::select! {
+        reply = successor.as_mut() => panic!("the successor was done at once: {reply:?}"),
+        () = tokio::time::sleep(Duration::from_millis(100)) => {}
+    }
+    // Both are awake from here on: the stale one with several calls in flight, the new one with the lease.
+    let (stale, reply) = tokio::join!(stale, successor);
     assert!(stale.is_err(), "{stale:?}");
     let reply = serde_json::to_value(reply.unwrap()).unwrap();
     assert_eq!(reply["counts"]["updated"], 20, "{reply:#}");

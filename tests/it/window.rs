@@ -6,6 +6,7 @@ use std::time::Duration;
 use rerole::aws::Aws;
 use rerole::aws::eks::{OBSERVATION_AGE_MAX, UpdateError};
 use rerole::request::RotationId;
+use rerole::role_field::RoleFields;
 use rerole::time::Timestamp;
 use rerole::token::Token;
 use rerole_sim::{Fault, Options};
@@ -31,7 +32,8 @@ async fn write_after(age: Duration, fault: Fault) -> (Result<(), UpdateError>, W
         &[("roleArn", NEW)],
         0,
     );
-    let result = aws.eks.update_role(&observed, &NEW.parse().unwrap(), &token).await.map(drop);
+    let fields = RoleFields::naming(&OLD.parse().unwrap(), OLD, None);
+    let result = aws.eks.update_role(&observed, fields, &NEW.parse().unwrap(), &token).await.map(drop);
     (result, world)
 }
 

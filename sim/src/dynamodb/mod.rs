@@ -134,13 +134,12 @@ impl DynamoDb {
 impl DynamoDb {
     /// The two tables of the contract, on demand.
     pub(crate) fn create_contract_tables(&mut self, index_table: &str, ledger_table: &str) {
-        let index =
-            on_demand_table(index_table, ["clusterArn", "associationId"], &[("ByRole", ["roleArn", "associationArn"])]);
-        let ledger = on_demand_table(
-            ledger_table,
-            ["rotationId", "entry"],
-            &[("ByOldRole", ["oldRoleArn", "startedAt"]), ("ByStatus", ["status", "startedAt"])],
-        );
+        let by_role = ("ByRole", ["roleArn", "associationArn"]);
+        let by_target_role = ("ByTargetRole", ["targetRoleArn", "associationArn"]);
+        let index = on_demand_table(index_table, ["clusterArn", "associationId"], &[by_role, by_target_role]);
+        let by_old_role = ("ByOldRole", ["oldRoleArn", "startedAt"]);
+        let by_status = ("ByStatus", ["status", "startedAt"]);
+        let ledger = on_demand_table(ledger_table, ["rotationId", "entry"], &[by_old_role, by_status]);
         for request in [index, ledger] {
             self.create_table(request).expect("the contract's tables are created once, by names that DynamoDB takes");
         }
