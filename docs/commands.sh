@@ -1,0 +1,84 @@
+# Looking after a deployed stack with the AWS CLI, version 1 or 2, in bash or zsh. README.md shows these sections as
+# they are, and .ci/e2e runs each one against a deployed stack. Their example is the rotation of app-2025 to app-2026.
+
+# [stack] Looks up the stack's tables, and anything else by the name of its output.
+output() {
+    aws cloudformation describe-stacks --stack-name rerole --output text \
+        --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue"
+}
+ledger=$(output RotationLedgerTableName)
+index=$(output AssociationIndexTableName)
+
+# [rehearse] A dry run: everything is read and recorded, and nothing is written to EKS.
+detail='{
+  "rotationId": "app-2026",
+  "oldRoleArn": "arn:aws:iam::111122223333:role/platform/app-2025",
+  "newRoleArn": "arn:aws:iam::111122223333:role/platform/app-2026",
+  "dryRun": true
+}'
+aws events put-events --entries "Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
+
+# [request] Asks for the rotation. Asking again is safe: it carries on where the rotation stands.
+detail='{
+  "rotationId": "app-2026",
+  "oldRoleArn": "arn:aws:iam::111122223333:role/platform/app-2025",
+  "newRoleArn": "arn:aws:iam::111122223333:role/platform/app-2026"
+}'
+aws events put-events --entries "Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
+
+# [rotation] How the rotation stands; `dry-run/app-2026` is the rehearsal.
+aws dynamodb get-item --table-name "$ledger" --output table \
+    --key '{"rotationId": {"S": "app-2026"}, "entry": {"S": "rotation"}}' \
+    --query 'Item.{status: status.S, reason: reason.S, startedAt: startedAt.S, finishedAt: finishedAt.S,
+        oldRoleInUseUntil: oldRoleInUseUntil.S, total: counts.M.total.N, updated: counts.M.updated.N,
+        pending: counts.M.pending.N, drifted: counts.M.drifted.N, failed: counts.M.failed.N}'
+
+# [associations] What became of each association.
+aws dynamodb query --table-name "$ledger" --output table \
+    --key-condition-expression 'rotationId = :id AND begins_with(entry, :row)' \
+    --expression-attribute-values '{":id": {"S": "app-2026"}, ":row": {"S": "association#"}}' \
+    --query 'Items[].[outcome.S, associationArn.S]'
+
+# [not-updated] Only those that were not moved, and why.
+aws dynamodb query --table-name "$ledger" --output table \
+    --key-condition-expression 'rotationId = :id AND begins_with(entry, :row)' \
+    --filter-expression 'outcome <> :updated' \
+    --expression-attribute-values '{":id": {"S": "app-2026"}, ":row": {"S": "association#"},
+        ":updated": {"S": "Updated"}}' \
+    --query 'Items[].[outcome.S, associationArn.S, errorCode.S, errorMessage.S]'
+
+# [role-users] Which associations use a role, as far as the index knows.
+aws dynamodb query --table-name "$index" --index-name ByRole --output table \
+    --key-condition-expression 'roleArn = :role' \
+    --expression-attribute-values '{":role": {"S": "arn:aws:iam::111122223333:role/platform/app-2025"}}' \
+    --query 'Items[].[region.S, clusterName.S, namespace.S, serviceAccount.S, associationId.S]'
+
+# [role-history] Which rotations replaced a role, the latest first.
+aws dynamodb query --table-name "$ledger" --index-name ByOldRole --no-scan-index-forward --output table \
+    --key-condition-expression 'oldRoleArn = :role' \
+    --expression-attribute-values '{":role": {"S": "arn:aws:iam::111122223333:role/platform/app-2025"}}' \
+    --query 'Items[].[startedAt.S, rotationId.S, status.S, newRoleArn.S]'
+
+# [open] Which rotations are in progress.
+aws dynamodb query --table-name "$ledger" --index-name ByStatus --output table \
+    --key-condition-expression '#status = :status' --expression-attribute-names '{"#status": "status"}' \
+    --expression-attribute-values '{":status": {"S": "InProgress"}}' \
+    --query 'Items[].[startedAt.S, rotationId.S, oldRoleArn.S, newRoleArn.S]'
+
+# [rejected] Which events could not run, and why, the latest first.
+aws dynamodb query --table-name "$ledger" --index-name ByStatus --no-scan-index-forward --output table \
+    --key-condition-expression '#status = :status' --expression-attribute-names '{"#status": "status"}' \
+    --expression-attribute-values '{":status": {"S": "Rejected"}}' \
+    --query 'Items[].[startedAt.S, rotationId.S, field.S, reason.S]'
+
+# [failed-events] Events that failed three times, with the error. They stay in the queue.
+aws sqs receive-message --queue-url "$(output OnFailureQueueUrl)" --output text \
+    --max-number-of-messages 10 --wait-time-seconds 5 --visibility-timeout 0 --query 'Messages[].Body'
+
+# [stalled] Which rotations are open without anybody at work on them. Asking for such a rotation again carries it on.
+aws lambda invoke --function-name "$(output RotateFunctionArn)" \
+    --payload fileb://<(printf '{"watch": "stalledRotations"}') /dev/stdout
+
+# [remove-table] Removes a table that a deleted stack has left.
+aws dynamodb update-table --table-name NAME --no-deletion-protection-enabled
+aws dynamodb delete-table --table-name NAME
