@@ -75,7 +75,29 @@ pub struct IndexItem {
     pub role_arn: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target_role_arn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_arn: Option<String>,
     pub modified_at: Timestamp,
+}
+
+impl IndexItem {
+    /// The item for what EKS shows.
+    #[must_use]
+    pub fn of(seen: &Association) -> Self {
+        let arn = &seen.association_arn;
+        Self {
+            cluster_arn: arn.cluster_arn(),
+            association_id: arn.association_id().to_owned(),
+            association_arn: arn.clone(),
+            cluster_name: arn.cluster_name().to_owned(),
+            namespace: seen.namespace.clone(),
+            service_account: seen.service_account.clone(),
+            role_arn: seen.role_arn.clone(),
+            target_role_arn: seen.target_role_arn.clone(),
+            owner_arn: seen.owner_arn.clone(),
+            modified_at: seen.modified_at,
+        }
+    }
 }
 
 #[cfg(test)]

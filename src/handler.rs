@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
-use lambda_runtime::{Diagnostic, LambdaEvent};
+use lambda_runtime::{Context, Diagnostic, LambdaEvent};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span, warn};
@@ -18,7 +18,7 @@ use crate::metrics::{Metrics, SliceMetrics};
 use crate::record::Reply;
 use crate::request::{Rejection, RotationId, RotationRequest};
 use crate::rotation::{DEADLINE_RESERVE, LEASE, Slice, SliceError};
-use crate::settings::Settings;
+use crate::settings::RotateSettings;
 use crate::status::{Counts, Status};
 use crate::time::Timestamp;
 use crate::watch;
@@ -78,6 +78,17 @@ impl From<HandlerError> for Diagnostic {
     }
 }
 
+impl Invocation {
+    /// Reads what the runtime hands over at `now`.
+    #[must_use]
+    pub fn of(context: &Context, now: Timestamp) -> Self {
+        Self {
+            own_account: function_account(&context.invoked_function_arn).map(str::to_owned),
+            deadline: deadline(context.deadline().into(), now),
+        }
+    }
+}
+
 /// Lambda's longest timeout.
 const TIMEOUT_MAX: Duration = Duration::from_mins(15);
 
@@ -91,12 +102,17 @@ fn deadline(sent: Timestamp, now: Timestamp) -> Timestamp {
 impl Handler {
     /// Makes the clients; no call is made. The HTTP client, the clock and the metrics are the edges to the world.
     #[must_use]
-    pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource, metrics: Metrics) -> Self {
+    pub fn new(
+        settings: &RotateSettings,
+        http_client: SharedHttpClient,
+        clock: SharedTimeSource,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             metrics,
-            aws: Aws::new(settings, http_client, clock),
+            aws: Aws::new(&settings.common, http_client, clock),
             role_path: settings.role_path.clone(),
-            max_concurrency: settings.max_concurrency,
+            max_concurrency: settings.common.max_concurrency,
         }
     }
 
@@ -105,10 +121,7 @@ impl Handler {
     /// # Errors
     /// See [`HandlerError`].
     pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<Reply, HandlerError> {
-        let invocation = Invocation {
-            own_account: function_account(&event.context.invoked_function_arn).map(str::to_owned),
-            deadline: deadline(event.context.deadline().into(), self.aws.now()),
-        };
+        let invocation = Invocation::of(&event.context, self.aws.now());
         Box::pin(self.handle(&event.payload, &invocation)).await
     }
 

@@ -10,6 +10,7 @@
 pub mod arn;
 pub mod association;
 pub mod classify;
+pub mod cluster;
 pub mod decide;
 pub mod intake;
 pub mod max_errors;
@@ -21,9 +22,11 @@ pub mod scope;
 pub mod status;
 pub mod time;
 pub mod token;
+pub mod trail;
 
 pub mod aws;
 pub mod handler;
+pub mod index;
 pub mod logging;
 pub mod metrics;
 pub mod rotation;

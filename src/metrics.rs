@@ -39,6 +39,19 @@ pub struct SliceMetrics<'a> {
     pub ended: Option<Status>,
 }
 
+/// How the index is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexMetrics {
+    /// Regions whose index is not complete, or has not been for longer than it may.
+    pub stale_regions: u64,
+    /// EKS calls answered with a throttle, the SDK's own retries included.
+    pub throttled_calls: u64,
+    /// Of a run that came to its end: differences to EKS that it healed, each an event that did not arrive.
+    pub healed: Option<u64>,
+    /// Of a run that came to its end: clusters and regions that it could not look at.
+    pub troubles: Option<u64>,
+}
+
 impl Metrics {
     /// Metrics of the function of this name; `out` takes each line.
     #[must_use]
@@ -92,6 +105,14 @@ impl Metrics {
     /// This many rotations are open without anybody at work on them. A zero counts, too: it ends the alarm.
     pub fn stalled(&self, now: Timestamp, count: u64) {
         self.write(now, &[], &[MetricSet { dimensions: &["FunctionName"], counts: &[("StalledRotations", count)] }]);
+    }
+
+    /// The reconciler has been asked, whatever came of it.
+    pub fn index(&self, now: Timestamp, index: &IndexMetrics) {
+        let mut counts = vec![("StaleIndexRegions", index.stale_regions), ("ThrottledCalls", index.throttled_calls)];
+        let of_run = [("IndexDifferencesHealed", index.healed), ("IndexTroubles", index.troubles)];
+        counts.extend(of_run.into_iter().filter_map(|(name, count)| Some((name, count?))));
+        self.write(now, &[], &[MetricSet { dimensions: &["FunctionName"], counts: &counts }]);
     }
 
     /// Writes one line: the sets by name, and dimensions, counts and whatever else the line is about beside them.

@@ -263,6 +263,10 @@ fn every_sample_event_is_valid_or_listed_as_deliberately_invalid() {
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        // The index function's samples are in a folder of their own.
+        if path.is_dir() {
+            continue;
+        }
         let name = path.file_name().unwrap().to_str().unwrap();
         let event: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         if event["detail-type"] != "Role Rotation Requested" {

@@ -1,13 +1,15 @@
-//! The function's settings: read from the environment once, here and nowhere else, and checked before the first event.
+//! The functions' settings: read from the environment once, here and nowhere else, and checked before the first event.
 //!
 //! An error names the variable, so that a broken deployment says at start what is wrong with it.
+
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::arn::is_role_path;
+use crate::arn::{is_region, is_role_path};
 
 /// Associations in work at the same time where `MAX_CONCURRENCY` does not say otherwise. EKS publishes no rate; eight
 /// calls in flight at about 100 ms stay below what its other control-plane calls are known to admit.
@@ -15,15 +17,18 @@ const MAX_CONCURRENCY_DEFAULT: usize = 8;
 /// More would only be throttled, and each one holds memory.
 const MAX_CONCURRENCY_MAX: usize = 64;
 
-/// What the environment says.
+/// A day between two complete looks, and half of one for a run that takes long.
+const STALE_AFTER_DEFAULT: Duration = Duration::from_hours(36);
+/// A month.
+const STALE_AFTER_HOURS_MAX: u64 = 31 * 24;
+
+/// What both functions need to know.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Name of the `AssociationIndex` table.
     pub association_index_table: String,
     /// Name of the `RotationLedger` table.
     pub rotation_ledger_table: String,
-    /// New roles must lie under this IAM path.
-    pub role_path: String,
     /// The function's own name, for its metrics.
     pub function_name: String,
     /// The function's own region: the tables are there.
@@ -35,8 +40,26 @@ pub struct Settings {
     pub dynamodb_endpoint: Option<String>,
     /// Certificates, as PEM, to trust instead of the built-in ones. Every one has been read once.
     pub ca_bundle: Option<Vec<u8>>,
-    /// Associations in work at the same time, once the first update has succeeded.
+    /// Associations in work at the same time; in a rotation, once the first update has succeeded.
     pub max_concurrency: usize,
+}
+
+/// What the `rotate` function needs to know.
+#[derive(Debug, Clone)]
+pub struct RotateSettings {
+    pub common: Settings,
+    /// New roles must lie under this IAM path.
+    pub role_path: String,
+}
+
+/// What the `index` function needs to know.
+#[derive(Debug, Clone)]
+pub struct IndexSettings {
+    pub common: Settings,
+    /// The regions whose clusters are indexed, each once, in order.
+    pub regions: Vec<String>,
+    /// A region's index that has not been complete for longer than this is stale.
+    pub stale_after: Duration,
 }
 
 /// A setting that is missing or wrong.
@@ -48,36 +71,65 @@ pub struct SettingsError {
     pub problem: String,
 }
 
-impl Settings {
-    /// Reads the process's environment.
+/// Looks a variable up in the process's environment. What is no Unicode reads as absent.
+#[must_use]
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+impl RotateSettings {
+    /// Reads variables from `lookup`, which is [`environment`] but in tests.
     ///
     /// # Errors
     /// The first variable that is missing or wrong.
-    pub fn from_env() -> Result<Self, SettingsError> {
-        Self::from_lookup(|name| std::env::var(name).ok())
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        Ok(Self { role_path: role_path(required(&lookup, "ROLE_PATH")?)?, common: Settings::from_lookup(&lookup)? })
     }
+}
 
+impl IndexSettings {
+    /// Reads variables from `lookup`, which is [`environment`] but in tests.
+    ///
+    /// # Errors
+    /// The first variable that is missing or wrong.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        let common = Settings::from_lookup(&lookup)?;
+        let regions = match optional(&lookup, "INDEX_REGIONS") {
+            None => vec![common.region.clone()],
+            Some(text) => regions(&text)?,
+        };
+        let stale_after = optional(&lookup, "INDEX_STALE_AFTER_HOURS").map(|text| hours(&text)).transpose()?;
+        Ok(Self { common, regions, stale_after: stale_after.unwrap_or(STALE_AFTER_DEFAULT) })
+    }
+}
+
+/// An empty variable counts as absent, as in the AWS SDKs: a template can hardly leave one out.
+fn optional(lookup: &impl Fn(&str) -> Option<String>, name: &str) -> Option<String> {
+    lookup(name).filter(|value| !value.is_empty())
+}
+
+fn required(lookup: &impl Fn(&str) -> Option<String>, variable: &'static str) -> Result<String, SettingsError> {
+    optional(lookup, variable).ok_or_else(|| SettingsError { variable, problem: "is missing or empty".to_owned() })
+}
+
+impl Settings {
     /// `RUST_LOG`: read apart from the rest, so that what is wrong with the rest can be logged.
     #[must_use]
     pub fn log_filter() -> Option<String> {
         std::env::var("RUST_LOG").ok()
     }
 
-    /// Reads variables from `lookup`. An empty variable counts as absent, as in the AWS SDKs: a template can only leave
-    /// a value empty, not leave the variable out.
+    /// Reads variables from `lookup`, which is [`environment`] but in tests.
     ///
     /// # Errors
     /// The first variable that is missing or wrong.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let optional = |name: &str| lookup(name).filter(|value| !value.is_empty());
-        let required = |variable: &'static str| {
-            optional(variable).ok_or_else(|| SettingsError { variable, problem: "is missing or empty".to_owned() })
-        };
+        let optional = |name: &str| optional(&lookup, name);
+        let required = |variable: &'static str| required(&lookup, variable);
         let any_endpoint = optional("AWS_ENDPOINT_URL");
         Ok(Self {
             association_index_table: required("ASSOCIATION_INDEX_TABLE")?,
             rotation_ledger_table: required("ROTATION_LEDGER_TABLE")?,
-            role_path: role_path(required("ROLE_PATH")?)?,
             // Lambda always sets it.
             function_name: optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "rotate".to_owned()),
             region: required("AWS_REGION")?,
@@ -109,6 +161,30 @@ fn role_path(path: String) -> Result<String, SettingsError> {
     let problem =
         format!("\"{path}\" is not allowed; allowed: an IAM path with a slash at both ends, such as /platform/");
     Err(SettingsError { variable: "ROLE_PATH", problem })
+}
+
+fn hours(text: &str) -> Result<Duration, SettingsError> {
+    let parsed = text.parse().ok().filter(|hours| (1..=STALE_AFTER_HOURS_MAX).contains(hours));
+    parsed.map(Duration::from_hours).ok_or_else(|| SettingsError {
+        variable: "INDEX_STALE_AFTER_HOURS",
+        problem: format!(
+            "\"{text}\" is not allowed; allowed: a whole number of hours from 1 to {STALE_AFTER_HOURS_MAX}"
+        ),
+    })
+}
+
+fn regions(text: &str) -> Result<Vec<String>, SettingsError> {
+    let mut regions: Vec<String> = text.split(',').map(|region| region.trim().to_owned()).collect();
+    regions.sort();
+    regions.dedup();
+    let wrong = regions.iter().find(|region| !is_region(region));
+    match wrong {
+        None => Ok(regions),
+        Some(region) => Err(SettingsError {
+            variable: "INDEX_REGIONS",
+            problem: format!("\"{region}\" is not allowed; allowed: names of regions, with commas between them"),
+        }),
+    }
 }
 
 fn endpoint(
@@ -169,10 +245,14 @@ mod tests {
     ];
 
     fn read(changes: &[(&str, &str)]) -> Result<Settings, SettingsError> {
-        Settings::from_lookup(|name| {
+        RotateSettings::from_lookup(lookup(changes)).map(|settings| settings.common)
+    }
+
+    fn lookup<'a>(changes: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        move |name| {
             let set = |pairs: &[(&str, &str)]| pairs.iter().find(|(n, _)| *n == name).map(|(_, v)| (*v).to_owned());
             set(changes).or_else(|| set(GOOD))
-        })
+        }
     }
 
     #[test]
@@ -277,6 +357,23 @@ mod tests {
             }
         }
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_index_covers_the_regions_that_are_named_or_its_own() {
+        let regions = |text: &str| {
+            let settings = IndexSettings::from_lookup(lookup(&[("INDEX_REGIONS", text), ("ROLE_PATH", "")]));
+            settings.map(|settings| settings.regions.join(" ")).map_err(|error| error.to_string())
+        };
+        assert_eq!(regions("").unwrap(), "us-east-1");
+        assert_eq!(regions("us-west-2, eu-west-1,us-west-2").unwrap(), "eu-west-1 us-west-2");
+        let allowed = "names of regions, with commas between them";
+        for (text, wrong) in [("eu-west-1,", ""), ("everywhere!", "everywhere!"), ("eu west", "eu west")] {
+            assert_eq!(
+                regions(text).unwrap_err(),
+                format!("setting INDEX_REGIONS: \"{wrong}\" is not allowed; allowed: {allowed}")
+            );
+        }
     }
 
     #[test]

@@ -196,6 +196,7 @@ mod tests {
             service_account: "api".into(),
             role_arn: "old".into(),
             target_role_arn: None,
+            owner_arn: None,
             modified_at: Timestamp::from_millis(0),
         };
         let at: Timestamp = format!("2026-11-23T{modified_at}:00.000Z").parse().unwrap();

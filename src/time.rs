@@ -47,6 +47,14 @@ impl std::ops::Add<Duration> for Timestamp {
     }
 }
 
+impl std::ops::Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, earlier: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(earlier.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     /// Cuts to whole milliseconds. A clock before 1970 reads as 1970: no such time reaches a table.
     fn from(time: SystemTime) -> Self {

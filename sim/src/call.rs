@@ -20,6 +20,8 @@ pub struct Call {
     /// The API's own name for the operation: `UpdatePodIdentityAssociation`, `TransactWriteItems`.
     pub operation: String,
     pub account: String,
+    /// Who signed it; `anonymous` where nobody did.
+    pub access_key: String,
     pub region: String,
     /// What it is about: `<cluster>/<associationId>` or `<cluster>` in EKS; in DynamoDB the table, followed by
     /// `/<partition key>/<sort key>` where the call has one item, or the tables joined with `+`.

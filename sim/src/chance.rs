@@ -10,12 +10,13 @@ pub(crate) struct Chance {
     latency: Rng,
     ids: Rng,
     shares: Rng,
+    event_ids: Rng,
 }
 
 impl Chance {
     pub(crate) fn from_seed(seed: u64) -> Self {
         let mut root = Rng::with_seed(seed);
-        Self { latency: root.fork(), ids: root.fork(), shares: root.fork() }
+        Self { latency: root.fork(), ids: root.fork(), shares: root.fork(), event_ids: root.fork() }
     }
 
     /// A latency within the range, to the microsecond.
@@ -33,6 +34,11 @@ impl Chance {
     /// A request id in the form of a UUID, as EKS gives.
     pub(crate) fn uuid(&mut self) -> String {
         uuid(&mut self.ids)
+    }
+
+    /// An id of an event, or of its record in CloudTrail.
+    pub(crate) fn event_id(&mut self) -> String {
+        uuid(&mut self.event_ids)
     }
 
     /// A request id of 52 upper-case letters and digits, as DynamoDB gives.

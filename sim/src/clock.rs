@@ -56,6 +56,11 @@ pub fn rfc3339_millis(time: SystemTime) -> String {
     DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// RFC 3339 in UTC with whole seconds, as EventBridge and CloudTrail date events: `2026-11-23T21:17:00Z`.
+pub(crate) fn rfc3339_secs(time: SystemTime) -> String {
+    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,6 +6,7 @@
 
 use crate::call::{Call, Fault, Service, Ticket};
 use crate::eks::EksRequest;
+use crate::trail::AnsweredCall;
 use crate::wire::{Answer, WireRequest};
 use crate::{SimulatedAws, dynamodb, eks, locked};
 use http::Response;
@@ -38,7 +39,17 @@ impl SimulatedAws {
             return Err(ConnectionLost);
         }
         let answer = self.decide(&parsed, &fault);
+        let request_id = self.request_id(parsed.service());
         self.note_decision(ticket, &answer);
+        if let Parsed::Eks(parsed) = &parsed {
+            self.note_in_trail(&AnsweredCall {
+                at: self.now(),
+                request: &request,
+                parsed,
+                answer: &answer,
+                request_id: &request_id,
+            });
+        }
         match &fault {
             Fault::FreezeAfter => return self.freeze().await,
             Fault::DelayAnswer(extra) => pass(latency / 2 + *extra).await,
@@ -51,7 +62,7 @@ impl SimulatedAws {
         if let Some(record) = locked(&self.0.log).record(ticket) {
             record.answered_at = Some(now);
         }
-        Ok(self.written(&answer, parsed.service()))
+        Ok(written(&answer, parsed.service(), &request_id))
     }
 
     fn parse(&self, request: &WireRequest) -> (Call, Parsed) {
@@ -72,7 +83,9 @@ impl SimulatedAws {
             (operation.to_owned(), subject, request.token().map(str::to_owned), Parsed::Eks(request))
         };
         let region = request.caller.region.clone();
-        let call = Call { index: 0, service: parsed.service(), operation, account, region, subject, token, body };
+        let access_key = request.caller.access_key.clone();
+        let service = parsed.service();
+        let call = Call { index: 0, service, operation, account, access_key, region, subject, token, body };
         (call, parsed)
     }
 
@@ -134,21 +147,12 @@ impl SimulatedAws {
         std::future::pending().await
     }
 
-    /// The answer as bytes, with the headers that each service adds.
-    fn written(&self, answer: &Answer, service: Service) -> Response<Vec<u8>> {
-        let body = serde_json::to_vec(&answer.body).expect("a JSON value can be written");
-        let mut response = Response::builder().status(answer.status).header("content-type", answer.content_type);
-        for (name, value) in &answer.headers {
-            response = response.header(*name, value);
-        }
+    fn request_id(&self, service: Service) -> String {
         let mut chance = locked(&self.0.chance);
-        let response = match service {
-            Service::Eks => response.header("x-amzn-requestid", chance.uuid()),
-            Service::DynamoDb => response
-                .header("x-amzn-requestid", chance.dynamodb_request_id())
-                .header("x-amz-crc32", crc32fast::hash(&body).to_string()),
-        };
-        response.body(body).expect("headers made of letters, digits and hyphens are valid")
+        match service {
+            Service::Eks => chance.uuid(),
+            Service::DynamoDb => chance.dynamodb_request_id(),
+        }
     }
 }
 
@@ -159,6 +163,20 @@ impl Parsed {
             Self::DynamoDb { .. } => Service::DynamoDb,
         }
     }
+}
+
+/// The answer as bytes, with the headers that each service adds.
+fn written(answer: &Answer, service: Service, request_id: &str) -> Response<Vec<u8>> {
+    let body = serde_json::to_vec(&answer.body).expect("a JSON value can be written");
+    let mut response = Response::builder().status(answer.status).header("content-type", answer.content_type);
+    for (name, value) in &answer.headers {
+        response = response.header(*name, value);
+    }
+    response = response.header("x-amzn-requestid", request_id);
+    if service == Service::DynamoDb {
+        response = response.header("x-amz-crc32", crc32fast::hash(&body).to_string());
+    }
+    response.body(body).expect("headers made of letters, digits and hyphens are valid")
 }
 
 /// Time on the wire. None at all where the latency is zero, so that such a call takes effect without giving way.

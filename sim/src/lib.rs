@@ -2,7 +2,8 @@
 //!
 //! One [`SimulatedAws`] has two doors to the same handlers. `http_client` is an HTTP client for SDK configs, in process
 //! and in tokio's time: under `tokio::time::pause` a run takes no real time, and one seed gives one trace. `serve` listens
-//! on loopback, for anything that speaks to AWS over HTTP.
+//! on loopback, for anything that speaks to AWS over HTTP. Whichever door a change comes through, `trail` has the event that
+//! AWS would deliver about it.
 //!
 //! Deliberately not here: signature verification, IAM policies, TLS, and anything about the product that is tested with
 //! this; this crate does not depend on it.
@@ -17,6 +18,7 @@ mod eks;
 mod exchange;
 pub mod fleet;
 mod options;
+mod trail;
 mod wire;
 
 pub use call::{Call, CallRecord, Fault, Service};
@@ -24,7 +26,7 @@ pub use clock::{VirtualClock, rfc3339_millis};
 pub use door_loopback::LoopbackServer;
 pub use eks::{Association, Cluster, EksWorld, RoleState};
 pub use fleet::index_item;
-pub use options::{AddonUpdates, Options, SameRole, Throttle};
+pub use options::{AddonUpdates, Options, SameRole, Throttle, TrailTimes};
 
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -37,6 +39,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::SystemTime;
 use tokio::sync::watch;
+use trail::Listener;
 
 type Hook = Arc<Mutex<dyn FnMut(&Call) -> Fault + Send>>;
 
@@ -52,6 +55,8 @@ struct Inner {
     chance: Mutex<Chance>,
     log: Mutex<CallLog>,
     hook: Mutex<Option<Hook>>,
+    trail: Mutex<Vec<Value>>,
+    listener: Mutex<Option<Listener>>,
     /// How many calls were frozen since the hook was set.
     frozen: watch::Sender<usize>,
 }
@@ -72,6 +77,8 @@ impl SimulatedAws {
             chance: Mutex::new(Chance::from_seed(options.seed)),
             log: Mutex::new(CallLog::new(options.keep_log)),
             hook: Mutex::new(None),
+            trail: Mutex::new(Vec::new()),
+            listener: Mutex::new(None),
             frozen: watch::Sender::new(0),
             clock,
             options,

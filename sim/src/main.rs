@@ -5,6 +5,7 @@
 
 use rerole_sim::fleet::Fleet;
 use rerole_sim::{Call, Fault, Options, RoleState, SimulatedAws, Throttle};
+use std::fs::File;
 use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +23,8 @@ rerole-sim: a simulated AWS (EKS Pod Identity associations, DynamoDB) on 127.0.0
   --role-missing ARN     EKS does not find this role; may be repeated
   --role-bad-trust ARN   EKS finds the role's trust policy wrong; may be repeated
   --faults-by-region     calls in a region named fault-STATUS-CODE get that error
+  --trail FILE           append an event to FILE for each EKS call that changes something: a line of JSON, as CloudTrail
+                         tells EventBridge, there before the caller has its answer
 ";
 
 /// The tables that the product's contract names.
@@ -35,6 +38,7 @@ struct Arguments {
     options: Options,
     roles: Vec<(String, RoleState)>,
     faults_by_region: bool,
+    trail: Option<String>,
 }
 
 fn main() -> ExitCode {
@@ -70,6 +74,9 @@ async fn run(arguments: Arguments) -> std::io::Result<()> {
     if arguments.faults_by_region {
         aws.on_call(fault_by_region);
     }
+    if let Some(path) = arguments.trail {
+        follow_trail(&aws, path)?;
+    }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let server = aws.serve_on(arguments.port).await?;
     let mut stdout = std::io::stdout();
@@ -81,6 +88,17 @@ async fn run(arguments: Arguments) -> std::io::Result<()> {
         () = tokio::time::sleep(arguments.lifetime) => {}
     }
     server.shutdown().await;
+    Ok(())
+}
+
+/// Appends each event to the file. A file has no buffer of our own in front, so that a line is there once it is written.
+fn follow_trail(aws: &SimulatedAws, path: String) -> std::io::Result<()> {
+    let mut file = File::options().create(true).append(true).open(&path)?;
+    aws.on_event(move |event| {
+        if let Err(error) = file.write_all(format!("{event}\n").as_bytes()) {
+            eprintln!("rerole-sim: {path} misses an event: {error}");
+        }
+    });
     Ok(())
 }
 
@@ -104,6 +122,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         options: Options { latency: Duration::ZERO..=Duration::ZERO, keep_log: false, ..Options::default() },
         roles: Vec::new(),
         faults_by_region: false,
+        trail: None,
     };
     while let Some(flag) = words.next() {
         if flag == "--faults-by-region" {
@@ -124,6 +143,10 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
                 let (rate, burst) = value.split_once(',').ok_or("--throttle takes RATE,BURST")?;
                 let (rate_per_sec, burst) = (number(&flag, rate)?, number(&flag, burst)?);
                 arguments.options.throttle = Some(Throttle { rate_per_sec, burst });
+            }
+            "--trail" => {
+                arguments.options.trail = true;
+                arguments.trail = Some(value);
             }
             "--role-missing" => arguments.roles.push((value, RoleState::Missing)),
             "--role-bad-trust" => arguments.roles.push((value, RoleState::BadTrust)),

@@ -10,6 +10,7 @@ const STARTS_AT_EPOCH_SECS: u64 = 1_795_467_600;
 
 /// The behaviour of a simulated AWS. `Options::default()` is a calm one: small latencies, no throttling, nothing injected.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a habit of AWS by itself; none says anything about another")]
 pub struct Options {
     /// Everything random (latencies, ids, injected shares) is drawn from this; one seed gives one trace.
     pub seed: u64,
@@ -43,6 +44,17 @@ pub struct Options {
     /// Keeps every request and response for `SimulatedAws::calls`. Off, only `call_counts` is kept, so that a fleet of
     /// any size runs in flat memory.
     pub keep_log: bool,
+    /// Makes an event of each EKS call that changes something, for `SimulatedAws::trail` or `on_event`. Off, none is
+    /// made, so that a fleet of any size runs in flat memory.
+    pub trail: bool,
+    /// Throttled calls leave events, too. Nobody promises that CloudTrail logs what a service turned away unread.
+    pub trail_throttles: bool,
+    /// `responseElements` has the answer. CloudTrail leaves it null for some services, and for answers that are too long.
+    pub trail_response_elements: bool,
+    /// `requestParameters` has the names from the path as they stood there, percent-encoded. Off, they are decoded.
+    pub trail_encoded_names: bool,
+    /// How `responseElements` writes times.
+    pub trail_times: TrailTimes,
 }
 
 impl Default for Options {
@@ -63,6 +75,11 @@ impl Default for Options {
             transaction_conflicts: 0.0,
             dynamodb_throttles: 0.0,
             keep_log: true,
+            trail: false,
+            trail_throttles: false,
+            trail_response_elements: true,
+            trail_encoded_names: true,
+            trail_times: TrailTimes::EpochSeconds,
         }
     }
 }
@@ -91,4 +108,16 @@ pub enum SameRole {
     Accepted,
     /// `InvalidParameterException`.
     Refused,
+}
+
+/// No record of CloudTrail with a Pod Identity association in it was found, and services differ in how theirs write times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrailTimes {
+    /// `1795468620.123`, as in the record of a `CreateCluster` in the user guide of EKS.
+    #[default]
+    EpochSeconds,
+    /// `2026-11-23T21:17:00.123Z`
+    Rfc3339,
+    /// `Nov 23, 2026, 9:17:00 PM`
+    English,
 }

@@ -1,5 +1,6 @@
 //! Requests and answers as the services see them, independent of the door they came through.
 
+use crate::eks::partition;
 use http::HeaderMap;
 use serde_json::{Map, Value};
 
@@ -10,6 +11,7 @@ pub(crate) struct WireRequest {
     pub(crate) query: String,
     pub(crate) target: Option<String>,
     pub(crate) caller: Caller,
+    pub(crate) user_agent: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -22,6 +24,7 @@ impl WireRequest {
             query: uri.query().unwrap_or_default().to_owned(),
             target: text("x-amz-target").map(str::to_owned),
             caller: Caller::from_authorization(text("authorization").unwrap_or_default()),
+            user_agent: text("user-agent").unwrap_or_default().to_owned(),
             body,
         }
     }
@@ -41,7 +44,7 @@ impl Caller {
         let scope = header.split_once("Credential=").map_or("", |(_, rest)| rest);
         let scope = scope.split([',', ' ']).next().unwrap_or_default();
         let mut parts = scope.split('/');
-        let access_key = parts.next().unwrap_or_default().to_owned();
+        let access_key = parts.next().filter(|key| !key.is_empty()).unwrap_or("anonymous").to_owned();
         let region = parts.nth(1).filter(|region| !region.is_empty()).unwrap_or("us-east-1").to_owned();
         Self { access_key, region }
     }
@@ -50,6 +53,11 @@ impl Caller {
     pub(crate) fn account<'a>(&'a self, default: &'a str) -> &'a str {
         let is_account = self.access_key.len() == 12 && self.access_key.bytes().all(|byte| byte.is_ascii_digit());
         if is_account { &self.access_key } else { default }
+    }
+
+    /// A session of a role that is named like the access key: whose key it is would be for IAM to say, which is not here.
+    pub(crate) fn arn(&self, account: &str) -> String {
+        format!("arn:{}:sts::{account}:assumed-role/{}/session", partition(&self.region), self.access_key)
     }
 }
 
@@ -102,24 +110,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_credential_scope_names_account_and_region() {
+    fn the_credential_scope_names_account_region_and_caller() {
         let rows = [
             (
                 "AWS4-HMAC-SHA256 Credential=444455556666/20261123/eu-west-1/eks/aws4_request, SignedHeaders=host",
                 "444455556666",
                 "eu-west-1",
+                "arn:aws:sts::444455556666:assumed-role/444455556666/session",
             ),
             (
-                "AWS4-HMAC-SHA256 Credential=AKIA/20261123/us-west-2/eks/aws4_request,SignedHeaders=host",
+                "AWS4-HMAC-SHA256 Credential=AKIA/20261123/cn-north-1/eks/aws4_request,SignedHeaders=host",
                 "1",
-                "us-west-2",
+                "cn-north-1",
+                "arn:aws-cn:sts::1:assumed-role/AKIA/session",
             ),
-            ("AWS4-HMAC-SHA256 Credential=12345678901x/20261123//eks/aws4_request", "1", "us-east-1"),
-            ("", "1", "us-east-1"),
+            (
+                "AWS4-HMAC-SHA256 Credential=12345678901x/20261123//eks/aws4_request",
+                "1",
+                "us-east-1",
+                "arn:aws:sts::1:assumed-role/12345678901x/session",
+            ),
+            ("", "1", "us-east-1", "arn:aws:sts::1:assumed-role/anonymous/session"),
         ];
-        for (header, account, region) in rows {
+        for (header, account, region, arn) in rows {
             let caller = Caller::from_authorization(header);
-            assert_eq!((caller.account("1"), caller.region.as_str()), (account, region), "{header}");
+            let of_account = caller.account("1");
+            assert_eq!((of_account, caller.region.as_str()), (account, region), "{header}");
+            assert_eq!(caller.arn(of_account), arn, "{header}");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! EKS: looking at an association, and moving it. One pair of clients for each region, made when first needed.
+//! EKS: looking at associations and clusters, and moving an association. One pair of clients for each region, made when
+//! first needed.
 //!
 //! Every call goes through `Eks::send`; whatever paces calls belongs there, in front of the SDK.
 
@@ -11,7 +12,7 @@ use aws_sdk_eks::Client;
 use aws_sdk_eks::config::{Region, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_eks::operation::RequestId;
 use aws_sdk_eks::primitives::DateTime;
-use aws_sdk_eks::types::PodIdentityAssociation;
+use aws_sdk_eks::types::{ClusterStatus, PodIdentityAssociation, PodIdentityAssociationSummary};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::Intercept;
@@ -26,6 +27,7 @@ use super::{behavior_version, own_retry_partition, timeouts};
 use crate::arn::{AssociationArn, RoleArn};
 use crate::association::Association;
 use crate::classify::ErrorClass;
+use crate::cluster::Cluster;
 use crate::role_field::{RoleField, RoleFields};
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -51,7 +53,7 @@ const ATTEMPTS: u32 = 4;
 pub struct Eks {
     template: ClientTemplate,
     regions: Mutex<HashMap<String, RegionClients>>,
-    throttles: ThrottleCounter,
+    counter: CallCounter,
 }
 
 /// The two clients of a region differ in how long one operation may take.
@@ -75,6 +77,22 @@ pub struct Updated {
     pub request_id: Option<String>,
 }
 
+/// What EKS says of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribedCluster {
+    pub cluster: Cluster,
+    /// Deleting a cluster takes minutes, for which EKS still knows it.
+    pub is_being_deleted: bool,
+}
+
+/// A page of names or ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePage {
+    pub names: Vec<String>,
+    /// The token of the next page; `None` after the last.
+    pub next: Option<String>,
+}
+
 /// Why an update brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateError {
@@ -91,14 +109,19 @@ pub enum UpdateError {
 impl Eks {
     #[must_use]
     pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource) -> Self {
-        let throttles = ThrottleCounter::default();
-        let template = ClientTemplate { settings: settings.clone(), http_client, clock, throttles: throttles.clone() };
-        Self { template, regions: Mutex::default(), throttles }
+        let counter = CallCounter::default();
+        let template = ClientTemplate { settings: settings.clone(), http_client, clock, counter: counter.clone() };
+        Self { template, regions: Mutex::default(), counter }
     }
 
     /// How many calls were answered with a throttle since the last time this was asked, the SDK's own retries included.
     pub fn take_throttled_calls(&self) -> u64 {
-        self.throttles.0.swap(0, Ordering::Relaxed)
+        self.counter.throttled.swap(0, Ordering::Relaxed)
+    }
+
+    /// How many calls were answered since the last time this was asked, the SDK's own retries included.
+    pub fn take_calls(&self) -> u64 {
+        self.counter.answered.swap(0, Ordering::Relaxed)
     }
 
     /// What EKS says of the association now; `None` where it does not know it.
@@ -118,10 +141,65 @@ impl Eks {
                 let association = association(arn, output.association(), OPERATION)?;
                 Ok(Some(Observed { association, answered_at: Instant::now() }))
             }
-            Err(error) => {
-                let error = CallError::new(OPERATION, subject(arn), &error);
-                if error.class == ErrorClass::NotFound { Ok(None) } else { Err(error) }
+            Err(error) => found(CallError::new(OPERATION, subject(arn), &error)),
+        }
+    }
+
+    /// One page of the names of a region's clusters.
+    ///
+    /// # Errors
+    /// What EKS answered, after the SDK's retries.
+    pub async fn list_clusters(&self, region: &str, start: Option<String>) -> Result<NamePage, CallError> {
+        let call = self.region(region).describe.list_clusters().set_next_token(start);
+        let output = Self::send(call.send()).await.map_err(|error| CallError::new("list clusters", region, &error))?;
+        Ok(NamePage { next: output.next_token().map(str::to_owned), names: output.clusters.unwrap_or_default() })
+    }
+
+    /// A cluster by its name; `None` where EKS does not know it.
+    ///
+    /// # Errors
+    /// Any other error, after the SDK's retries.
+    pub async fn describe_cluster(&self, region: &str, name: &str) -> Result<Option<DescribedCluster>, CallError> {
+        const OPERATION: &str = "describe cluster";
+        let subject = format!("{name} in {region}");
+        match Self::send(self.region(region).describe.describe_cluster().name(name).send()).await {
+            Ok(output) => {
+                let answer = output.cluster();
+                let cluster = Cluster::parse(answer.and_then(|cluster| cluster.arn()).unwrap_or_default());
+                let cluster =
+                    cluster.map_err(|error| CallError::malformed_answer(OPERATION, subject, error.to_string()))?;
+                let status = answer.and_then(|cluster| cluster.status());
+                Ok(Some(DescribedCluster { cluster, is_being_deleted: status == Some(&ClusterStatus::Deleting) }))
             }
+            Err(error) => found(CallError::new(OPERATION, subject, &error)),
+        }
+    }
+
+    /// One page of the ids of a cluster's associations; `None` where EKS does not know the cluster.
+    ///
+    /// # Errors
+    /// Any other error, after the SDK's retries.
+    pub async fn list_associations(
+        &self,
+        region: &str,
+        cluster: &str,
+        start: Option<String>,
+    ) -> Result<Option<NamePage>, CallError> {
+        const OPERATION: &str = "list associations";
+        let subject = format!("cluster {cluster} in {region}");
+        let call =
+            self.region(region).describe.list_pod_identity_associations().cluster_name(cluster).set_next_token(start);
+        match Self::send(call.send()).await {
+            Ok(output) => {
+                let next = output.next_token().map(str::to_owned);
+                let id = |summary: PodIdentityAssociationSummary| summary.association_id;
+                let names = output.associations.unwrap_or_default().into_iter().map(id).collect::<Option<Vec<_>>>();
+                let names = names.ok_or_else(|| {
+                    CallError::malformed_answer(OPERATION, subject, "an association has no associationId".to_owned())
+                })?;
+                Ok(Some(NamePage { names, next }))
+            }
+            Err(error) => found(CallError::new(OPERATION, subject, &error)),
         }
     }
 
@@ -180,16 +258,19 @@ struct ClientTemplate {
     settings: Settings,
     http_client: SharedHttpClient,
     clock: SharedTimeSource,
-    throttles: ThrottleCounter,
+    counter: CallCounter,
 }
 
-/// Counts throttles at the wire, where each attempt of the SDK's shows.
+/// Counts answers at the wire, where each attempt of the SDK's shows.
 #[derive(Debug, Clone, Default)]
-struct ThrottleCounter(Arc<AtomicU64>);
+struct CallCounter {
+    answered: Arc<AtomicU64>,
+    throttled: Arc<AtomicU64>,
+}
 
-impl Intercept for ThrottleCounter {
+impl Intercept for CallCounter {
     fn name(&self) -> &'static str {
-        "ThrottleCounter"
+        "CallCounter"
     }
 
     /// EKS answers a throttle with 429, whatever code comes with it.
@@ -199,8 +280,9 @@ impl Intercept for ThrottleCounter {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
+        self.answered.fetch_add(1, Ordering::Relaxed);
         if context.response().status().as_u16() == 429 {
-            self.0.fetch_add(1, Ordering::Relaxed);
+            self.throttled.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -214,7 +296,7 @@ impl ClientTemplate {
             .credentials_provider(SharedCredentialsProvider::new(self.settings.credentials.clone()))
             .http_client(self.http_client.clone())
             .time_source(self.clock.clone())
-            .interceptor(self.throttles.clone())
+            .interceptor(self.counter.clone())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .retry_partition(own_retry_partition("eks"));
         if let Some(url) = &self.settings.eks_endpoint {
@@ -224,6 +306,11 @@ impl ClientTemplate {
             |operation| Client::from_conf(config.clone().timeout_config(timeouts(ATTEMPT_TIMEOUT, operation)).build());
         RegionClients { describe: client(DESCRIBE_OPERATION_TIMEOUT), update: client(UPDATE_OPERATION_TIMEOUT) }
     }
+}
+
+/// "Not found" is an answer; any other error is one.
+fn found<T>(error: CallError) -> Result<Option<T>, CallError> {
+    if error.class == ErrorClass::NotFound { Ok(None) } else { Err(error) }
 }
 
 fn subject(arn: &AssociationArn) -> String {

@@ -1,7 +1,7 @@
-//! The `AssociationIndex` table: who is on a role, and mending what lags. Filling it is not done here.
+//! The `AssociationIndex` table as a rotation sees it: who is on a role, and mending what lags. How it is kept is in
+//! `entries.rs`.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::query::QueryOutput;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use serde::Serialize;
@@ -22,8 +22,8 @@ const BY_TARGET_ROLE: &str = "ByTargetRole";
 /// The index table.
 #[derive(Debug, Clone)]
 pub struct Index {
-    client: Client,
-    table: String,
+    pub(super) client: Client,
+    pub(super) table: String,
 }
 
 /// One page of [`Index::on_role`].
@@ -128,29 +128,6 @@ impl Index {
         self.update(arn, expression).await
     }
 
-    /// Removes the item of an association that is gone, unless it is newer than `version`. Returns whether there was one.
-    ///
-    /// # Errors
-    /// Where DynamoDB cannot be written.
-    pub async fn remove(&self, arn: &AssociationArn, version: Timestamp) -> Result<bool, CallError> {
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(key(arn)))
-            .condition_expression("modifiedAt <= :modifiedAt")
-            .expression_attribute_values(":modifiedAt", text(version));
-        match delete.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if matches!(error.as_service_error(), Some(DeleteItemError::ConditionalCheckFailedException(_))) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(CallError::new("remove index item", arn.as_str(), &error)),
-        }
-    }
-
     /// A condition on `modifiedAt` also fails where there is no item, so that nothing is ever created here.
     async fn update(&self, arn: &AssociationArn, expression: Expression) -> Result<bool, CallError> {
         let update = self
@@ -174,7 +151,7 @@ impl Index {
     }
 }
 
-fn key(arn: &AssociationArn) -> Item {
+pub(super) fn key(arn: &AssociationArn) -> Item {
     Item::from([
         ("clusterArn".to_owned(), text(arn.cluster_arn())),
         ("associationId".to_owned(), text(arn.association_id())),

@@ -5,11 +5,13 @@
 
 pub mod by_status;
 pub mod eks;
+pub mod entries;
 pub mod error;
 pub mod expression;
 pub mod index;
 pub mod ledger;
 pub mod rows;
+pub mod runs;
 pub mod tls;
 pub(crate) mod transaction;
 

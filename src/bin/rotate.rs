@@ -9,7 +9,7 @@ use lambda_runtime::{LambdaEvent, run, service_fn};
 use rerole::aws::tls::http_client;
 use rerole::handler::Handler;
 use rerole::metrics::Metrics;
-use rerole::settings::Settings;
+use rerole::settings::{RotateSettings, Settings, environment};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
@@ -25,9 +25,9 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), lambda_runtime::Error> {
-    let settings = Settings::from_env()?;
+    let settings = RotateSettings::from_lookup(environment)?;
     let clock = SharedTimeSource::new(SystemTimeSource::new());
-    let metrics = Metrics::in_log(settings.function_name.clone());
-    let handler = &Handler::new(&settings, http_client(&settings)?, clock, metrics);
+    let metrics = Metrics::in_log(settings.common.function_name.clone());
+    let handler = &Handler::new(&settings, http_client(&settings.common)?, clock, metrics);
     run(service_fn(|event: LambdaEvent<Value>| handler.invoke(event))).await
 }

@@ -308,7 +308,9 @@ impl Slice<'_> {
             (Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted, Some(seen)) => {
                 index.mend(seen, settled.at).await.map(drop)
             }
-            (Outcome::Deleted, _) => index.remove(&row.association_arn, row.planned_modified_at).await.map(drop),
+            (Outcome::Deleted, _) => {
+                index.bury_version(&row.association_arn, row.planned_modified_at, settled.at).await.map(drop)
+            }
             _ => Ok(()),
         }
     }

@@ -88,7 +88,7 @@ impl Slice<'_> {
                 info!(association = %arn, mended, "the index lagged behind an association that has moved");
             }
             Lag::Gone => {
-                let mended = self.aws.index.remove(arn, row.planned_modified_at).await?;
+                let mended = self.aws.index.bury_version(arn, row.planned_modified_at, self.aws.now()).await?;
                 info!(association = %arn, mended, "the index lagged behind an association that is gone");
             }
             Lag::Returned => {
@@ -161,6 +161,7 @@ mod tests {
                 service_account: "api".into(),
                 role_arn: "old".into(),
                 target_role_arn: None,
+                owner_arn: None,
                 modified_at: at(item_at),
             };
             let row = Row {

@@ -102,6 +102,8 @@ async fn every_sample_event_does_what_its_name_says() {
         };
         assert_eq!(became, expected, "{name}");
     }
-    let samples = std::fs::read_dir(format!("{}/events", env!("CARGO_MANIFEST_DIR"))).unwrap().count();
+    let entries = std::fs::read_dir(format!("{}/events", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    // The index function's are in a folder of their own.
+    let samples = entries.filter(|entry| entry.as_ref().unwrap().path().is_file()).count();
     assert_eq!(samples, 9, "each sample has a row here");
 }

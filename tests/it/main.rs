@@ -9,6 +9,8 @@ mod world;
 mod crash;
 /// What a holder that has been succeeded cannot write.
 mod fence;
+/// Changes in EKS that the index follows.
+mod follow;
 /// Rejections, and events of another kind.
 mod intake;
 /// What rotations count.
@@ -17,6 +19,8 @@ mod metrics;
 mod outcomes;
 /// What the function may do in AWS.
 mod permissions;
+/// The index held against EKS.
+mod reconcile;
 /// Events that come twice, at once or later; roles that two rotations share; leases.
 mod redelivery;
 /// Rotations that take more than one delivery.

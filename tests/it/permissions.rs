@@ -7,16 +7,17 @@ use rerole_sim::{CallRecord, Options, Service};
 use serde_json::{Value, json};
 
 use crate::stack::properties;
-use crate::world::{INDEX, LEDGER, OLD, World, event, plain};
+use crate::world::{ACCESS_KEY, INDEX, LEDGER, OLD, TIMEOUT, World, event, plain};
 
 /// An IAM action, and the kind of resource that it is for: the template's name of a table, with its index where it is
 /// about one, or `podidentityassociation`.
 type Permission = (String, String);
 
-/// Panics where one of these calls needs what the template does not grant.
+/// Panics where one of these calls needs what the template grants neither function.
 pub fn check(calls: &[CallRecord]) {
-    let granted = granted("rotate");
-    for record in calls {
+    let granted = &granted(ROTATE) | &granted(INDEX_POLICY);
+    let is_ours = |record: &&CallRecord| record.call.access_key == ACCESS_KEY;
+    for record in calls.iter().filter(is_ours) {
         for permission in needed(record) {
             let (action, resource) = &permission;
             assert!(granted.contains(&permission), "template.yaml does not grant {action} on {resource}");
@@ -24,10 +25,14 @@ pub fn check(calls: &[CallRecord]) {
     }
 }
 
-/// The permissions of one policy of the function's role.
-fn granted(policy_name: &str) -> BTreeSet<Permission> {
+/// Role and policy of what each function's code does.
+const ROTATE: (&str, &str) = ("RotateRole", "rotate");
+const INDEX_POLICY: (&str, &str) = ("IndexRole", "index");
+
+/// The permissions of one policy of a role.
+fn granted(policy: (&str, &str)) -> BTreeSet<Permission> {
     let mut granted = BTreeSet::new();
-    for statement in statements(policy_name) {
+    for statement in statements(policy) {
         assert_eq!(statement["Effect"], "Allow");
         for action in one_or_more(&statement["Action"]) {
             for resource in one_or_more(&statement["Resource"]) {
@@ -38,8 +43,8 @@ fn granted(policy_name: &str) -> BTreeSet<Permission> {
     granted
 }
 
-fn statements(policy_name: &str) -> Vec<&'static Value> {
-    let policies = properties("RotateRole")["Policies"].as_array().unwrap();
+fn statements((role, policy_name): (&str, &str)) -> Vec<&'static Value> {
+    let policies = properties(role)["Policies"].as_array().unwrap();
     let policy = policies.iter().find(|policy| policy["PolicyName"] == policy_name).expect(policy_name);
     policy["PolicyDocument"]["Statement"].as_array().unwrap().iter().collect()
 }
@@ -49,8 +54,16 @@ fn one_or_more(value: &Value) -> Vec<&Value> {
 }
 
 fn resource_kind(resource: &Value) -> String {
-    if resource["Fn::Sub"] == "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:podidentityassociation/*/*" {
-        return "podidentityassociation".to_owned();
+    for (kind, arn) in [
+        ("podidentityassociation", "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:podidentityassociation/*/*"),
+        ("cluster", "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:cluster/*"),
+    ] {
+        if resource["Fn::Sub"] == arn {
+            return kind.to_owned();
+        }
+    }
+    if resource == "*" {
+        return "*".to_owned();
     }
     if let Some(table) = resource["Fn::GetAtt"].as_str().and_then(|name| name.strip_suffix(".Arn")) {
         return table.to_owned();
@@ -65,7 +78,13 @@ fn resource_kind(resource: &Value) -> String {
 fn needed(record: &CallRecord) -> Vec<Permission> {
     let call = &record.call;
     if call.service == Service::Eks {
-        return vec![(format!("eks:{}", call.operation), "podidentityassociation".to_owned())];
+        // As the service authorization reference has it.
+        let resource = match call.operation.as_str() {
+            "ListClusters" => "*",
+            "DescribeCluster" | "ListPodIdentityAssociations" => "cluster",
+            _ => "podidentityassociation",
+        };
+        return vec![(format!("eks:{}", call.operation), resource.to_owned())];
     }
     let on = |operation: &str, body: &Value| {
         let table = match body["TableName"].as_str().unwrap() {
@@ -103,8 +122,29 @@ async fn nothing_is_granted_in_vain() {
     world.finish(&plain()).await;
     world.deliver(&event(&json!({ "dryrun": true }))).await.unwrap();
     world.deliver(&json!({ "watch": "stalledRotations" })).await.unwrap();
-    let used: BTreeSet<_> = world.aws.calls().iter().flat_map(needed).collect();
-    assert_eq!(granted("rotate"), used);
+    assert_eq!(granted(ROTATE), used(&world));
+
+    world.aws.clear_calls();
+    let gone = world.associate("gone-too", OLD);
+    world.aws.eks(|eks| {
+        eks.delete(&gone);
+        eks.delete_cluster("us-east-1", "prod-2");
+    });
+    for mode in ["deep", "deep"] {
+        world.reconcile(mode).await;
+        let cluster = world.aws.eks(|eks| eks.clusters().next().unwrap().name.clone());
+        world.aws.eks(|eks| eks.delete_cluster("eu-west-1", &cluster));
+    }
+    // A deep run that has to wait is kept, and forgotten once it has its turn.
+    let slow = json!({ "mode": "shallow" });
+    let (first, _) = tokio::join!(world.reconcile_within(&slow, TIMEOUT), world.reconcile("deep"));
+    assert_eq!(first["status"], "Finished");
+    world.reconcile("resume").await;
+    assert_eq!(granted(INDEX_POLICY), used(&world));
+}
+
+fn used(world: &World) -> BTreeSet<Permission> {
+    world.aws.calls().iter().flat_map(needed).collect()
 }
 
 /// Shows that roles can be passed to pods only, and only those under `RolePath`. No call of ours shows this permission:
@@ -118,15 +158,21 @@ fn only_roles_under_the_path_are_passed_and_only_to_pods() {
         "Resource": { "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}*" },
         "Condition": { "StringEquals": { "iam:PassedToService": "pods.eks.amazonaws.com" } },
     });
-    assert_eq!(statements("pass-new-roles"), [&expected]);
+    assert_eq!(statements(("RotateRole", "pass-new-roles")), [&expected]);
 }
 
-/// Shows that the role has these three policies and no managed one, which would bring actions of its own.
+/// Shows that each role has these policies and no managed one, which would bring actions of its own.
 #[test]
 fn there_are_no_other_policies() {
-    let role = properties("RotateRole");
-    let names: Vec<_> = role["Policies"].as_array().unwrap().iter().map(|policy| &policy["PolicyName"]).collect();
-    assert_eq!(names, ["rotate", "pass-new-roles", "lambda-service"]);
-    assert!(role.get("ManagedPolicyArns").is_none());
-    assert_eq!(properties("RotateFunction")["Role"], json!({ "Fn::GetAtt": "RotateRole.Arn" }));
+    for (function, role, policies) in [
+        ("RotateFunction", "RotateRole", vec!["rotate", "pass-new-roles", "lambda-service"]),
+        ("IndexFunction", "IndexRole", vec!["index", "lambda-service"]),
+    ] {
+        let properties_of_role = properties(role);
+        let named = properties_of_role["Policies"].as_array().unwrap();
+        let names: Vec<_> = named.iter().map(|policy| &policy["PolicyName"]).collect();
+        assert_eq!(names, policies);
+        assert!(properties_of_role.get("ManagedPolicyArns").is_none());
+        assert_eq!(properties(function)["Role"], json!({ "Fn::GetAtt": format!("{role}.Arn") }));
+    }
 }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::KeySchemaElement;
+use rerole::index::run::{Mode, RunRequest, Wanted, wanted};
 use rerole::intake::{DETAIL_TYPE, Intake, read};
 use rerole::metrics::NAMESPACE;
 use rerole::rotation::DEADLINE_RESERVE;
-use rerole::settings::Settings;
+use rerole::settings::{IndexSettings, RotateSettings};
 use rerole_sim::Options;
 use serde_json::{Value, json};
 
@@ -26,35 +27,47 @@ const SET_BY_HAND: [&str; 3] = ["AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_DYNAMODB", "A
 /// Shows that the template sets what the code reads, and nothing that it does not.
 #[test]
 fn the_environment_is_what_the_settings_read() {
-    let asked = RefCell::new(BTreeSet::new());
-    let settings = Settings::from_lookup(|name| {
-        asked.borrow_mut().insert(name.to_owned());
-        let value = match name {
-            "ROLE_PATH" => "/platform/",
-            // A file that is not there would be an error before the last variable is read.
-            "AWS_CA_BUNDLE" => return None,
-            name if name.starts_with("AWS_ENDPOINT_URL") => "http://127.0.0.1:1",
-            "MAX_CONCURRENCY" => "8",
-            _ => "text",
-        };
-        Some(value.to_owned())
-    });
-    settings.unwrap();
-    let mut read = asked.into_inner();
-    // Read apart, before the others: `Settings::log_filter`.
-    read.insert("RUST_LOG".to_owned());
-
-    let variables = &properties("RotateFunction")["Environment"]["Variables"];
-    let set: BTreeSet<_> = variables.as_object().unwrap().keys().cloned().collect();
-    for name in SET_BY_LAMBDA.iter().chain(&SET_BY_HAND) {
-        assert!(read.remove(*name), "{name} is not read any more");
+    let read_by = |read: &dyn Fn(&dyn Fn(&str) -> Option<String>)| {
+        let asked = RefCell::new(BTreeSet::new());
+        read(&|name| {
+            asked.borrow_mut().insert(name.to_owned());
+            value(name)
+        });
+        let mut asked = asked.into_inner();
+        // Read apart, before the others: `Settings::log_filter`.
+        asked.insert("RUST_LOG".to_owned());
+        asked
+    };
+    for (function, mut read) in [
+        ("RotateFunction", read_by(&|lookup| drop(RotateSettings::from_lookup(lookup).unwrap()))),
+        ("IndexFunction", read_by(&|lookup| drop(IndexSettings::from_lookup(lookup).unwrap()))),
+    ] {
+        let variables = &properties(function)["Environment"]["Variables"];
+        let set: BTreeSet<_> = variables.as_object().unwrap().keys().cloned().collect();
+        for name in SET_BY_LAMBDA.iter().chain(&SET_BY_HAND) {
+            assert!(read.remove(*name), "{name} is not read any more");
+        }
+        assert_eq!(set, read, "{function}");
+        assert_eq!(
+            variables["AWS_ENDPOINT_URL"],
+            json!({ "Fn::If": ["HasEndpointUrl", { "Ref": "AwsEndpointUrl" }, { "Ref": "AWS::NoValue" }] }),
+            "absent when empty"
+        );
     }
-    assert_eq!(set, read);
-    assert_eq!(
-        variables["AWS_ENDPOINT_URL"],
-        json!({ "Fn::If": ["HasEndpointUrl", { "Ref": "AwsEndpointUrl" }, { "Ref": "AWS::NoValue" }] }),
-        "absent when empty"
-    );
+}
+
+/// Something that each variable may hold.
+fn value(name: &str) -> Option<String> {
+    let value = match name {
+        "ROLE_PATH" => "/platform/",
+        "INDEX_REGIONS" => "eu-west-1",
+        "MAX_CONCURRENCY" | "INDEX_STALE_AFTER_HOURS" => "8",
+        // A file that is not there would be an error before the last variable is read.
+        "AWS_CA_BUNDLE" => return None,
+        name if name.starts_with("AWS_ENDPOINT_URL") => "http://127.0.0.1:1",
+        _ => "text",
+    };
+    Some(value.to_owned())
 }
 
 /// Shows that `RolePath` is never somebody else's choice, and that the bounds of numbers are those of the settings.
@@ -62,21 +75,17 @@ fn the_environment_is_what_the_settings_read() {
 fn parameters_take_what_the_settings_take() {
     let parameters = &template()["Parameters"];
     assert!(parameters["RolePath"].get("Default").is_none());
-    let concurrency = &parameters["MaxConcurrency"];
-    let accepts = |value: i64| {
-        let settings = Settings::from_lookup(|name| {
-            let value = match name {
-                "ROLE_PATH" => "/platform/".to_owned(),
-                "MAX_CONCURRENCY" => value.to_string(),
-                name if name.starts_with("AWS_ENDPOINT") || name == "AWS_CA_BUNDLE" => return None,
-                _ => "text".to_owned(),
-            };
-            Some(value)
-        });
-        settings.is_ok()
-    };
-    let (least, most) = (concurrency["MinValue"].as_i64().unwrap(), concurrency["MaxValue"].as_i64().unwrap());
-    assert_eq!([least - 1, least, most, most + 1].map(accepts), [false, true, true, false]);
+    for (parameter, variable) in
+        [("MaxConcurrency", "MAX_CONCURRENCY"), ("IndexStaleAfterHours", "INDEX_STALE_AFTER_HOURS")]
+    {
+        let accepts = |number: i64| {
+            let lookup = |name: &str| if name == variable { Some(number.to_string()) } else { value(name) };
+            IndexSettings::from_lookup(lookup).is_ok()
+        };
+        let bound = |name: &str| parameters[parameter][name].as_i64().unwrap();
+        let (least, most) = (bound("MinValue"), bound("MaxValue"));
+        assert_eq!([least - 1, least, most, most + 1].map(accepts), [false, true, true, false], "{parameter}");
+    }
 }
 
 /// Shows that the tables that are tested against are the tables that are deployed.
@@ -86,7 +95,7 @@ async fn the_tables_are_those_of_the_simulated_aws() {
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        .credentials_provider(Credentials::from_keys("test", "test", None))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .http_client(world.aws.http_client())
         .build();
     let client = aws_sdk_dynamodb::Client::from_conf(config);
@@ -111,8 +120,6 @@ async fn the_tables_are_those_of_the_simulated_aws() {
         expected.sort();
         assert_eq!(expected, indexes, "{table}");
     }
-    // These calls are this test's own, and need no permission of the function's.
-    world.aws.clear_calls();
 }
 
 /// Partition key, then sort key.
@@ -151,6 +158,58 @@ fn the_rule_is_pinned() {
     assert_eq!(properties("RotateFunction")["Events"]["RotationRequested"]["Properties"]["Pattern"], pattern);
 }
 
+/// Shows that the index function's schedules send what its code understands, and that its default regions are its own.
+#[test]
+fn the_schedules_ask_for_what_the_reconciler_does() {
+    let own = ["eu-west-1".to_owned()];
+    for (event, mode) in [("Shallow", Some(Mode::Shallow)), ("Deep", Some(Mode::Deep)), ("Resume", None)] {
+        let input = &properties("IndexFunction")["Events"][event]["Properties"]["Input"];
+        let payload: Value = serde_json::from_str(input.as_str().unwrap()).unwrap();
+        let expected = match mode {
+            Some(mode) => Wanted::Run(RunRequest { mode, regions: own.to_vec(), cluster_names: None }),
+            None => Wanted::Resume,
+        };
+        assert_eq!(wanted(&payload["reconcile"], &own), Ok(expected));
+    }
+}
+
+/// Shows that the rule lets through each sample of a change that its function reads, but for what failed and for what the
+/// rotate function did.
+#[test]
+fn the_index_rule_names_the_calls_that_are_read() {
+    let pattern = &properties("AssociationChangedRule")["EventPattern"];
+    assert_eq!(pattern["detail-type"], json!([rerole::trail::DETAIL_TYPE]));
+    let names = pattern["detail"]["eventName"].as_array().unwrap();
+    let folder = format!("{}/events/index", env!("CARGO_MANIFEST_DIR"));
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let event: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        if event.get("Records").is_none() {
+            seen += 1;
+            assert!(names.contains(&event["detail"]["eventName"]), "{}", path.display());
+            assert_eq!(json!([event["source"]]), pattern["source"]);
+            assert_eq!(json!([event["detail"]["eventSource"]]), pattern["detail"]["eventSource"]);
+        }
+    }
+    assert!(seen >= names.len());
+    assert_eq!(pattern["account"], json!([{ "Ref": "AWS::AccountId" }]));
+    assert_eq!(pattern["detail"]["errorCode"], json!([{ "exists": false }]));
+    let issuer = |arn: Value| json!({ "userIdentity": { "sessionContext": { "sessionIssuer": { "arn": [arn] } } } });
+    let not_ours = json!({ "anything-but": [{ "Fn::GetAtt": "RotateRole.Arn" }] });
+    assert_eq!(pattern["detail"]["$or"], json!([issuer(json!({ "exists": false })), issuer(not_ours)]));
+}
+
+/// Shows that a queue's messages stay hidden for as long as the function may work on them, as Lambda asks for.
+#[test]
+fn messages_are_hidden_while_they_are_worked_on() {
+    let timeout = properties("IndexFunction")["Timeout"].as_u64().unwrap();
+    assert!(properties("IndexQueue")["VisibilityTimeout"].as_u64().unwrap() >= timeout);
+    let event = &properties("IndexFunction")["Events"]["AssociationChanged"]["Properties"];
+    assert_eq!(event["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(event["ScalingConfig"]["MaximumConcurrency"], 2);
+}
+
 /// Shows that the schedule sends what the code takes for a look at stalled rotations.
 #[test]
 fn the_schedule_asks_for_a_watch() {
@@ -167,19 +226,22 @@ fn a_continuation_is_no_alarm() {
     assert!(timeout < threshold + DEADLINE_RESERVE && threshold < timeout);
 }
 
-/// Shows that the alarm on stalled rotations watches the metric that the function writes.
+/// Shows that alarms on our own metrics watch what the functions write.
 #[tokio::test(start_paused = true)]
-async fn the_alarm_watches_a_metric_that_is_written() {
+async fn the_alarms_watch_metrics_that_are_written() {
     let world = World::new(Options::default());
     world.deliver(&json!({ "watch": "stalledRotations" })).await.unwrap();
+    world.reconcile("deep").await;
     let metrics = world.metrics();
-    let directive = &metrics[0]["_aws"]["CloudWatchMetrics"][0];
-    let alarm = properties("StalledRotationAlarm");
-    assert_eq!(alarm["Namespace"], NAMESPACE);
-    assert_eq!(alarm["Namespace"], directive["Namespace"]);
-    assert_eq!(alarm["MetricName"], directive["Metrics"][0]["Name"]);
-    let dimensions: Vec<_> = alarm["Dimensions"].as_array().unwrap().iter().map(|each| &each["Name"]).collect();
-    assert_eq!(json!([dimensions]), directive["Dimensions"]);
+    for (line, alarm) in metrics.iter().zip(["StalledRotationAlarm", "StaleIndexAlarm"]) {
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        let alarm = properties(alarm);
+        assert_eq!(alarm["Namespace"], NAMESPACE);
+        assert_eq!(alarm["Namespace"], directive["Namespace"]);
+        assert_eq!(alarm["MetricName"], directive["Metrics"][0]["Name"]);
+        let dimensions: Vec<_> = alarm["Dimensions"].as_array().unwrap().iter().map(|each| &each["Name"]).collect();
+        assert_eq!(json!([dimensions]), directive["Dimensions"]);
+    }
 }
 
 /// Shows that the README names every parameter and output.

@@ -3,15 +3,16 @@
 use std::fmt::Debug;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rerole::handler::{Handler, HandlerError, Invocation};
+use rerole::index::handler::{IndexError, IndexHandler, IndexReply};
 use rerole::metrics::Metrics;
 use rerole::record::Reply;
-use rerole::settings::Settings;
+use rerole::settings::{IndexSettings, RotateSettings, Settings};
 use rerole::time::Timestamp;
 use rerole_sim::fleet::{Fleet, FleetSummary};
-use rerole_sim::{CallRecord, Options, Service, SimulatedAws};
+use rerole_sim::{Association, CallRecord, Options, Service, SimulatedAws, index_item};
 use serde_json::{Value, json};
 
 use crate::permissions;
@@ -21,13 +22,16 @@ pub const LEDGER: &str = "rotation-ledger";
 pub const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 pub const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
 pub const THIRD: &str = "arn:aws:iam::111122223333:role/platform/by-hand";
+/// Signs the functions' calls.
+pub const ACCESS_KEY: &str = "function";
 /// Lambda's longest timeout.
 pub const TIMEOUT: Duration = Duration::from_mins(15);
 
 pub struct World {
     pub aws: SimulatedAws,
     pub handler: Handler,
-    /// What the handler has written of metrics.
+    pub index: IndexHandler,
+    /// What the handlers have written of metrics.
     metrics: Lines,
 }
 
@@ -48,7 +52,8 @@ impl World {
         aws.create_tables(INDEX, LEDGER);
         let metrics = Lines::default();
         let handler = handler_with(&aws, variables, metrics.clone());
-        Self { aws, handler, metrics }
+        let index = index_with(&aws, variables, metrics.clone());
+        Self { aws, handler, index, metrics }
     }
 
     /// A calm world with `count` associations on the old role, in two clusters and regions.
@@ -121,6 +126,63 @@ impl World {
         serde_json::to_value(reply).unwrap()
     }
 
+    /// Invokes the index function.
+    pub async fn invoke_index(&self, payload: Value, timeout: Duration) -> Result<IndexReply, IndexError> {
+        self.index.handle(payload, &self.invocation(timeout)).await
+    }
+
+    /// Reconciles, and returns the report as JSON.
+    pub async fn reconcile(&self, mode: &str) -> Value {
+        self.reconcile_within(&json!({ "mode": mode }), TIMEOUT).await
+    }
+
+    pub async fn reconcile_within(&self, reconcile: &Value, timeout: Duration) -> Value {
+        let reply = self.invoke_index(json!({ "reconcile": reconcile }), timeout).await;
+        serde_json::to_value(reply.unwrap_or_else(|error| panic!("{error}"))).unwrap()
+    }
+
+    /// Hands these events to the index function, as one batch of messages. Returns the places of those that failed.
+    pub async fn follow(&self, events: &[Value]) -> Vec<usize> {
+        let message =
+            |(place, event): (usize, &Value)| json!({ "messageId": place.to_string(), "body": event.to_string() });
+        let records: Vec<_> = events.iter().enumerate().map(message).collect();
+        let reply = self.invoke_index(json!({ "Records": records }), TIMEOUT).await;
+        let reply = serde_json::to_value(reply.unwrap_or_else(|error| panic!("{error}"))).unwrap();
+        let failures = reply["batchItemFailures"].as_array().unwrap().iter();
+        failures.map(|failure| failure["itemIdentifier"].as_str().unwrap().parse().unwrap()).collect()
+    }
+
+    /// Empties the index.
+    pub fn forget_index(&self) {
+        for item in self.aws.items(INDEX) {
+            let key = json!({ "clusterArn": item["clusterArn"], "associationId": item["associationId"] });
+            self.aws.delete_item(INDEX, key);
+        }
+    }
+
+    /// Checks that the index holds exactly what EKS has.
+    pub fn check_index(&self) {
+        let items = self.aws.items(INDEX).into_iter().filter(|item| item.get("roleArn").is_some());
+        let mut held: Vec<_> = items
+            .map(|mut item| {
+                item.as_object_mut().unwrap().remove("seenAt");
+                item
+            })
+            .collect();
+        let mut shown: Vec<_> = self.aws.eks(|eks| {
+            let item = |association: &Association| {
+                let mut item = index_item(association, SystemTime::UNIX_EPOCH);
+                item.as_object_mut().unwrap().remove("seenAt");
+                item
+            };
+            eks.associations().map(item).collect()
+        });
+        let by_arn = |item: &Value| item["associationArn"].to_string();
+        held.sort_by_key(by_arn);
+        shown.sort_by_key(by_arn);
+        assert_eq!(held, shown, "the index is not what EKS has");
+    }
+
     /// The metrics that were written, one object a line, in order.
     pub fn metrics(&self) -> Vec<Value> {
         self.metrics.lock().unwrap().iter().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -150,7 +212,13 @@ impl World {
         self.rows(key).iter().filter(|row| row["outcome"] == outcome).count()
     }
 
+    /// The association's item, where the index holds it to be there.
     pub fn index_item(&self, arn: &str) -> Option<Value> {
+        self.index_entry(arn).filter(|item| item.get("deletedAt").is_none())
+    }
+
+    /// The association's item, or its tombstone.
+    pub fn index_entry(&self, arn: &str) -> Option<Value> {
         self.aws.items(INDEX).into_iter().find(|item| item["associationArn"] == arn)
     }
 
@@ -192,27 +260,47 @@ pub fn handler(aws: &SimulatedAws, variables: &[(&str, &str)]) -> Handler {
 }
 
 fn handler_with(aws: &SimulatedAws, variables: &[(&str, &str)], metrics: Lines) -> Handler {
-    let settings = settings(variables);
-    let metrics = Metrics::new(settings.function_name.clone(), move |line| metrics.lock().unwrap().push(line));
+    let settings = rotate_settings(variables);
+    let metrics = Metrics::new(settings.common.function_name.clone(), move |line| metrics.lock().unwrap().push(line));
     Handler::new(&settings, aws.http_client(), aws.time_source(), metrics)
+}
+
+fn index_with(aws: &SimulatedAws, variables: &[(&str, &str)], metrics: Lines) -> IndexHandler {
+    let settings = IndexSettings::from_lookup(lookup(variables)).unwrap();
+    let metrics = Metrics::new(settings.common.function_name.clone(), move |line| metrics.lock().unwrap().push(line));
+    IndexHandler::new(&settings, aws.http_client(), aws.time_source(), metrics)
+}
+
+/// Another instance of the index function.
+pub fn index_handler(aws: &SimulatedAws) -> IndexHandler {
+    index_with(aws, &[], Lines::default())
 }
 
 /// The usual settings, with these environment variables on top.
 pub fn settings(variables: &[(&str, &str)]) -> Settings {
+    rotate_settings(variables).common
+}
+
+fn rotate_settings(variables: &[(&str, &str)]) -> RotateSettings {
+    RotateSettings::from_lookup(lookup(variables)).unwrap()
+}
+
+/// An environment: the usual variables, with these on top.
+pub fn lookup<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
     let usual = [
         ("ASSOCIATION_INDEX_TABLE", INDEX),
         ("ROTATION_LEDGER_TABLE", LEDGER),
         ("ROLE_PATH", "/platform/"),
+        ("INDEX_REGIONS", "eu-west-1,us-east-1"),
         ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
         ("AWS_SECRET_ACCESS_KEY", "test"),
     ];
-    let settings = Settings::from_lookup(|name| {
+    move |name| {
         let value =
             |pairs: &[(&str, &str)]| pairs.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
         value(variables).or_else(|| value(&usual))
-    });
-    settings.unwrap()
+    }
 }
 
 /// The event that asks for rotation `r-1`, with these members in its detail.

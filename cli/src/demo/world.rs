@@ -14,7 +14,7 @@ use rerole::intake::{Intake, read};
 use rerole::metrics::Metrics;
 use rerole::record::{Reply, Summary};
 use rerole::request::RotationRequest;
-use rerole::settings::{Settings, SettingsError};
+use rerole::settings::{RotateSettings, SettingsError};
 use rerole::time::Timestamp;
 use rerole_sim::fleet::{Fleet, FleetSummary};
 use rerole_sim::{Association, Call, Fault, LoopbackServer, Options, Service, SimulatedAws, Throttle};
@@ -259,7 +259,7 @@ fn refuse(aws: &SimulatedAws, arns: &BTreeSet<String>) {
 }
 
 fn handler(url: &str) -> Result<Handler, DemoError> {
-    let settings = Settings::from_lookup(|name| {
+    let settings = RotateSettings::from_lookup(|name| {
         let value = match name {
             "ASSOCIATION_INDEX_TABLE" => INDEX_TABLE,
             "ROTATION_LEDGER_TABLE" => LEDGER_TABLE,
@@ -271,9 +271,9 @@ fn handler(url: &str) -> Result<Handler, DemoError> {
         };
         Some(value.to_owned())
     })?;
-    let client = http_client(&settings).map_err(|error| DemoError::HttpClient(error.to_string()))?;
+    let client = http_client(&settings.common).map_err(|error| DemoError::HttpClient(error.to_string()))?;
     // A log that is read as it scrolls by has no use for them.
-    let metrics = Metrics::new(settings.function_name.clone(), drop);
+    let metrics = Metrics::new(settings.common.function_name.clone(), drop);
     Ok(Handler::new(&settings, client, SharedTimeSource::new(SystemTimeSource::new()), metrics))
 }
 

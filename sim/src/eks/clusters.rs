@@ -1,4 +1,5 @@
-//! `ListClusters`, `DescribeCluster`, `CreateCluster`. A cluster is a record here: ACTIVE at once, and nothing runs in it.
+//! `ListClusters`, `DescribeCluster`, `CreateCluster`, `DeleteCluster`. A cluster is a record here: ACTIVE at once, gone at
+//! once, and nothing runs in it that would keep it from being deleted.
 
 use super::errors::EksError;
 use super::routes::next_token;
@@ -64,6 +65,26 @@ impl EksWorld {
         let body = json!({ "cluster": cluster_body(&cluster) });
         self.clusters.insert(arn_in_region, cluster);
         Ok(body)
+    }
+
+    pub(crate) fn delete_cluster_as_asked(&mut self, request: &EksRequest, name: &str) -> Result<Value, EksError> {
+        let arn = self.cluster(&request.account, &request.region, name)?.arn.clone();
+        let deleted = self.remove_cluster(&arn).expect("a cluster that was just found is there");
+        let mut body = cluster_body(&deleted);
+        body["status"] = json!("DELETING");
+        Ok(json!({ "cluster": body }))
+    }
+
+    /// Removes the cluster with its associations.
+    pub(crate) fn remove_cluster(&mut self, cluster_arn: &str) -> Option<Cluster> {
+        let cluster = self.clusters.remove(cluster_arn)?;
+        let prefix = arn(&cluster.region, &cluster.account, &format!("podidentityassociation/{}/", cluster.name));
+        let in_cluster = self.associations.range(prefix.clone()..).take_while(|(arn, _)| arn.starts_with(&prefix));
+        let arns: Vec<String> = in_cluster.map(|(arn, _)| arn.clone()).collect();
+        for arn in arns {
+            self.remove(&arn);
+        }
+        Some(cluster)
     }
 
     /// The cluster with this name in the caller's account and region.

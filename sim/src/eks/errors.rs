@@ -53,11 +53,8 @@ impl EksError {
     pub(crate) fn access_denied(request: &EksRequest) -> Self {
         let action = request.route.operation();
         let resource = request.route.subject();
-        let message = format!(
-            "User: arn:aws:sts::{}:assumed-role/caller/session is not authorized to perform: eks:{action} on resource: \
-             {resource}",
-            request.account
-        );
+        let caller = &request.caller_arn;
+        let message = format!("User: {caller} is not authorized to perform: eks:{action} on resource: {resource}");
         Self::new(403, "AccessDeniedException", message)
     }
 

@@ -24,6 +24,7 @@ use tokens::Remembered;
 /// One EKS request, taken apart.
 pub(crate) struct EksRequest {
     pub(crate) account: String,
+    pub(crate) caller_arn: String,
     pub(crate) region: String,
     pub(crate) route: Route,
     pub(crate) query: Query,
@@ -34,6 +35,7 @@ impl EksRequest {
     pub(crate) fn parse(request: &WireRequest, account: &str, body: &Value) -> Self {
         Self {
             account: account.to_owned(),
+            caller_arn: request.caller.arn(account),
             region: request.caller.region.clone(),
             route: Route::parse(&request.method, &request.path),
             query: Query::parse(&request.query),
@@ -92,6 +94,7 @@ impl EksWorld {
             Route::ListClusters => self.list_clusters(request),
             Route::CreateCluster => self.create_cluster_as_asked(request),
             Route::DescribeCluster { cluster } => self.describe_cluster(request, cluster),
+            Route::DeleteCluster { cluster } => self.delete_cluster_as_asked(request, cluster),
             Route::ListAssociations { cluster } => self.list_associations(request, cluster),
             Route::CreateAssociation { cluster } => self.create_association(request, cluster),
             Route::DescribeAssociation { cluster, id } => self.describe_association(request, cluster, id),

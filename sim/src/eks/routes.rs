@@ -12,6 +12,7 @@ pub(crate) enum Route {
     ListClusters,
     CreateCluster,
     DescribeCluster { cluster: String },
+    DeleteCluster { cluster: String },
     ListAssociations { cluster: String },
     CreateAssociation { cluster: String },
     DescribeAssociation { cluster: String, id: String },
@@ -30,6 +31,7 @@ impl Route {
             ("GET", ["clusters"]) => Self::ListClusters,
             ("POST", ["clusters"]) => Self::CreateCluster,
             ("GET", ["clusters", cluster]) => Self::DescribeCluster { cluster: name(cluster) },
+            ("DELETE", ["clusters", cluster]) => Self::DeleteCluster { cluster: name(cluster) },
             ("GET", ["clusters", cluster, "pod-identity-associations"]) => {
                 Self::ListAssociations { cluster: name(cluster) }
             }
@@ -55,6 +57,7 @@ impl Route {
             Self::ListClusters => "ListClusters",
             Self::CreateCluster => "CreateCluster",
             Self::DescribeCluster { .. } => "DescribeCluster",
+            Self::DeleteCluster { .. } => "DeleteCluster",
             Self::ListAssociations { .. } => "ListPodIdentityAssociations",
             Self::CreateAssociation { .. } => "CreatePodIdentityAssociation",
             Self::DescribeAssociation { .. } => "DescribePodIdentityAssociation",
@@ -64,11 +67,28 @@ impl Route {
         }
     }
 
+    /// Whether the operation is there to change something, as opposed to reading it.
+    pub(crate) fn is_write(&self) -> bool {
+        match self {
+            Self::CreateCluster
+            | Self::DeleteCluster { .. }
+            | Self::CreateAssociation { .. }
+            | Self::UpdateAssociation { .. }
+            | Self::DeleteAssociation { .. } => true,
+            Self::ListClusters
+            | Self::DescribeCluster { .. }
+            | Self::ListAssociations { .. }
+            | Self::DescribeAssociation { .. }
+            | Self::Unknown { .. } => false,
+        }
+    }
+
     /// The cluster in the path; `CreateCluster` has its name in the body, `ListClusters` has none.
     pub(crate) fn cluster(&self) -> Option<&str> {
         match self {
             Self::ListClusters | Self::CreateCluster | Self::Unknown { .. } => None,
             Self::DescribeCluster { cluster }
+            | Self::DeleteCluster { cluster }
             | Self::ListAssociations { cluster }
             | Self::CreateAssociation { cluster }
             | Self::DescribeAssociation { cluster, .. }
@@ -155,6 +175,7 @@ mod tests {
             ("GET", "/clusters", "ListClusters", ""),
             ("POST", "/clusters", "CreateCluster", ""),
             ("GET", "/clusters/prod%20one", "DescribeCluster", "prod one"),
+            ("DELETE", "/clusters/p", "DeleteCluster", "p"),
             ("GET", "/clusters/p/pod-identity-associations", "ListPodIdentityAssociations", "p"),
             ("POST", "/clusters/p/pod-identity-associations", "CreatePodIdentityAssociation", "p"),
             ("GET", "/clusters/p/pod-identity-associations/a-1", "DescribePodIdentityAssociation", "p/a-1"),

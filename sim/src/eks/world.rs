@@ -128,6 +128,13 @@ impl EksWorld {
         arn
     }
 
+    /// Somebody else deletes a cluster of the default account, and its associations with it. True if it was there. A cluster
+    /// that is created under the name again is empty.
+    pub fn delete_cluster(&mut self, region: &str, name: &str) -> bool {
+        let cluster_arn = arn(region, &self.account, &format!("cluster/{name}"));
+        self.remove_cluster(&cluster_arn).is_some()
+    }
+
     /// A new association in the default account; the cluster is made where it is missing. Returns the association's ARN.
     /// The role is not checked.
     ///
@@ -223,6 +230,7 @@ impl EksWorld {
         service_account: &str,
         role_arn: &str,
     ) -> Association {
+        // By chance, and so long that no id comes a second time: one that was deleted names nothing else later.
         let id = format!("a-{}", lowercase_alphanumerics(&mut self.ids, 17));
         let now = self.modified_now();
         Association {

@@ -1,24 +1,12 @@
 //! What EKS answers, through the SDK's own client.
 
-use crate::{NEW, OLD, REGION, eks, eks_with, in_virtual_time};
+use crate::{NEW, OLD, REGION, code_of, eks, eks_with, in_virtual_time};
 use aws_sdk_eks::config::retry::RetryConfig;
-use aws_sdk_eks::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_eks::error::ProvideErrorMetadata;
 use rerole_sim::{AddonUpdates, Options, RoleState, SameRole, SimulatedAws, Throttle};
 use std::time::Duration;
 
 const TOKEN: &str = "0123456789012345678901234567890123456789";
-
-/// The code and message of a failed call; "" where it succeeded.
-fn code_of<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> (String, String) {
-    match result {
-        Ok(_) => Default::default(),
-        Err(SdkError::ServiceError(error)) => {
-            let text = |text: Option<&str>| text.unwrap_or("none").to_owned();
-            (text(error.err().code()), text(error.err().message()))
-        }
-        Err(_) => ("no answer".to_owned(), String::new()),
-    }
-}
 
 /// One association in one cluster, and its id.
 fn one(options: Options) -> (SimulatedAws, String, String) {
@@ -336,31 +324,5 @@ fn the_counterparts_other_habits_can_be_had() {
         let throttled = update().await.expect_err("the bucket is empty");
         assert_eq!(throttled.raw_response().map(|response| response.status().as_u16()), Some(429));
         assert_eq!(throttled.code(), None);
-    });
-}
-
-/// Clusters are created once, listed in pages, and described.
-#[test]
-fn clusters_are_records() {
-    in_virtual_time(async {
-        let aws = SimulatedAws::new(Options::default());
-        let client = eks(&aws);
-        let create = |name: &str| {
-            let vpc = aws_sdk_eks::types::VpcConfigRequest::builder().subnet_ids("subnet-1").build();
-            client.create_cluster().name(name).role_arn(OLD).resources_vpc_config(vpc).send()
-        };
-        for name in ["b", "a", "c"] {
-            create(name).await.expect("a new cluster");
-        }
-        assert_eq!(code_of(create("a").await).0, "ResourceInUseException");
-        let mut names = Vec::new();
-        let mut pages = client.list_clusters().into_paginator().page_size(2).send();
-        while let Some(page) = pages.next().await {
-            names.push(page.expect("a page").clusters.unwrap_or_default());
-        }
-        assert_eq!(names, [vec!["a", "b"], vec!["c"]]);
-        let cluster = client.describe_cluster().name("a").send().await.expect("it exists").cluster.expect("it is told");
-        assert_eq!(cluster.status(), Some(&aws_sdk_eks::types::ClusterStatus::Active));
-        assert_eq!(code_of(client.describe_cluster().name("z").send().await).0, "ResourceNotFoundException");
     });
 }

@@ -1,15 +1,18 @@
 //! The simulated AWS through the real SDK clients. One binary; each module is one subject.
 
+mod clusters; // Clusters: their lives, their pages, and denied ones.
 mod dynamodb; // Switches in front of the embedded DynamoDB: lag, unprocessed entries, conflicts, throttles.
 mod eks; // What EKS answers: shapes, limits, tokens, roles, pages, throttles.
 mod faults; // Hooks: what each fault does to state, log and client.
 mod fleet; // Fleets from a seed.
 mod loopback; // The same handlers through a socket.
 mod trace; // One seed, one trace.
+mod trail; // The events that EKS calls leave.
 
 use aws_credential_types::Credentials;
 use aws_sdk_eks::config::retry::RetryConfig;
 use aws_sdk_eks::config::{BehaviorVersion, Region};
+use aws_sdk_eks::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::RetryPartition;
 use rerole_sim::SimulatedAws;
 use std::future::Future;
@@ -65,4 +68,16 @@ pub(crate) fn dynamodb(aws: &SimulatedAws) -> aws_sdk_dynamodb::Client {
         .time_source(aws.time_source())
         .build();
     aws_sdk_dynamodb::Client::from_conf(config)
+}
+
+/// The code and message of a failed call; "" where it succeeded.
+pub(crate) fn code_of<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> (String, String) {
+    match result {
+        Ok(_) => Default::default(),
+        Err(SdkError::ServiceError(error)) => {
+            let text = |text: Option<&str>| text.unwrap_or("none").to_owned();
+            (text(error.err().code()), text(error.err().message()))
+        }
+        Err(_) => ("no answer".to_owned(), String::new()),
+    }
 }

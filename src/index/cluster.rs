@@ -1,0 +1,262 @@
+//! One cluster, brought from what the index holds of it to what EKS shows, a few associations at a time.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use tokio::time::Instant;
+use tracing::info;
+
+use super::plan::{Look, looks};
+use super::run::{Mode, RunCounts};
+use crate::association::IndexItem;
+use crate::aws::Aws;
+use crate::aws::entries::{Entry, Stored};
+use crate::aws::error::CallError;
+use crate::aws::expression::Item;
+use crate::classify::ErrorClass;
+use crate::cluster::Cluster;
+
+/// Associations of one step. Progress is saved after each, and the lease with it.
+const LOOKS_PER_STEP: usize = 100;
+/// Pages of one list: EKS allows 5,000 associations in a cluster, 100 on a page. More would be a list without an end.
+const PAGES_MAX: usize = 1_000;
+/// Tries of one call that ends in a passing error, each with the SDK's own retries, before the cluster is left. Throttles
+/// do not count: there is nothing wrong with what is throttled.
+const TRIES: u32 = 4;
+/// First pause between them; doubled each time, up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// Why a walk ends before the cluster does.
+#[derive(Debug, thiserror::Error)]
+pub enum WalkError {
+    #[error("time is up")]
+    OutOfTime,
+    #[error(transparent)]
+    Call(#[from] Box<CallError>),
+}
+
+impl From<CallError> for WalkError {
+    fn from(error: CallError) -> Self {
+        Self::Call(Box::new(error))
+    }
+}
+
+/// A walk through a cluster.
+#[derive(Debug)]
+pub struct ClusterWalk<'a> {
+    aws: &'a Aws,
+    cluster: Cluster,
+    mode: Mode,
+    /// Associations in work at once.
+    width: usize,
+    ends_at: Instant,
+    /// How many associations EKS lists.
+    listed_len: usize,
+    /// Ids that EKS lists and that have not been joined with the index yet, in order.
+    listed: VecDeque<String>,
+    looks: VecDeque<Look>,
+    /// Where the index is read on; `None` after its last page.
+    page: Option<(Option<String>, Option<Item>)>,
+    counts: RunCounts,
+}
+
+impl<'a> ClusterWalk<'a> {
+    /// Lists the cluster to the end. `None` where EKS does not know it.
+    ///
+    /// # Errors
+    /// Where a page of the list could not be had: nothing is known then of what is not on the others.
+    pub async fn open(
+        aws: &'a Aws,
+        cluster: Cluster,
+        mode: Mode,
+        after: Option<String>,
+        width: usize,
+        ends_at: Instant,
+    ) -> Result<Option<Self>, WalkError> {
+        let mut listed = Vec::new();
+        let mut start = None;
+        for _ in 0..PAGES_MAX {
+            let page =
+                tried(ends_at, || aws.eks.list_associations(&cluster.region, &cluster.cluster_name, start.clone()));
+            let Some(page) = page.await? else { return Ok(None) };
+            listed.extend(page.names);
+            start = page.next;
+            if start.is_none() {
+                break;
+            }
+        }
+        if start.is_some() {
+            let problem = format!("the list has more than {PAGES_MAX} pages");
+            return Err(CallError::malformed_answer("list associations", cluster.cluster_arn, problem).into());
+        }
+        listed.sort_unstable();
+        listed.dedup();
+        let listed_len = listed.len();
+        if let Some(after) = &after {
+            listed.retain(|id| id > after);
+        }
+        let page = Some((after, None));
+        Ok(Some(Self {
+            aws,
+            cluster,
+            mode,
+            width,
+            ends_at,
+            listed_len,
+            listed: listed.into(),
+            looks: VecDeque::new(),
+            page,
+            counts: RunCounts::default(),
+        }))
+    }
+
+    /// How many associations EKS lists in all.
+    #[must_use]
+    pub fn listed_len(&self) -> usize {
+        self.listed_len
+    }
+
+    /// What has changed in the index since this was asked last.
+    pub fn take_counts(&mut self) -> RunCounts {
+        std::mem::take(&mut self.counts)
+    }
+
+    /// Looks at the next associations, and returns the last of them: everything up to it is done. `None` once the cluster is.
+    ///
+    /// # Errors
+    /// Where one of them could not be looked at.
+    pub async fn step(&mut self) -> Result<Option<String>, WalkError> {
+        while self.looks.is_empty() {
+            let Some((after, start)) = self.page.take() else { return Ok(None) };
+            if Instant::now() >= self.ends_at {
+                return Err(WalkError::OutOfTime);
+            }
+            let page = self.aws.index.of_cluster(&self.cluster.cluster_arn, after.as_deref(), start).await?;
+            let upto = match (&page.next, page.entries.last()) {
+                // There may be more in the index behind this page.
+                (Some(_), Some((last, _))) => self.listed.iter().take_while(|id| *id <= last).count(),
+                (Some(_), None) => 0,
+                (None, _) => self.listed.len(),
+            };
+            let listed: Vec<String> = self.listed.drain(..upto).collect();
+            self.looks = looks(self.mode, &listed, page.entries).into();
+            self.page = page.next.map(|next| (after, Some(next)));
+        }
+        let looks: Vec<Look> = self.looks.drain(..self.looks.len().min(LOOKS_PER_STEP)).collect();
+        let mut problem = None;
+        let mut changes = Vec::with_capacity(looks.len());
+        let mut found = stream::iter(&looks).map(|look| self.look(look)).buffer_unordered(self.width);
+        while let Some(found) = found.next().await {
+            match found {
+                Ok(change) => changes.push(change),
+                Err(error) => problem = problem.or(Some(error)),
+            }
+        }
+        drop(found);
+        changes.into_iter().for_each(|change| change.count(&mut self.counts));
+        match problem {
+            None => Ok(looks.last().map(|look| look.association_id.clone())),
+            Some(error) => Err(error),
+        }
+    }
+
+    async fn look(&self, look: &Look) -> Result<Change, WalkError> {
+        let arn = self.cluster.association(&look.association_id).map_err(|invalid| {
+            CallError::malformed_answer("list associations", &self.cluster.cluster_arn, invalid.to_string())
+        })?;
+        let seen = tried(self.ends_at, || self.aws.eks.describe(&arn)).await?;
+        let now = self.aws.now();
+        let change = match (&look.known, seen) {
+            (Some(known), Some(seen)) if **known == IndexItem::of(&seen.association) => Change::None,
+            (_, Some(seen)) => match self.aws.index.store(&seen.association, now).await? {
+                Stored::Added => Change::Added,
+                Stored::Changed => Change::Changed,
+                Stored::Older => Change::None,
+            },
+            (Some(_), None) if self.aws.index.bury(&arn, now).await? => Change::Removed,
+            (_, None) => Change::None,
+        };
+        if change != Change::None {
+            info!(association = %arn, ?change, "the index was behind");
+        }
+        Ok(change)
+    }
+}
+
+/// Buries everything that the index holds of a cluster that is gone. Returns how much that was.
+///
+/// # Errors
+/// Where DynamoDB cannot be read or written, or time is up.
+pub async fn bury_cluster(aws: &Aws, cluster: &Cluster, ends_at: Instant) -> Result<u64, WalkError> {
+    let mut buried = 0;
+    let mut start = None;
+    loop {
+        let page = aws.index.of_cluster(&cluster.cluster_arn, None, start).await?;
+        for (id, entry) in page.entries {
+            if Instant::now() >= ends_at {
+                return Err(WalkError::OutOfTime);
+            }
+            if let (Entry::Live(_), Ok(arn)) = (entry, cluster.association(&id)) {
+                buried += u64::from(aws.index.bury(&arn, aws.now()).await?);
+            }
+        }
+        start = page.next;
+        if start.is_none() {
+            break;
+        }
+    }
+    aws.index.forget_cluster(&cluster.region, &cluster.cluster_arn).await?;
+    Ok(buried)
+}
+
+/// Calls until there is an answer, or an error that does not pass, or time is up.
+///
+/// # Errors
+/// That error, or the last of several that could have passed.
+pub async fn tried<T, F>(ends_at: Instant, call: impl Fn() -> F) -> Result<T, WalkError>
+where
+    F: Future<Output = Result<T, CallError>>,
+{
+    let (mut tries, mut pauses) = (0, 0);
+    loop {
+        if Instant::now() >= ends_at {
+            return Err(WalkError::OutOfTime);
+        }
+        match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => {
+                tries += u32::from(error.class != ErrorClass::Throttled);
+                if !error.class.is_passing() || tries == TRIES {
+                    return Err(error.into());
+                }
+                let pause = PAUSE_MIN.saturating_mul(2_u32.saturating_pow(pauses)).min(PAUSE_MAX);
+                // Half of it at random, so that those who were throttled together do not come back together.
+                let pause = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+                tokio::time::sleep_until((Instant::now() + pause).min(ends_at)).await;
+                pauses += 1;
+            }
+        }
+    }
+}
+
+/// What a look changed in the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Change {
+    None,
+    Added,
+    Changed,
+    Removed,
+}
+
+impl Change {
+    fn count(self, counts: &mut RunCounts) {
+        match self {
+            Self::None => {}
+            Self::Added => counts.added += 1,
+            Self::Changed => counts.changed += 1,
+            Self::Removed => counts.removed += 1,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What CloudTrail tells of changes, taken in from the queue. An event only says where to look: EKS is asked, and what it
+//! shows is stored. So events may come late, twice and in any order.
+
+use std::collections::BTreeMap;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use super::cluster::{ClusterWalk, WalkError, bury_cluster, tried};
+use super::run::Mode;
+use crate::arn::AssociationArn;
+use crate::aws::Aws;
+use crate::aws::entries::Stored;
+use crate::trail::{EventName, Reading, Subject, TrailEvent, read};
+
+/// Takes in messages, and looks at what they are about.
+#[derive(Debug)]
+pub struct Follower<'a> {
+    aws: &'a Aws,
+    /// Associations of a cluster in work at once.
+    width: usize,
+    ends_at: Instant,
+}
+
+/// What one association's events ask for.
+#[derive(Debug, Default)]
+struct Asked {
+    /// The messages that ask.
+    message_ids: Vec<String>,
+    /// One of them says that it was deleted.
+    is_deleted: bool,
+}
+
+/// Why a message has to come again.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error("EKS still shows what was deleted")]
+    StillShown,
+    #[error(transparent)]
+    Walk(#[from] WalkError),
+}
+
+impl<'a> Follower<'a> {
+    #[must_use]
+    pub fn new(aws: &'a Aws, width: usize, ends_at: Instant) -> Self {
+        Self { aws, width, ends_at }
+    }
+
+    /// Takes in a batch. The messages that are named in the answer have to come again; after a few times they end in the
+    /// dead-letter queue.
+    pub async fn follow(&self, batch: SqsEvent) -> SqsBatchResponse {
+        let mut failed = SqsBatchResponse::default();
+        let mut associations: BTreeMap<AssociationArn, Asked> = BTreeMap::new();
+        let mut clusters: Vec<(String, TrailEvent)> = Vec::new();
+        for message in batch.records {
+            let message_id = message.message_id.clone().unwrap_or_default();
+            match trail_event(&message) {
+                Ok(None) => {}
+                Ok(Some(event)) => match &event.subject {
+                    Subject::Association(arn) => {
+                        let asked = associations.entry(arn.clone()).or_default();
+                        asked.is_deleted |= event.event_name == EventName::DeletePodIdentityAssociation;
+                        asked.message_ids.push(message_id);
+                    }
+                    Subject::AssociationsOf(_) | Subject::DeletedCluster(_) => clusters.push((message_id, event)),
+                },
+                Err(problem) => {
+                    error!(message_id, problem, "a message that does not say what it is about");
+                    failed.add_failure(message_id);
+                }
+            }
+        }
+        // Each association once, however many of the messages are about it.
+        for (arn, asked) in associations {
+            if let Err(error) = self.association(&arn, asked.is_deleted).await {
+                warn!(association = %arn, %error, "the association's messages have to come again");
+                asked.message_ids.into_iter().for_each(|id| failed.add_failure(id));
+            }
+        }
+        for (message_id, event) in clusters {
+            if let Err(error) = self.cluster(&event).await {
+                warn!(subject = ?event.subject, %error, "the message has to come again");
+                failed.add_failure(message_id);
+            }
+        }
+        failed
+    }
+
+    async fn association(&self, arn: &AssociationArn, is_deleted: bool) -> Result<(), FollowError> {
+        let seen = tried(self.ends_at, || self.aws.eks.describe(arn)).await?;
+        let now = self.aws.now();
+        let changed = match seen {
+            // An id is never used again, so that this is the view from before the delete.
+            Some(_) if is_deleted => return Err(FollowError::StillShown),
+            Some(seen) => self.aws.index.store(&seen.association, now).await.map_err(WalkError::from)? != Stored::Older,
+            // Deleted since, or not visible yet: then the next reconcile finds it.
+            None => self.aws.index.bury(arn, now).await.map_err(WalkError::from)?,
+        };
+        info!(association = %arn, changed, is_deleted, "followed an event");
+        Ok(())
+    }
+
+    /// A cluster that was deleted, or one of whose associations an event names no more closely.
+    async fn cluster(&self, event: &TrailEvent) -> Result<(), FollowError> {
+        let (Subject::AssociationsOf(cluster) | Subject::DeletedCluster(cluster)) = &event.subject else {
+            return Ok(());
+        };
+        let described =
+            tried(self.ends_at, || self.aws.eks.describe_cluster(&cluster.region, &cluster.cluster_name)).await?;
+        match described {
+            None => {
+                let removed = bury_cluster(self.aws, cluster, self.ends_at).await?;
+                info!(cluster = cluster.cluster_arn, removed, "followed an event: the cluster is gone");
+                return Ok(());
+            }
+            Some(described) if described.is_being_deleted => return Err(FollowError::StillShown),
+            // What was deleted has been made anew since, or the event is about one of its associations.
+            Some(_) => {}
+        }
+        let walk = ClusterWalk::open(self.aws, cluster.clone(), Mode::Shallow, None, self.width, self.ends_at).await?;
+        let Some(mut walk) = walk else { return Ok(()) };
+        while walk.step().await?.is_some() {}
+        info!(cluster = cluster.cluster_arn, "followed an event: the cluster's list was held against the index");
+        Ok(())
+    }
+}
+
+/// The event in a message; `None` where it is about nothing of ours.
+fn trail_event(message: &SqsMessage) -> Result<Option<TrailEvent>, String> {
+    let body = message.body.as_deref().unwrap_or_default();
+    let event: Value = serde_json::from_str(body).map_err(|error| format!("the body is no JSON: {error}"))?;
+    match read(&event) {
+        Ok(Reading::Look(event)) => Ok(Some(*event)),
+        Ok(Reading::Ignore(ignored)) => {
+            info!(member = ignored.member, value = ignored.value, "event ignored");
+            Ok(None)
+        }
+        Err(unreadable) => Err(unreadable.to_string()),
+    }
+}
