@@ -15,9 +15,9 @@ use crate::aws::error::CallError;
 use crate::aws::ledger::Opened;
 use crate::intake::{Intake, event_id, read};
 use crate::metrics::{Metrics, SliceMetrics};
-use crate::record::Reply;
+use crate::record::{Reply, RotationRecord};
 use crate::request::{Rejection, RotationId, RotationRequest};
-use crate::rotation::{DEADLINE_RESERVE, LEASE, Slice, SliceError};
+use crate::rotation::{DEADLINE_RESERVE, LEASE, Left, Slice, SliceError};
 use crate::settings::RotateSettings;
 use crate::status::{Counts, Status};
 use crate::time::Timestamp;
@@ -164,36 +164,8 @@ impl Handler {
         let opened = opened.map_err(|error| HandlerError::Unopened { rotation_id: rotation_id.clone(), error })?;
         match opened {
             Opened::Ours(record) => {
-                info!(fence = record.fence, old_role = %request.old_role_arn, new_role = %request.new_role_arn, "rotation opened");
-                let before = record.counts;
-                let slice = Slice::new(&self.aws, *record, asked_at, asked_at + left, self.max_concurrency);
-                let end = Box::pin(slice.run()).await;
-                let (after, ended) = match &end {
-                    Ok(record) => (record.counts, Some(record.status)),
-                    Err((_, counts)) => (*counts, None),
-                };
-                self.metrics.slice(
-                    self.aws.now(),
-                    &SliceMetrics {
-                        rotation_id: &request.ledger_key(),
-                        before,
-                        after,
-                        dry_run: request.dry_run,
-                        throttled_calls: self.aws.eks.take_throttled_calls(),
-                        ended,
-                    },
-                );
-                match end {
-                    Ok(record) => {
-                        info!(status = ?record.status, reason = record.reason, counts = ?record.counts, "rotation finished");
-                        Ok(Reply::Finished(Box::new(record.summary())))
-                    }
-                    Err((reason, counts)) => {
-                        let unfinished = HandlerError::Unfinished { rotation_id, reason, counts };
-                        warn!("{unfinished}");
-                        Err(unfinished)
-                    }
-                }
+                let deadline = asked_at + left;
+                self.work(request, *record, asked_at, deadline).await
             }
             Opened::Finished(record) => {
                 info!(status = ?record.status, "rotation was finished by an earlier delivery");
@@ -219,13 +191,53 @@ impl Handler {
         }
     }
 
+    /// Does this invocation's part of a rotation that is ours.
+    async fn work(
+        &self,
+        request: &RotationRequest,
+        record: RotationRecord,
+        asked_at: Instant,
+        deadline: Instant,
+    ) -> Result<Reply, HandlerError> {
+        info!(fence = record.fence, old_role = %request.old_role_arn, new_role = %request.new_role_arn, "rotation opened");
+        let before = record.counts;
+        let slice = Slice::new(&self.aws, record, asked_at, deadline, self.max_concurrency);
+        let end = Box::pin(slice.run()).await;
+        let (after, ended) = match &end {
+            Ok(record) => (Some(record.counts), Some(record.status)),
+            Err(left) => (left.is_recorded.then_some(left.counts), None),
+        };
+        self.metrics.slice(
+            self.aws.now(),
+            &SliceMetrics {
+                rotation_id: &request.ledger_key(),
+                associations: after.filter(|_| !request.dry_run).map(|after| (before, after)),
+                throttled_calls: self.aws.eks.take_throttled_calls(),
+                ended,
+            },
+        );
+        match end {
+            Ok(record) => {
+                info!(status = ?record.status, reason = record.reason, counts = ?record.counts, "rotation finished");
+                Ok(Reply::Finished(Box::new(record.summary())))
+            }
+            Err(Left { reason, counts, .. }) => {
+                let unfinished = HandlerError::Unfinished { rotation_id: request.rotation_id.clone(), reason, counts };
+                warn!("{unfinished}");
+                Err(unfinished)
+            }
+        }
+    }
+
     /// Records an event that may not run. The invocation succeeds: delivering the event again cannot help.
     async fn reject(&self, event_id: &str, rejection: Rejection, payload: &Value) -> Result<Reply, HandlerError> {
         error!(event_id, reason = %rejection, "event rejected");
         let now = self.aws.now();
         match self.aws.ledger.reject(event_id, &rejection, payload, now).await {
-            Ok(()) => {
-                self.metrics.rejected(now, &format!("rejected/{event_id}"));
+            Ok(is_new) => {
+                if is_new {
+                    self.metrics.rejected(now, &format!("rejected/{event_id}"));
+                }
                 Ok(Reply::Rejected {
                     event_id: event_id.to_owned(),
                     status: Status::Rejected,

@@ -27,12 +27,9 @@ pub struct Metrics {
 pub struct SliceMetrics<'a> {
     /// The ledger key.
     pub rotation_id: &'a str,
-    /// What the ledger counted before.
-    pub before: Counts,
-    /// What the rows add up to now.
-    pub after: Counts,
-    /// A dry run moves nothing, so that it counts as a rotation and its associations do not.
-    pub dry_run: bool,
+    /// What the ledger counted before, and what it counts now. Absent where it could not be told, so that the next slice
+    /// counts what this one did; and in a dry run, which moves nothing.
+    pub associations: Option<(Counts, Counts)>,
     /// EKS calls answered with a throttle, the SDK's own retries included.
     pub throttled_calls: u64,
     /// How the rotation ended, where it did.
@@ -73,8 +70,7 @@ impl Metrics {
     /// An invocation has done its part of a rotation.
     pub fn slice(&self, now: Timestamp, slice: &SliceMetrics<'_>) {
         let mut counts = vec![("ThrottledCalls", slice.throttled_calls)];
-        if !slice.dry_run {
-            let SliceMetrics { before, after, .. } = slice;
+        if let Some((before, after)) = &slice.associations {
             let skipped = |counts: &Counts| {
                 counts.already_current + counts.deleted + counts.owned_by_addon + counts.not_attempted
             };
@@ -170,17 +166,18 @@ mod tests {
     fn slice() -> SliceMetrics<'static> {
         SliceMetrics {
             rotation_id: "app-2026",
-            before: Counts { total: 9, pending: 4, updated: 3, failed: 1, deleted: 1, ..Counts::default() },
-            after: Counts {
-                total: 9,
-                updated: 4,
-                failed: 1,
-                deleted: 1,
-                drifted: 2,
-                owned_by_addon: 1,
-                ..Counts::default()
-            },
-            dry_run: false,
+            associations: Some((
+                Counts { total: 9, pending: 4, updated: 3, failed: 1, deleted: 1, ..Counts::default() },
+                Counts {
+                    total: 9,
+                    updated: 4,
+                    failed: 1,
+                    deleted: 1,
+                    drifted: 2,
+                    owned_by_addon: 1,
+                    ..Counts::default()
+                },
+            )),
             throttled_calls: 7,
             ended: Some(Status::CompletedWithFailures),
         }
@@ -210,7 +207,7 @@ mod tests {
     fn a_dry_run_moves_no_association() {
         let ended = Some(Status::Planned);
         check(
-            |metrics, now| metrics.slice(now, &SliceMetrics { dry_run: true, ended, ..slice() }),
+            |metrics, now| metrics.slice(now, &SliceMetrics { associations: None, ended, ..slice() }),
             &expect![[
                 r#"{"FunctionName":"rerole-Rotate","Rotations":1,"Status":"Planned","ThrottledCalls":7,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["FunctionName"]],"Metrics":[{"Name":"ThrottledCalls","Unit":"Count"}],"Namespace":"rerole"},{"Dimensions":[["FunctionName","Status"]],"Metrics":[{"Name":"Rotations","Unit":"Count"}],"Namespace":"rerole"}],"Timestamp":1795467600000},"rotationId":"app-2026"}"#
             ]],

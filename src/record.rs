@@ -1,5 +1,6 @@
 //! The rotation's own item in the ledger, and what an invocation returns.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,10 @@ pub struct RotationRecord {
     pub finished_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_role_in_use_until: Option<Timestamp>,
+    /// By region, since when the index was complete as the rotation came to its end: whoever began to use the old role after
+    /// that may be missing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub index_as_of: BTreeMap<String, Timestamp>,
     /// Present while an invocation works on the rotation: until when it may.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
@@ -72,6 +77,7 @@ impl RotationRecord {
             started_at: now,
             finished_at: None,
             old_role_in_use_until: None,
+            index_as_of: BTreeMap::new(),
             lease_until: Some(lease_until),
             idle_since: None,
             fence: 1,
@@ -106,6 +112,7 @@ impl RotationRecord {
             started_at: self.started_at,
             finished_at: self.finished_at,
             old_role_in_use_until: self.old_role_in_use_until,
+            index_as_of: self.index_as_of.clone(),
         }
     }
 }
@@ -124,6 +131,8 @@ pub struct Summary {
     pub started_at: Timestamp,
     pub finished_at: Option<Timestamp>,
     pub old_role_in_use_until: Option<Timestamp>,
+    #[serde(default)]
+    pub index_as_of: BTreeMap<String, Timestamp>,
 }
 
 /// What an invocation that succeeds returns.

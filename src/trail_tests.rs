@@ -253,7 +253,7 @@ fn an_event_that_does_not_say_where_to_look_tells_what_it_lacks() {
         (
             json!({ "detail.requestParameters.name": "prod/1" }),
             expect![[
-                r#"read CloudTrail event e-1: "arn:aws:eks:us-east-1:111122223333:cluster/prod/1" is not allowed; allowed: arn:<partition>:eks:<region>:<12-digit account>:cluster/<cluster>"#
+                r#"read CloudTrail event e-1: "arn:aws:eks:us-east-1:111122223333:cluster/prod/1" is not allowed; allowed: arn:<partition>:eks:<region>:<account>:cluster/<name>"#
             ]],
         ),
         (
@@ -263,7 +263,7 @@ fn an_event_that_does_not_say_where_to_look_tells_what_it_lacks() {
         (
             json!({ "detail.awsRegion": "nowhere" }),
             expect![[
-                r#"read CloudTrail event e-1: "arn:aws:eks:nowhere:111122223333:cluster/prod-1" is not allowed; allowed: arn:<partition>:eks:<region>:<12-digit account>:cluster/<cluster>"#
+                r#"read CloudTrail event e-1: "arn:aws:eks:nowhere:111122223333:cluster/prod-1" is not allowed; allowed: arn:<partition>:eks:<region>:<account>:cluster/<name>"#
             ]],
         ),
         (

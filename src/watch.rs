@@ -10,7 +10,7 @@ use crate::aws::error::CallError;
 use crate::status::Status;
 
 /// Lambda's retries come one and two minutes after a failed invocation, and a lease of a dead one ends after less than a
-/// minute: a rotation that has been idle for longer is waited for in vain.
+/// minute: a rotation that has been idle for longer has most likely been given up.
 pub const STALLED_AFTER: Duration = Duration::from_mins(10);
 /// Names listed in the answer. The log has all of them.
 const NAMES_MAX: usize = 100;
@@ -21,6 +21,15 @@ pub struct Stalled {
     pub count: u64,
     /// The ledger keys of the first of them.
     pub first: Vec<String>,
+}
+
+impl Stalled {
+    fn add(&mut self, key: String) {
+        self.count += 1;
+        if self.first.len() < NAMES_MAX {
+            self.first.push(key);
+        }
+    }
 }
 
 /// Looks through all rotations that are open.
@@ -46,11 +55,10 @@ pub async fn stalled_rotations(aws: &Aws) -> Result<Stalled, CallError> {
                     new_role = %record.new_role_arn,
                     "nobody works on this rotation: put its event again"
                 );
-                stalled.count += 1;
-                if stalled.first.len() < NAMES_MAX {
-                    stalled.first.push(record.rotation_id);
-                }
+                stalled.add(record.rotation_id);
             }
+            // Nobody can work on these.
+            page.unreadable.into_iter().for_each(|key| stalled.add(key));
             start = page.next;
             if start.is_none() {
                 break;

@@ -3,6 +3,8 @@
 //!
 //! Everything that could be done by a holder that has lost its lease carries a check of the fence, so that it cannot.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -22,6 +24,8 @@ use crate::request::{Rejection, RotationRequest};
 use crate::status::{Counts, Status};
 use crate::time::Timestamp;
 
+/// Condition on an item whose lease has not been given back. `#leaseUntil` is in every change that it stands with.
+const LEASED: &str = " AND attribute_exists(#leaseUntil)";
 /// Opening raced with another delivery this often: something is wrong that a retry of the invocation may outlast.
 const OPEN_TRIES: u32 = 4;
 /// A rejected payload is kept up to here; an item holds 400 KB.
@@ -82,6 +86,8 @@ struct ClosingMembers<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     old_role_in_use_until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    index_as_of: &'a BTreeMap<String, Timestamp>,
 }
 
 impl Ledger {
@@ -165,7 +171,7 @@ impl Ledger {
     /// [`LeaseError::Lost`] where the fence has moved on, or the lease was given back.
     pub async fn renew(&self, key: &str, fence: u64, until: Timestamp) -> Result<(), LeaseError> {
         let change = Expression::default().set("leaseUntil", text(until));
-        self.fenced_if("renew lease", key, fence, change, " AND attribute_exists(#leaseUntil)").await
+        self.fenced_if("renew lease", key, fence, change, LEASED).await
     }
 
     /// Gives the lease back before the rotation is at its end, and keeps what the next slice needs to know.
@@ -174,7 +180,8 @@ impl Ledger {
     /// As [`Self::renew`].
     pub async fn give_back(&self, key: &str, fence: u64, leaving: &Leaving) -> Result<(), LeaseError> {
         let change = Expression::default().set_all(leaving).remove("leaseUntil");
-        self.fenced("give back lease", key, fence, change).await
+        // A rotation that was closed without our knowing has no lease, and stays as it is.
+        self.fenced_if("give back lease", key, fence, change, LEASED).await
     }
 
     /// The plan is complete: `counts.total` is what percentages are taken of from here on.
@@ -212,8 +219,13 @@ impl Ledger {
             finished_at: record.finished_at.unwrap_or(record.started_at),
             reason: record.reason.as_deref(),
             old_role_in_use_until: record.old_role_in_use_until,
+            index_as_of: &record.index_as_of,
         };
-        let change = fence_checked(Expression::default().set_all(&members).remove("leaseUntil"), record.fence, "");
+        let change = fence_checked(
+            Expression::default().set_all(&members).remove("leaseUntil").remove("idleSince"),
+            record.fence,
+            "",
+        );
         let item = self.update(key, ROTATION_ENTRY, &change).build();
         let item = item.map(|update| TransactWriteItem::builder().update(update).build());
         let mut items = vec![built("close rotation", key, item)?];
@@ -228,7 +240,7 @@ impl Ledger {
         }
     }
 
-    /// Records an event that may not run. A second delivery changes nothing.
+    /// Records an event that may not run. Returns whether it was new: a second delivery changes nothing.
     ///
     /// # Errors
     /// Where DynamoDB cannot be written.
@@ -238,7 +250,7 @@ impl Ledger {
         rejection: &Rejection,
         payload: &Value,
         now: Timestamp,
-    ) -> Result<(), CallError> {
+    ) -> Result<bool, CallError> {
         let key = format!("rejected/{event_id}");
         let mut event = payload.to_string();
         event.truncate((0..=PAYLOAD_LEN_MAX).rev().find(|at| event.is_char_boundary(*at)).unwrap_or(0));
@@ -254,11 +266,11 @@ impl Ledger {
         ]);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
         match put.condition_expression("attribute_not_exists(rotationId)").send().await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(true),
             Err(error)
                 if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) =>
             {
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(CallError::new("record rejection", key, &error)),
         }

@@ -35,6 +35,14 @@ pub struct RegionIndex {
     pub listed_at: Option<Timestamp>,
 }
 
+/// The item `("index", "region#<region>")`.
+#[derive(Debug, Deserialize)]
+struct RegionItem {
+    entry: String,
+    #[serde(flatten)]
+    index: RegionIndex,
+}
+
 impl Ledger {
     /// Takes a run in hand, under a new fence.
     ///
@@ -165,12 +173,6 @@ impl Ledger {
             .expression_attribute_values(":key", text(INDEX_KEY))
             .expression_attribute_values(":prefix", text(REGION_PREFIX));
         let output = query.send().await.map_err(|error| CallError::new(OPERATION, INDEX_KEY, &error))?;
-        #[derive(Deserialize)]
-        struct RegionItem {
-            entry: String,
-            #[serde(flatten)]
-            index: RegionIndex,
-        }
         let mut regions = BTreeMap::new();
         for item in output.items.unwrap_or_default() {
             let item: RegionItem = serde_dynamo::from_item(item)

@@ -155,7 +155,9 @@ impl<'a> ClusterWalk<'a> {
             }
         }
         drop(found);
-        changes.into_iter().for_each(|change| change.count(&mut self.counts));
+        for change in changes {
+            change.count(&mut self.counts);
+        }
         match problem {
             None => Ok(looks.last().map(|look| look.association_id.clone())),
             Some(error) => Err(error),

@@ -25,7 +25,7 @@ pub const RECONCILE_RESERVE: Duration =
     DESCRIBE_OPERATION_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(2));
 /// How often to ask whether a rotation is at work, to which EKS's calls belong then.
 const LOOK_FOR_ROTATIONS_EVERY: Duration = Duration::from_secs(30);
-/// Pages of ListClusters. 100 clusters are on one, which is what EKS allows in a region by default.
+/// Pages of the list of clusters. 100 clusters are on one, which is what EKS allows in a region by default.
 const CLUSTER_PAGES_MAX: usize = 1_000;
 
 /// Why a slice failed. The next schedule goes on where it was saved.
@@ -220,7 +220,7 @@ impl<'a> Reconciler<'a> {
             // The list lags behind a create.
             Ok(Some(_)) => Ok(()),
             Ok(None) => self.remove(run, cluster).await,
-            Err(error) => self.cluster_trouble(run, name, error),
+            Err(error) => cluster_trouble(run, name, error),
         }
     }
 
@@ -248,7 +248,7 @@ impl<'a> Reconciler<'a> {
             Err(error) => Err(error),
         };
         if let Err(error) = walked {
-            self.cluster_trouble(run, name, error)?;
+            cluster_trouble(run, name, error)?;
         }
         (run.cursor.cluster, run.cursor.after) = (Some(name.to_owned()), None);
         self.save(run).await.map_err(Halt::from)
@@ -299,18 +299,6 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    /// A cluster that cannot be looked at is reported, and the others go on.
-    fn cluster_trouble(&self, run: &mut Run, name: &str, error: WalkError) -> Result<(), Halt> {
-        match error {
-            WalkError::OutOfTime => Err(Halt::End(SliceEnd::OutOfTime)),
-            WalkError::Call(error) => {
-                warn!(cluster = name, %error, "the cluster could not be looked at to its end");
-                run.note_trouble(Some(name), error.to_string());
-                Ok(())
-            }
-        }
-    }
-
     /// Whether to go on: there is time, and no rotation that needs EKS's calls.
     async fn check(&mut self) -> Result<(), Halt> {
         if Instant::now() >= self.ends_at {
@@ -334,5 +322,17 @@ impl<'a> Reconciler<'a> {
         run.lease_until = Some(self.aws.now() + RUN_LEASE);
         run.counts.calls += self.aws.eks.take_calls();
         Ok(self.aws.ledger.save_run(run).await?)
+    }
+}
+
+/// A cluster that cannot be looked at is reported, and the others go on.
+fn cluster_trouble(run: &mut Run, name: &str, error: WalkError) -> Result<(), Halt> {
+    match error {
+        WalkError::OutOfTime => Err(Halt::End(SliceEnd::OutOfTime)),
+        WalkError::Call(error) => {
+            warn!(cluster = name, %error, "the cluster could not be looked at to its end");
+            run.note_trouble(Some(name), error.to_string());
+            Ok(())
+        }
     }
 }

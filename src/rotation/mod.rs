@@ -75,6 +75,15 @@ impl From<LeaseError> for SliceError {
     }
 }
 
+/// A rotation that a slice left before its end.
+#[derive(Debug)]
+pub struct Left {
+    pub reason: SliceError,
+    pub counts: Counts,
+    /// Whether the ledger has the counts, so that the next slice goes on counting from there.
+    pub is_recorded: bool,
+}
+
 /// A slice in work.
 #[derive(Debug)]
 pub struct Slice<'a> {
@@ -113,8 +122,8 @@ impl<'a> Slice<'a> {
     /// is given back.
     ///
     /// # Errors
-    /// Why the rotation is not at its end, and how many associations are pending.
-    pub async fn run(self) -> Result<RotationRecord, (SliceError, Counts)> {
+    /// Why the rotation is not at its end, and how far it is.
+    pub async fn run(self) -> Result<RotationRecord, Left> {
         let done = Notify::new();
         let work = async {
             let end = self.advance().await;
@@ -131,9 +140,9 @@ impl<'a> Slice<'a> {
         match end {
             Ok(record) => Ok(record),
             Err(error) => {
-                self.give_back().await;
+                let is_recorded = self.give_back().await;
                 let counts = self.progress().counts;
-                Err((error, counts))
+                Err(Left { reason: error, counts, is_recorded })
             }
         }
     }
@@ -216,6 +225,9 @@ impl<'a> Slice<'a> {
             Stop::Recorded(reason) => Some(reason.clone()),
             Stop::No | Stop::Deciding | Stop::Unrecorded => None,
         };
+        let indexes = self.aws.ledger.region_indexes().await?;
+        let index_as_of =
+            indexes.into_iter().filter_map(|(region, index)| Some((region, index.described_at?))).collect();
         let request = self.request();
         let closing = close(&tally, &request.old_role_arn, stopped.as_deref(), request.dry_run);
         Ok(RotationRecord {
@@ -224,6 +236,7 @@ impl<'a> Slice<'a> {
             counts: tally.counts,
             finished_at: Some(self.aws.now()),
             old_role_in_use_until: closing.old_role_in_use_until,
+            index_as_of,
             lease_until: None,
             stopped,
             ..self.record.clone()
@@ -249,9 +262,10 @@ impl<'a> Slice<'a> {
         }
     }
 
-    async fn give_back(&self) {
+    /// Returns whether the ledger knows how far the rotation is.
+    async fn give_back(&self) -> bool {
         if !self.lease.is_held() {
-            return;
+            return false;
         }
         let leaving = {
             let progress = self.progress();
@@ -259,9 +273,11 @@ impl<'a> Slice<'a> {
             let role_not_ready_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
             Leaving { counts: progress.counts, role_not_ready_ms, idle_since: self.aws.now() }
         };
-        if let Err(error) = self.aws.ledger.give_back(self.key(), self.lease.fence(), &leaving).await {
+        let given_back = self.aws.ledger.give_back(self.key(), self.lease.fence(), &leaving).await;
+        if let Err(error) = &given_back {
             warn!(%error, "the lease could not be given back; it runs out by itself");
         }
+        given_back.is_ok()
     }
 
     /// Whether there is time, a lease and a reason to go on.

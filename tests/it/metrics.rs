@@ -42,6 +42,28 @@ async fn slices_add_up() {
     assert_eq!(statuses(&world), ["Succeeded"]);
 }
 
+/// Shows that a holder which could not say how far it came leaves the counting to its successor: each association counts
+/// once, also where two slices overlap.
+#[tokio::test(start_paused = true)]
+async fn a_slice_that_cannot_say_what_it_did_leaves_it_to_the_next() {
+    let world = World::calm(120);
+    // Nothing of the lease is renewed or given back.
+    world.aws.on_call(|call| {
+        let is_lease = call.operation == "UpdateItem" && call.subject.ends_with("/r-1/rotation");
+        if is_lease && call.body["UpdateExpression"].as_str().is_some_and(|text| text.contains("#leaseUntil")) {
+            Fault::ServerError(500)
+        } else {
+            Fault::None
+        }
+    });
+    world.deliver_within(&plain(), DEADLINE_RESERVE + Duration::from_secs(1)).await.unwrap_err();
+    assert_eq!(sum(&world, "AssociationsUpdated"), 0);
+    world.aws.clear_hook();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    world.finish(&plain()).await;
+    assert_eq!(sum(&world, "AssociationsUpdated"), 120);
+}
+
 /// Shows that every throttle counts, those that the SDK retries by itself included.
 #[tokio::test(start_paused = true)]
 async fn throttles_are_counted_at_the_wire() {
@@ -61,6 +83,8 @@ async fn throttles_are_counted_at_the_wire() {
 async fn rehearsals_and_rejections_count_by_status_only() {
     let world = World::calm(10);
     world.finish(&event(&json!({ "dryRun": true }))).await;
+    world.deliver(&event(&json!({ "dryrun": true }))).await.unwrap();
+    // EventBridge delivers at least once.
     world.deliver(&event(&json!({ "dryrun": true }))).await.unwrap();
     assert_eq!(statuses(&world), ["Planned", "Rejected"]);
     assert!(world.metrics().iter().all(|line| line.get("AssociationsUpdated").is_none()));

@@ -2,6 +2,7 @@
 //! here is what that check rests on, and its other direction.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use rerole_sim::{CallRecord, Options, Service};
 use serde_json::{Value, json};
@@ -137,7 +138,10 @@ async fn nothing_is_granted_in_vain() {
     }
     // A deep run that has to wait is kept, and forgotten once it has its turn.
     let slow = json!({ "mode": "shallow" });
-    let (first, _) = tokio::join!(world.reconcile_within(&slow, TIMEOUT), world.reconcile("deep"));
+    let (first, _) = tokio::join!(world.reconcile_within(&slow, TIMEOUT), async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        world.reconcile("deep").await
+    });
     assert_eq!(first["status"], "Finished");
     world.reconcile("resume").await;
     assert_eq!(granted(INDEX_POLICY), used(&world));
@@ -168,11 +172,10 @@ fn there_are_no_other_policies() {
         ("RotateFunction", "RotateRole", vec!["rotate", "pass-new-roles", "lambda-service"]),
         ("IndexFunction", "IndexRole", vec!["index", "lambda-service"]),
     ] {
-        let properties_of_role = properties(role);
-        let named = properties_of_role["Policies"].as_array().unwrap();
-        let names: Vec<_> = named.iter().map(|policy| &policy["PolicyName"]).collect();
-        assert_eq!(names, policies);
-        assert!(properties_of_role.get("ManagedPolicyArns").is_none());
+        let role_properties = properties(role);
+        let found = role_properties["Policies"].as_array().unwrap().iter();
+        assert_eq!(found.map(|policy| &policy["PolicyName"]).collect::<Vec<_>>(), policies);
+        assert!(role_properties.get("ManagedPolicyArns").is_none());
         assert_eq!(properties(function)["Role"], json!({ "Fn::GetAtt": format!("{role}.Arn") }));
     }
 }

@@ -299,6 +299,18 @@ async fn a_wrong_payload_is_named() {
     assert_eq!(world.aws.items(LEDGER), Vec::<Value>::new());
 }
 
+/// Shows that a rotation says how old the index was that it went by, region by region.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_says_how_old_its_index_was() {
+    let world = unknown(20);
+    world.reconcile_within(&json!({ "mode": "deep", "regions": ["us-east-1"] }), TIMEOUT).await;
+    let described_at = world.ledger_item("index", "region#us-east-1").unwrap()["describedAt"].clone();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let summary = world.finish(&plain()).await;
+    assert_eq!(summary["indexAsOf"], json!({ "us-east-1": described_at }));
+    assert_eq!(world.rotation("r-1")["indexAsOf"], summary["indexAsOf"]);
+}
+
 /// Shows that an index without a complete look is stale from the start, and one that grew old becomes so.
 #[tokio::test(start_paused = true)]
 async fn an_old_index_is_stale() {

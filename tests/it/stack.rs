@@ -1,18 +1,25 @@
-//! `template.yaml` as plain JSON: `!Ref X` is `{"Ref": "X"}`, `!GetAtt X.Y` is `{"Fn::GetAtt": "X.Y"}`, and so on.
+//! The templates as plain JSON: `!Ref X` is `{"Ref": "X"}`, `!GetAtt X.Y` is `{"Fn::GetAtt": "X.Y"}`, and so on.
 
 use std::sync::OnceLock;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 
-/// The whole template.
+/// The template of the stack.
 pub fn template() -> &'static Value {
     static TEMPLATE: OnceLock<Value> = OnceLock::new();
-    TEMPLATE.get_or_init(|| {
-        let path = format!("{}/template.yaml", env!("CARGO_MANIFEST_DIR"));
-        let documents = Yaml::load_from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        plain(documents.first().expect("the template is one document"))
-    })
+    TEMPLATE.get_or_init(|| load("template.yaml"))
+}
+
+/// The template that is deployed in other regions.
+pub fn forwarding() -> Value {
+    load("forward-eks-events.yaml")
+}
+
+fn load(file: &str) -> Value {
+    let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+    let documents = Yaml::load_from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    plain(documents.first().expect("a template is one document"))
 }
 
 /// The properties of one resource.

@@ -15,7 +15,7 @@ use rerole::settings::{IndexSettings, RotateSettings};
 use rerole_sim::Options;
 use serde_json::{Value, json};
 
-use crate::stack::{properties, template};
+use crate::stack::{forwarding, properties, template};
 use crate::world::{INDEX, LEDGER, World};
 
 /// What Lambda itself puts into every function's environment, and lets no template set.
@@ -27,20 +27,9 @@ const SET_BY_HAND: [&str; 3] = ["AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_DYNAMODB", "A
 /// Shows that the template sets what the code reads, and nothing that it does not.
 #[test]
 fn the_environment_is_what_the_settings_read() {
-    let read_by = |read: &dyn Fn(&dyn Fn(&str) -> Option<String>)| {
-        let asked = RefCell::new(BTreeSet::new());
-        read(&|name| {
-            asked.borrow_mut().insert(name.to_owned());
-            value(name)
-        });
-        let mut asked = asked.into_inner();
-        // Read apart, before the others: `Settings::log_filter`.
-        asked.insert("RUST_LOG".to_owned());
-        asked
-    };
     for (function, mut read) in [
-        ("RotateFunction", read_by(&|lookup| drop(RotateSettings::from_lookup(lookup).unwrap()))),
-        ("IndexFunction", read_by(&|lookup| drop(IndexSettings::from_lookup(lookup).unwrap()))),
+        ("RotateFunction", read_by(|lookup| drop(RotateSettings::from_lookup(lookup).unwrap()))),
+        ("IndexFunction", read_by(|lookup| drop(IndexSettings::from_lookup(lookup).unwrap()))),
     ] {
         let variables = &properties(function)["Environment"]["Variables"];
         let set: BTreeSet<_> = variables.as_object().unwrap().keys().cloned().collect();
@@ -54,6 +43,17 @@ fn the_environment_is_what_the_settings_read() {
             "absent when empty"
         );
     }
+}
+
+/// The variables that reading settings asks for.
+fn read_by(read: impl FnOnce(&dyn Fn(&str) -> Option<String>)) -> BTreeSet<String> {
+    // Read apart, before the others: `Settings::log_filter`.
+    let asked = RefCell::new(BTreeSet::from(["RUST_LOG".to_owned()]));
+    read(&|name| {
+        asked.borrow_mut().insert(name.to_owned());
+        value(name)
+    });
+    asked.into_inner()
 }
 
 /// Something that each variable may hold.
@@ -200,6 +200,14 @@ fn the_index_rule_names_the_calls_that_are_read() {
     assert_eq!(pattern["detail"]["$or"], json!([issuer(json!({ "exists": false })), issuer(not_ours)]));
 }
 
+/// Shows that what is forwarded from other regions is what the rule lets through, but for our own calls, which it knows.
+#[test]
+fn what_is_forwarded_is_what_is_read() {
+    let mut pattern = properties("AssociationChangedRule")["EventPattern"].clone();
+    pattern["detail"].as_object_mut().unwrap().remove("$or");
+    assert_eq!(forwarding()["Resources"]["AssociationChangedRule"]["Properties"]["EventPattern"], pattern);
+}
+
 /// Shows that a queue's messages stay hidden for as long as the function may work on them, as Lambda asks for.
 #[test]
 fn messages_are_hidden_while_they_are_worked_on() {
@@ -224,6 +232,10 @@ fn a_continuation_is_no_alarm() {
     let timeout = Duration::from_secs(properties("RotateFunction")["Timeout"].as_u64().unwrap());
     let threshold = Duration::from_millis(properties("DurationAlarm")["Threshold"].as_u64().unwrap());
     assert!(timeout < threshold + DEADLINE_RESERVE && threshold < timeout);
+    // The metric is dated at the invocation's beginning.
+    let number = |name: &str| properties("DurationAlarm")[name].as_u64().unwrap();
+    let looked_at = Duration::from_secs(number("Period") * number("EvaluationPeriods"));
+    assert!(looked_at >= timeout + Duration::from_mins(10) && number("DatapointsToAlarm") == 1);
 }
 
 /// Shows that alarms on our own metrics watch what the functions write.

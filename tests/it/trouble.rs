@@ -6,7 +6,9 @@ use rerole::record::Reply;
 use rerole_sim::{Fault, Options, Service, Throttle};
 
 use crate::guarantees::{Before, check};
-use crate::world::{NEW, OLD, World, in_virtual_time, plain};
+use serde_json::json;
+
+use crate::world::{NEW, OLD, World, event, in_virtual_time, plain};
 
 /// Shows that throttling slows a rotation down and fails nothing, with and without an error code in the answer.
 #[test]
@@ -143,6 +145,25 @@ async fn a_ledger_out_of_reach_fails_visibly() {
     check(&world, &before);
 }
 
+/// Shows that a rotation which was closed without our knowing stays as it was closed.
+#[tokio::test(start_paused = true)]
+async fn a_close_whose_answers_are_lost_is_a_close() {
+    let world = World::calm(20);
+    world.associate("elsewhere", OLD);
+    let request = event(&json!({ "clusterNames": ["prod-*"] }));
+    world.aws.on_call(|call| {
+        let closes = call.operation == "TransactWriteItems" && call.body.to_string().contains("finishedAt");
+        if closes { Fault::LoseAnswer } else { Fault::None }
+    });
+    world.deliver(&request).await.unwrap_err();
+    world.aws.clear_hook();
+    let closed = world.rotation("r-1");
+    assert_eq!((&closed["status"], &closed["counts"]["outOfScope"]), (&json!("Succeeded"), &json!(1)), "{closed:#}");
+    assert!(closed.get("idleSince").is_none(), "{closed:#}");
+    let summary = world.finish(&request).await;
+    assert_eq!(summary["counts"], closed["counts"]);
+}
+
 /// Shows that lost answers of DynamoDB, a few that the SDK outlasts or a whole call's worth, lose nothing: whatever took
 /// effect unseen is found or repeated, the only delivery is never told that another is at work, and the counts are right.
 #[test]
@@ -159,7 +180,7 @@ fn lost_answers_of_dynamodb_lose_nothing() {
         ("Query", 2),
         ("UpdateItem", 0),
         ("UpdateItem", 50),
-        ("DeleteItem", 0),
+        ("PutItem", 0),
     ] {
         for lost in [2, 6, 13] {
             in_virtual_time(async {

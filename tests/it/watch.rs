@@ -103,6 +103,24 @@ async fn all_pages_are_read() {
     assert_eq!(stalled_rotations.len(), 100, "the answer names the first of them");
 }
 
+/// Shows that an item which cannot be read counts as stalled, and hides no other.
+#[tokio::test(start_paused = true)]
+async fn an_unreadable_rotation_is_stalled() {
+    let world = World::calm(20);
+    world.aws.put_item(
+        LEDGER,
+        json!({
+            "rotationId": "odd", "entry": "rotation", "status": "InProgress", "startedAt": "2026-11-01T00:00:00.000Z",
+        }),
+    );
+    world.deliver_within(&plain(), DEADLINE_RESERVE + Duration::from_millis(200)).await.unwrap_err();
+    assert_eq!(stalled(&world).await, ["odd"]);
+    tokio::time::sleep(STALLED_AFTER).await;
+    let mut found = stalled(&world).await;
+    found.sort();
+    assert_eq!(found, ["odd", "r-1"]);
+}
+
 /// Shows that a ledger that cannot be read fails the invocation: no news would be taken for good news.
 #[tokio::test(start_paused = true)]
 async fn an_unreadable_ledger_fails_the_watch() {
