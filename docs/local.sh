@@ -1,7 +1,7 @@
 # The function on this machine, beside the demonstration's simulated AWS. README.md shows these sections as they are here, and
 # .ci/e2e runs them: the first two each in a terminal of its own, until Ctrl-C.
 
-# [local-aws] A simulated fleet, which has just been rotated and stays up.
+# [local-aws] A simulated fleet is rotated, and its endpoints stay up.
 cargo demo --keep --port 4550
 
 # [local-function] The function, built for this machine when the first event comes, and anew when the code changes.

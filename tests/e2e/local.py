@@ -25,18 +25,22 @@ from stack import ROOT  # noqa: E402
 
 HOME = ROOT / "target" / "e2e"
 AWS_PORT, FUNCTION_PORT = 4550, 4551
+# What each says when it is ready. Its port is open before.
+AWS_READY, FUNCTION_READY = "The endpoints stay up", "starting Runtime server"
 # Each may have to build first.
 BUILD_SECONDS = 900
+# A bound on the life of whatever is started, which holds even where this process is killed.
+LIFE_SECONDS = 1800
 STOP_SECONDS = 10
 
 
 @contextlib.contextmanager
-def running(name, port, environment):
-    """The section as a process group, once it listens. Its output is in a file, shown where it fails."""
+def running(name, ready, environment):
+    """The section as a process group, once it says that it is ready. Its output is in a file, shown where it fails."""
     log = HOME / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["bash", "-c", sections(LOCAL)[name]],
+            ["timeout", f"--kill-after={STOP_SECONDS}", str(LIFE_SECONDS), "bash", "-c", sections(LOCAL)[name]],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -45,7 +49,7 @@ def running(name, port, environment):
             start_new_session=True,
         )
     try:
-        eventually(f"[{name}] listens on port {port}", lambda: listens(process, port), patience=BUILD_SECONDS)
+        eventually(f"[{name}] says {ready!r}", lambda: says(process, log, ready), patience=BUILD_SECONDS)
         yield
     except BaseException:
         print(f"\n[{name}]:", *log.read_text(errors="replace").splitlines()[-30:], sep="\n  ")
@@ -54,11 +58,10 @@ def running(name, port, environment):
         stop(process)
 
 
-def listens(process, port):
+def says(process, log, ready):
     if process.poll() is not None:
         raise Unmet(f"it stays up\n  found: it ended with {process.returncode}")
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    return ready in log.read_text(errors="replace")
 
 
 def stop(process):
@@ -93,7 +96,7 @@ def invoke(environment):
 
 
 def walk(environment):
-    with running("local-aws", AWS_PORT, environment), running("local-function", FUNCTION_PORT, environment):
+    with running("local-aws", AWS_READY, environment), running("local-function", FUNCTION_READY, environment):
         back, rehearsal, rejected, done = invoke(environment)
     equal("the fleet has moved back", back["status"], "Succeeded")
     holds("all of it that the demonstration had moved", back["counts"]["updated"] > 100, back["counts"])
@@ -105,9 +108,14 @@ def walk(environment):
     equal("by an earlier delivery", done["counts"]["updated"], back["counts"]["updated"])
 
 
+def give_up(number, _frame):
+    raise Unmet(f"the check comes to its end\n  found: {signal.Signals(number).name}")
+
+
 def main():
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
+    signal.signal(signal.SIGTERM, give_up)
     HOME.mkdir(parents=True, exist_ok=True)
     # What of AWS, SAM and proxies was in it is gone since `stack` was imported.
     environment = dict(os.environ, PATH=f"{Path(sys.argv[1]).resolve()}:{os.environ['PATH']}", NO_PROXY="127.0.0.1")
