@@ -17,6 +17,7 @@ pub mod max_errors;
 pub mod outcome;
 pub mod record;
 pub mod request;
+pub mod returned;
 pub mod role_field;
 pub mod scope;
 pub mod status;

@@ -103,6 +103,14 @@ impl Metrics {
         self.write(now, &[], &[MetricSet { dimensions: &["FunctionName"], counts: &[("StalledRotations", count)] }]);
     }
 
+    /// Associations came back to a role that was replaced. Nothing is written where none did.
+    pub fn returned(&self, now: Timestamp, count: u64) {
+        if count > 0 {
+            let counts = [("AssociationsReturned", count)];
+            self.write(now, &[], &[MetricSet { dimensions: &["FunctionName"], counts: &counts }]);
+        }
+    }
+
     /// The reconciler has been asked, whatever came of it.
     pub fn index(&self, now: Timestamp, index: &IndexMetrics) {
         let mut counts = vec![("StaleIndexRegions", index.stale_regions), ("ThrottledCalls", index.throttled_calls)];

@@ -53,12 +53,20 @@ pub struct RotationRecord {
     pub idle_since: Option<Timestamp>,
     /// Grows each time the lease changes hands.
     pub fence: u64,
+    /// How often an association was seen on the old role again.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub returned_count: u64,
     /// Why the rotation stopped early. From then on associations are only looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
     /// For how long earlier slices have waited for the new role, in milliseconds.
     #[serde(default)]
     pub role_not_ready_ms: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 impl RotationRecord {
@@ -81,6 +89,7 @@ impl RotationRecord {
             lease_until: Some(lease_until),
             idle_since: None,
             fence: 1,
+            returned_count: 0,
             stopped: None,
             role_not_ready_ms: 0,
         }

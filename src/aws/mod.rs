@@ -10,6 +10,7 @@ pub mod error;
 pub mod expression;
 pub mod index;
 pub mod ledger;
+pub mod returned;
 pub mod rows;
 pub mod runs;
 pub mod tls;

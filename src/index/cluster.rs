@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tracing::info;
 
 use super::plan::{Look, looks};
+use super::returns::ReturnWatch;
 use super::run::{Mode, RunCounts};
 use crate::association::IndexItem;
 use crate::aws::Aws;
@@ -16,6 +17,7 @@ use crate::aws::error::CallError;
 use crate::aws::expression::Item;
 use crate::classify::ErrorClass;
 use crate::cluster::Cluster;
+use crate::returned::MadeBy;
 
 /// Associations of one step. Progress is saved after each, and the lease with it.
 const LOOKS_PER_STEP: usize = 100;
@@ -47,6 +49,7 @@ impl From<CallError> for WalkError {
 #[derive(Debug)]
 pub struct ClusterWalk<'a> {
     aws: &'a Aws,
+    returns: &'a ReturnWatch<'a>,
     cluster: Cluster,
     mode: Mode,
     /// Associations in work at once.
@@ -69,6 +72,7 @@ impl<'a> ClusterWalk<'a> {
     /// Where a page of the list could not be had: nothing is known then of what is not on the others.
     pub async fn open(
         aws: &'a Aws,
+        returns: &'a ReturnWatch<'a>,
         cluster: Cluster,
         mode: Mode,
         after: Option<String>,
@@ -100,6 +104,7 @@ impl<'a> ClusterWalk<'a> {
         let page = Some((after, None));
         Ok(Some(Self {
             aws,
+            returns,
             cluster,
             mode,
             width,
@@ -172,11 +177,15 @@ impl<'a> ClusterWalk<'a> {
         let now = self.aws.now();
         let change = match (&look.known, seen) {
             (Some(known), Some(seen)) if **known == IndexItem::of(&seen.association) => Change::None,
-            (_, Some(seen)) => match self.aws.index.store(&seen.association, now).await? {
-                Stored::Added => Change::Added,
-                Stored::Changed => Change::Changed,
-                Stored::Older => Change::None,
-            },
+            (_, Some(seen)) => {
+                // Before it is stored: what dies in between is looked at again.
+                self.returns.look_at(&seen.association, &MadeBy::default()).await?;
+                match self.aws.index.store(&seen.association, now).await? {
+                    Stored::Added => Change::Added,
+                    Stored::Changed => Change::Changed,
+                    Stored::Older => Change::None,
+                }
+            }
             (Some(_), None) if self.aws.index.bury(&arn, now).await? => Change::Removed,
             (_, None) => Change::None,
         };

@@ -9,16 +9,20 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use super::cluster::{ClusterWalk, WalkError, bury_cluster, tried};
+use super::returns::ReturnWatch;
 use super::run::Mode;
 use crate::arn::AssociationArn;
 use crate::aws::Aws;
 use crate::aws::entries::Stored;
+use crate::returned::MadeBy;
+use crate::time::Timestamp;
 use crate::trail::{EventName, Reading, Subject, TrailEvent, read};
 
 /// Takes in messages, and looks at what they are about.
 #[derive(Debug)]
 pub struct Follower<'a> {
     aws: &'a Aws,
+    returns: &'a ReturnWatch<'a>,
     /// Associations of a cluster in work at once.
     width: usize,
     ends_at: Instant,
@@ -29,8 +33,23 @@ pub struct Follower<'a> {
 struct Asked {
     /// The messages that ask.
     message_ids: Vec<String>,
-    /// One of them says that it was deleted.
-    is_deleted: bool,
+    /// What they say.
+    events: Vec<TrailEvent>,
+}
+
+impl Asked {
+    fn is_deleted(&self) -> bool {
+        self.events.iter().any(|event| event.event_name == EventName::DeletePodIdentityAssociation)
+    }
+
+    /// Who made this version, where one of the events is the one that did.
+    fn made_by(&self, modified_at: Timestamp) -> MadeBy {
+        let event = self.events.iter().find(|event| event.made(modified_at));
+        event.map_or_else(MadeBy::default, |event| MadeBy {
+            caller_arn: event.caller.clone(),
+            user_agent: event.user_agent.clone(),
+        })
+    }
 }
 
 /// Why a message has to come again.
@@ -44,8 +63,8 @@ enum FollowError {
 
 impl<'a> Follower<'a> {
     #[must_use]
-    pub fn new(aws: &'a Aws, width: usize, ends_at: Instant) -> Self {
-        Self { aws, width, ends_at }
+    pub fn new(aws: &'a Aws, returns: &'a ReturnWatch<'a>, width: usize, ends_at: Instant) -> Self {
+        Self { aws, returns, width, ends_at }
     }
 
     /// Takes in a batch. The messages that are named in the answer have to come again; after a few times they end in the
@@ -58,11 +77,11 @@ impl<'a> Follower<'a> {
             let message_id = message.message_id.clone().unwrap_or_default();
             match trail_event(&message) {
                 Ok(None) => {}
-                Ok(Some(event)) => match &event.subject {
+                Ok(Some(event)) => match event.subject.clone() {
                     Subject::Association(arn) => {
-                        let asked = associations.entry(arn.clone()).or_default();
-                        asked.is_deleted |= event.event_name == EventName::DeletePodIdentityAssociation;
+                        let asked = associations.entry(arn).or_default();
                         asked.message_ids.push(message_id);
+                        asked.events.push(event);
                     }
                     Subject::AssociationsOf(_) | Subject::DeletedCluster(_) => clusters.push((message_id, event)),
                 },
@@ -74,7 +93,7 @@ impl<'a> Follower<'a> {
         }
         // Each association once, however many of the messages are about it.
         for (arn, asked) in associations {
-            if let Err(error) = self.association(&arn, asked.is_deleted).await {
+            if let Err(error) = self.association(&arn, &asked).await {
                 warn!(association = %arn, %error, "the association's messages have to come again");
                 asked.message_ids.into_iter().for_each(|id| failed.add_failure(id));
             }
@@ -88,13 +107,19 @@ impl<'a> Follower<'a> {
         failed
     }
 
-    async fn association(&self, arn: &AssociationArn, is_deleted: bool) -> Result<(), FollowError> {
+    async fn association(&self, arn: &AssociationArn, asked: &Asked) -> Result<(), FollowError> {
+        let is_deleted = asked.is_deleted();
         let seen = tried(self.ends_at, || self.aws.eks.describe(arn)).await?;
         let now = self.aws.now();
         let changed = match seen {
             // An id is never used again, so that this is the view from before the delete.
             Some(_) if is_deleted => return Err(FollowError::StillShown),
-            Some(seen) => self.aws.index.store(&seen.association, now).await.map_err(WalkError::from)? != Stored::Older,
+            Some(seen) => {
+                let made_by = asked.made_by(seen.association.modified_at);
+                // Before it is stored: what dies in between comes again.
+                self.returns.look_at(&seen.association, &made_by).await.map_err(WalkError::from)?;
+                self.aws.index.store(&seen.association, now).await.map_err(WalkError::from)? != Stored::Older
+            }
             // Deleted since, or not visible yet: then the next reconcile finds it.
             None => self.aws.index.bury(arn, now).await.map_err(WalkError::from)?,
         };
@@ -119,7 +144,9 @@ impl<'a> Follower<'a> {
             // What was deleted has been made anew since, or the event is about one of its associations.
             Some(_) => {}
         }
-        let walk = ClusterWalk::open(self.aws, cluster.clone(), Mode::Shallow, None, self.width, self.ends_at).await?;
+        let walk =
+            ClusterWalk::open(self.aws, self.returns, cluster.clone(), Mode::Shallow, None, self.width, self.ends_at)
+                .await?;
         let Some(mut walk) = walk else { return Ok(()) };
         while walk.step().await?.is_some() {}
         info!(cluster = cluster.cluster_arn, "followed an event: the cluster's list was held against the index");

@@ -13,6 +13,7 @@ use tracing::warn;
 
 use super::follow::Follower;
 use super::reconcile::{RECONCILE_RESERVE, ReconcileError, Reconciled, Reconciler, SliceEnd};
+use super::returns::ReturnWatch;
 use super::run::{Run, RunCounts, RunRequest, Trouble, wanted};
 use crate::aws::Aws;
 use crate::handler::Invocation;
@@ -143,14 +144,18 @@ impl IndexHandler {
     /// See [`IndexError`].
     pub async fn handle(&self, payload: Value, invocation: &Invocation) -> Result<IndexReply, IndexError> {
         let deadline = Instant::now() + invocation.deadline.since(self.aws.now());
+        let returns = ReturnWatch::new(&self.aws);
         if payload.get("Records").is_some() {
             let batch: SqsEvent = serde_json::from_value(payload)?;
             let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
-            return Ok(IndexReply::Followed(Follower::new(&self.aws, self.width, ends_at).follow(batch).await));
+            let followed = Follower::new(&self.aws, &returns, self.width, ends_at).follow(batch).await;
+            self.metrics.returned(self.aws.now(), returns.noted());
+            return Ok(IndexReply::Followed(followed));
         }
         let reconcile = payload.get("reconcile").ok_or(IndexError::NotUnderstood)?;
         let wanted = wanted(reconcile, &self.regions)?;
-        let reconciled = Reconciler::new(&self.aws, self.width, deadline).reconcile(&wanted).await;
+        let reconciled = Reconciler::new(&self.aws, &returns, self.width, deadline).reconcile(&wanted).await;
+        self.metrics.returned(self.aws.now(), returns.noted());
         self.measure(reconciled.as_ref().ok()).await;
         Ok(IndexReply::Reconciled(Box::new(report(reconciled?))))
     }

@@ -6,4 +6,5 @@ pub mod follow;
 pub mod handler;
 pub mod plan;
 pub mod reconcile;
+pub mod returns;
 pub mod run;

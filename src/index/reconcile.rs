@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::cluster::{ClusterWalk, WalkError, bury_cluster, tried};
+use super::returns::ReturnWatch;
 use super::run::{RUN_LEASE, Run, Turn, Wanted};
 use crate::aws::eks::DESCRIBE_OPERATION_TIMEOUT;
 use crate::aws::error::CallError;
@@ -78,6 +79,7 @@ pub enum Reconciled {
 #[derive(Debug)]
 pub struct Reconciler<'a> {
     aws: &'a Aws,
+    returns: &'a ReturnWatch<'a>,
     /// Associations in work at once.
     width: usize,
     ends_at: Instant,
@@ -99,9 +101,9 @@ impl<E: Into<ReconcileError>> From<E> for Halt {
 impl<'a> Reconciler<'a> {
     /// A reconciler that has to be done by `deadline`.
     #[must_use]
-    pub fn new(aws: &'a Aws, width: usize, deadline: Instant) -> Self {
+    pub fn new(aws: &'a Aws, returns: &'a ReturnWatch<'a>, width: usize, deadline: Instant) -> Self {
         let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or_else(Instant::now);
-        Self { aws, width, ends_at, looked_for_rotations_at: None }
+        Self { aws, returns, width, ends_at, looked_for_rotations_at: None }
     }
 
     /// Goes on with the run that was left, if there is one, and then does what is wanted, as far as time allows.
@@ -265,7 +267,7 @@ impl<'a> Reconciler<'a> {
         let described = tried(self.ends_at, || self.aws.eks.describe_cluster(region, name)).await?;
         let Some(cluster) = described.map(|described| described.cluster) else { return Ok(None) };
         self.aws.index.note_cluster(region, &cluster.cluster_arn).await?;
-        ClusterWalk::open(self.aws, cluster, run.request.mode, after, self.width, self.ends_at).await
+        ClusterWalk::open(self.aws, self.returns, cluster, run.request.mode, after, self.width, self.ends_at).await
     }
 
     /// Walks to the cluster's end. The inner error is the cluster's own.

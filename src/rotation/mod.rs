@@ -220,7 +220,9 @@ impl<'a> Slice<'a> {
             return Err(SliceError::StillPending { pending: tally.counts.pending });
         }
         tally.counts.out_of_scope = sweep.out_of_scope;
-        tally.counts.returned = sweep.returned;
+        // The index function counts, too, while the rotation is open.
+        let returned_count = self.aws.ledger.read(self.key()).await?.map_or(0, |record| record.returned_count);
+        tally.counts.returned = sweep.returned.max(returned_count);
         let stopped = match &self.progress().stop {
             Stop::Recorded(reason) => Some(reason.clone()),
             Stop::No | Stop::Deciding | Stop::Unrecorded => None,
@@ -238,6 +240,7 @@ impl<'a> Slice<'a> {
             old_role_in_use_until: closing.old_role_in_use_until,
             index_as_of,
             lease_until: None,
+            returned_count,
             stopped,
             ..self.record.clone()
         })

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::world::{INDEX, NEW, OLD, THIRD, TIMEOUT, World, in_virtual_time, settings};
 
 /// A world whose EKS calls are told of.
-fn told(seed: u64) -> World {
+pub fn told(seed: u64) -> World {
     let world = World::new(Options { seed, trail: true, ..Options::default() });
     world.aws.eks(|eks| {
         eks.create_cluster("us-east-1", "prod-1");
@@ -21,7 +21,7 @@ fn told(seed: u64) -> World {
 }
 
 /// Somebody else's client.
-fn client(world: &World, region: &str) -> aws_sdk_eks::Client {
+pub fn client(world: &World, region: &str) -> aws_sdk_eks::Client {
     let config = aws_sdk_eks::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
@@ -32,7 +32,7 @@ fn client(world: &World, region: &str) -> aws_sdk_eks::Client {
     aws_sdk_eks::Client::from_conf(config)
 }
 
-async fn create(client: &aws_sdk_eks::Client, cluster: &str, service_account: &str, role: &str) -> String {
+pub async fn create(client: &aws_sdk_eks::Client, cluster: &str, service_account: &str, role: &str) -> String {
     let output = client
         .create_pod_identity_association()
         .cluster_name(cluster)
@@ -45,7 +45,7 @@ async fn create(client: &aws_sdk_eks::Client, cluster: &str, service_account: &s
     output.association().unwrap().association_id().unwrap().to_owned()
 }
 
-async fn update(client: &aws_sdk_eks::Client, cluster: &str, id: &str, role: &str) {
+pub async fn update(client: &aws_sdk_eks::Client, cluster: &str, id: &str, role: &str) {
     let update = client.update_pod_identity_association().cluster_name(cluster).association_id(id).role_arn(role);
     update.send().await.unwrap();
 }

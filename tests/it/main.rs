@@ -25,6 +25,8 @@ mod reconcile;
 mod redelivery;
 /// Rotations that take more than one delivery.
 mod resume;
+/// Associations that come back to a role that was replaced.
+mod returns;
 /// Rotations that stop early.
 mod stop;
 /// Roles that are associations' target roles.

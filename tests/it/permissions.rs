@@ -126,6 +126,10 @@ async fn nothing_is_granted_in_vain() {
     assert_eq!(granted(ROTATE), used(&world));
 
     world.aws.clear_calls();
+    // Somebody moves one back.
+    let returning = world.rows("r-1").into_iter().find(|row| row["outcome"] == "Updated").unwrap();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    world.set_role(returning["associationArn"].as_str().unwrap(), OLD);
     let gone = world.associate("gone-too", OLD);
     world.aws.eks(|eks| {
         eks.delete(&gone);
