@@ -290,3 +290,75 @@ fn list(reconcile: &Value, name: &str) -> Result<Option<Vec<String>>, Rejection>
         _ => Err(Rejection::new(format!("reconcile.{name}"), value, format!("a list of 1 to {LIST_LEN_MAX} texts"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_millis(secs * 1_000)
+    }
+
+    fn request(mode: Mode) -> RunRequest {
+        RunRequest { mode, regions: vec!["eu-west-1".to_owned(), "us-east-1".to_owned()], cluster_names: None }
+    }
+
+    fn run(finished_at: Option<i64>, lease_until: Option<i64>) -> Run {
+        let run = Run::beginning(request(Mode::Shallow), 3, at(0));
+        Run { finished_at: finished_at.map(at), lease_until: lease_until.map(at), ..run }
+    }
+
+    #[test]
+    fn what_was_left_goes_before_what_waits_and_that_before_what_is_wanted() {
+        let deep = Wanted::Run(request(Mode::Deep));
+        let waiting = Some(RunRequest { regions: vec!["eu-west-1".to_owned()], ..request(Mode::Deep) });
+        let shown = |found, waiting, wanted: &Wanted| match turn(found, waiting, wanted, at(100)) {
+            Turn::Ours(run) => format!("{:?} of {} as {}", run.request.mode, run.request.regions.len(), run.fence),
+            Turn::Running(_) => "running".to_owned(),
+            Turn::Nobody => "nobody".to_owned(),
+        };
+        for (found, waiting, wanted, expected) in [
+            (None, None, &deep, "Deep of 2 as 1"),
+            (None, None, &Wanted::Resume, "nobody"),
+            (Some(run(None, Some(101))), waiting.clone(), &deep, "running"),
+            (Some(run(None, Some(100))), waiting.clone(), &deep, "Shallow of 2 as 4"),
+            (Some(run(None, None)), None, &Wanted::Resume, "Shallow of 2 as 4"),
+            (Some(run(Some(50), None)), waiting.clone(), &deep, "Deep of 1 as 4"),
+            (Some(run(Some(50), None)), waiting, &Wanted::Resume, "Deep of 1 as 4"),
+            (Some(run(Some(50), None)), None, &deep, "Deep of 2 as 4"),
+            (Some(run(Some(50), None)), None, &Wanted::Resume, "nobody"),
+        ] {
+            assert_eq!(shown(found, waiting, wanted), expected);
+        }
+    }
+
+    #[test]
+    fn a_cursor_says_which_clusters_are_left() {
+        let listed: BTreeSet<_> = ["a", "b", "c"].map(str::to_owned).into();
+        let left = |cluster: Option<&str>, after: Option<&str>| {
+            let (cluster, after) = (cluster.map(str::to_owned), after.map(str::to_owned));
+            let cursor = Cursor { cluster, after, ..Cursor::default() };
+            Run { cursor, ..run(None, None) }.clusters_left(&listed).join("")
+        };
+        assert_eq!(left(None, None), "abc");
+        assert_eq!(left(Some("b"), Some("a-7")), "bc", "it was left in the middle");
+        assert_eq!(left(Some("b"), None), "c");
+        assert_eq!(left(Some("bb"), Some("a-7")), "c", "what was left in the middle is gone");
+        assert_eq!(left(Some("c"), None), "");
+    }
+
+    #[test]
+    fn a_region_with_gaps_or_of_some_clusters_is_not_complete() {
+        let ended = |has_gaps, globs: Option<Vec<Glob>>| {
+            let mut run = run(None, None);
+            run.request.cluster_names = globs;
+            run.cursor = Cursor { began_at: Some(at(7)), has_gaps, cluster: Some("z".to_owned()), ..Cursor::default() };
+            let since = run.end_region();
+            assert_eq!(run.cursor, Cursor { region: 1, ..Cursor::default() });
+            since
+        };
+        assert_eq!(ended(false, None), Some(at(7)));
+        assert_eq!(ended(true, None), None);
+        assert_eq!(ended(false, Glob::new("*", 9).map(|glob| vec![glob])), None);
+    }
+}
