@@ -100,6 +100,14 @@ impl IndexItem {
     }
 }
 
+/// What the index holds under one association id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    Live(Box<IndexItem>),
+    /// A tombstone.
+    Buried,
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

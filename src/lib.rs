@@ -1,7 +1,8 @@
 //! rerole moves every EKS Pod Identity association from one IAM role to another when the role is replaced.
 //!
 //! The modules at the top are the core: decisions as plain functions over plain types, without AWS, clock, environment or
-//! I/O. [`aws`] talks to AWS, [`rotation`] carries one rotation through, and [`handler`] is what Lambda calls.
+//! I/O. [`aws`] talks to AWS, [`rotation`] carries one rotation through, [`index`] keeps the index that it reads, and
+//! [`handler`] is what Lambda calls.
 //! ARCHITECTURE.md has the map.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -26,6 +27,7 @@ pub mod token;
 pub mod trail;
 
 pub mod aws;
+pub mod bootstrap;
 pub mod handler;
 pub mod index;
 pub mod logging;

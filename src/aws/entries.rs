@@ -15,7 +15,7 @@ use super::error::CallError;
 use super::expression::{Item, number, text, to_item};
 use super::index::{Index, key};
 use crate::arn::AssociationArn;
-use crate::association::{Association, IndexItem};
+use crate::association::{Association, Entry, IndexItem};
 use crate::time::Timestamp;
 
 /// EKS is eventually consistent within seconds: a Describe of the first minutes after a delete may still show what is gone.
@@ -25,14 +25,6 @@ const TOMBSTONE_HOLDS: Duration = Duration::from_mins(10);
 const TOMBSTONE_LIFE: Duration = Duration::from_hours(14 * 24);
 /// Partition of the items that say which clusters a region is known to have.
 const CLUSTERS: &str = "clusters/";
-
-/// What the index holds under one association id.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
-    Live(Box<IndexItem>),
-    /// A tombstone.
-    Buried,
-}
 
 /// One page of a cluster's entries, in the order of their ids.
 #[derive(Debug)]

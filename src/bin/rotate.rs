@@ -4,30 +4,20 @@
 
 use std::process::ExitCode;
 
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use rerole::aws::tls::http_client;
+use rerole::bootstrap;
 use rerole::handler::Handler;
-use rerole::metrics::Metrics;
-use rerole::settings::{RotateSettings, Settings, environment};
+use rerole::settings::{RotateSettings, environment};
 use serde_json::Value;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    rerole::logging::init(Settings::log_filter().as_deref());
-    match serve().await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(%error, "the function cannot start");
-            ExitCode::FAILURE
-        }
-    }
+    bootstrap::run(serve()).await
 }
 
 async fn serve() -> Result<(), lambda_runtime::Error> {
     let settings = RotateSettings::from_lookup(environment)?;
-    let clock = SharedTimeSource::new(SystemTimeSource::new());
-    let metrics = Metrics::in_log(settings.common.function_name.clone());
-    let handler = &Handler::new(&settings, http_client(&settings.common)?, clock, metrics);
+    let (http_client, clock, metrics) = bootstrap::edges(&settings.common)?;
+    let handler = &Handler::new(&settings, http_client, clock, metrics);
     run(service_fn(|event: LambdaEvent<Value>| handler.invoke(event))).await
 }

@@ -3,8 +3,7 @@
 use std::cmp::Ordering;
 
 use super::run::Mode;
-use crate::association::IndexItem;
-use crate::aws::entries::Entry;
+use crate::association::{Entry, IndexItem};
 
 /// An association to ask EKS about.
 #[derive(Debug, Clone, PartialEq, Eq)]
