@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -33,7 +34,8 @@ pub struct Settings {
     pub function_name: String,
     /// The function's own region: the tables are there.
     pub region: String,
-    pub credentials: Credentials,
+    /// In Lambda those of its environment; elsewhere whatever finds profiles, single sign-on and the like, and renews them.
+    pub credentials: SharedCredentialsProvider,
     /// Where EKS is, if not at its public endpoints.
     pub eks_endpoint: Option<String>,
     /// Where DynamoDB is, if not at its public endpoint.
@@ -133,14 +135,14 @@ impl Settings {
             // Lambda always sets it.
             function_name: optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_else(|| "rotate".to_owned()),
             region: required("AWS_REGION")?,
-            credentials: Credentials::new(
+            credentials: SharedCredentialsProvider::new(Credentials::new(
                 required("AWS_ACCESS_KEY_ID")?,
                 required("AWS_SECRET_ACCESS_KEY")?,
                 optional("AWS_SESSION_TOKEN"),
                 // Lambda gives each sandbox credentials that outlive it.
                 None,
                 "environment",
-            ),
+            )),
             eks_endpoint: endpoint("AWS_ENDPOINT_URL_EKS", optional("AWS_ENDPOINT_URL_EKS"), any_endpoint.as_ref())?,
             dynamodb_endpoint: endpoint(
                 "AWS_ENDPOINT_URL_DYNAMODB",

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_eks::Client;
-use aws_sdk_eks::config::{Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_eks::config::{Region, SharedHttpClient};
 use aws_sdk_eks::operation::RequestId;
 use aws_sdk_eks::primitives::DateTime;
 use aws_sdk_eks::types::{ClusterStatus, PodIdentityAssociation, PodIdentityAssociationSummary};
@@ -293,7 +293,7 @@ impl ClientTemplate {
         let mut config = aws_sdk_eks::Config::builder()
             .behavior_version(behavior_version())
             .region(Region::new(region.to_owned()))
-            .credentials_provider(SharedCredentialsProvider::new(self.settings.credentials.clone()))
+            .credentials_provider(self.settings.credentials.clone())
             .http_client(self.http_client.clone())
             .time_source(self.clock.clone())
             .interceptor(self.counter.clone())

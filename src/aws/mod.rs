@@ -18,7 +18,7 @@ pub(crate) mod transaction;
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedCredentialsProvider, SharedHttpClient};
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region, SharedHttpClient};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_types::retry::RetryConfig;
@@ -82,7 +82,7 @@ fn dynamodb_client(
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(behavior_version())
         .region(Region::new(settings.region.clone()))
-        .credentials_provider(SharedCredentialsProvider::new(settings.credentials.clone()))
+        .credentials_provider(settings.credentials.clone())
         .http_client(http_client)
         .time_source(clock)
         .retry_config(RetryConfig::standard().with_max_attempts(DYNAMODB_ATTEMPTS))
