@@ -1,13 +1,14 @@
-//! What the shipped binary costs: from exec to the first poll of the Lambda Runtime API, beside a bare `lambda_runtime`
-//! binary built the same way, and its peak memory in rotations of 1,000 and 50,000 associations.
+//! What the shipped binaries cost: from exec to the first poll of the Lambda Runtime API, beside a bare `lambda_runtime`
+//! binary built the same way, and their peak memory in rotations of 1,000 and 50,000 associations, and in building an index
+//! of as many.
 //!
 //! ```text
-//! cargo build --release --bin rotate --example bare
+//! cargo build --release --bin rotate --bin index --example bare
 //! cargo bench --bench lambda
 //! ```
 //!
 //! The harness plays the Runtime API and the simulated AWS, both on loopback. Times are medians of runs that alternate
-//! between the two binaries, so that their ratio means something on a noisy machine.
+//! between the binaries, so that their ratio means something on a noisy machine.
 
 use std::io;
 use std::path::PathBuf;
@@ -22,11 +23,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use rerole_sim::fleet::Fleet;
 use rerole_sim::{Options, SimulatedAws};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 /// Starts of each binary. The median of this many moves by a few percent from one run of the bench to the next.
 const STARTS: usize = 41;
+/// The first is what the others are measured against.
+const BINARIES: [&str; 3] = ["examples/bare", "rotate", "index"];
 const INDEX: &str = "association-index";
 const LEDGER: &str = "rotation-ledger";
 const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
@@ -62,7 +65,7 @@ async fn main() -> io::Result<()> {
     if !std::env::args().any(|arg| arg == "--bench") {
         return Ok(());
     }
-    for name in ["rotate", "examples/bare"] {
+    for name in BINARIES {
         let binary = release(name);
         println!("{name}: {} bytes", std::fs::metadata(&binary)?.len());
     }
@@ -70,35 +73,51 @@ async fn main() -> io::Result<()> {
     for associations in [1_000, 50_000] {
         rotation(associations).await?;
     }
+    for associations in [1_000, 50_000] {
+        reconcile(associations).await?;
+    }
     Ok(())
 }
 
-/// Exec to first poll, and memory at that moment, the two binaries in turn.
+/// Exec to first poll, and memory at that moment, the binaries in turn.
 async fn starts() -> io::Result<()> {
-    let mut times = [vec![], vec![]];
-    let mut resident = [0, 0];
-    for run in 0..2 * STARTS {
-        let which = run % 2;
-        let mut function = Function::start(["examples/bare", "rotate"][which], "http://127.0.0.1:9").await?;
+    let mut times = BINARIES.map(|_| vec![]);
+    let mut resident = BINARIES.map(|_| 0);
+    for run in 0..BINARIES.len() * STARTS {
+        let which = run % BINARIES.len();
+        let mut function = Function::start(BINARIES[which], "http://127.0.0.1:9").await?;
         let polled_at = function.poll().await;
         times[which].push(polled_at - function.started_at);
         resident[which] = function.memory_kib("VmRSS")?;
         function.stop()?;
     }
-    let [bare, rotate] = times.map(|mut times| {
+    let medians = times.map(|mut times| {
         times.sort();
         times[STARTS / 2]
     });
-    println!(
-        "exec to first poll: bare {bare:.2?}, rotate {rotate:.2?}, ratio {:.2}",
-        rotate.as_secs_f64() / bare.as_secs_f64()
-    );
-    println!("resident at first poll: bare {} KiB, rotate {} KiB", resident[0], resident[1]);
+    for (which, name) in BINARIES.into_iter().enumerate() {
+        let ratio = medians[which].as_secs_f64() / medians[0].as_secs_f64();
+        let (median, resident) = (medians[which], resident[which]);
+        println!("{name}: exec to first poll {median:.2?}, {ratio:.2} of the bare one; {resident} KiB resident then");
+    }
     Ok(())
 }
 
 /// One rotation of this many associations by the release binary, and its peak memory.
 async fn rotation(associations: usize) -> io::Result<()> {
+    let mut event: Value = serde_json::from_str(include_str!("../events/role-rotation-requested.json"))?;
+    event["detail"]["rotationId"] = Value::from(format!("of-{associations}"));
+    work("rotate", associations, event, INDEX, "updated").await
+}
+
+/// Building the index of this many associations from nothing, by the release binary, and its peak memory.
+async fn reconcile(associations: usize) -> io::Result<()> {
+    let event = json!({ "reconcile": { "mode": "deep" } });
+    work("index", associations, event, "an-index-that-nobody-reads", "added").await
+}
+
+/// One event, handled by this binary in a fleet that `indexed_in` knows; what its answer counts as `counted`.
+async fn work(binary: &str, associations: usize, event: Value, indexed_in: &str, counted: &str) -> io::Result<()> {
     let options = Options {
         latency: Duration::ZERO..=Duration::ZERO,
         keep_log: false,
@@ -107,6 +126,7 @@ async fn rotation(associations: usize) -> io::Result<()> {
     };
     let aws = SimulatedAws::new(options);
     aws.create_tables(INDEX, LEDGER);
+    aws.create_tables("an-index-that-nobody-reads", "a-ledger-that-nobody-reads");
     let fleet = Fleet {
         clusters: 20,
         associations,
@@ -115,12 +135,10 @@ async fn rotation(associations: usize) -> io::Result<()> {
         new_role: NEW.to_owned(),
         ..Fleet::default()
     };
-    fleet.build(&aws, INDEX);
+    fleet.build(&aws, indexed_in);
     let server = aws.serve().await?;
-    let mut function = Function::start("rotate", &server.url()).await?;
+    let mut function = Function::start(binary, &server.url()).await?;
     function.poll().await;
-    let mut event: Value = serde_json::from_str(include_str!("../events/role-rotation-requested.json"))?;
-    event["detail"]["rotationId"] = Value::from(format!("of-{associations}"));
     let sent_at = Instant::now();
     function.events.send(event).map_err(io::Error::other)?;
     let answer = loop {
@@ -135,8 +153,8 @@ async fn rotation(associations: usize) -> io::Result<()> {
     let calls: usize = aws.call_counts().values().sum();
     let hundredths = 100 * calls / associations;
     println!(
-        "{associations} associations: {} updated, peak {peak} KiB, {took:.1?}, {}.{:02} calls for each",
-        answer["counts"]["updated"],
+        "{binary}, {associations} associations: {} {counted}, peak {peak} KiB, {took:.1?}, {}.{:02} calls for each",
+        answer["counts"][counted],
         hundredths / 100,
         hundredths % 100,
     );
@@ -175,6 +193,7 @@ impl Function {
             ("ASSOCIATION_INDEX_TABLE", INDEX),
             ("ROTATION_LEDGER_TABLE", LEDGER),
             ("ROLE_PATH", "/platform/"),
+            ("INDEX_REGIONS", "eu-west-1,us-east-1"),
             ("RUST_LOG", "info"),
         ]);
         let started_at = Instant::now();
