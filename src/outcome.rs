@@ -229,6 +229,12 @@ pub struct Row {
     pub settled_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
+    /// The end was concluded from what EKS showed, not from its answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inferred: bool,
+    /// What EKS showed before the update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_target_role_arn: Option<String>,
     /// What EKS showed last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
@@ -257,6 +263,8 @@ impl Row {
             refusals: 0,
             settled_at: None,
             error_code: None,
+            inferred: false,
+            observed_target_role_arn: None,
             role_arn: None,
             target_role_arn: None,
             modified_at: None,

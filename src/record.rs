@@ -56,6 +56,9 @@ pub struct RotationRecord {
     /// How often an association was seen on the old role again.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub returned_count: u64,
+    /// How often the index has learnt of an association on the old role, while the rotation was open.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub arrivals: u64,
     /// Why the rotation stopped early. From then on associations are only looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
@@ -90,6 +93,7 @@ impl RotationRecord {
             idle_since: None,
             fence: 1,
             returned_count: 0,
+            arrivals: 0,
             stopped: None,
             role_not_ready_ms: 0,
         }

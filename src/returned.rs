@@ -64,34 +64,53 @@ impl ReturnedRow {
     }
 }
 
-/// Of the rotations that replaced a role, latest first, the one that still holds: a rehearsal replaced nothing.
-#[must_use]
-pub fn latest_real(rotations: Vec<RotationRecord>) -> Option<RotationRecord> {
-    rotations.into_iter().find(|rotation| !rotation.request.dry_run && rotation.status != Status::Rejected)
+/// What an association on a role says about one of the rotations that replaced this role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has come back.
+    Returned,
+    /// It never left the old role, as far as the rotation knows.
+    NeverLeft,
+    /// The rotation is open and does not know of it yet.
+    Arriving,
+    /// The rotation is not about it: ask an earlier one.
+    Elsewhere,
 }
 
-/// Whether an association that is on the old role of `rotation` has come back to it. `row` is what the rotation knows of it.
+/// Whether a rotation can have replaced its old role at all: a rehearsal, a rejection, and one that found nobody have not.
 #[must_use]
-pub fn has_returned(rotation: &RotationRecord, row: Option<&Row>, seen: &Association) -> bool {
+pub fn is_real(rotation: &RotationRecord) -> bool {
+    !rotation.request.dry_run && !matches!(rotation.status, Status::Rejected | Status::NoAssociations)
+}
+
+/// Whether a rotation moved, or moves, what is in its scope, this association included.
+#[must_use]
+pub fn covers(rotation: &RotationRecord, seen: &Association) -> bool {
+    rotation.status != Status::Failed
+        && rotation.request.scope.covers(seen.association_arn.cluster_name(), &seen.namespace)
+}
+
+/// What an association that is on the old role of `rotation` says. `row` is what the rotation knows of it.
+#[must_use]
+pub fn verdict(rotation: &RotationRecord, row: Option<&Row>, seen: &Association) -> Verdict {
     let Some(row) = row else {
-        // It was made, or moved there, after the rotation. Before the end the sweep finds it; and a rotation that stopped
-        // early has replaced nothing.
-        let arn = &seen.association_arn;
-        return rotation.status != Status::Failed
-            && rotation.finished_at.is_some_and(|finished_at| seen.modified_at > finished_at)
-            && rotation.request.scope.covers(arn.cluster_name(), &seen.namespace);
+        return match (covers(rotation, seen), rotation.finished_at) {
+            (false, _) => Verdict::Elsewhere,
+            // Made or moved there after the rotation, or before it without the index knowing.
+            (true, Some(_)) => Verdict::Returned,
+            (true, None) => Verdict::Arriving,
+        };
     };
     match row.outcome {
-        Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted => {
-            row.modified_at.is_some_and(|left_at| seen.modified_at > left_at)
+        Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted => match row.modified_at {
+            Some(left_at) if seen.modified_at <= left_at => Verdict::NeverLeft,
+            _ => Verdict::Returned,
+        },
+        // EKS did not show it then, and does now.
+        Outcome::Deleted => Verdict::Returned,
+        Outcome::Pending | Outcome::OwnedByAddon | Outcome::Failed | Outcome::NotAttempted | Outcome::WouldUpdate => {
+            Verdict::NeverLeft
         }
-        // It never left the old role, as far as the rotation knows. An id that was deleted is not used again.
-        Outcome::Pending
-        | Outcome::Deleted
-        | Outcome::OwnedByAddon
-        | Outcome::Failed
-        | Outcome::NotAttempted
-        | Outcome::WouldUpdate => false,
     }
 }
 
@@ -120,30 +139,32 @@ mod tests {
     }
 
     #[test]
-    fn only_what_left_the_role_or_came_later_returns() {
+    fn what_left_the_role_returns_and_what_nobody_knew_of_too() {
         use Outcome::*;
         let seen = Association { modified_at: at(500), ..association(OLD) };
         let done = rotation(Status::Succeeded, Some(300), None);
+        let late = rotation(Status::Succeeded, Some(900), None);
         let open = rotation(Status::InProgress, None, None);
         let stopped = rotation(Status::Failed, Some(300), None);
         let elsewhere = rotation(Status::Succeeded, Some(300), Some("other"));
-        let late = rotation(Status::Succeeded, Some(900), None);
         for (rotation, row, expected) in [
-            (&done, Some((Updated, 400)), true),
-            (&open, Some((Updated, 400)), true),
-            (&stopped, Some((Updated, 400)), true),
+            (&done, Some((Updated, 400)), Verdict::Returned),
+            (&open, Some((Updated, 400)), Verdict::Returned),
+            (&stopped, Some((Updated, 400)), Verdict::Returned),
+            (&elsewhere, Some((Updated, 400)), Verdict::Returned),
             // The look is from before the update.
-            (&done, Some((Updated, 500)), false),
-            (&done, Some((AlreadyCurrent, 400)), true),
-            (&done, Some((Drifted, 400)), true),
-            (&done, Some((Failed, 400)), false),
-            (&done, Some((OwnedByAddon, 400)), false),
-            (&open, Some((Pending, 400)), false),
-            (&done, None, true),
-            (&open, None, false),
-            (&stopped, None, false),
-            (&elsewhere, None, false),
-            (&late, None, false),
+            (&done, Some((Updated, 500)), Verdict::NeverLeft),
+            (&done, Some((AlreadyCurrent, 400)), Verdict::Returned),
+            (&done, Some((Drifted, 400)), Verdict::Returned),
+            (&done, Some((Deleted, 400)), Verdict::Returned),
+            (&done, Some((Failed, 400)), Verdict::NeverLeft),
+            (&done, Some((OwnedByAddon, 400)), Verdict::NeverLeft),
+            (&open, Some((Pending, 400)), Verdict::NeverLeft),
+            (&done, None, Verdict::Returned),
+            (&late, None, Verdict::Returned),
+            (&open, None, Verdict::Arriving),
+            (&stopped, None, Verdict::Elsewhere),
+            (&elsewhere, None, Verdict::Elsewhere),
         ] {
             let row = row.map(|(outcome, modified_at)| Row {
                 outcome,
@@ -151,7 +172,20 @@ mod tests {
                 ..Row::planned("r-1", &OLD.parse().unwrap(), &IndexItem::of(&seen))
             });
             let what = format!("{:?} {:?}", rotation.status, row.as_ref().map(|row| row.outcome));
-            assert_eq!(has_returned(rotation, row.as_ref(), &seen), expected, "{what}");
+            assert_eq!(verdict(rotation, row.as_ref(), &seen), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_found_nobody_has_replaced_nothing() {
+        for (status, expected) in [
+            (Status::Succeeded, true),
+            (Status::InProgress, true),
+            (Status::Failed, true),
+            (Status::NoAssociations, false),
+            (Status::Rejected, false),
+        ] {
+            assert_eq!(is_real(&rotation(status, Some(300), None)), expected, "{status:?}");
         }
     }
 }

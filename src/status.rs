@@ -112,7 +112,11 @@ impl Tally {
             | Outcome::NotAttempted
             | Outcome::WouldUpdate => None,
         };
-        let drain = if row.target_role_arn.is_some() { DRAIN_WITH_TARGET_ROLE } else { DRAIN };
+        // Credentials of the old role itself live longer: the target role must have been there before, too.
+        let had_target = row.previous_target_role_arn.is_some()
+            || (row.outcome == Outcome::Updated && !row.inferred && row.observed_target_role_arn.is_some());
+        let is_chained = had_target && row.target_role_arn.is_some();
+        let drain = if is_chained { DRAIN_WITH_TARGET_ROLE } else { DRAIN };
         self.drained_at = self.drained_at.max(left_old_role_at.map(|at| at + drain));
     }
 }
@@ -204,6 +208,7 @@ mod tests {
             outcome,
             modified_at: Some(at),
             settled_at: Some(at),
+            previous_target_role_arn: target.then(|| "t".to_owned()),
             target_role_arn: target.then(|| "t".to_owned()),
             ..Row::planned("r", &"arn:aws:iam::111122223333:role/a".parse().unwrap(), &item)
         }

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use serde::Serialize;
 
 use super::PAGE_LEN;
@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 
 /// EKS is eventually consistent within seconds: a Describe of the first minutes after a delete may still show what is gone.
 /// Later on an association that EKS shows is there, whatever a tombstone says: it was dug too early.
-const TOMBSTONE_HOLDS: Duration = Duration::from_mins(10);
+pub const TOMBSTONE_HOLDS: Duration = Duration::from_mins(10);
 /// SQS keeps a message for 14 days at most: no event of the association comes later.
 const TOMBSTONE_LIFE: Duration = Duration::from_hours(14 * 24);
 /// Partition of the items that say which clusters a region is known to have.
@@ -40,8 +40,10 @@ pub enum Stored {
     /// There was no such item, or a tombstone that holds no more.
     Added,
     Changed,
-    /// The index knows better: it has a later version, or that the association is gone.
+    /// The index has a later version.
     Older,
+    /// The association was seen to be gone a moment ago: one of the two looks was from before the other.
+    Buried,
 }
 
 #[derive(Serialize)]
@@ -71,18 +73,20 @@ impl Index {
             .condition_expression("attribute_not_exists(clusterArn) OR modifiedAt <= :modifiedAt OR deletedAt < :firm")
             .expression_attribute_values(":modifiedAt", text(seen.modified_at))
             .expression_attribute_values(":firm", text(now - TOMBSTONE_HOLDS))
-            .return_values(ReturnValue::AllOld);
+            .return_values(ReturnValue::AllOld)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
             Ok(output) => {
                 let was_live = output.attributes.is_some_and(|old| old.contains_key("roleArn"));
                 Ok(if was_live { Stored::Changed } else { Stored::Added })
             }
-            Err(error)
-                if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) =>
-            {
-                Ok(Stored::Older)
-            }
-            Err(error) => Err(CallError::new("store index item", arn.as_str(), &error)),
+            Err(error) => match error.as_service_error() {
+                Some(PutItemError::ConditionalCheckFailedException(failed)) => {
+                    let is_tombstone = failed.item().is_some_and(|item| item.contains_key("deletedAt"));
+                    Ok(if is_tombstone { Stored::Buried } else { Stored::Older })
+                }
+                _ => Err(CallError::new("store index item", arn.as_str(), &error)),
+            },
         }
     }
 

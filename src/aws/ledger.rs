@@ -221,11 +221,16 @@ impl Ledger {
             old_role_in_use_until: record.old_role_in_use_until,
             index_as_of: &record.index_as_of,
         };
-        // Whoever returns to the old role while the rotation closes is counted by the next try.
+        // Who comes to the old role after the last sweep began is seen by the next try.
         let change = Expression::default().set_all(&members).remove("leaseUntil").remove("idleSince").only_if(
-            "#fence = :ourFence AND (attribute_not_exists(#returnedCount) OR #returnedCount = :seenReturns)",
-            &["fence", "returnedCount"],
-            &[("ourFence", number(record.fence)), ("seenReturns", number(record.returned_count))],
+            "#fence = :ourFence AND (attribute_not_exists(#returnedCount) OR #returnedCount = :seenReturns) \
+             AND (attribute_not_exists(#arrivals) OR #arrivals = :seenArrivals)",
+            &["fence", "returnedCount", "arrivals"],
+            &[
+                ("ourFence", number(record.fence)),
+                ("seenReturns", number(record.returned_count)),
+                ("seenArrivals", number(record.arrivals)),
+            ],
         );
         let item = self.update(key, ROTATION_ENTRY, &change).build();
         let item = item.map(|update| TransactWriteItem::builder().update(update).build());

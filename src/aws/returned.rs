@@ -1,5 +1,6 @@
 //! What the ledger knows of a role that was replaced, and of associations that have come back to it.
 
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 
 use super::PAGE_LEN;
@@ -12,19 +13,18 @@ use crate::classify::ErrorClass;
 use crate::outcome::{ROW_PREFIX, Row};
 use crate::record::{ROTATION_ENTRY, RotationRecord};
 use crate::returned::ReturnedRow;
-use crate::time::Timestamp;
 
 const BY_OLD_ROLE: &str = "ByOldRole";
 /// The rotation came to its end between look and write this often: something is wrong.
 const NOTE_TRIES: u32 = 4;
 
 impl Ledger {
-    /// The rotations that replaced `role`, latest first, `after` a time; as many as fit on a page, which is more than anybody
-    /// rotates a role. What cannot be read is left out.
+    /// The rotations that replaced `role`, latest first; as many as fit on a page, which is more than anybody rotates a role.
+    /// What cannot be read is left out.
     ///
     /// # Errors
     /// Where DynamoDB cannot be read.
-    pub async fn by_old_role(&self, role: &str, after: Timestamp) -> Result<Vec<RotationRecord>, CallError> {
+    pub async fn by_old_role(&self, role: &str) -> Result<Vec<RotationRecord>, CallError> {
         let query = self
             .client
             .query()
@@ -32,9 +32,8 @@ impl Ledger {
             .index_name(BY_OLD_ROLE)
             .limit(PAGE_LEN)
             .scan_index_forward(false)
-            .key_condition_expression("oldRoleArn = :role AND startedAt > :after")
-            .expression_attribute_values(":role", text(role))
-            .expression_attribute_values(":after", text(after));
+            .key_condition_expression("oldRoleArn = :role")
+            .expression_attribute_values(":role", text(role));
         let output = query.send().await.map_err(|error| CallError::new("query rotations by old role", role, &error))?;
         let items = output.items.unwrap_or_default().into_iter();
         Ok(items.filter_map(|item| serde_dynamo::from_item(item).ok()).collect())
@@ -54,6 +53,31 @@ impl Ledger {
         serde_dynamo::from_item(item)
             .map(Some)
             .map_err(|error| CallError::malformed_answer(OPERATION, arn.as_str(), error.to_string()))
+    }
+
+    /// An open rotation's sweep has to look again: the index has learnt of an association on the old role. Returns whether the
+    /// rotation is open.
+    ///
+    /// # Errors
+    /// Where DynamoDB cannot be written.
+    pub async fn note_arrival(&self, key: &str) -> Result<bool, CallError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(item_key(key, ROTATION_ENTRY)))
+            .update_expression("ADD arrivals :one")
+            .condition_expression("attribute_exists(rotationId) AND attribute_not_exists(finishedAt)")
+            .expression_attribute_values(":one", number(1));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error)
+                if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(CallError::new("tell a rotation of an association", key, &error)),
+        }
     }
 
     /// Records that an association has returned: its row, and on the rotation that its old role is in use. Returns whether it
@@ -106,8 +130,14 @@ impl Ledger {
                 .update_expression("ADD returnedCount :one")
                 .condition_expression("attribute_exists(rotationId) AND attribute_not_exists(finishedAt)");
         }
-        let reason =
+        let came_back =
             format!("the old role is in use again: {} came back to it at {}", row.returned_arn, row.modified_at);
+        // What was said before stays said.
+        let reason = match &rotation.reason {
+            Some(reason) if reason.contains("is in use again") => reason.clone(),
+            Some(reason) => format!("{reason}; {came_back}"),
+            None => came_back,
+        };
         update
             .update_expression(
                 "SET #counts.#returned = #counts.#returned + :one, #reason = :reason \

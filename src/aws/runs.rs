@@ -1,7 +1,8 @@
 //! What the ledger keeps about the index: the reconciler's run, with lease and fence, and since when each region is complete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -59,7 +60,7 @@ impl Ledger {
             match self.put_run(run, seen_fence).await {
                 Ok(()) => {
                     if waiting.is_some_and(|request| request == run.request) {
-                        self.forget_next().await?;
+                        self.forget_next(&run.request).await?;
                     }
                     return Ok(turn);
                 }
@@ -87,16 +88,40 @@ impl Ledger {
     pub async fn run_next(&self, request: &RunRequest) -> Result<(), CallError> {
         let mut item = to_item(&Next { request: request.clone() });
         item.extend(item_key(INDEX_KEY, NEXT_ENTRY));
-        match self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await {
+        let mut put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        if request.cluster_names.is_some() {
+            // A run of everything that waits already is not given up for one of a part.
+            put = put.condition_expression("attribute_not_exists(rotationId)");
+        }
+        match put.send().await {
             Ok(_) => Ok(()),
+            Err(error)
+                if matches!(error.as_service_error(), Some(PutItemError::ConditionalCheckFailedException(_))) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(CallError::new("keep the next run", NEXT_ENTRY, &error)),
         }
     }
 
-    async fn forget_next(&self) -> Result<(), CallError> {
-        let delete = self.client.delete_item().table_name(&self.table).set_key(Some(item_key(INDEX_KEY, NEXT_ENTRY)));
+    /// Unless another has come to wait.
+    async fn forget_next(&self, request: &RunRequest) -> Result<(), CallError> {
+        let taken = to_item(&Next { request: request.clone() }).remove("request");
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .set_key(Some(item_key(INDEX_KEY, NEXT_ENTRY)))
+            .condition_expression("#request = :taken")
+            .expression_attribute_names("#request", "request")
+            .set_expression_attribute_values(taken.map(|taken| HashMap::from([(":taken".to_owned(), taken)])));
         match delete.send().await {
             Ok(_) => Ok(()),
+            Err(error)
+                if matches!(error.as_service_error(), Some(DeleteItemError::ConditionalCheckFailedException(_))) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(CallError::new("forget the next run", NEXT_ENTRY, &error)),
         }
     }

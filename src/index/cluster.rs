@@ -10,9 +10,10 @@ use tracing::info;
 use super::plan::{Look, looks};
 use super::returns::ReturnWatch;
 use super::run::{Mode, RunCounts};
+use crate::arn::AssociationArn;
 use crate::association::{Entry, IndexItem};
 use crate::aws::Aws;
-use crate::aws::entries::Stored;
+use crate::aws::entries::{Stored, TOMBSTONE_HOLDS};
 use crate::aws::error::CallError;
 use crate::aws::expression::Item;
 use crate::classify::ErrorClass;
@@ -23,9 +24,11 @@ use crate::returned::MadeBy;
 const LOOKS_PER_STEP: usize = 100;
 /// Pages of one list: EKS allows 5,000 associations in a cluster, 100 on a page. More would be a list without an end.
 const PAGES_MAX: usize = 1_000;
-/// Tries of one call that ends in a passing error, each with the SDK's own retries, before the cluster is left. Throttles
-/// do not count: there is nothing wrong with what is throttled.
+/// Tries of one call that ends in a passing error, each with the SDK's own retries, before it is given up.
 const TRIES: u32 = 4;
+/// There is nothing wrong with what is throttled, so that throttles do not count as tries. But where nothing gets through
+/// for this long, the rest of the run must not wait any longer.
+const THROTTLED_MAX: Duration = Duration::from_mins(5);
 /// First pause between them; doubled each time, up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
@@ -63,6 +66,7 @@ pub struct ClusterWalk<'a> {
     /// Where the index is read on; `None` after its last page.
     page: Option<(Option<String>, Option<Item>)>,
     counts: RunCounts,
+    troubles: Vec<String>,
 }
 
 impl<'a> ClusterWalk<'a> {
@@ -114,6 +118,7 @@ impl<'a> ClusterWalk<'a> {
             looks: VecDeque::new(),
             page,
             counts: RunCounts::default(),
+            troubles: Vec::new(),
         }))
     }
 
@@ -128,10 +133,16 @@ impl<'a> ClusterWalk<'a> {
         std::mem::take(&mut self.counts)
     }
 
+    /// What could not be looked at since this was asked last, one text for each association.
+    pub fn take_troubles(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.troubles)
+    }
+
     /// Looks at the next associations, and returns the last of them: everything up to it is done. `None` once the cluster is.
     ///
     /// # Errors
-    /// Where one of them could not be looked at.
+    /// Where time is up, or the index cannot be read. An association that cannot be looked at is a trouble, and the others go
+    /// on.
     pub async fn step(&mut self) -> Result<Option<String>, WalkError> {
         while self.looks.is_empty() {
             let Some((after, start)) = self.page.take() else { return Ok(None) };
@@ -150,48 +161,65 @@ impl<'a> ClusterWalk<'a> {
             self.page = page.next.map(|next| (after, Some(next)));
         }
         let looks: Vec<Look> = self.looks.drain(..self.looks.len().min(LOOKS_PER_STEP)).collect();
-        let mut problem = None;
-        let mut changes = Vec::with_capacity(looks.len());
+        let mut is_out_of_time = false;
+        let mut ends = Vec::with_capacity(looks.len());
         let mut found = stream::iter(&looks).map(|look| self.look(look)).buffer_unordered(self.width);
-        while let Some(found) = found.next().await {
-            match found {
-                Ok(change) => changes.push(change),
-                Err(error) => problem = problem.or(Some(error)),
-            }
+        while let Some(end) = found.next().await {
+            ends.push(end);
         }
         drop(found);
-        for change in changes {
-            change.count(&mut self.counts);
+        for end in ends {
+            match end {
+                Ok(change) => change.count(&mut self.counts),
+                Err(WalkError::OutOfTime) => is_out_of_time = true,
+                Err(WalkError::Call(error)) => self.troubles.push(error.to_string()),
+            }
         }
-        match problem {
-            None => Ok(looks.last().map(|look| look.association_id.clone())),
-            Some(error) => Err(error),
+        if is_out_of_time {
+            return Err(WalkError::OutOfTime);
         }
+        Ok(looks.last().map(|look| look.association_id.clone()))
     }
 
     async fn look(&self, look: &Look) -> Result<Change, WalkError> {
         let arn = self.cluster.association(&look.association_id).map_err(|invalid| {
             CallError::malformed_answer("list associations", &self.cluster.cluster_arn, invalid.to_string())
         })?;
-        let seen = tried(self.ends_at, || self.aws.eks.describe(&arn)).await?;
-        let now = self.aws.now();
-        let change = match (&look.known, seen) {
-            (Some(known), Some(seen)) if **known == IndexItem::of(&seen.association) => Change::None,
-            (_, Some(seen)) => {
-                // Before it is stored: what dies in between is looked at again.
-                self.returns.look_at(&seen.association, &MadeBy::default()).await?;
-                match self.aws.index.store(&seen.association, now).await? {
-                    Stored::Added => Change::Added,
-                    Stored::Changed => Change::Changed,
-                    Stored::Older => Change::None,
-                }
-            }
-            (Some(_), None) if self.aws.index.bury(&arn, now).await? => Change::Removed,
-            (_, None) => Change::None,
-        };
+        // All of it again where a part failed in passing: each part may be repeated.
+        let change = tried(self.ends_at, || self.look_once(&arn, look.known.as_deref())).await?;
         if change != Change::None {
             info!(association = %arn, ?change, "the index was behind");
         }
+        Ok(change)
+    }
+
+    async fn look_once(&self, arn: &AssociationArn, known: Option<&IndexItem>) -> Result<Change, CallError> {
+        let seen = self.aws.eks.describe(arn).await?.map(|seen| seen.association);
+        let now = self.aws.now();
+        let Some(seen) = seen else {
+            return match known {
+                // So young that EKS may not show it yet. The next look tells.
+                Some(known) if now.since(known.modified_at) < TOMBSTONE_HOLDS => Ok(Change::None),
+                Some(_) if self.aws.index.bury(arn, now).await? => Ok(Change::Removed),
+                _ => Ok(Change::None),
+            };
+        };
+        if known.is_some_and(|known| *known == IndexItem::of(&seen)) {
+            return Ok(Change::None);
+        }
+        let made_by = MadeBy::default();
+        // Before it is stored: what dies in between is looked at again.
+        let arrivals = self.returns.look_at(&seen, &made_by).await?;
+        let change = match self.aws.index.store(&seen, now).await? {
+            Stored::Added => Change::Added,
+            Stored::Changed => Change::Changed,
+            Stored::Older => Change::None,
+            Stored::Buried => {
+                let problem = "EKS shows it, and did not a moment ago: the next look tells".to_owned();
+                return Err(CallError::malformed_answer("describe association", arn.as_str(), problem));
+            }
+        };
+        self.returns.arrived(arrivals, &seen, &made_by).await?;
         Ok(change)
     }
 }
@@ -230,6 +258,7 @@ pub async fn tried<T, F>(ends_at: Instant, call: impl Fn() -> F) -> Result<T, Wa
 where
     F: Future<Output = Result<T, CallError>>,
 {
+    let began_at = Instant::now();
     let (mut tries, mut pauses) = (0, 0);
     loop {
         if Instant::now() >= ends_at {
@@ -239,7 +268,7 @@ where
             Ok(answer) => return Ok(answer),
             Err(error) => {
                 tries += u32::from(error.class != ErrorClass::Throttled);
-                if !error.class.is_passing() || tries == TRIES {
+                if !error.class.is_passing() || tries == TRIES || began_at.elapsed() > THROTTLED_MAX {
                     return Err(error.into());
                 }
                 let pause = PAUSE_MIN.saturating_mul(2_u32.saturating_pow(pauses)).min(PAUSE_MAX);

@@ -13,7 +13,8 @@ use super::returns::ReturnWatch;
 use super::run::Mode;
 use crate::arn::AssociationArn;
 use crate::aws::Aws;
-use crate::aws::entries::Stored;
+use crate::aws::entries::{Stored, TOMBSTONE_HOLDS};
+use crate::aws::error::CallError;
 use crate::returned::MadeBy;
 use crate::time::Timestamp;
 use crate::trail::{EventName, Reading, Subject, TrailEvent, read};
@@ -37,7 +38,18 @@ struct Asked {
     events: Vec<TrailEvent>,
 }
 
+impl From<CallError> for FollowError {
+    fn from(error: CallError) -> Self {
+        Self::Walk(error.into())
+    }
+}
+
 impl Asked {
+    /// Whether one of the events is so young that EKS may not show yet what it tells of.
+    fn is_recent(&self, now: Timestamp) -> bool {
+        self.events.iter().filter_map(|event| event.at).any(|at| now.since(at) < TOMBSTONE_HOLDS)
+    }
+
     fn is_deleted(&self) -> bool {
         self.events.iter().any(|event| event.event_name == EventName::DeletePodIdentityAssociation)
     }
@@ -57,6 +69,12 @@ impl Asked {
 enum FollowError {
     #[error("EKS still shows what was deleted")]
     StillShown,
+    #[error("EKS does not show the change yet")]
+    NotYetShown,
+    #[error("the association was seen to be gone a moment ago")]
+    Buried,
+    #[error("{0}")]
+    Trouble(String),
     #[error(transparent)]
     Walk(#[from] WalkError),
 }
@@ -111,19 +129,32 @@ impl<'a> Follower<'a> {
         let is_deleted = asked.is_deleted();
         let seen = tried(self.ends_at, || self.aws.eks.describe(arn)).await?;
         let now = self.aws.now();
-        let changed = match seen {
-            // An id is never used again, so that this is the view from before the delete.
-            Some(_) if is_deleted => return Err(FollowError::StillShown),
-            Some(seen) => {
-                let made_by = asked.made_by(seen.association.modified_at);
-                // Before it is stored: what dies in between comes again.
-                self.returns.look_at(&seen.association, &made_by).await.map_err(WalkError::from)?;
-                self.aws.index.store(&seen.association, now).await.map_err(WalkError::from)? != Stored::Older
+        let Some(seen) = seen.map(|seen| seen.association) else {
+            // Deleted since, unless it was made so lately that EKS does not show it yet.
+            if !is_deleted && asked.is_recent(now) {
+                return Err(FollowError::NotYetShown);
             }
-            // Deleted since, or not visible yet: then the next reconcile finds it.
-            None => self.aws.index.bury(arn, now).await.map_err(WalkError::from)?,
+            let changed = self.aws.index.bury(arn, now).await?;
+            info!(association = %arn, changed, "followed an event: the association is gone");
+            return Ok(());
         };
-        info!(association = %arn, changed, is_deleted, "followed an event");
+        // An id is never used again, so that this is the view from before the delete.
+        if is_deleted {
+            return Err(FollowError::StillShown);
+        }
+        if asked.events.iter().any(|event| event.made_version.is_some_and(|version| version > seen.modified_at)) {
+            return Err(FollowError::NotYetShown);
+        }
+        let made_by = asked.made_by(seen.modified_at);
+        self.aws.index.note_cluster(arn.region(), &arn.cluster_arn()).await?;
+        // Before it is stored: what dies in between comes again.
+        let arrivals = self.returns.look_at(&seen, &made_by).await?;
+        let stored = self.aws.index.store(&seen, now).await?;
+        if stored == Stored::Buried {
+            return Err(FollowError::Buried);
+        }
+        self.returns.arrived(arrivals, &seen, &made_by).await?;
+        info!(association = %arn, ?stored, "followed an event");
         Ok(())
     }
 
@@ -149,6 +180,9 @@ impl<'a> Follower<'a> {
                 .await?;
         let Some(mut walk) = walk else { return Ok(()) };
         while walk.step().await?.is_some() {}
+        if let Some(problem) = walk.take_troubles().into_iter().next() {
+            return Err(FollowError::Trouble(problem));
+        }
         info!(cluster = cluster.cluster_arn, "followed an event: the cluster's list was held against the index");
         Ok(())
     }

@@ -22,6 +22,9 @@ use crate::request::Rejection;
 use crate::settings::IndexSettings;
 use crate::time::Timestamp;
 
+/// A batch that takes longer comes again, well before the queue gives its messages to another invocation.
+const FOLLOW_MAX: Duration = Duration::from_mins(5);
+
 /// The index function: clients and settings, made once and used for every event.
 #[derive(Debug)]
 pub struct IndexHandler {
@@ -148,6 +151,7 @@ impl IndexHandler {
         if payload.get("Records").is_some() {
             let batch: SqsEvent = serde_json::from_value(payload)?;
             let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
+            let ends_at = ends_at.min(Instant::now() + FOLLOW_MAX);
             let followed = Follower::new(&self.aws, &returns, self.width, ends_at).follow(batch).await;
             self.metrics.returned(self.aws.now(), returns.noted());
             return Ok(IndexReply::Followed(followed));

@@ -20,10 +20,11 @@ use crate::aws::{Aws, DYNAMODB_OPERATION_TIMEOUT};
 use crate::cluster::Cluster;
 use crate::status::Status;
 
-/// Nothing is begun when less than this is left: the longest that one look takes, with storing what it shows, and saving the
-/// run.
+/// Nothing is begun when less than this is left: one look, the role's rotations and the row, recording a return, storing what
+/// was shown, and saving the run, each for as long as it may take. A look that follows a chain of rotations through a slow
+/// DynamoDB can take longer; what is lost then is a step, which the next slice does again.
 pub const RECONCILE_RESERVE: Duration =
-    DESCRIBE_OPERATION_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(2));
+    DESCRIBE_OPERATION_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(6));
 /// How often to ask whether a rotation is at work, to which EKS's calls belong then.
 const LOOK_FOR_ROTATIONS_EVERY: Duration = Duration::from_secs(30);
 /// Pages of the list of clusters. 100 clusters are on one, which is what EKS allows in a region by default.
@@ -111,6 +112,8 @@ impl<'a> Reconciler<'a> {
     /// # Errors
     /// Where the ledger or the index cannot be read or written. What EKS refuses is in the run's troubles instead.
     pub async fn reconcile(&mut self, wanted: &Wanted) -> Result<Reconciled, ReconcileError> {
+        // What was called before is not this run's.
+        self.aws.eks.take_calls();
         loop {
             let mut run = match self.aws.ledger.take_run(wanted, self.aws.now()).await? {
                 Turn::Ours(run) => run,
@@ -284,6 +287,10 @@ impl<'a> Reconciler<'a> {
             run.counts.added += changed.added;
             run.counts.changed += changed.changed;
             run.counts.removed += changed.removed;
+            for problem in walk.take_troubles() {
+                warn!(cluster = name, problem, "an association could not be looked at");
+                run.note_trouble(Some(name), problem);
+            }
             match step {
                 Ok(None) => {
                     run.counts.clusters += 1;

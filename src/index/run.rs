@@ -18,9 +18,11 @@ pub const RUN_ENTRY: &str = "run";
 /// Sort key of what is to run next.
 pub const NEXT_ENTRY: &str = "next";
 /// How long a slice may go without saving. A run is taken up every 15 minutes, so that a dead slice costs one of these.
-pub const RUN_LEASE: Duration = Duration::from_mins(5);
+pub const RUN_LEASE: Duration = Duration::from_mins(10);
 /// Clusters whose trouble is told by name. The rest is counted.
 const TROUBLES_MAX: usize = 100;
+/// EKS's error messages are short; a proxy's may be a page, and all troubles together have to fit into an item.
+const PROBLEM_LEN_MAX: usize = 500;
 /// EKS allows 100 characters in a cluster name.
 const CLUSTER_NAME_LEN_MAX: usize = 100;
 /// As in a rotation's `clusterNames`.
@@ -198,6 +200,7 @@ impl Run {
         self.cursor.has_gaps = true;
         self.trouble_count += 1;
         if self.troubles.len() < TROUBLES_MAX {
+            let problem = problem.chars().take(PROBLEM_LEN_MAX).collect();
             let region = self.region().unwrap_or_default().to_owned();
             self.troubles.push(Trouble { region, cluster_name: cluster_name.map(str::to_owned), problem });
         }

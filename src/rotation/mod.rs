@@ -151,9 +151,11 @@ impl<'a> Slice<'a> {
         self.prepare().await?;
         for _ in 0..SWEEPS_MAX {
             self.execute().await?;
+            // Before the sweep: whatever the index learns after this keeps the rotation open.
+            let before = self.aws.ledger.read(self.key()).await?.ok_or(SliceError::LeaseLost)?;
             let sweep = self.scan().await?;
             if sweep.created == 0 {
-                return self.conclude(&sweep).await;
+                return self.conclude(&before, &sweep).await;
             }
             info!(created = sweep.created, "the index shows new associations on the old role");
             let counts = &mut self.progress().counts;
@@ -213,16 +215,15 @@ impl<'a> Slice<'a> {
         }
     }
 
-    /// The rotation's end, as its rows tell it, read once more.
-    async fn conclude(&self, sweep: &Scan) -> Result<RotationRecord, SliceError> {
+    /// The rotation's end, as its rows tell it, read once more. `before` is its item from before the sweep.
+    async fn conclude(&self, before: &RotationRecord, sweep: &Scan) -> Result<RotationRecord, SliceError> {
         let mut tally = self.tally().await?;
         if tally.counts.pending > 0 {
             return Err(SliceError::StillPending { pending: tally.counts.pending });
         }
         tally.counts.out_of_scope = sweep.out_of_scope;
         // The index function counts, too, while the rotation is open.
-        let returned_count = self.aws.ledger.read(self.key()).await?.map_or(0, |record| record.returned_count);
-        tally.counts.returned = sweep.returned.max(returned_count);
+        tally.counts.returned = sweep.returned.max(before.returned_count);
         let stopped = match &self.progress().stop {
             Stop::Recorded(reason) => Some(reason.clone()),
             Stop::No | Stop::Deciding | Stop::Unrecorded => None,
@@ -240,7 +241,8 @@ impl<'a> Slice<'a> {
             old_role_in_use_until: closing.old_role_in_use_until,
             index_as_of,
             lease_until: None,
-            returned_count,
+            returned_count: before.returned_count,
+            arrivals: before.arrivals,
             stopped,
             ..self.record.clone()
         })

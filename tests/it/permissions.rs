@@ -8,20 +8,21 @@ use rerole_sim::{CallRecord, Options, Service};
 use serde_json::{Value, json};
 
 use crate::stack::properties;
-use crate::world::{ACCESS_KEY, INDEX, LEDGER, OLD, TIMEOUT, World, event, plain};
+use crate::world::{ACCESS_KEY, INDEX, INDEX_ACCESS_KEY, LEDGER, OLD, TIMEOUT, World, event, plain};
 
 /// An IAM action, and the kind of resource that it is for: the template's name of a table, with its index where it is
 /// about one, or `podidentityassociation`.
 type Permission = (String, String);
 
-/// Panics where one of these calls needs what the template grants neither function.
+/// Panics where one of these calls needs what the template does not grant the function that made it.
 pub fn check(calls: &[CallRecord]) {
-    let granted = &granted(ROTATE) | &granted(INDEX_POLICY);
-    let is_ours = |record: &&CallRecord| record.call.access_key == ACCESS_KEY;
-    for record in calls.iter().filter(is_ours) {
-        for permission in needed(record) {
-            let (action, resource) = &permission;
-            assert!(granted.contains(&permission), "template.yaml does not grant {action} on {resource}");
+    for (access_key, policy) in [(ACCESS_KEY, ROTATE), (INDEX_ACCESS_KEY, INDEX_POLICY)] {
+        let granted = granted(policy);
+        for record in calls.iter().filter(|record| record.call.access_key == access_key) {
+            for permission in needed(record) {
+                let ((action, resource), (role, _)) = (&permission, policy);
+                assert!(granted.contains(&permission), "template.yaml does not grant {role} {action} on {resource}");
+            }
         }
     }
 }

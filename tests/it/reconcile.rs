@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::world::{INDEX, LEDGER, NEW, OLD, THIRD, TIMEOUT, World, in_virtual_time, index_handler, plain};
 
-/// Five minutes, and then some: by then a slice that died has lost its lease.
-const LEASE_IS_OVER: Duration = Duration::from_mins(6);
+/// Ten minutes, and then some: by then a slice that died has lost its lease.
+const LEASE_IS_OVER: Duration = Duration::from_mins(11);
 
 /// A world whose index knows nothing of its fleet.
 fn unknown(count: usize) -> World {
@@ -147,23 +147,40 @@ fn a_half_read_list_removes_nothing() {
     }
 }
 
-/// Shows that a list which is throttled for as long as the slice lasts is waited for, and taken up again.
+/// Shows that a cluster whose list is throttled for minutes does not hold up the others for ever, and is taken up again.
 #[tokio::test(start_paused = true)]
-async fn a_throttled_list_is_waited_for() {
+async fn a_cluster_that_is_always_throttled_is_left() {
     for fault in [Fault::Throttle, Fault::BareThrottle] {
         let world = unknown(250);
-        world.aws.on_call(
-            move |call| {
-                if call.operation == "ListPodIdentityAssociations" { fault.clone() } else { Fault::None }
-            },
-        );
+        world.aws.on_call(move |call| {
+            let is_hit = call.operation == "ListPodIdentityAssociations" && call.subject == "prod-1";
+            if is_hit { fault.clone() } else { Fault::None }
+        });
         let report = world.reconcile("deep").await;
-        assert_eq!((&report["status"], &report["troubleCount"]), (&json!("Continues"), &json!(0)), "{report:#}");
+        assert_eq!((&report["status"], &report["troubleCount"]), (&json!("Finished"), &json!(1)), "{report:#}");
+        assert_eq!(report["counts"]["added"], 125);
         world.aws.clear_hook();
-        let report = world.reconcile("resume").await;
-        assert_eq!((&report["status"], &report["counts"]["added"]), (&json!("Finished"), &json!(250)), "{report:#}");
+        assert_eq!(world.reconcile("deep").await["counts"]["added"], 125);
         world.check_index();
     }
+}
+
+/// Shows that an association which cannot be looked at is reported, and hides none behind it.
+#[tokio::test(start_paused = true)]
+async fn an_association_that_cannot_be_described_is_reported() {
+    let world = unknown(60);
+    let mut describes = 0;
+    world.aws.on_call(move |call| {
+        describes += u32::from(call.operation == "DescribePodIdentityAssociation");
+        let is_hit = call.operation == "DescribePodIdentityAssociation" && describes == 3;
+        let (code, message) = ("AccessDeniedException".to_owned(), "x".repeat(9_000));
+        if is_hit { Fault::Error { status: 403, code, message } } else { Fault::None }
+    });
+    let report = world.reconcile("deep").await;
+    assert_eq!((&report["counts"]["added"], &report["troubleCount"]), (&json!(59), &json!(1)), "{report:#}");
+    assert!(report["troubles"][0]["problem"].as_str().unwrap().len() <= 500);
+    assert_eq!(world.ledger_item("index", "region#eu-west-1"), None);
+    assert!(world.ledger_item("index", "region#us-east-1").is_some());
 }
 
 /// Shows that a cluster that is gone is removed whole, and comes back when it is made anew.
@@ -262,6 +279,29 @@ async fn there_is_one_run_at_a_time() {
     assert_eq!(serde_json::to_value(second).unwrap()["status"], "AlreadyRunning");
     let next = world.reconcile("resume").await;
     assert_eq!((&next["status"], &next["mode"]), (&json!("Finished"), &json!("deep")));
+    assert_eq!(world.reconcile("resume").await["status"], "Nothing");
+}
+
+/// Shows that a waiting run of everything is not given up for one of a part.
+#[tokio::test(start_paused = true)]
+async fn a_run_of_everything_keeps_its_place() {
+    let world = unknown(200);
+    let others = [index_handler(&world.aws), index_handler(&world.aws)];
+    let invocation = world.invocation(TIMEOUT);
+    let ask = |at: usize, reconcile: Value| {
+        let (others, invocation) = (&others, &invocation);
+        async move {
+            tokio::time::sleep(Duration::from_millis(300 * (at as u64 + 1))).await;
+            others[at].handle(json!({ "reconcile": reconcile }), invocation).await.unwrap()
+        }
+    };
+    tokio::join!(
+        world.reconcile("shallow"),
+        ask(0, json!({ "mode": "deep" })),
+        ask(1, json!({ "mode": "deep", "clusterNames": ["prod-1"] })),
+    );
+    let next = world.reconcile("resume").await;
+    assert_eq!((&next["mode"], next.get("clusterNames")), (&json!("deep"), None), "{next:#}");
     assert_eq!(world.reconcile("resume").await["status"], "Nothing");
 }
 

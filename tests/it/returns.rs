@@ -7,6 +7,7 @@ use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
 use crate::follow::{client, create, told, update};
+use crate::stack::properties;
 use crate::world::{INDEX, LEDGER, NEW, OLD, THIRD, World, event, plain};
 
 fn returned_rows(world: &World, key: &str) -> Vec<Value> {
@@ -103,6 +104,116 @@ async fn a_new_association_on_the_old_role_is_recorded() {
     assert_eq!(world.rotation("r-1")["counts"]["returned"], 2);
 }
 
+/// Shows that an association which the index did not know when the role was rotated is found to use the old role, although
+/// nobody has changed it since.
+#[tokio::test(start_paused = true)]
+async fn an_association_that_was_missed_is_recorded() {
+    let world = told(1);
+    let client = client(&world, "us-east-1");
+    create(&client, "prod-1", "known", OLD).await;
+    world.follow(&world.aws.take_trail()).await;
+    create(&client, "prod-1", "late-event", OLD).await;
+    let late = world.aws.take_trail();
+    let summary = world.finish(&plain()).await;
+    assert!(summary["oldRoleInUseUntil"].is_string(), "nobody knew");
+    world.follow(&late).await;
+    assert_eq!(returned_rows(&world, "r-1").len(), 1);
+    assert!(world.rotation("r-1").get("oldRoleInUseUntil").is_none());
+}
+
+/// Shows that a rotation which found nobody replaced nothing: the first look at a fleet is no alarm.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_that_found_nobody_has_no_returns() {
+    let world = World::calm(10);
+    world.forget_index();
+    assert_eq!(world.finish(&plain()).await["status"], "NoAssociations");
+    world.reconcile("deep").await;
+    assert_eq!(returned_rows(&world, "r-1"), Vec::<Value>::new());
+    assert_eq!(returned_metric(&world), 0);
+}
+
+/// Shows that an association which the index learns of between the last sweep and the close is moved, too.
+#[tokio::test(start_paused = true)]
+async fn an_association_that_arrives_after_the_sweep_is_moved() {
+    let world = told(1);
+    let client = client(&world, "us-east-1");
+    create(&client, "prod-1", "known", OLD).await;
+    world.follow(&world.aws.take_trail()).await;
+    create(&client, "prod-1", "arriving", OLD).await;
+    let arriving = world.aws.take_trail();
+    // The close is on its way when the event is followed.
+    world.aws.on_call(|call| {
+        let closes = call.operation == "TransactWriteItems" && call.body.to_string().contains("finishedAt");
+        if closes { Fault::Delay(Duration::from_secs(1)) } else { Fault::None }
+    });
+    let request = plain();
+    let (first, _) = tokio::join!(world.deliver(&request), async {
+        while world.count("r-1", "Updated") == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        world.follow(&arriving).await
+    });
+    first.unwrap_err();
+    world.aws.clear_hook();
+    let summary = world.finish(&request).await;
+    assert_eq!(summary["counts"]["updated"], 2, "{summary:#}");
+    assert_eq!(returned_rows(&world, "r-1"), Vec::<Value>::new());
+}
+
+/// Shows that rotations of one role in parts are told apart: each knows its own.
+#[tokio::test(start_paused = true)]
+async fn a_role_that_was_rotated_in_parts_is_watched_in_each() {
+    let world = World::calm(20);
+    world.reconcile("deep").await;
+    for (id, cluster) in [("first", "prod-1"), ("second", "prod-2")] {
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        world.finish(&event(&json!({ "rotationId": id, "clusterNames": [cluster] }))).await;
+    }
+    // Rolled back in one cluster only.
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let back = json!({ "rotationId": "back", "oldRoleArn": NEW, "newRoleArn": OLD, "clusterNames": ["prod-2"] });
+    world.finish(&event(&back)).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    let arn = world.rows("first")[0]["associationArn"].as_str().unwrap().to_owned();
+    world.set_role(&arn, OLD);
+    world.aws.eks(|eks| eks.associate("us-east-1", "prod-2", "tools", "new", OLD));
+    world.reconcile("deep").await;
+    assert_eq!(returned_rows(&world, "first").len(), 1);
+    assert_eq!(returned_rows(&world, "second"), Vec::<Value>::new(), "the old role is the new one there");
+}
+
+/// Shows that two roles which were replaced, in the two fields of one association, are two returns.
+#[tokio::test(start_paused = true)]
+async fn two_replaced_roles_are_two_returns() {
+    let world = World::calm(4);
+    world.finish(&plain()).await;
+    let arn = world.associate("other", THIRD);
+    world.finish(&rotate("r-2", THIRD, "arn:aws:iam::111122223333:role/platform/fourth")).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    world.aws.eks(|eks| eks.set_target_role(&arn, Some(OLD)));
+    world.set_role(&arn, THIRD);
+    world.reconcile("deep").await;
+    assert_eq!((returned_rows(&world, "r-1").len(), returned_rows(&world, "r-2").len()), (1, 1));
+}
+
+/// Shows that the alarm watches the metric that is written.
+#[tokio::test(start_paused = true)]
+async fn the_alarm_watches_what_is_written() {
+    let world = World::calm(4);
+    world.finish(&plain()).await;
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    world.aws.eks(|eks| eks.associate("us-east-1", "prod-2", "tools", "new", OLD));
+    world.reconcile("deep").await;
+    let line = world.metrics().into_iter().find(|line| line.get("AssociationsReturned").is_some()).unwrap();
+    let directive = &line["_aws"]["CloudWatchMetrics"][0];
+    let alarm = properties("ReturnedAlarm");
+    assert_eq!(
+        (&alarm["MetricName"], &alarm["Namespace"], &alarm["Dimensions"][0]["Name"]),
+        (&directive["Metrics"][0]["Name"], &directive["Namespace"], &directive["Dimensions"][0][0])
+    );
+}
+
 /// Shows that a role which a later rotation made the new one, at once or round a chain, is not one that was replaced; and
 /// that a rehearsal replaces nothing.
 #[tokio::test(start_paused = true)]
@@ -193,7 +304,7 @@ async fn a_crash_between_record_and_index_is_healed() {
             _ = world.reconcile("deep") => {}
         }
         world.aws.clear_hook();
-        tokio::time::sleep(Duration::from_mins(6)).await;
+        tokio::time::sleep(Duration::from_mins(11)).await;
         world.reconcile("deep").await;
         assert_eq!(returned_rows(&world, "r-1").len(), 1, "call {at}");
         assert_eq!(world.rotation("r-1")["counts"]["returned"], 1, "call {at}");

@@ -22,8 +22,9 @@ pub const LEDGER: &str = "rotation-ledger";
 pub const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 pub const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
 pub const THIRD: &str = "arn:aws:iam::111122223333:role/platform/by-hand";
-/// Signs the functions' calls.
-pub const ACCESS_KEY: &str = "function";
+/// Sign the calls of the two functions.
+pub const ACCESS_KEY: &str = "rotate-function";
+pub const INDEX_ACCESS_KEY: &str = "index-function";
 /// Lambda's longest timeout.
 pub const TIMEOUT: Duration = Duration::from_mins(15);
 
@@ -266,7 +267,10 @@ fn handler_with(aws: &SimulatedAws, variables: &[(&str, &str)], metrics: Lines) 
 }
 
 fn index_with(aws: &SimulatedAws, variables: &[(&str, &str)], metrics: Lines) -> IndexHandler {
-    let settings = IndexSettings::from_lookup(lookup(variables)).unwrap();
+    let settings = IndexSettings::from_lookup(|name| {
+        if name == "AWS_ACCESS_KEY_ID" { Some(INDEX_ACCESS_KEY.to_owned()) } else { lookup(variables)(name) }
+    });
+    let settings = settings.unwrap();
     let metrics = Metrics::new(settings.common.function_name.clone(), move |line| metrics.lock().unwrap().push(line));
     IndexHandler::new(&settings, aws.http_client(), aws.time_source(), metrics)
 }
