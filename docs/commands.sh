@@ -1,7 +1,7 @@
-# Looking after a deployed stack with the AWS CLI, version 1 or 2, in bash or zsh. README.md shows these sections as
+# Looking after a deployed stack with the AWS CLI, version 1 or 2, in bash. README.md shows these sections as
 # they are, and .ci/e2e runs each one against a deployed stack. Their example is the rotation of app-2025 to app-2026.
 
-# [stack] Looks up the stack's tables, and anything else by the name of its output.
+# [stack] Looks up the tables of the stack, and anything else by the name of its output.
 output() {
     aws cloudformation describe-stacks --stack-name rerole --output text \
         --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue"
@@ -26,7 +26,7 @@ detail='{
 }'
 aws events put-events --entries "Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
 
-# [rotation] How the rotation stands; `dry-run/app-2026` is the rehearsal.
+# [rotation] How the rotation stands. The rehearsal is dry-run/app-2026.
 aws dynamodb get-item --table-name "$ledger" --output table \
     --key '{"rotationId": {"S": "app-2026"}, "entry": {"S": "rotation"}}' \
     --query 'Item.{status: status.S, reason: reason.S, startedAt: startedAt.S, finishedAt: finishedAt.S,
@@ -78,6 +78,29 @@ aws sqs receive-message --queue-url "$(output OnFailureQueueUrl)" --output text 
 # [stalled] Which rotations are open without anybody at work on them. Asking for such a rotation again carries it on.
 aws lambda invoke --function-name "$(output RotateFunctionArn)" \
     --payload fileb://<(printf '{"watch": "stalledRotations"}') /dev/stdout
+
+# [build-index] Builds the index anew, from each association.
+aws lambda invoke --function-name "$(output IndexFunctionArn)" --invocation-type Event \
+    --payload fileb://<(printf '{"reconcile": {"mode": "deep"}}') /dev/stdout
+
+# [index-run] How the last run of the reconciler stands.
+aws dynamodb get-item --table-name "$ledger" --output table \
+    --key '{"rotationId": {"S": "index"}, "entry": {"S": "run"}}' \
+    --query 'Item.{mode: request.M.mode.S, beganAt: beganAt.S, finishedAt: finishedAt.S,
+        clusters: counts.M.clusters.N, seen: counts.M.seen.N, added: counts.M.added.N,
+        changed: counts.M.changed.N, removed: counts.M.removed.N, troubleCount: troubleCount.N}'
+
+# [index-age] Since when the index of each region is complete.
+aws dynamodb query --table-name "$ledger" --output table \
+    --key-condition-expression 'rotationId = :index AND begins_with(entry, :region)' \
+    --expression-attribute-values '{":index": {"S": "index"}, ":region": {"S": "region#"}}' \
+    --query 'Items[].[entry.S, describedAt.S, listedAt.S]'
+
+# [returned] Which associations have come back to the role that a rotation replaced, and who brought them back.
+aws dynamodb query --table-name "$ledger" --output table \
+    --key-condition-expression 'rotationId = :id AND begins_with(entry, :row)' \
+    --expression-attribute-values '{":id": {"S": "app-2026"}, ":row": {"S": "returned#"}}' \
+    --query 'Items[].[modifiedAt.S, returnedArn.S, callerArn.S, userAgent.S]'
 
 # [remove-table] Removes a table that a deleted stack has left.
 aws dynamodb update-table --table-name NAME --no-deletion-protection-enabled

@@ -13,7 +13,7 @@ use super::run::{Mode, RunCounts};
 use crate::arn::AssociationArn;
 use crate::association::{Entry, IndexItem};
 use crate::aws::Aws;
-use crate::aws::entries::{Stored, TOMBSTONE_HOLDS};
+use crate::aws::entries::{SHOWN_WITHIN, Stored};
 use crate::aws::error::CallError;
 use crate::aws::expression::Item;
 use crate::classify::ErrorClass;
@@ -199,7 +199,7 @@ impl<'a> ClusterWalk<'a> {
         let Some(seen) = seen else {
             return match known {
                 // So young that EKS may not show it yet. The next look tells.
-                Some(known) if now.since(known.modified_at) < TOMBSTONE_HOLDS => Ok(Change::None),
+                Some(known) if now.since(known.modified_at) < SHOWN_WITHIN => Ok(Change::None),
                 Some(_) if self.aws.index.bury(arn, now).await? => Ok(Change::Removed),
                 _ => Ok(Change::None),
             };

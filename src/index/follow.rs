@@ -13,7 +13,7 @@ use super::returns::ReturnWatch;
 use super::run::Mode;
 use crate::arn::AssociationArn;
 use crate::aws::Aws;
-use crate::aws::entries::{Stored, TOMBSTONE_HOLDS};
+use crate::aws::entries::{SHOWN_WITHIN, Stored};
 use crate::aws::error::CallError;
 use crate::returned::MadeBy;
 use crate::time::Timestamp;
@@ -47,7 +47,7 @@ impl From<CallError> for FollowError {
 impl Asked {
     /// Whether one of the events is so young that EKS may not show yet what it tells of.
     fn is_recent(&self, now: Timestamp) -> bool {
-        self.events.iter().filter_map(|event| event.at).any(|at| now.since(at) < TOMBSTONE_HOLDS)
+        self.events.iter().filter_map(|event| event.at).any(|at| now.since(at) < SHOWN_WITHIN)
     }
 
     fn is_deleted(&self) -> bool {

@@ -2,80 +2,135 @@
 
 import json
 
-from expect import contains, equal, holds
-from stack import ACCOUNT, Stack, deploy
+from expect import contains, equal, holds, note
+from stack import ACCOUNT, OTHER_REGION, REGION, Stack, deploy
 from world import DETAIL_TYPE, SOURCE
 
-OUTPUTS = {
-    "RotateFunctionArn",
-    "AssociationIndexTableName",
-    "RotationLedgerTableName",
-    "OnFailureQueueUrl",
-    "UndeliveredQueueUrl",
+QUEUES = ("OnFailureQueue", "UndeliveredQueue", "IndexQueue", "IndexDeadLetterQueue")
+# A message here means that something has failed.
+ALARMING = ("OnFailureQueue", "UndeliveredQueue", "IndexDeadLetterQueue")
+OUTPUTS = {f"{queue}Url" for queue in QUEUES} | {"RotateFunctionArn", "IndexFunctionArn"}
+OUTPUTS |= {"AssociationIndexTableName", "RotationLedgerTableName"}
+COMMON_SETTINGS = {"ASSOCIATION_INDEX_TABLE", "ROTATION_LEDGER_TABLE", "MAX_CONCURRENCY", "RUST_LOG"}
+ROTATE_SETTINGS = COMMON_SETTINGS | {"ROLE_PATH"}
+INDEX_SETTINGS = COMMON_SETTINGS | {"INDEX_REGIONS", "INDEX_STALE_AFTER_HOURS"}
+# When, which function, and with what.
+SCHEDULES = {
+    ("rate(5 minutes)", "rotate", '{"watch": "stalledRotations"}'),
+    ("rate(1 hour)", "index", '{"reconcile": {"mode": "shallow"}}'),
+    ("rate(1 day)", "index", '{"reconcile": {"mode": "deep"}}'),
+    ("rate(15 minutes)", "index", '{"reconcile": {"mode": "resume"}}'),
 }
-SETTINGS = {"ASSOCIATION_INDEX_TABLE", "ROTATION_LEDGER_TABLE", "ROLE_PATH", "MAX_CONCURRENCY", "RUST_LOG"}
-HOURS = 3600
+HOURS, DAYS = 3600, 24 * 3600
 
 
 def stack(world):
     """The stack is complete, and its parts point at each other."""
-    deployed = world.stack
+    deployed, endpoint = world.stack, world.cloud.url
     equal("the stack's outputs", set(deployed.outputs), OUTPUTS)
-    variables = deployed.function["Environment"]["Variables"]
-    equal("the function's settings", set(variables), SETTINGS | {"AWS_ENDPOINT_URL"})
-    equal("its endpoint is the parameter", variables["AWS_ENDPOINT_URL"], world.cloud.url)
+    equal("the rotate function's settings", set(deployed.rotate.variables), ROTATE_SETTINGS | {"AWS_ENDPOINT_URL"})
+    equal("the index function's settings", set(deployed.index.variables), INDEX_SETTINGS | {"AWS_ENDPOINT_URL"})
+    endpoints = {function.variables["AWS_ENDPOINT_URL"] for function in deployed.functions.values()}
+    equal("the endpoint of both is the parameter", endpoints, {endpoint})
+    equal("the regions that are indexed", deployed.index.variables["INDEX_REGIONS"], f"{OTHER_REGION},{REGION}")
+    check_tables(world)
     check_rule(world)
+    check_schedules(world)
+    check_queue(world)
     check_retries(world)
     check_alarms(world)
 
 
+def check_tables(world):
+    """Roles can be looked up in both of their fields."""
+    table = {"TableName": world.stack.outputs["AssociationIndexTableName"]}
+    indexes = world.cloud.client("dynamodb").describe_table(**table)["Table"]["GlobalSecondaryIndexes"]
+    keys = {index["IndexName"]: [key["AttributeName"] for key in index["KeySchema"]] for index in indexes}
+    expected = {"ByRole": ["roleArn", "associationArn"], "ByTargetRole": ["targetRoleArn", "associationArn"]}
+    equal("the index's secondary indexes", keys, expected)
+    note("not shown: that tombstones expire, which MiniStack leaves out of a template's table")
+
+
 def check_rule(world):
     """Who may start a rotation, and where an event goes that cannot be delivered."""
-    (rule,) = (rule for rule in world.stack.rules() if rule.get("EventPattern"))
+    rule = world.stack.rule_of(SOURCE)
     pattern = {"account": [ACCOUNT], "source": [SOURCE], "detail-type": [DETAIL_TYPE]}
     equal("the rule's pattern", json.loads(rule["EventPattern"]), pattern)
     (target,) = rule["Targets"]
-    equal("the rule's target is the function", target["Arn"], world.stack.function_arn)
-    queue = queue_attributes(world, "UndeliveredQueueUrl")
+    equal("the rule's target is the rotate function", target["Arn"], world.stack.rotate.arn)
+    check_undelivered(world, rule)
+    policy = world.cloud.client("lambda").get_policy(FunctionName=world.stack.rotate.name)["Policy"]
+    contains("the rule may invoke the function", policy, rule["Arn"])
+
+
+def check_undelivered(world, rule):
+    (target,) = rule["Targets"]
+    queue = world.stack.queue("UndeliveredQueue")
     equal("undeliverable events go to their queue", target["DeadLetterConfig"]["Arn"], queue["QueueArn"])
     contains("that queue takes messages from the rule", queue["Policy"], "events.amazonaws.com", rule["Arn"])
-    policy = world.cloud.client("lambda").get_policy(FunctionName=world.stack.function_name)["Policy"]
-    contains("the rule may invoke the function", policy, rule["Arn"])
+
+
+def check_schedules(world):
+    """What runs by itself, and how often."""
+    functions = {function.arn: name for name, function in world.stack.functions.items()}
+    rules = [rule for rule in world.stack.rules() if rule.get("ScheduleExpression")]
+    targets = [(rule["ScheduleExpression"], target) for rule in rules for target in rule["Targets"]]
+    found = {(when, functions.get(target["Arn"]), target["Input"]) for when, target in targets}
+    equal("the schedules", found, SCHEDULES)
+
+
+def check_queue(world):
+    """How changes in EKS reach the index function; which of them do is shown in following.py."""
+    rule, queue = world.stack.rule_of("aws.eks"), world.stack.queue("IndexQueue")
+    (target,) = rule["Targets"]
+    equal("the target of the rule for changes is the index's queue", target["Arn"], queue["QueueArn"])
+    contains("which takes messages from the rule", queue["Policy"], "events.amazonaws.com", rule["Arn"])
+    check_undelivered(world, rule)
+    lambda_client = world.cloud.client("lambda")
+    (mapping,) = lambda_client.list_event_source_mappings(FunctionName=world.stack.index.name)["EventSourceMappings"]
+    equal("the index function takes them from there", mapping["EventSourceArn"], queue["QueueArn"])
+    equal("message by message", mapping["FunctionResponseTypes"], ["ReportBatchItemFailures"])
+    equal("in two invocations at most", mapping["ScalingConfig"], {"MaximumConcurrency": 2})
+    timeout = world.stack.index.configuration["Timeout"]
+    equal("a message stays hidden for as long as an invocation takes", queue["VisibilityTimeout"], str(timeout))
+    given_up = world.stack.queue("IndexDeadLetterQueue")
+    redrive = {"deadLetterTargetArn": given_up["QueueArn"], "maxReceiveCount": 5}
+    equal("after five tries it is given up", json.loads(queue["RedrivePolicy"]), redrive)
+    equal("and kept for as long as SQS keeps any", given_up["MessageRetentionPeriod"], str(14 * DAYS))
 
 
 def check_retries(world):
     """Two retries, and the queue after that."""
-    config = world.cloud.client("lambda").get_function_event_invoke_config(
-        FunctionName=world.stack.function_name, Qualifier="$LATEST"
-    )
-    queue = queue_attributes(world, "OnFailureQueueUrl")
-    equal("retries of a failed invocation", config["MaximumRetryAttempts"], 2)
-    equal("for this many seconds", config["MaximumEventAgeInSeconds"], 6 * HOURS)
-    destination = config["DestinationConfig"]["OnFailure"]["Destination"]
-    equal("then the event goes to the on-failure queue", destination, queue["QueueArn"])
+    queue = world.stack.queue("OnFailureQueue")
+    for name, function in world.stack.functions.items():
+        config = world.cloud.client("lambda").get_function_event_invoke_config(
+            FunctionName=function.name, Qualifier="$LATEST"
+        )
+        equal(f"retries of a failed invocation of {name}", config["MaximumRetryAttempts"], 2)
+        equal("for this many seconds", config["MaximumEventAgeInSeconds"], 6 * HOURS)
+        destination = config["DestinationConfig"]["OnFailure"]["Destination"]
+        equal("then the event goes to the on-failure queue", destination, queue["QueueArn"])
 
 
 def check_alarms(world):
     """Each alarm watches something that this stack has."""
-    names = [queue_attributes(world, url)["QueueArn"].rpartition(":")[2] for url in OUTPUTS if url.endswith("QueueUrl")]
-    function = (("FunctionName", world.stack.function_name),)
+    names = [world.stack.queue(queue)["QueueArn"].rpartition(":")[2] for queue in ALARMING]
+    rotate, index = ((("FunctionName", function.name),) for function in world.stack.functions.values())
     visible = "ApproximateNumberOfMessagesVisible"
     expected = {("AWS/SQS", visible, (("QueueName", name),)) for name in names}
-    expected |= {("AWS/Lambda", "Duration", function), ("rerole", "StalledRotations", function)}
+    expected |= {("AWS/Lambda", "Duration", rotate), ("rerole", "StalledRotations", rotate)}
+    expected |= {("rerole", "StaleIndexRegions", index), ("rerole", "AssociationsReturned", index)}
     equal("alarms", set(world.stack.alarms()), expected)
 
 
-def queue_attributes(world, output):
-    queue = {"QueueUrl": world.stack.outputs[output], "AttributeNames": ["All"]}
-    return world.cloud.client("sqs").get_queue_attributes(**queue)["Attributes"]
-
-
 def without_endpoint(world, template, parameters):
-    """As on AWS, without an endpoint: the function has none, its tables are protected, and outlive the stack."""
+    """As on AWS, without an endpoint: the functions have none, the tables are protected, and outlive the stack."""
     cloud, name = world.cloud, "rerole-plain"
     # Another source, since events of the first stack are none of its business.
     plain = deploy(cloud, template, name, **parameters, RotationEventSource="nobody.at.all")
-    equal("the function's settings", set(plain.function["Environment"]["Variables"]), SETTINGS)
+    equal("the rotate function's settings", set(plain.rotate.variables), ROTATE_SETTINGS)
+    equal("the index function's settings", set(plain.index.variables), INDEX_SETTINGS)
+    equal("which leave the regions to it", plain.index.variables["INDEX_REGIONS"], "")
     tables = [plain.outputs[output] for output in plain.outputs if output.endswith("TableName")]
     dynamodb = cloud.client("dynamodb")
     for table in tables:
@@ -89,7 +144,6 @@ def without_endpoint(world, template, parameters):
         world.commands.run("remove-table", NAME=table)
     left = set(dynamodb.list_tables()["TableNames"]) & set(tables)
     equal("[remove-table] removes them", left, set())
-    functions = cloud.client("lambda").list_functions()["Functions"]
-    names = [function["FunctionName"] for function in functions]
-    holds("the function is not", plain.function_name not in names, names)
+    functions = {function["FunctionName"] for function in cloud.client("lambda").list_functions()["Functions"]}
+    holds("the functions are not", not functions & {plain.rotate.name, plain.index.name}, functions)
     equal("the first stack is untouched", Stack(cloud, world.stack.name).outputs, world.stack.outputs)

@@ -19,12 +19,12 @@ def given_up(world):
     event = {**sample("role-rotation-requested"), "detail": rotation(ID, ROLE_2026, ROLE_2027)}
     lambda_client = world.cloud.client("lambda")
     lambda_client.invoke(
-        FunctionName=world.stack.function_name, InvocationType="Event", Payload=json.dumps(event).encode()
+        FunctionName=world.stack.rotate.name, InvocationType="Event", Payload=json.dumps(event).encode()
     )
     message = eventually("a message is in the on-failure queue", lambda: received(world))
     context, error = message["requestContext"], message["responsePayload"]
     equal("it was given up because", context["condition"], "RetriesExhausted")
-    equal("it belongs to the function", context["functionArn"], world.stack.function_arn)
+    equal("it belongs to the function", context["functionArn"], world.stack.rotate.arn)
     equal("the message holds the event", message["requestPayload"], event)
     equal("and the error's type", error["errorType"], "Busy")
     contains("the error says which role, and who has it", error["errorMessage"], ROLE_2026, HOLDER)
@@ -52,7 +52,7 @@ def received(world):
 
 def denied(world):
     """Where the function's role may not update, EKS refuses, and the rotation says so association by association."""
-    iam, role = world.cloud.client("iam"), {"RoleName": world.stack.role_name, "PolicyName": "denied-by-e2e"}
+    iam, role = world.cloud.client("iam"), {"RoleName": world.stack.rotate.role_name, "PolicyName": "denied-by-e2e"}
     statement = {"Effect": "Deny", "Action": "eks:UpdatePodIdentityAssociation", "Resource": "*"}
     iam.put_role_policy(**role, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statement}))
     world.put_events(entry(rotation("denied", DENIED_ROLE, DENIED_NEXT)))
@@ -64,6 +64,6 @@ def denied(world):
     (row,) = world.ledger.rows("denied").values()
     equal("the row's outcome", row["outcome"], "Failed")
     equal("the row's error", row["errorCode"], "AccessDeniedException")
-    identity = f"assumed-role/{world.stack.role_name}/"
+    identity = f"assumed-role/{world.stack.rotate.role_name}/"
     contains("refused was the function's own role", row["errorMessage"], identity, "UpdatePodIdentityAssociation")
     equal("EKS shows the association on its old role", world.fleet.users(DENIED_ROLE), world.fleet.arns(DENIED_ROLE))

@@ -1,7 +1,7 @@
-"""The associations that are rotated: real ones in the local EKS, and what the index says of them.
+"""The associations that are indexed and rotated: real ones in the local EKS.
 
-Clusters are in two regions. Most associations use the role that is rotated away; one in each region uses a third role,
-which the index does not know yet; and one is gone, which the index does not know either.
+Clusters are in two regions. Most associations use the role that is rotated away. Once the index is built, one in each
+region is moved to a third role and one is deleted, which nobody tells the index.
 """
 
 import json
@@ -12,8 +12,11 @@ from stack import ACCOUNT, OTHER_REGION, REGION
 
 ROLE_2025, ROLE_2026, ROLE_2027 = (f"arn:aws:iam::{ACCOUNT}:role/platform/app-{year}" for year in (2025, 2026, 2027))
 THIRD_ROLE = f"arn:aws:iam::{ACCOUNT}:role/platform/reports"
-# Associations of these two are rotated by one scenario alone.
+# Associations of these are each used by one scenario alone.
 DENIED_ROLE, DENIED_NEXT = (f"arn:aws:iam::{ACCOUNT}:role/platform/batch-{year}" for year in (2025, 2026))
+CHAINED_ROLE = f"arn:aws:iam::{ACCOUNT}:role/platform/chained"
+# Target roles, which may be in another account.
+SHARED_2025, SHARED_2026 = (f"arn:aws:iam::999900001111:role/platform/shared-{year}" for year in (2025, 2026))
 CLUSTERS = {REGION: "prod-virginia", OTHER_REGION: "prod-ireland"}
 APPS = ("api", "cart", "checkout", "search", "stock", "web")
 CLUSTER_ROLE = f"arn:aws:iam::{ACCOUNT}:role/clusters"
@@ -24,23 +27,22 @@ TRUST = {
 
 
 class Fleet:
-    """All associations, by the role that they used at first."""
+    """All associations, by the role on which a rotation finds them."""
 
-    def __init__(self, cloud, stack):
+    def __init__(self, cloud):
         self.cloud = cloud
-        self.index = cloud.table(stack.outputs["AssociationIndexTableName"])
         # MiniStack asks for the role of a cluster, and for no role of an association.
         cloud.client("iam").create_role(RoleName="clusters", AssumeRolePolicyDocument=json.dumps(TRUST))
-        self.by_role = {ROLE_2025: [], THIRD_ROLE: [], DENIED_ROLE: []}
         for region, cluster in CLUSTERS.items():
             self.create_cluster(region, cluster)
-            for name in APPS:
-                self.associate(region, name, ROLE_2025, indexed=ROLE_2025)
-            self.associate(region, "reports", THIRD_ROLE, indexed=ROLE_2025)
-        self.associate(REGION, "batch", DENIED_ROLE, indexed=DENIED_ROLE)
-        self.associate(REGION, "gone", ROLE_2025, indexed=ROLE_2025)
-        self.gone = self.by_role[ROLE_2025].pop()
-        cloud.client("eks").delete_pod_identity_association(**which(self.gone))
+        create = self.create
+        self.by_role = {
+            ROLE_2025: [create(region, name, ROLE_2025) for region in CLUSTERS for name in APPS],
+            THIRD_ROLE: [create(region, "reports", ROLE_2025) for region in CLUSTERS],
+            DENIED_ROLE: [create(REGION, "batch", DENIED_ROLE)],
+            CHAINED_ROLE: [create(REGION, "chained", CHAINED_ROLE, targetRoleArn=SHARED_2025)],
+        }
+        self.gone = create(REGION, "gone", ROLE_2025)
 
     def create_cluster(self, region, name):
         eks = self.cloud.client("eks", region)
@@ -52,38 +54,66 @@ class Fleet:
             lambda status: status == "ACTIVE",
         )
 
-    def associate(self, region, name, role, indexed):
-        eks, cluster = self.cloud.client("eks", region), CLUSTERS[region]
-        names = {"clusterName": cluster, "namespace": "shop", "serviceAccount": name}
-        association = eks.create_pod_identity_association(**names, roleArn=role)["association"]
-        self.by_role[role].append(association)
-        version = rfc3339(association["modifiedAt"])
-        arns = {"clusterArn": f"arn:aws:eks:{region}:{ACCOUNT}:cluster/{cluster}", "roleArn": indexed}
-        ids = {key: association[key] for key in ("associationId", "associationArn")}
-        where = {"accountId": ACCOUNT, "region": region}
-        self.index.put_item(Item={**arns, **ids, **where, **names, "modifiedAt": version, "seenAt": version})
+    def create(self, region, name, role, **more):
+        names = {"clusterName": CLUSTERS[region], "namespace": "shop", "serviceAccount": name}
+        eks = self.cloud.client("eks", region)
+        return eks.create_pod_identity_association(**names, roleArn=role, **more)["association"]
+
+    def update(self, association, **roles):
+        self.eks_of(association).update_pod_identity_association(**which(association), **roles)
+
+    def delete(self, association):
+        self.eks_of(association).delete_pod_identity_association(**which(association))
+
+    def change_unnoticed(self):
+        """Changes that nobody tells the index of."""
+        for association in self.by_role[THIRD_ROLE]:
+            self.update(association, roleArn=THIRD_ROLE)
+        self.delete(self.gone)
+
+    def eks_of(self, association):
+        return self.cloud.client("eks", region_of(association))
 
     def arns(self, role):
-        """The associations that used this role at first."""
+        """The associations that a rotation finds on this role."""
         return {association["associationArn"] for association in self.by_role[role]}
 
     def described(self):
-        """What EKS says now, by association ARN."""
+        """What EKS says now of all associations that it lists, by ARN."""
         found = {}
-        for associations in self.by_role.values():
-            for association in associations:
-                eks = self.cloud.client("eks", association["associationArn"].split(":")[3])
-                now = eks.describe_pod_identity_association(**which(association))["association"]
-                found[now["associationArn"]] = now
+        for region, cluster in CLUSTERS.items():
+            eks = self.cloud.client("eks", region)
+            # They fit on one page.
+            for listed in eks.list_pod_identity_associations(clusterName=cluster)["associations"]:
+                association = eks.describe_pod_identity_association(**which(listed))["association"]
+                found[association["associationArn"]] = association
         return found
 
     def users(self, role):
         """The associations that EKS shows on this role."""
         return {arn for arn, association in self.described().items() if association["roleArn"] == role}
 
-    def indexed_users(self, role):
-        """The associations that the index shows on this role."""
-        return {item["associationArn"] for item in self.index.scan()["Items"] if item["roleArn"] == role}
+    def as_indexed(self):
+        """What the index has to hold of all that EKS shows, by ARN."""
+        return {arn: item_of(association) for arn, association in self.described().items()}
+
+
+def item_of(association):
+    """The index's item of an association that is as EKS shows it."""
+    region = region_of(association)
+    # MiniStack shows an association that no add-on owns with an empty owner.
+    kept = ("associationArn", "associationId", "clusterName", "namespace", "serviceAccount", "roleArn", "targetRoleArn")
+    return {
+        "clusterArn": f"arn:aws:eks:{region}:{ACCOUNT}:cluster/{association['clusterName']}",
+        "accountId": ACCOUNT,
+        "region": region,
+        "modifiedAt": rfc3339(association["modifiedAt"]),
+        **{name: association[name] for name in kept if name in association},
+    }
+
+
+def region_of(association):
+    return association["associationArn"].split(":")[3]
 
 
 def which(association):

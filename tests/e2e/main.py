@@ -22,12 +22,17 @@ sys.dont_write_bytecode = True
 import deployed  # noqa: E402
 import expect  # noqa: E402
 import failing  # noqa: E402
+import following  # noqa: E402
+import indexing  # noqa: E402
 import permissions  # noqa: E402
 import readme  # noqa: E402
 import refusing  # noqa: E402
+import returning  # noqa: E402
 import rotating  # noqa: E402
+import target_role  # noqa: E402
 import watching  # noqa: E402
 from expect import Unmet, equal, step  # noqa: E402
+from fleet import CLUSTERS  # noqa: E402
 from ministack import LIFE_SECONDS, MiniStack  # noqa: E402
 from stack import ROOT, Cloud, deploy  # noqa: E402
 from world import World  # noqa: E402
@@ -39,8 +44,10 @@ ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
 SCENARIOS = (
     deployed.stack,
     permissions.grant_on_clusters,
-    permissions.role,
+    permissions.roles,
     permissions.simulated,
+    indexing.built,
+    indexing.left_behind,
     rotating.rehearsal,
     rotating.rotation,
     rotating.looking,
@@ -53,6 +60,13 @@ SCENARIOS = (
     watching.rotation_metrics,
     watching.schedule,
     watching.stalled,
+    target_role.rotated,
+    following.selected,
+    following.followed,
+    following.given_up,
+    returning.moved_back,
+    indexing.healed,
+    indexing.stale,
     refusing.absence,
 )
 LOG_TAIL_LINES = 30
@@ -65,11 +79,15 @@ def walk(ministack, template, sam_folder, logs):
     cloud = Cloud(ministack.url, HOME, [Path(sys.executable).parent, sam_folder])
     parameters = {"RolePath": "/platform/", "Architecture": ARCHITECTURES[platform.machine()]}
     step("The template is deployed, with the defaults of samconfig.toml.")
-    endpoint = {"AwsEndpointUrl": ministack.url, "TableDeletionProtection": "false"}
-    stack = deploy(cloud, template, **parameters, **endpoint)
+    more = {
+        "AwsEndpointUrl": ministack.url,
+        "TableDeletionProtection": "false",
+        "IndexRegions": ",".join(sorted(CLUSTERS)),
+    }
+    stack = deploy(cloud, template, **parameters, **more)
     equal("the stack's status", stack.status, "CREATE_COMPLETE")
     world = World(cloud, stack)
-    logs["the function's log"] = world.log.messages
+    logs["the rotate function's log"], logs["the index function's log"] = world.log.messages, world.index_log.messages
     for scenario in SCENARIOS:
         step(first_line(scenario))
         scenario(world)

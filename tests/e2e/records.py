@@ -1,4 +1,4 @@
-"""What is looked at afterwards: the ledger, the function's log, and the calls that CloudTrail has seen."""
+"""What is looked at afterwards: both tables, the functions' logs, and the calls that CloudTrail has seen."""
 
 import json
 import time
@@ -8,6 +8,30 @@ from stack import OTHER_REGION, REGION
 
 NOT_FINAL = ("Planning", "InProgress")
 NUDGE_EVERY_SECONDS = 1
+
+
+class Index:
+    """The table of associations."""
+
+    def __init__(self, cloud, stack):
+        self.table = cloud.table(stack.outputs["AssociationIndexTableName"])
+
+    def everything(self):
+        """All items; the table holds a few dozen."""
+        return self.table.scan(ConsistentRead=True)["Items"]
+
+    def associations(self):
+        """What it knows of associations, by ARN, but for when they were looked at."""
+        items = [item for item in self.everything() if "roleArn" in item]
+        return {item["associationArn"]: {name: item[name] for name in item if name != "seenAt"} for item in items}
+
+    def users(self, role, field="roleArn"):
+        """The associations that it shows on this role."""
+        return {arn for arn, item in self.associations().items() if item.get(field) == role}
+
+    def tombstones(self):
+        """What it knows to be gone, by ARN."""
+        return {item["associationArn"]: item for item in self.everything() if "deletedAt" in item}
 
 
 class Ledger:
@@ -23,10 +47,15 @@ class Ledger:
     def item(self, rotation_id, entry="rotation"):
         return self.table.get_item(Key={"rotationId": rotation_id, "entry": entry}, ConsistentRead=True).get("Item")
 
+    def run(self):
+        """The reconciler's run that is under way, or was the last."""
+        return self.item("index", "run")
+
     def rows(self, rotation_id):
         """The rotation's associations, by ARN."""
-        items = self.everything().values()
-        rows = [item for item in items if item["rotationId"] == rotation_id and item["entry"] != "rotation"]
+        rows = [
+            item for (key, entry), item in self.everything().items() if key == rotation_id and "association#" in entry
+        ]
         return {row["associationArn"]: row for row in rows}
 
     def locks(self):
@@ -43,11 +72,11 @@ class Ledger:
 
 
 class Log:
-    """What the function has written, as CloudWatch Logs shows it."""
+    """What a function has written, as CloudWatch Logs shows it. `nudge` is a payload that it has nothing to do for."""
 
-    def __init__(self, cloud, stack):
-        self.logs, self.group = cloud.client("logs"), stack.log_group
-        self.lambda_client, self.function = cloud.client("lambda"), stack.function_name
+    def __init__(self, cloud, function, nudge):
+        self.logs, self.group = cloud.client("logs"), function.log_group
+        self.lambda_client, self.function, self.nudge = cloud.client("lambda"), function.name, json.dumps(nudge)
 
     def messages(self):
         pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.group)
@@ -61,8 +90,7 @@ class Log:
     def eventually(self, what, is_wanted, count=1):
         """Waits for as many lines, and returns them.
 
-        MiniStack takes a line that comes a little late for one of the next invocation, so there is one now and then: of
-        a kind that the function ignores.
+        MiniStack takes a line that comes a little late for one of the next invocation, so there is one now and then.
         """
         nudged = time.monotonic()
 
@@ -70,7 +98,7 @@ class Log:
             nonlocal nudged
             if time.monotonic() - nudged > NUDGE_EVERY_SECONDS:
                 nudged = time.monotonic()
-                self.lambda_client.invoke(FunctionName=self.function, Payload=b'{"detail-type": "Nudge"}')
+                self.lambda_client.invoke(FunctionName=self.function, Payload=self.nudge)
             return self.lines(is_wanted)
 
         return eventually(f"the function's log says {what}", look, lambda lines: len(lines) >= count)
@@ -84,9 +112,13 @@ class Log:
 
         return self.eventually(f"{message!r} about {rotation_id}", is_wanted, count)
 
+    def metrics(self, is_wanted, count=1):
+        """Waits for lines in CloudWatch's embedded metric format."""
+        return self.eventually("metrics", lambda line: "_aws" in line and is_wanted(line), count)
+
 
 class Trail:
-    """The calls of the function that reached AWS and were not refused."""
+    """The calls of both functions that reached AWS and were not refused."""
 
     def __init__(self, cloud):
         self.cloud = cloud

@@ -50,9 +50,10 @@ def rotation(world):
     equal("the 2 on a third role are as they were", {arn: now[arn] for arn in kept}, {arn: before[arn] for arn in kept})
     check_rows(world, now)
     check_writes(world)
-    equal("the index shows the 12 on the new role", fleet.indexed_users(ROLE_2026), moved)
-    equal("the index shows the 2 on their third role", fleet.indexed_users(THIRD_ROLE), kept)
-    equal("the index shows nobody on the old role", fleet.indexed_users(ROLE_2025), set())
+    equal("the index shows the 12 on the new role", world.index.users(ROLE_2026), moved)
+    equal("the index shows the 2 on their third role", world.index.users(THIRD_ROLE), kept)
+    equal("the index shows nobody on the old role", world.index.users(ROLE_2025), set())
+    equal("and the 1 that is gone as a tombstone", set(world.index.tombstones()), {fleet.gone["associationArn"]})
     equal("the locks of both roles are given back", world.ledger.locks(), [])
 
 
@@ -65,6 +66,7 @@ def check_rows(world, now):
     equal("1 row is Deleted", with_outcome(rows, "Deleted"), {world.fleet.gone["associationArn"]})
     previous = {row["previousRoleArn"] for row in rows.values()}
     equal("each row keeps the role that the association was found on", previous, {ROLE_2025})
+    equal("and in which field", {tuple(row["fields"]) for row in rows.values()}, {("roleArn",)})
     shapes = [bool(TOKEN.fullmatch(rows[arn]["clientRequestToken"])) for arn in moved]
     equal("each moved one's token has 64 hexadecimal digits", shapes, [True] * 12)
     kept = {arn: rows[arn]["modifiedAt"] for arn in moved}

@@ -96,6 +96,18 @@ class Cloud:
             raise Unmet(f"`sam {words[0]}` succeeds\n  found: exit code {done.returncode}\n{tail}")
 
 
+class Function:
+    """A function of a stack, and what its configuration leads to."""
+
+    def __init__(self, cloud, arn):
+        self.arn, self.name = arn, arn.rpartition(":")[2]
+        self.configuration = cloud.client("lambda").get_function_configuration(FunctionName=self.name)
+        self.variables = self.configuration["Environment"]["Variables"]
+        self.role_arn = self.configuration["Role"]
+        self.role_name = self.role_arn.rpartition("/")[2]
+        self.log_group = self.configuration["LoggingConfig"]["LogGroup"]
+
+
 class Stack:
     """What was deployed: by output, and what the outputs lead to."""
 
@@ -104,18 +116,34 @@ class Stack:
         described = cloud.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
         self.status = described["StackStatus"]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-        self.function_arn = self.outputs["RotateFunctionArn"]
-        self.function_name = self.function_arn.rpartition(":")[2]
-        self.function = cloud.client("lambda").get_function_configuration(FunctionName=self.function_name)
-        self.role_arn = self.function["Role"]
-        self.role_name = self.role_arn.rpartition("/")[2]
-        self.log_group = self.function["LoggingConfig"]["LogGroup"]
+        # By the names that their policies have, too.
+        self.functions = {
+            "rotate": Function(cloud, self.outputs["RotateFunctionArn"]),
+            "index": Function(cloud, self.outputs["IndexFunctionArn"]),
+        }
+        self.rotate, self.index = self.functions.values()
 
     def rules(self):
         """Each EventBridge rule of this stack, with its targets."""
         events = self.cloud.client("events")
-        for rule in events.list_rules(NamePrefix=f"{self.name}-Rotate")["Rules"]:
+        for rule in events.list_rules(NamePrefix=f"{self.name}-")["Rules"]:
             yield {**rule, "Targets": events.list_targets_by_rule(Rule=rule["Name"])["Targets"]}
+
+    def rule_of(self, source):
+        """The rule for events of this source."""
+        (rule,) = (rule for rule in self.rules() if source in rule.get("EventPattern", ""))
+        return rule
+
+    def schedule_of(self, word):
+        """The target of the schedule whose payload has this word."""
+        targets = (target for rule in self.rules() if rule.get("ScheduleExpression") for target in rule["Targets"])
+        (target,) = (target for target in targets if word in target["Input"])
+        return target
+
+    def queue(self, name):
+        """All attributes of the queue that the output of this name leads to."""
+        asked = {"QueueUrl": self.outputs[f"{name}Url"], "AttributeNames": ["All"]}
+        return self.cloud.client("sqs").get_queue_attributes(**asked)["Attributes"]
 
     def alarms(self):
         """This stack's alarms, by what they watch."""

@@ -12,7 +12,7 @@ FINISHED, STALLED = "app-2026", "stalled-by-e2e"
 
 def rotation_metrics(world):
     """The log has a line in CloudWatch's embedded metric format for each rotation."""
-    (line,) = lines(world, lambda line: line.get("rotationId") == FINISHED and "Status" in line)
+    (line,) = world.log.metrics(lambda line: line.get("rotationId") == FINISHED and "Status" in line)
     expected = {
         (NAMESPACE, "FunctionName"): {
             "ThrottledCalls": 0,
@@ -24,18 +24,14 @@ def rotation_metrics(world):
         (NAMESPACE, "FunctionName", "Status"): {"Rotations": 1},
     }
     equal(f"metrics of {FINISHED}", metrics(line), expected)
-    equal("its FunctionName", line["FunctionName"], world.stack.function_name)
+    equal("its FunctionName", line["FunctionName"], world.stack.rotate.name)
     equal("its Status", line["Status"], "Succeeded")
 
 
 def schedule(world):
     """The schedule's payload, as deployed, is one that the function understands: nothing is stalled."""
-    (rule,) = (rule for rule in world.stack.rules() if rule.get("ScheduleExpression"))
-    (target,) = rule["Targets"]
-    equal("the schedule's target is the function", target["Arn"], world.stack.function_arn)
-    answer = world.cloud.client("lambda").invoke(FunctionName=target["Arn"], Payload=target["Input"].encode())
-    equal("the function answers", json.load(answer["Payload"]), {"stalledRotations": []})
-    check_alarm(world, count=0, state="OK")
+    equal("the function answers", world.run_schedule("stalledRotations"), {"stalledRotations": []})
+    check_alarm(world, world.log, "StalledRotations", count=0, state="OK")
 
 
 def stalled(world):
@@ -48,27 +44,22 @@ def stalled(world):
     contains("[open] shows it", world.commands.run("open"), STALLED, an_hour_ago)
     answer, _ = json.JSONDecoder().raw_decode(world.commands.run("stalled"))
     equal("[stalled] names it", answer, {"stalledRotations": [STALLED]})
-    check_alarm(world, count=1, state="ALARM")
+    check_alarm(world, world.log, "StalledRotations", count=1, state="ALARM")
     world.ledger.table.delete_item(Key={"rotationId": STALLED, "entry": "rotation"})
 
 
-def check_alarm(world, count, state):
+def check_alarm(world, log, metric, count, state):
     """The log's line has what the alarm watches. CloudWatch's part, from log line to metric, is played here."""
-    (line, *_) = lines(world, lambda line: line.get("StalledRotations") == count)
-    expected = {(NAMESPACE, "FunctionName"): {"StalledRotations": count}}
-    equal("the log counts stalled rotations", metrics(line), expected)
-    watched = (NAMESPACE, "StalledRotations", (("FunctionName", line["FunctionName"]),))
+    (line, *_) = log.metrics(lambda line: line.get(metric) == count)
+    equal(f"the log counts {metric}", metrics(line)[NAMESPACE, "FunctionName"][metric], count)
+    watched = (NAMESPACE, metric, (("FunctionName", line["FunctionName"]),))
     alarm = world.stack.alarms().get(watched)
     holds("an alarm watches that", alarm, watched)
     cloudwatch = world.cloud.client("cloudwatch")
-    datum = {"MetricName": "StalledRotations", "Value": count, "Unit": "Count", "Dimensions": alarm["Dimensions"]}
+    datum = {"MetricName": metric, "Value": count, "Unit": "Count", "Dimensions": alarm["Dimensions"]}
     cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=[datum])
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])["MetricAlarms"]
     equal("the alarm's state", alarm["StateValue"], state)
-
-
-def lines(world, is_wanted):
-    return world.log.eventually("metrics", lambda line: "_aws" in line and is_wanted(line))
 
 
 def metrics(line):

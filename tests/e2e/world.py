@@ -5,7 +5,7 @@ import json
 from commands import Commands
 from expect import Unmet
 from fleet import Fleet
-from records import Ledger, Log, Trail
+from records import Index, Ledger, Log, Trail
 from stack import ROOT
 
 SOURCE = "platform.iam"
@@ -15,9 +15,10 @@ DETAIL_TYPE = "Role Rotation Requested"
 class World:
     def __init__(self, cloud, stack):
         self.cloud, self.stack = cloud, stack
-        self.ledger, self.log, self.trail = Ledger(cloud, stack), Log(cloud, stack), Trail(cloud)
-        self.commands = Commands(cloud)
-        self.fleet = Fleet(cloud, stack)
+        self.ledger, self.index, self.trail = Ledger(cloud, stack), Index(cloud, stack), Trail(cloud)
+        self.log = Log(cloud, stack.rotate, {"detail-type": "Nudge"})
+        self.index_log = Log(cloud, stack.index, {"Records": []})
+        self.commands, self.fleet = Commands(cloud), Fleet(cloud)
 
     def put_events(self, *entries):
         """Puts events in this order; their ids."""
@@ -25,6 +26,15 @@ class World:
         if answer["FailedEntryCount"] != 0:
             raise Unmet(f"EventBridge takes {len(entries)} event(s)\n  found: {answer['Entries']}")
         return [entry["EventId"] for entry in answer["Entries"]]
+
+    def run_schedule(self, word):
+        """Invokes a function as the schedule does whose payload has this word; what it answers."""
+        target = self.stack.schedule_of(word)
+        answer = self.cloud.client("lambda").invoke(FunctionName=target["Arn"], Payload=target["Input"].encode())
+        reply = json.load(answer["Payload"])
+        if "FunctionError" in answer:
+            raise Unmet(f"the function understands {target['Input']}\n  found: {reply}")
+        return reply
 
     def finished(self, rotation_id):
         """Waits until the rotation is final and its invocation has said so; the rotation's item."""
