@@ -27,6 +27,7 @@ VPC = {"subnetIds": ["subnet-1", "subnet-2"]}
 EKS_METHODS = {
     "ListClusters": ("list_clusters", {}),
     "DescribeCluster": ("describe_cluster", {"name": "c"}),
+    "DeleteCluster": ("delete_cluster", {"name": "c"}),
     "CreateCluster": ("create_cluster", {"name": "c", "roleArn": ROLE, "resourcesVpcConfig": VPC}),
     "CreatePodIdentityAssociation": (
         "create_pod_identity_association",
@@ -100,6 +101,10 @@ def cluster_limit_and_pages(eks):
     eks.call("create_cluster", "ResourceLimitExceededException", **one_more)
     sizes, seen = pages(eks, "list_clusters", "clusters", maxResults=40)
     eks.report.check("eks", "ListClusters", sizes == [40, 40, 20] and len(set(seen)) == 100, f"pages of {sizes}")
+    deleted = eks.call("delete_cluster", name="c-0")
+    eks.report.check("eks", "DeleteCluster", deleted["cluster"]["status"] == "DELETING", "the cluster is not DELETING")
+    eks.call("delete_cluster", "ResourceNotFoundException", name="c-0")
+    eks.call("describe_cluster", "ResourceNotFoundException", name="c-0")
 
 
 def pages(client, method, member, **parameters):
