@@ -22,7 +22,7 @@ use crate::time::Timestamp;
 /// Later on an association that EKS shows is there, whatever a tombstone says: it was dug too early.
 const TOMBSTONE_HOLDS: Duration = Duration::from_mins(10);
 /// EKS shows within seconds what was made. What it does not show for longer is not there.
-pub const SHOWN_WITHIN: Duration = Duration::from_secs(30);
+pub const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 /// SQS keeps a message for 14 days at most: no event of the association comes later.
 const TOMBSTONE_LIFE: Duration = Duration::from_hours(14 * 24);
 /// Partition of the items that say which clusters a region is known to have.
