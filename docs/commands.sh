@@ -47,11 +47,11 @@ aws dynamodb query --table-name "$ledger" --output table \
         ":updated": {"S": "Updated"}}' \
     --query 'Items[].[outcome.S, associationArn.S, errorCode.S, errorMessage.S]'
 
-# [role-users] Which associations use a role, as far as the index knows.
+# [role-users] Which associations use a role, and since when, as far as the index knows.
 aws dynamodb query --table-name "$index" --index-name ByRole --output table \
     --key-condition-expression 'roleArn = :role' \
     --expression-attribute-values '{":role": {"S": "arn:aws:iam::111122223333:role/platform/app-2025"}}' \
-    --query 'Items[].[region.S, clusterName.S, namespace.S, serviceAccount.S, associationId.S]'
+    --query 'Items[].[region.S, clusterName.S, namespace.S, serviceAccount.S, associationId.S, modifiedAt.S]'
 
 # [role-history] Which rotations replaced a role, the latest first.
 aws dynamodb query --table-name "$ledger" --index-name ByOldRole --no-scan-index-forward --output table \

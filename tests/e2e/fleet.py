@@ -55,15 +55,16 @@ class Fleet:
         )
 
     def create(self, region, name, role, **more):
+        """The association as EKS answers, as it is for changes, too."""
         names = {"clusterName": CLUSTERS[region], "namespace": "shop", "serviceAccount": name}
         eks = self.cloud.client("eks", region)
         return eks.create_pod_identity_association(**names, roleArn=role, **more)["association"]
 
     def update(self, association, **roles):
-        self.eks_of(association).update_pod_identity_association(**which(association), **roles)
+        return self.eks_of(association).update_pod_identity_association(**which(association), **roles)["association"]
 
     def delete(self, association):
-        self.eks_of(association).delete_pod_identity_association(**which(association))
+        return self.eks_of(association).delete_pod_identity_association(**which(association))["association"]
 
     def change_unnoticed(self):
         """Changes that nobody tells the index of."""

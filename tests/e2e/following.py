@@ -6,7 +6,7 @@ parts: the deployed rule is asked which events it takes, and such events are sen
 
 import copy
 import json
-from datetime import datetime
+from datetime import datetime, timezone
 
 from expect import equal, eventually
 from fleet import CHAINED_ROLE, ROLE_2027, SHARED_2026, region_of
@@ -53,23 +53,23 @@ def selected(world):
 def followed(world):
     """What is created, changed and deleted in EKS is in the index once its event has come."""
     fleet = world.fleet
-    association = fleet.create(OTHER_REGION, "late", ROLE_2027)
-    arn = association["associationArn"]
-    check_followed(world, "the new association", association, "cloudtrail-create")
-    fleet.update(association, roleArn=CHAINED_ROLE, targetRoleArn=SHARED_2026)
-    check_followed(world, "its new role, and its target role", association, "cloudtrail-update")
+    created = fleet.create(OTHER_REGION, "late", ROLE_2027)
+    arn = created["associationArn"]
+    check_followed(world, "the new association", "cloudtrail-create", created)
+    updated = fleet.update(created, roleArn=CHAINED_ROLE, targetRoleArn=SHARED_2026)
+    check_followed(world, "its new role, and its target role", "cloudtrail-update", updated)
     users = world.index.users(CHAINED_ROLE), world.index.users(SHARED_2026, "targetRoleArn")
     equal("a rotation finds it by either", [arn in found for found in users], [True, True])
-    fleet.delete(association)
-    check_followed(world, "that it is gone", association, "cloudtrail-delete")
+    deleted = fleet.delete(created)
+    check_followed(world, "that it is gone", "cloudtrail-delete", deleted)
     tombstone = world.index.tombstones()[arn]
     equal("what is left is a tombstone", set(tombstone), TOMBSTONE)
     kept = int(tombstone["expiresAt"]) - int(datetime.fromisoformat(tombstone["deletedAt"]).timestamp())
     equal("which expires after this many seconds", kept, TOMBSTONE_SECONDS)
-    check_late(world, association, tombstone)
+    check_again(world, deleted, tombstone)
 
 
-def check_followed(world, what, association, name):
+def check_followed(world, what, name, association):
     """Sends the event, and waits for the index to be what EKS shows."""
     arn = association["associationArn"]
     expected = world.fleet.as_indexed().get(arn)
@@ -82,15 +82,15 @@ def check_followed(world, what, association, name):
     equal(f"the index shows {what}, as EKS does", found(), expected)
 
 
-def check_late(world, association, tombstone):
-    """An event that comes again, after the one that ended it, changes nothing."""
-    arn = association["associationArn"]
-    send(world, event_about(association, "cloudtrail-update"))
+def check_again(world, deleted, tombstone):
+    """The queue may deliver an event twice."""
+    arn = deleted["associationArn"]
+    send(world, event_about(deleted, "cloudtrail-delete"))
     world.index_log.eventually(
         "that the event has changed nothing",
         lambda line: line.get("association") == arn and line.get("changed") is False,
     )
-    equal("an event that comes late changes nothing", world.index.tombstones()[arn], tombstone)
+    equal("an event that comes again changes nothing", world.index.tombstones()[arn], tombstone)
     names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
     left = eventually(
         "the queue is empty",
@@ -121,7 +121,7 @@ def given_up(world):
 
 
 def event_about(association, name):
-    """A sample event with this association's names."""
+    """A sample event, of a call that EKS has just answered with this association."""
     text = json.dumps(sample(f"index/{name}"))
     names = {
         SAMPLE_CLUSTER: association["clusterName"],
@@ -130,10 +130,15 @@ def event_about(association, name):
     }
     for of_sample, of_association in names.items():
         text = text.replace(of_sample, of_association)
-    return json.loads(text)
+    event = json.loads(text)
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    event["detail"] |= {"eventTime": now, "responseElements": {"association": association}}
+    return event
 
 
 def send(world, event):
     """Sends the event as the rule does; the message's id."""
-    message = {"QueueUrl": world.stack.outputs["IndexQueueUrl"], "MessageBody": json.dumps(event)}
+    # CloudTrail has the times of answers as EKS sends them, in seconds.
+    body = json.dumps(event, default=datetime.timestamp)
+    message = {"QueueUrl": world.stack.outputs["IndexQueueUrl"], "MessageBody": body}
     return world.cloud.client("sqs").send_message(**message)["MessageId"]

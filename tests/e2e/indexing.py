@@ -7,6 +7,8 @@ from fleet import CHAINED_ROLE, CLUSTERS, DENIED_ROLE, ROLE_2027, THIRD_ROLE, rf
 from stack import OTHER_REGION
 from watching import check_alarm
 
+# The index function's own bound, and a second.
+BELIEVED_GONE = timedelta(seconds=11)
 # One more than IndexStaleAfterHours.
 STALE = timedelta(hours=37)
 
@@ -41,6 +43,13 @@ def healed(world):
     fleet, (moved, *_), (removed,) = world.fleet, world.fleet.by_role[THIRD_ROLE], world.fleet.by_role[DENIED_ROLE]
     fleet.create(OTHER_REGION, "overlooked", ROLE_2027)
     fleet.delete(removed)
+    # What is younger is not believed to be gone: EKS may only not show it yet.
+    known = world.index.associations()[removed["associationArn"]]["modifiedAt"]
+    eventually(
+        "the association that is deleted is some seconds old",
+        lambda: datetime.now(timezone.utc) - datetime.fromisoformat(known),
+        lambda age: age > BELIEVED_GONE,
+    )
     fleet.update(moved, roleArn=CHAINED_ROLE)
     seen = len(fleet.described())
     counts = world.run_schedule("shallow")["counts"]

@@ -11,10 +11,7 @@ def moved_back(world):
     fleet = world.fleet
     association = fleet.by_role[ROLE_2025][0]
     arn = association["associationArn"]
-    fleet.update(association, roleArn=ROLE_2025)
-    event = event_about(association, "cloudtrail-update")
-    version = fleet.described()[arn]["modifiedAt"]
-    event["detail"]["responseElements"]["association"]["modifiedAt"] = version.timestamp()
+    event = event_about(fleet.update(association, roleArn=ROLE_2025), "cloudtrail-update")
     send(world, event)
     item = eventually(
         "the rotation knows",
