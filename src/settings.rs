@@ -85,7 +85,8 @@ impl RotateSettings {
     /// # Errors
     /// The first variable that is missing or wrong.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        Ok(Self { role_path: role_path(required(&lookup, "ROLE_PATH")?)?, common: Settings::from_lookup(&lookup)? })
+        let common = Settings::from_lookup(&lookup)?;
+        Ok(Self { common, role_path: role_path(required(&lookup, "ROLE_PATH")?)? })
     }
 }
 

@@ -5,6 +5,8 @@ use std::fmt::Display;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::index::flags::IndexCommand;
+
 /// More clusters than this make tables that nobody reads.
 const CLUSTERS_MAX: usize = 100;
 /// A debug build moves some hundred associations a second, and whoever watches wants to see the end.
@@ -32,6 +34,9 @@ pub struct Cli {
 pub enum Command {
     /// Moves a simulated fleet on this machine: no AWS account, no network beyond 127.0.0.1.
     Demo(DemoFlags),
+    /// Builds, shows and checks the index of associations
+    #[command(subcommand)]
+    Index(IndexCommand),
 }
 
 /// The flags of `rerole demo`, as typed.
@@ -154,7 +159,13 @@ fn at_most(flag: &'static str, value: usize, least: usize, most: usize, why: &st
 }
 
 fn invalid(flag: &'static str, value: impl Display, allowed: String) -> InvalidFlag {
-    InvalidFlag { flag, value: value.to_string(), allowed }
+    InvalidFlag::new(flag, value, allowed)
+}
+
+impl InvalidFlag {
+    pub fn new(flag: &'static str, value: impl Display, allowed: String) -> Self {
+        Self { flag, value: value.to_string(), allowed }
+    }
 }
 
 #[cfg(test)]
@@ -167,7 +178,7 @@ mod tests {
     fn plan(line: &str) -> Result<DemoPlan, String> {
         let words = ["rerole", "demo"].into_iter().chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-        let Command::Demo(flags) = cli.command;
+        let Command::Demo(flags) = cli.command else { panic!("{line}: another command") };
         DemoPlan::try_from(&flags).map_err(|error| error.to_string())
     }
 

@@ -6,6 +6,7 @@
 
 mod args;
 mod demo;
+mod index;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
             Ok(plan) => demo::run(&plan),
             Err(invalid) => usage_error("demo", &invalid),
         },
+        Command::Index(command) => index::run(&command),
     }
 }
 

@@ -133,6 +133,19 @@ impl Index {
         self.client.put_item().table_name(&self.table).set_item(Some(item))
     }
 
+    /// What the index holds of one association. The read is consistent.
+    ///
+    /// # Errors
+    /// Where DynamoDB cannot be read, or the item is not of the contract's form.
+    pub async fn entry(&self, arn: &AssociationArn) -> Result<Option<Entry>, CallError> {
+        const OPERATION: &str = "read an index item";
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key(arn))).consistent_read(true);
+        let output = get.send().await.map_err(|error| CallError::new(OPERATION, arn.as_str(), &error))?;
+        let entry = output.item.map(entry).transpose();
+        let entry = entry.map_err(|problem| CallError::malformed_answer(OPERATION, arn.as_str(), problem))?;
+        Ok(entry.map(|(_, entry)| entry))
+    }
+
     /// One page of what the index holds of a cluster, from after the association id `after`. The read is consistent.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! One cluster, brought from what the index holds of it to what EKS shows, a few associations at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -11,7 +11,7 @@ use super::plan::{Look, looks};
 use super::returns::ReturnWatch;
 use super::run::{Mode, RunCounts};
 use crate::arn::AssociationArn;
-use crate::association::{Entry, IndexItem};
+use crate::association::{Association, Entry, IndexItem};
 use crate::aws::Aws;
 use crate::aws::entries::{SHOWN_WITHIN, Stored};
 use crate::aws::error::CallError;
@@ -19,10 +19,12 @@ use crate::aws::expression::Item;
 use crate::classify::ErrorClass;
 use crate::cluster::Cluster;
 use crate::returned::MadeBy;
+use crate::time::Timestamp;
 
 /// Associations of one step. Progress is saved after each, and the lease with it.
 const LOOKS_PER_STEP: usize = 100;
-/// Pages of one list: EKS allows 5,000 associations in a cluster, 100 on a page. More would be a list without an end.
+/// Pages of one list: EKS allows 5,000 associations in a cluster, 100 on a page; and 100 clusters in a region by default. More
+/// would be a list without an end.
 const PAGES_MAX: usize = 1_000;
 /// Tries of one call that ends in a passing error, each with the SDK's own retries, before it is given up.
 const TRIES: u32 = 4;
@@ -48,11 +50,30 @@ impl From<CallError> for WalkError {
     }
 }
 
+/// What a walk is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose<'a> {
+    /// To bring the index to what EKS shows, and to notice who has come back to a role.
+    Heal(&'a ReturnWatch<'a>),
+    /// To tell how they differ, and to change neither.
+    Compare,
+}
+
+/// An association of which the index holds something else than EKS shows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub association_arn: AssociationArn,
+    /// What the index holds; `None` where it does not know the association.
+    pub held: Option<Box<IndexItem>>,
+    /// What EKS shows; `None` where the association is gone.
+    pub shown: Option<Box<IndexItem>>,
+}
+
 /// A walk through a cluster.
 #[derive(Debug)]
 pub struct ClusterWalk<'a> {
     aws: &'a Aws,
-    returns: &'a ReturnWatch<'a>,
+    purpose: Purpose<'a>,
     cluster: Cluster,
     mode: Mode,
     /// Associations in work at once.
@@ -67,6 +88,7 @@ pub struct ClusterWalk<'a> {
     page: Option<(Option<String>, Option<Item>)>,
     counts: RunCounts,
     troubles: Vec<String>,
+    differences: Vec<Difference>,
 }
 
 impl<'a> ClusterWalk<'a> {
@@ -76,7 +98,7 @@ impl<'a> ClusterWalk<'a> {
     /// Where a page of the list could not be had: nothing is known then of what is not on the others.
     pub async fn open(
         aws: &'a Aws,
-        returns: &'a ReturnWatch<'a>,
+        purpose: Purpose<'a>,
         cluster: Cluster,
         mode: Mode,
         after: Option<String>,
@@ -108,7 +130,7 @@ impl<'a> ClusterWalk<'a> {
         let page = Some((after, None));
         Ok(Some(Self {
             aws,
-            returns,
+            purpose,
             cluster,
             mode,
             width,
@@ -119,6 +141,7 @@ impl<'a> ClusterWalk<'a> {
             page,
             counts: RunCounts::default(),
             troubles: Vec::new(),
+            differences: Vec::new(),
         }))
     }
 
@@ -131,6 +154,11 @@ impl<'a> ClusterWalk<'a> {
     /// What has changed in the index since this was asked last.
     pub fn take_counts(&mut self) -> RunCounts {
         std::mem::take(&mut self.counts)
+    }
+
+    /// What differs, as far as the walk has come since this was asked last. Only a comparison keeps it.
+    pub fn take_differences(&mut self) -> Vec<Difference> {
+        std::mem::take(&mut self.differences)
     }
 
     /// What could not be looked at since this was asked last, one text for each association.
@@ -170,7 +198,10 @@ impl<'a> ClusterWalk<'a> {
         drop(found);
         for end in ends {
             match end {
-                Ok(change) => change.count(&mut self.counts),
+                Ok(Found { change, difference }) => {
+                    change.count(&mut self.counts);
+                    self.differences.extend(difference);
+                }
                 Err(WalkError::OutOfTime) => is_out_of_time = true,
                 Err(WalkError::Call(error)) => self.troubles.push(error.to_string()),
             }
@@ -181,47 +212,86 @@ impl<'a> ClusterWalk<'a> {
         Ok(looks.last().map(|look| look.association_id.clone()))
     }
 
-    async fn look(&self, look: &Look) -> Result<Change, WalkError> {
+    async fn look(&self, look: &Look) -> Result<Found, WalkError> {
         let arn = self.cluster.association(&look.association_id).map_err(|invalid| {
             CallError::malformed_answer("list associations", &self.cluster.cluster_arn, invalid.to_string())
         })?;
         // All of it again where a part failed in passing: each part may be repeated.
-        let change = tried(self.ends_at, || self.look_once(&arn, look.known.as_deref())).await?;
+        tried(self.ends_at, || self.look_once(&arn, look.known.as_deref())).await
+    }
+
+    async fn look_once(&self, arn: &AssociationArn, known: Option<&IndexItem>) -> Result<Found, CallError> {
+        let seen = self.aws.eks.describe(arn).await?.map(|seen| seen.association);
+        let shown = seen.as_ref().map(IndexItem::of);
+        let now = self.aws.now();
+        let is_gone_too_soon =
+            shown.is_none() && known.is_some_and(|known| now.since(known.modified_at) < SHOWN_WITHIN);
+        // What is so young EKS may only not show yet. The next look tells.
+        if shown.as_ref() == known || is_gone_too_soon {
+            return Ok(Found { change: Change::None, difference: None });
+        }
+        let change = match (self.purpose, seen) {
+            (Purpose::Compare, seen) => Change::of(known.is_some(), seen.is_some()),
+            (Purpose::Heal(returns), Some(seen)) => self.store(returns, &seen, now).await?,
+            (Purpose::Heal(_), None) if self.aws.index.bury(arn, now).await? => Change::Removed,
+            (Purpose::Heal(_), None) => Change::None,
+        };
+        let difference = matches!(self.purpose, Purpose::Compare).then(|| Difference {
+            association_arn: arn.clone(),
+            held: known.cloned().map(Box::new),
+            shown: shown.map(Box::new),
+        });
         if change != Change::None {
             info!(association = %arn, ?change, "the index was behind");
         }
-        Ok(change)
+        Ok(Found { change, difference })
     }
 
-    async fn look_once(&self, arn: &AssociationArn, known: Option<&IndexItem>) -> Result<Change, CallError> {
-        let seen = self.aws.eks.describe(arn).await?.map(|seen| seen.association);
-        let now = self.aws.now();
-        let Some(seen) = seen else {
-            return match known {
-                // So young that EKS may not show it yet. The next look tells.
-                Some(known) if now.since(known.modified_at) < SHOWN_WITHIN => Ok(Change::None),
-                Some(_) if self.aws.index.bury(arn, now).await? => Ok(Change::Removed),
-                _ => Ok(Change::None),
-            };
-        };
-        if known.is_some_and(|known| *known == IndexItem::of(&seen)) {
-            return Ok(Change::None);
-        }
+    async fn store(&self, returns: &ReturnWatch<'_>, seen: &Association, now: Timestamp) -> Result<Change, CallError> {
         let made_by = MadeBy::default();
         // Before it is stored: what dies in between is looked at again.
-        let arrivals = self.returns.look_at(&seen, &made_by).await?;
-        let change = match self.aws.index.store(&seen, now).await? {
+        let arrivals = returns.look_at(seen, &made_by).await?;
+        let change = match self.aws.index.store(seen, now).await? {
             Stored::Added => Change::Added,
             Stored::Changed => Change::Changed,
             Stored::Older => Change::None,
             Stored::Buried => {
                 let problem = "EKS shows it, and did not a moment ago: the next look tells".to_owned();
-                return Err(CallError::malformed_answer("describe association", arn.as_str(), problem));
+                return Err(CallError::malformed_answer(
+                    "describe association",
+                    seen.association_arn.as_str(),
+                    problem,
+                ));
             }
         };
-        self.returns.arrived(arrivals, &seen, &made_by).await?;
+        returns.arrived(arrivals, seen, &made_by).await?;
         Ok(change)
     }
+}
+
+/// What a look has found.
+struct Found {
+    change: Change,
+    difference: Option<Difference>,
+}
+
+/// All clusters of a region.
+///
+/// # Errors
+/// Where a page of the list could not be had.
+pub async fn list_clusters(aws: &Aws, region: &str, ends_at: Instant) -> Result<BTreeSet<String>, WalkError> {
+    let mut listed = BTreeSet::new();
+    let mut start = None;
+    for _ in 0..PAGES_MAX {
+        let page = tried(ends_at, || aws.eks.list_clusters(region, start.clone())).await?;
+        listed.extend(page.names);
+        start = page.next;
+        if start.is_none() {
+            return Ok(listed);
+        }
+    }
+    let problem = format!("the list has more than {PAGES_MAX} pages");
+    Err(CallError::malformed_answer("list clusters", region, problem).into())
 }
 
 /// Buries everything that the index holds of a cluster that is gone. Returns how much that was.
@@ -291,6 +361,16 @@ enum Change {
 }
 
 impl Change {
+    /// What it takes to bring an index that knows an association, or does not, to an EKS that has it, or has not.
+    fn of(is_known: bool, is_there: bool) -> Self {
+        match (is_known, is_there) {
+            (false, true) => Self::Added,
+            (true, true) => Self::Changed,
+            (true, false) => Self::Removed,
+            (false, false) => Self::None,
+        }
+    }
+
     fn count(self, counts: &mut RunCounts) {
         match self {
             Self::None => {}

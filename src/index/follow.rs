@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::cluster::{ClusterWalk, WalkError, bury_cluster, tried};
+use super::cluster::{ClusterWalk, Purpose, WalkError, bury_cluster, tried};
 use super::returns::ReturnWatch;
 use super::run::Mode;
 use crate::arn::AssociationArn;
@@ -175,9 +175,16 @@ impl<'a> Follower<'a> {
             // What was deleted has been made anew since, or the event is about one of its associations.
             Some(_) => {}
         }
-        let walk =
-            ClusterWalk::open(self.aws, self.returns, cluster.clone(), Mode::Shallow, None, self.width, self.ends_at)
-                .await?;
+        let walk = ClusterWalk::open(
+            self.aws,
+            Purpose::Heal(self.returns),
+            cluster.clone(),
+            Mode::Shallow,
+            None,
+            self.width,
+            self.ends_at,
+        )
+        .await?;
         let Some(mut walk) = walk else { return Ok(()) };
         while walk.step().await?.is_some() {}
         if let Some(problem) = walk.take_troubles().into_iter().next() {

@@ -2,6 +2,7 @@
 //! whole of it against EKS on a schedule.
 
 pub mod cluster;
+pub mod compare;
 pub mod follow;
 pub mod handler;
 pub mod plan;

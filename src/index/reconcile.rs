@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::cluster::{ClusterWalk, WalkError, bury_cluster, tried};
+use super::cluster::{ClusterWalk, Purpose, WalkError, bury_cluster, list_clusters, tried};
 use super::returns::ReturnWatch;
 use super::run::{RUN_LEASE, Run, Turn, Wanted};
 use crate::aws::eks::DESCRIBE_OPERATION_TIMEOUT;
@@ -27,8 +27,6 @@ pub const RECONCILE_RESERVE: Duration =
     DESCRIBE_OPERATION_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(6));
 /// How often to ask whether a rotation is at work, to which EKS's calls belong then.
 const LOOK_FOR_ROTATIONS_EVERY: Duration = Duration::from_secs(30);
-/// Pages of the list of clusters. 100 clusters are on one, which is what EKS allows in a region by default.
-const CLUSTER_PAGES_MAX: usize = 1_000;
 
 /// Why a slice failed. The next schedule goes on where it was saved.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +75,6 @@ pub enum Reconciled {
 }
 
 /// Does slices of runs.
-#[derive(Debug)]
 pub struct Reconciler<'a> {
     aws: &'a Aws,
     returns: &'a ReturnWatch<'a>,
@@ -85,6 +82,8 @@ pub struct Reconciler<'a> {
     width: usize,
     ends_at: Instant,
     looked_for_rotations_at: Option<Instant>,
+    /// Is told of the run whenever it is saved.
+    told: Box<dyn Fn(&Run) + Send + Sync + 'a>,
 }
 
 /// Why a slice stops where it is.
@@ -104,7 +103,13 @@ impl<'a> Reconciler<'a> {
     #[must_use]
     pub fn new(aws: &'a Aws, returns: &'a ReturnWatch<'a>, width: usize, deadline: Instant) -> Self {
         let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or_else(Instant::now);
-        Self { aws, returns, width, ends_at, looked_for_rotations_at: None }
+        Self { aws, returns, width, ends_at, looked_for_rotations_at: None, told: Box::new(|_| {}) }
+    }
+
+    /// Tells `told` of the run whenever it is saved.
+    #[must_use]
+    pub fn telling(self, told: impl Fn(&Run) + Send + Sync + 'a) -> Self {
+        Self { told: Box::new(told), ..self }
     }
 
     /// Goes on with the run that was left, if there is one, and then does what is wanted, as far as time allows.
@@ -146,7 +151,14 @@ impl<'a> Reconciler<'a> {
         let end = match self.regions(run).await {
             Ok(()) => SliceEnd::Finished,
             Err(Halt::End(end)) => end,
-            Err(Halt::Error(error)) => return Err(error),
+            Err(Halt::Error(error)) => {
+                // Lambda's retry must find the run free, or the error would end in "already running".
+                run.lease_until = None;
+                if let Err(problem) = self.aws.ledger.save_run(run).await {
+                    warn!(%problem, "the run's lease could not be given back; it runs out by itself");
+                }
+                return Err(error);
+            }
         };
         if end == SliceEnd::Finished {
             run.finished_at = Some(self.aws.now());
@@ -161,7 +173,7 @@ impl<'a> Reconciler<'a> {
         while let Some(region) = run.region().map(str::to_owned) {
             self.check().await?;
             run.cursor.began_at.get_or_insert(self.aws.now());
-            match self.list_clusters(&region).await {
+            match list_clusters(self.aws, &region, self.ends_at).await {
                 Ok(listed) => {
                     if run.cursor.cluster.is_none() {
                         self.remove_missing(run, &region, &listed).await?;
@@ -183,22 +195,6 @@ impl<'a> Reconciler<'a> {
             self.save(run).await?;
         }
         Ok(())
-    }
-
-    /// All of them, or an error.
-    async fn list_clusters(&self, region: &str) -> Result<BTreeSet<String>, WalkError> {
-        let mut listed = BTreeSet::new();
-        let mut start = None;
-        for _ in 0..CLUSTER_PAGES_MAX {
-            let page = tried(self.ends_at, || self.aws.eks.list_clusters(region, start.clone())).await?;
-            listed.extend(page.names);
-            start = page.next;
-            if start.is_none() {
-                return Ok(listed);
-            }
-        }
-        let problem = format!("the list has more than {CLUSTER_PAGES_MAX} pages");
-        Err(CallError::malformed_answer("list clusters", region, problem).into())
     }
 
     /// Removes the clusters that the region is known to have had, and that neither the list nor EKS itself knows any more.
@@ -270,7 +266,16 @@ impl<'a> Reconciler<'a> {
         let described = tried(self.ends_at, || self.aws.eks.describe_cluster(region, name)).await?;
         let Some(cluster) = described.map(|described| described.cluster) else { return Ok(None) };
         self.aws.index.note_cluster(region, &cluster.cluster_arn).await?;
-        ClusterWalk::open(self.aws, self.returns, cluster, run.request.mode, after, self.width, self.ends_at).await
+        ClusterWalk::open(
+            self.aws,
+            Purpose::Heal(self.returns),
+            cluster,
+            run.request.mode,
+            after,
+            self.width,
+            self.ends_at,
+        )
+        .await
     }
 
     /// Walks to the cluster's end. The inner error is the cluster's own.
@@ -330,7 +335,9 @@ impl<'a> Reconciler<'a> {
     async fn save(&self, run: &mut Run) -> Result<(), ReconcileError> {
         run.lease_until = Some(self.aws.now() + RUN_LEASE);
         run.counts.calls += self.aws.eks.take_calls();
-        Ok(self.aws.ledger.save_run(run).await?)
+        self.aws.ledger.save_run(run).await?;
+        (self.told)(run);
+        Ok(())
     }
 }
 

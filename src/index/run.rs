@@ -92,6 +92,14 @@ pub struct RunCounts {
     pub calls: u64,
 }
 
+impl RunRequest {
+    /// Whether this cluster is asked for.
+    #[must_use]
+    pub fn covers(&self, cluster_name: &str) -> bool {
+        self.cluster_names.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.matches(cluster_name)))
+    }
+}
+
 impl Wanted {
     /// Whether this run is what is wanted.
     #[must_use]
@@ -180,7 +188,7 @@ impl Run {
     /// Whether the run covers this cluster.
     #[must_use]
     pub fn covers(&self, cluster_name: &str) -> bool {
-        self.request.cluster_names.as_ref().is_none_or(|globs| globs.iter().any(|glob| glob.matches(cluster_name)))
+        self.request.covers(cluster_name)
     }
 
     /// Of a region's clusters, those that are still to be looked at, in order.

@@ -1,10 +1,11 @@
 """Scenarios: the index is built, held against EKS on its schedules, and says how old it is. See also following.py."""
 
+import subprocess
 from datetime import datetime, timedelta, timezone
 
 from expect import contains, equal, eventually, met
 from fleet import CHAINED_ROLE, CLUSTERS, DENIED_ROLE, ROLE_2027, THIRD_ROLE, rfc3339
-from stack import OTHER_REGION
+from stack import OTHER_REGION, REGION, ROOT
 from watching import check_alarm
 
 # The index function's own bound, and a second.
@@ -28,6 +29,39 @@ def built(world):
     contains("[index-run] shows the run", shown, "deep", run["beganAt"], run["finishedAt"], f"|  {all_of_them} ")
     ages = [world.ledger.item("index", f"region#{region}")["describedAt"] for region in CLUSTERS]
     contains("[index-age] shows both regions", world.commands.run("index-age"), *CLUSTERS, *ages)
+
+
+def built_by_hand(world):
+    """`rerole index`, the operator's tool, builds the index from nothing, and finds then that nothing differs."""
+    for item in world.index.everything():
+        world.index.table.delete_item(Key={name: item[name] for name in ("clusterArn", "associationId")})
+    seen = len(world.fleet.described())
+    extent = f"{seen} associations in {len(CLUSTERS)} clusters"
+    contains("it says before what differs", by_hand(world, "check", exit_code=1), f"{extent}: {seen} differ", "missing")
+    equal("that has changed nothing", world.index.everything(), [])
+    contains("it says what it has done", by_hand(world, "build"), f"{extent}: {seen} added, 0 changed, 0 removed")
+    check_index(world)
+    contains("nothing differs any more", by_hand(world, "check"), f"{extent}: the index holds what EKS shows.")
+
+
+def by_hand(world, command, exit_code=0):
+    """What `rerole index` prints."""
+    tables = {
+        "ASSOCIATION_INDEX_TABLE": world.stack.outputs["AssociationIndexTableName"],
+        "ROTATION_LEDGER_TABLE": world.stack.outputs["RotationLedgerTableName"],
+    }
+    regions = [word for region in CLUSTERS for word in ("--region", region)]
+    done = subprocess.run(
+        [ROOT / "target" / "debug" / "rerole", "index", command, *regions],
+        env={**world.cloud.environment, "AWS_REGION": REGION, **tables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    equal(f"exit code of `rerole index {command}`", done.returncode, exit_code)
+    return done.stdout
 
 
 def left_behind(world):

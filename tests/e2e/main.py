@@ -47,6 +47,7 @@ SCENARIOS = (
     permissions.roles,
     permissions.simulated,
     indexing.built,
+    indexing.built_by_hand,
     indexing.left_behind,
     rotating.rehearsal,
     rotating.rotation,

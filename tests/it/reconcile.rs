@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rerole::index::handler::IndexError;
 use rerole::index::reconcile::RECONCILE_RESERVE;
 use rerole_sim::fleet::Fleet;
 use rerole_sim::{Fault, Options, Service, Throttle};
@@ -316,6 +317,26 @@ async fn a_run_can_be_of_some_clusters() {
     let request = json!({ "mode": "deep", "clusterNames": ["other"] });
     let report = world.reconcile_within(&request, TIMEOUT).await;
     assert_eq!((&report["counts"]["clusters"], &report["counts"]["removed"]), (&json!(0), &json!(0)));
+}
+
+/// Shows that a run which fails fails again when it is tried again, until what is wrong has passed: no error is lost.
+#[tokio::test(start_paused = true)]
+async fn a_failing_run_fails_visibly_each_time() {
+    let world = unknown(20);
+    // The index cannot be read.
+    world.aws.on_call(|call| {
+        let (code, message) = ("AccessDeniedException".to_owned(), "no".to_owned());
+        let is_hit = call.operation == "Query" && call.body["TableName"] == INDEX;
+        if is_hit { Fault::Error { status: 400, code, message } } else { Fault::None }
+    });
+    for _ in 0..3 {
+        let error = world.invoke_index(json!({ "reconcile": { "mode": "deep" } }), TIMEOUT).await.unwrap_err();
+        assert!(matches!(error, IndexError::Unreconciled(_)), "{error}");
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    world.aws.clear_hook();
+    assert_eq!(world.reconcile("resume").await["status"], "Finished");
+    world.check_index();
 }
 
 /// Shows that what cannot be understood is named.
