@@ -471,3 +471,60 @@ fn a_rotation_and_a_run_do_not_undo_each_other() {
         });
     }
 }
+
+/// Shows the same where one of the two dies at any call of both, on either side of its effect: after the next delivery and the
+/// next run EKS, index and ledger agree.
+#[test]
+fn a_crash_in_a_race_is_healed() {
+    // Nothing that is in work by then takes longer.
+    const DONE_OR_DEAD: Duration = Duration::from_mins(10);
+    let race = async |world: &World| {
+        let index = index_handler(&world.aws);
+        let invocation = world.invocation(TIMEOUT);
+        let request = plain();
+        let both = async {
+            let run = index.handle(json!({ "reconcile": { "mode": "deep" } }), &invocation);
+            let rotation = async {
+                tokio::time::sleep(Duration::from_millis(150)).await;
+                world.deliver(&request).await
+            };
+            let _ = tokio::join!(run, rotation);
+        };
+        // Whoever died is not waited for.
+        let _ = tokio::time::timeout(DONE_OR_DEAD, both).await;
+    };
+    let fleet = || {
+        let world = World::new(Options::default());
+        world.fleet(8);
+        let arns: Vec<_> = world.aws.eks(|eks| eks.associations().map(|a| a.association_arn.clone()).collect());
+        world.set_role(&arns[0], THIRD);
+        world.aws.eks(|eks| eks.associate("us-east-1", "prod-2", "tools", "new", OLD));
+        world
+    };
+    let calls = in_virtual_time(async {
+        let world = fleet();
+        race(&world).await;
+        world.aws.calls().len()
+    });
+    assert!(calls > 60, "{calls} calls");
+    for at in 0..calls {
+        for fault in [Fault::FreezeBefore, Fault::FreezeAfter] {
+            in_virtual_time(async {
+                let world = fleet();
+                let injected = fault.clone();
+                world.aws.on_call(move |call| if call.index == at { injected.clone() } else { Fault::None });
+                race(&world).await;
+                world.aws.clear_hook();
+                tokio::time::sleep(LEASE_IS_OVER).await;
+                world.reconcile("deep").await;
+                let summary = world.finish(&plain()).await;
+                world.reconcile("deep").await;
+                world.check_index();
+                let left = world.aws.eks(|eks| eks.association_count_on(OLD));
+                // What the index learnt of after the rotation's end is recorded, and not moved by itself.
+                let returned = world.rotation("r-1")["counts"]["returned"].as_u64().unwrap();
+                assert_eq!(left as u64, returned, "{fault:?} at {at}: {summary:#}");
+            });
+        }
+    }
+}
