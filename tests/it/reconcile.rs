@@ -491,7 +491,7 @@ fn a_crash_in_a_race_is_healed() {
             let _ = tokio::join!(run, rotation);
         };
         // Whoever died is not waited for.
-        let _ = tokio::time::timeout(DONE_OR_DEAD, both).await;
+        let _ = tokio::time::timeout(DONE_OR_DEAD, Box::pin(both)).await;
     };
     let fleet = || {
         let world = World::new(Options::default());
