@@ -19,6 +19,8 @@ mod metrics;
 mod outcomes;
 /// What the function may do in AWS.
 mod permissions;
+/// The reconciler and rotations in each other's way, and dying.
+mod races;
 /// The index held against EKS.
 mod reconcile;
 /// Events that come twice, at once or later; roles that two rotations share; leases.

@@ -85,13 +85,18 @@ pub fn run(command: &IndexCommand) -> ExitCode {
 async fn build(flags: &BuildFlags) -> Result<bool, IndexError> {
     let connection = connect(&flags.aws).await?;
     let request = flags.scope.request(&connection.region)?;
+    let bar = bar(expected_calls(&connection.aws, &request).await?);
     if flags.dry_run {
-        let comparison = compare(&connection.aws, &request, connection.width).await?;
+        let comparison = compare(&connection.aws, &request, connection.width, &bar).await?;
         print(&report::comparison_text(&comparison))?;
         return Ok(comparison.troubles.is_empty());
     }
-    let bar = bar(expected_calls(&connection.aws, &request).await?);
-    let run = reconcile(&connection.aws, request, connection.width, |run| bar.set_position(run.counts.calls)).await;
+    let told = |run: &Run| {
+        let counts = &run.counts;
+        bar.set_position(counts.calls);
+        bar.set_message(format!("{} added, {} changed, {} removed", counts.added, counts.changed, counts.removed));
+    };
+    let run = reconcile(&connection.aws, request, connection.width, told).await;
     bar.finish_and_clear();
     let run = run?;
     print(&report::run_text(&run))?;
@@ -101,7 +106,8 @@ async fn build(flags: &BuildFlags) -> Result<bool, IndexError> {
 async fn check(flags: &CheckFlags) -> Result<bool, IndexError> {
     let connection = connect(&flags.aws).await?;
     let request = flags.scope.request(&connection.region)?;
-    let comparison = compare(&connection.aws, &request, connection.width).await?;
+    let bar = bar(expected_calls(&connection.aws, &request).await?);
+    let comparison = compare(&connection.aws, &request, connection.width, &bar).await?;
     print(&match flags.output {
         Output::Table => report::comparison_text(&comparison),
         Output::Json => report::comparison_json(&comparison),
@@ -145,9 +151,15 @@ async fn reconcile(
     }
 }
 
-async fn compare(aws: &Aws, request: &RunRequest, width: usize) -> Result<Comparison, IndexError> {
+async fn compare(aws: &Aws, request: &RunRequest, width: usize, bar: &ProgressBar) -> Result<Comparison, IndexError> {
     let comparer = Comparer { aws, width, ends_at: Instant::now() + COMPARE_MAX };
-    Ok(comparer.compare(request, |_| {}).await?)
+    let told = |comparison: &Comparison| {
+        bar.inc(aws.eks.take_calls());
+        bar.set_message(format!("{} differ", comparison.differences.len()));
+    };
+    let comparison = comparer.compare(request, told).await;
+    bar.finish_and_clear();
+    Ok(comparison?)
 }
 
 /// About how many EKS calls a run makes: the lists are asked beforehand, which is a hundredth of it.
@@ -227,7 +239,7 @@ fn bar(len: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template("  {bar:50} {pos} of about {len} calls, {elapsed}, {eta} left") {
+    match ProgressStyle::with_template("  {bar:40} {pos} of about {len} calls, {msg}, {eta} left") {
         Ok(style) => bar.with_style(style),
         // The default style shows the same, less well.
         Err(_) => bar,

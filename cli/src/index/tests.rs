@@ -1,6 +1,9 @@
 //! `rerole index` against a simulated AWS on loopback, over the clients that ship.
 
+use std::time::{Duration, SystemTime};
+
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use indicatif::ProgressBar;
 use rerole::aws::Aws;
 use rerole::aws::tls::http_client;
 use rerole::index::run::{Mode, RunRequest};
@@ -8,7 +11,6 @@ use rerole::settings::Settings;
 use rerole_sim::fleet::Fleet;
 use rerole_sim::{LoopbackServer, Options, SimulatedAws};
 use serde_json::Value;
-use std::time::{Duration, SystemTime};
 
 use super::flags::ScopeFlags;
 use super::{compare, expected_calls, of_association, on_role, reconcile, report};
@@ -61,7 +63,7 @@ fn held(world: &World) -> usize {
 #[tokio::test]
 async fn what_is_compared_is_what_is_built() {
     let world = unknown().await;
-    let comparison = compare(&world.aws, &everything(), 8).await.unwrap();
+    let comparison = compare(&world.aws, &everything(), 8, &ProgressBar::hidden()).await.unwrap();
     assert_eq!((comparison.clusters, comparison.seen, comparison.differences.len()), (2, 40, 40));
     assert_eq!(held(&world), 0);
     let text = report::comparison_text(&comparison);
@@ -73,7 +75,7 @@ async fn what_is_compared_is_what_is_built() {
     assert_eq!(run.counts.calls, expected, "the bar ends where the run does");
     assert!(report::run_text(&run).starts_with("40 associations in 2 clusters: 40 added, 0 changed, 0 removed; "));
 
-    let comparison = compare(&world.aws, &everything(), 8).await.unwrap();
+    let comparison = compare(&world.aws, &everything(), 8, &ProgressBar::hidden()).await.unwrap();
     let text = report::comparison_text(&comparison);
     assert_eq!(text, "40 associations in 2 clusters: the index holds what EKS shows.");
 }
@@ -91,7 +93,7 @@ async fn differences_are_told_apart() {
         eks.set_target_role(&arns[1], Some("arn:aws:iam::999900001111:role/shared"));
         eks.associate("us-east-1", "prod-2", "tools", "new", ROLE);
     });
-    let comparison = compare(&world.aws, &everything(), 8).await.unwrap();
+    let comparison = compare(&world.aws, &everything(), 8, &ProgressBar::hidden()).await.unwrap();
     let json: Value = serde_json::from_str(&report::comparison_json(&comparison)).unwrap();
     let mut kinds: Vec<_> =
         json["differences"].as_array().unwrap().iter().map(|each| each["difference"].as_str().unwrap()).collect();
@@ -101,7 +103,7 @@ async fn differences_are_told_apart() {
     assert!(text.contains("workloads/payments-2025 to shared"), "{text}");
 
     world.sim.eks(|eks| eks.deny("prod-1"));
-    let comparison = compare(&world.aws, &everything(), 8).await.unwrap();
+    let comparison = compare(&world.aws, &everything(), 8, &ProgressBar::hidden()).await.unwrap();
     let text = report::comparison_text(&comparison);
     assert!(text.contains("1 could not be looked at:\n  prod-1 in eu-west-1: "), "{text}");
 }
@@ -112,7 +114,7 @@ async fn a_cluster_that_is_gone_differs() {
     let world = unknown().await;
     reconcile(&world.aws, everything(), 8, |_| {}).await.unwrap();
     world.sim.eks(|eks| eks.delete_cluster("eu-west-1", "prod-1"));
-    let comparison = compare(&world.aws, &everything(), 8).await.unwrap();
+    let comparison = compare(&world.aws, &everything(), 8, &ProgressBar::hidden()).await.unwrap();
     assert_eq!(comparison.differences.len(), 20);
     assert!(comparison.differences.iter().all(|difference| difference.shown.is_none()));
 }
