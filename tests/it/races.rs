@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rerole_sim::fleet::Fleet;
 use rerole_sim::{Fault, Options};
 use serde_json::json;
 
@@ -120,7 +121,7 @@ fn a_crash_in_a_race_is_healed() {
     };
     let fleet = || {
         let world = World::new(Options::default());
-        world.fleet(8);
+        world.build(&Fleet { rotating: 5, associations: 6, ..Fleet::default() });
         let arns: Vec<_> = world.aws.eks(|eks| eks.associations().map(|a| a.association_arn.clone()).collect());
         world.set_role(&arns[0], THIRD);
         world.aws.eks(|eks| eks.associate("us-east-1", "prod-2", "tools", "new", OLD));
