@@ -16,6 +16,7 @@ pub mod decide;
 pub mod intake;
 pub mod max_errors;
 pub mod outcome;
+pub mod pacer;
 pub mod record;
 pub mod request;
 pub mod returned;
