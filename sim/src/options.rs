@@ -24,6 +24,8 @@ pub struct Options {
     pub throttle: Option<Throttle>,
     /// Answers throttled EKS calls with HTTP 429 and no error code at all.
     pub bare_throttle: bool,
+    /// Throttled EKS calls are told to come again after so many seconds, in a `retry-after` header.
+    pub retry_after_secs: Option<u32>,
     /// EKS times are cut down to a multiple of this. Some counterparts keep whole seconds only.
     pub modified_at_resolution: Duration,
     /// A repeated `clientRequestToken` replays a refusal, too, not only a success.
@@ -66,6 +68,7 @@ impl Default for Options {
             latency: Duration::from_millis(20)..=Duration::from_millis(60),
             throttle: None,
             bare_throttle: false,
+            retry_after_secs: None,
             modified_at_resolution: Duration::from_millis(1),
             replay_refusals: false,
             addon_updates: AddonUpdates::Refused,

@@ -53,7 +53,10 @@ impl EksWorld {
     pub(crate) fn respond(&mut self, now: SystemTime, request: &EksRequest) -> Answer {
         self.now = now;
         if !self.buckets.admits(&request.account, &request.region, now) {
-            return throttled(self.rules.bare_throttle);
+            let mut answer = throttled(self.rules.bare_throttle);
+            let retry_after = self.rules.retry_after_secs.map(|secs| ("retry-after", secs.to_string()));
+            answer.headers.extend(retry_after);
+            return answer;
         }
         if let Some(cluster) = request.route.cluster()
             && self.denied.contains(cluster)

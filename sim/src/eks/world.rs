@@ -7,7 +7,7 @@ use super::throttle::Buckets;
 use super::tokens::TokenMemory;
 use crate::chance::{lowercase_alphanumerics, uuid};
 use crate::clock::since_epoch;
-use crate::options::{AddonUpdates, Options, SameRole};
+use crate::options::{AddonUpdates, Options, SameRole, Throttle};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -73,6 +73,7 @@ pub enum RoleState {
 /// The switches of `Options` that EKS obeys.
 pub(crate) struct Rules {
     pub(crate) bare_throttle: bool,
+    pub(crate) retry_after_secs: Option<u32>,
     pub(crate) modified_at_resolution: Duration,
     pub(crate) replay_refusals: bool,
     pub(crate) addon_updates: AddonUpdates,
@@ -109,6 +110,7 @@ impl EksWorld {
             buckets: Buckets::new(options.throttle),
             rules: Rules {
                 bare_throttle: options.bare_throttle,
+                retry_after_secs: options.retry_after_secs,
                 modified_at_resolution: options.modified_at_resolution,
                 replay_refusals: options.replay_refusals,
                 addon_updates: options.addon_updates,
@@ -118,6 +120,11 @@ impl EksWorld {
             account: options.account.clone(),
             now: options.starts_at,
         }
+    }
+
+    /// From now on calls are throttled like this, or not at all.
+    pub fn set_throttle(&mut self, throttle: Option<Throttle>) {
+        self.buckets.change(throttle, self.now);
     }
 
     /// A cluster of the default account, unless it is there already. Returns its ARN.
