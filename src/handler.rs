@@ -14,6 +14,7 @@ use crate::aws::Aws;
 use crate::aws::error::CallError;
 use crate::aws::ledger::Opened;
 use crate::intake::{Intake, event_id, read};
+use crate::max_concurrency::MaxConcurrency;
 use crate::metrics::{Metrics, SliceMetrics};
 use crate::record::{Reply, RotationRecord};
 use crate::request::{Rejection, RotationId, RotationRequest};
@@ -29,7 +30,7 @@ pub struct Handler {
     aws: Aws,
     metrics: Metrics,
     role_path: String,
-    max_concurrency: usize,
+    max_concurrency: MaxConcurrency,
 }
 
 /// What Lambda says of an invocation, beside its payload.
@@ -201,7 +202,8 @@ impl Handler {
     ) -> Result<Reply, HandlerError> {
         info!(fence = record.fence, old_role = %request.old_role_arn, new_role = %request.new_role_arn, "rotation opened");
         let before = record.counts;
-        let slice = Slice::new(&self.aws, record, asked_at, deadline, self.max_concurrency);
+        let ceiling = request.max_concurrency.map_or(self.max_concurrency, |asked| asked.min(self.max_concurrency));
+        let slice = Slice::new(&self.aws, record, asked_at, deadline, ceiling.count());
         let end = Box::pin(slice.run()).await;
         let (after, ended) = match &end {
             Ok(record) => (Some(record.counts), Some(record.status)),

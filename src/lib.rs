@@ -14,6 +14,7 @@ pub mod classify;
 pub mod cluster;
 pub mod decide;
 pub mod intake;
+pub mod max_concurrency;
 pub mod max_errors;
 pub mod outcome;
 pub mod pacer;

@@ -23,7 +23,7 @@ pub fn lock_key(role: &RoleArn) -> String {
 
 /// The item `(rotationId, "rotation")`: the rotation, its request, lease and fence. It is there from the moment that the
 /// rotation was opened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RotationRecord {
     /// The ledger key: `dry-run/<id>` for a dry run.
@@ -51,6 +51,9 @@ pub struct RotationRecord {
     /// When the last slice left it before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_since: Option<Timestamp>,
+    /// How far it was when the lease was last extended. Gone once it is at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Headway>,
     /// Grows each time the lease changes hands.
     pub fence: u64,
     /// How often an association was seen on the old role again.
@@ -65,6 +68,20 @@ pub struct RotationRecord {
     /// For how long earlier slices have waited for the new role, in milliseconds.
     #[serde(default)]
     pub role_not_ready_ms: u64,
+}
+
+/// How far a rotation is, while it runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Headway {
+    pub at: Timestamp,
+    pub counts: Counts,
+    /// Associations settled per second, over the last minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_per_sec: Option<f64>,
+    /// When it will be at its end at that pace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_end_at: Option<Timestamp>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -91,6 +108,7 @@ impl RotationRecord {
             index_as_of: BTreeMap::new(),
             lease_until: Some(lease_until),
             idle_since: None,
+            progress: None,
             fence: 1,
             returned_count: 0,
             arrivals: 0,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::arn::{ROLE_ARN_FORM, RoleArn};
+use crate::max_concurrency::{MAX_CONCURRENCY_FORM, MaxConcurrency};
 use crate::max_errors::{MAX_ERRORS_FORM, MaxErrors};
 use crate::scope::{Glob, Scope};
 
@@ -33,6 +34,9 @@ pub struct RotationRequest {
     pub scope: Scope,
     pub dry_run: bool,
     pub max_errors: MaxErrors,
+    /// A ceiling lower than the function's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<MaxConcurrency>,
 }
 
 impl RotationRequest {
@@ -136,6 +140,11 @@ pub(crate) struct RotationDetail {
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^((0|[1-9][0-9]{0,6})|(0|[1-9][0-9]?|100)%)$")))]
     max_errors: Option<String>,
+    /// No more associations than this are in work at the same time: a count ("5"). How fast EKS may be called is found out;
+    /// this is a ceiling for those who want one.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-6])$")))]
+    max_concurrency: Option<String>,
 }
 
 /// The role ARN's form for the JSON Schema; a test holds it against [`RoleArn`]'s own rules.
@@ -180,6 +189,7 @@ pub fn parse_detail(detail: &Value, event_id: Option<&str>, role_path: &str) -> 
                 .parse()
                 .map_err(|_| Rejection::new("detail.maxErrors", &Value::from(text.as_str()), MAX_ERRORS_FORM))?,
         },
+        max_concurrency: raw.max_concurrency.map(|text| max_concurrency(&text)).transpose()?,
     })
 }
 
@@ -227,6 +237,10 @@ fn check_roles(old: &RoleArn, new: &RoleArn, role_path: &str) -> Result<(), Reje
         return broken("detail.newRoleArn", new, format!("a role under the path {role_path} (ROLE_PATH)"));
     }
     Ok(())
+}
+
+fn max_concurrency(text: &str) -> Result<MaxConcurrency, Rejection> {
+    text.parse().map_err(|_| Rejection::new("detail.maxConcurrency", &Value::from(text), MAX_CONCURRENCY_FORM))
 }
 
 fn globs(field: &str, texts: Option<Vec<String>>, len_max: usize) -> Result<Option<Vec<Glob>>, Rejection> {

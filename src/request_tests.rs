@@ -162,6 +162,10 @@ fn every_rule_of_the_contract_names_field_value_and_what_is_allowed() {
             ]],
         ),
         (
+            json!({ "maxConcurrency": "0" }),
+            expect![[r#"detail.maxConcurrency "0" is not allowed; allowed: a whole number from 1 to 256"#]],
+        ),
+        (
             json!({ "maxErrors": "-1" }),
             expect![[
                 r#"detail.maxErrors "-1" is not allowed; allowed: a count from "0" to "9999999" or a percentage from "0%" to "100%""#
@@ -171,7 +175,7 @@ fn every_rule_of_the_contract_names_field_value_and_what_is_allowed() {
         (
             json!({ "dryrun": true }),
             expect![
-                "detail.dryrun true is not allowed; allowed: unknown field `dryrun`, expected one of `rotationId`, `oldRoleArn`, `newRoleArn`, `clusterNames`, `namespaces`, `dryRun`, `maxErrors`"
+                "detail.dryrun true is not allowed; allowed: unknown field `dryrun`, expected one of `rotationId`, `oldRoleArn`, `newRoleArn`, `clusterNames`, `namespaces`, `dryRun`, `maxErrors`, `maxConcurrency`"
             ],
         ),
         (
@@ -294,6 +298,12 @@ fn the_schemas_patterns_agree_with_the_types() {
         json!({ "maxErrors": "101%" }),
         json!({ "maxErrors": "05" }),
         json!({ "maxErrors": "9999999" }),
+        json!({ "maxConcurrency": "1" }),
+        json!({ "maxConcurrency": "99" }),
+        json!({ "maxConcurrency": "256" }),
+        json!({ "maxConcurrency": "257" }),
+        json!({ "maxConcurrency": "260" }),
+        json!({ "maxConcurrency": "10%" }),
         json!({ "rotationId": "r".repeat(64) }),
         json!({ "rotationId": "r".repeat(65) }),
         json!({ "namespaces": ["n".repeat(63)] }),

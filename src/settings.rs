@@ -11,12 +11,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::arn::{is_region, is_role_path};
-
-/// Associations in work at the same time where `MAX_CONCURRENCY` does not say otherwise. EKS publishes no rate; eight
-/// calls in flight at about 100 ms stay below what its other control-plane calls are known to admit.
-const MAX_CONCURRENCY_DEFAULT: usize = 8;
-/// More would only be throttled, and each one holds memory.
-const MAX_CONCURRENCY_MAX: usize = 64;
+use crate::max_concurrency::{InvalidMaxConcurrency, MaxConcurrency};
 
 /// A day between two complete looks, and half of one for a run that takes long.
 const STALE_AFTER_DEFAULT: Duration = Duration::from_hours(36);
@@ -42,8 +37,8 @@ pub struct Settings {
     pub dynamodb_endpoint: Option<String>,
     /// Certificates, as PEM, to trust instead of the built-in ones. Every one has been read once.
     pub ca_bundle: Option<Vec<u8>>,
-    /// Associations in work at the same time; in a rotation, once the first update has succeeded.
-    pub max_concurrency: usize,
+    /// Associations in work at the same time, at most; in a rotation, once the first update has succeeded.
+    pub max_concurrency: MaxConcurrency,
 }
 
 /// What the `rotate` function needs to know.
@@ -152,7 +147,7 @@ impl Settings {
             )?,
             ca_bundle: optional("AWS_CA_BUNDLE").map(|path| ca_bundle(&path)).transpose()?,
             max_concurrency: optional("MAX_CONCURRENCY")
-                .map_or(Ok(MAX_CONCURRENCY_DEFAULT), |text| max_concurrency(&text))?,
+                .map_or(Ok(MaxConcurrency::default()), |text| max_concurrency(&text))?,
         })
     }
 }
@@ -208,11 +203,10 @@ fn endpoint(
     Ok(Some(url))
 }
 
-fn max_concurrency(text: &str) -> Result<usize, SettingsError> {
-    let parsed = text.parse().ok().filter(|number| (1..=MAX_CONCURRENCY_MAX).contains(number));
-    parsed.ok_or_else(|| SettingsError {
+fn max_concurrency(text: &str) -> Result<MaxConcurrency, SettingsError> {
+    text.parse().map_err(|invalid: InvalidMaxConcurrency| SettingsError {
         variable: "MAX_CONCURRENCY",
-        problem: format!("\"{text}\" is not allowed; allowed: a whole number from 1 to {MAX_CONCURRENCY_MAX}"),
+        problem: invalid.to_string(),
     })
 }
 
@@ -261,7 +255,7 @@ mod tests {
     #[test]
     fn what_is_needed_is_enough() {
         let settings = read(&[]).unwrap();
-        assert_eq!(settings.max_concurrency, 8);
+        assert_eq!(settings.max_concurrency, MaxConcurrency::default());
         assert_eq!(settings.eks_endpoint, None);
         assert_eq!(settings.ca_bundle, None);
     }
@@ -308,12 +302,12 @@ mod tests {
             (
                 "MAX_CONCURRENCY",
                 "0",
-                expect![[r#"setting MAX_CONCURRENCY: "0" is not allowed; allowed: a whole number from 1 to 64"#]],
+                expect![[r#"setting MAX_CONCURRENCY: "0" is not allowed; allowed: a whole number from 1 to 256"#]],
             ),
             (
                 "MAX_CONCURRENCY",
                 "many",
-                expect![[r#"setting MAX_CONCURRENCY: "many" is not allowed; allowed: a whole number from 1 to 64"#]],
+                expect![[r#"setting MAX_CONCURRENCY: "many" is not allowed; allowed: a whole number from 1 to 256"#]],
             ),
             (
                 "AWS_CA_BUNDLE",

@@ -1,29 +1,22 @@
-//! EKS: looking at associations and clusters, and moving an association. One pair of clients for each region, made when
-//! first needed.
+//! EKS: looking at associations and clusters, and moving an association.
 //!
-//! Every call goes through `Eks::send`; whatever paces calls belongs there, in front of the SDK.
+//! Every call has a turn of its region's turnstile (`turnstile.rs`) before it leaves, and the SDK repeats none.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_eks::Client;
-use aws_sdk_eks::config::{Region, SharedHttpClient};
+use aws_sdk_eks::config::SharedHttpClient;
 use aws_sdk_eks::operation::RequestId;
 use aws_sdk_eks::primitives::DateTime;
 use aws_sdk_eks::types::{ClusterStatus, PodIdentityAssociation, PodIdentityAssociationSummary};
 use aws_smithy_async::time::SharedTimeSource;
-use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::Intercept;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::config_bag::ConfigBag;
-use aws_smithy_types::retry::RetryConfig;
 use tokio::time::Instant;
 
+use super::CONNECT_TIMEOUT;
 use super::error::CallError;
-use super::{behavior_version, own_retry_partition, timeouts};
+use super::region::Regions;
+pub use super::region::{EKS_CALL_TIMEOUT, Paces};
+use super::turnstile::{Turn, Turnstile};
 use crate::arn::{AssociationArn, RoleArn};
 use crate::association::Association;
 use crate::classify::ErrorClass;
@@ -35,32 +28,14 @@ use crate::token::Token;
 
 /// An update leaves at most this long after the Describe that justifies it was answered (guarantee 2).
 pub const OBSERVATION_AGE_MAX: Duration = Duration::from_secs(5);
-/// All attempts at one update together. An update that leaves at once has its last attempt within
-/// [`OBSERVATION_AGE_MAX`]; what comes later describes again.
-pub const UPDATE_OPERATION_TIMEOUT: Duration = Duration::from_secs(4);
-/// How old an observation may be when the update's first attempt leaves: what the two above leave over.
+/// How old an observation may be when its update is sent: it is on the wire as soon as a connection is there.
 const OBSERVATION_AGE_AT_START_MAX: Duration =
-    OBSERVATION_AGE_MAX.checked_sub(UPDATE_OPERATION_TIMEOUT).expect("an update fits into the window");
-/// All attempts at one Describe together.
-pub const DESCRIBE_OPERATION_TIMEOUT: Duration = Duration::from_secs(8);
-/// EKS has been seen to take up to two seconds for an answer.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Attempts at one call, the first one included. What outlasts them is tried again, from the Describe on, by the caller.
-const ATTEMPTS: u32 = 4;
+    OBSERVATION_AGE_MAX.checked_sub(CONNECT_TIMEOUT).expect("a connection fits into the window");
 
-/// The EKS clients of all regions.
+/// The EKS clients of all regions, and the pace of each.
 #[derive(Debug)]
 pub struct Eks {
-    template: ClientTemplate,
-    regions: Mutex<HashMap<String, RegionClients>>,
-    counter: CallCounter,
-}
-
-/// The two clients of a region differ in how long one operation may take.
-#[derive(Debug, Clone)]
-struct RegionClients {
-    describe: Client,
-    update: Client,
+    regions: Regions,
 }
 
 /// An association as Describe showed it, and when.
@@ -96,9 +71,9 @@ pub struct NamePage {
 /// Why an update brought no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateError {
-    /// The observation had become too old to justify a write. Nothing was sent.
+    /// The observation had become too old to justify a write. Nothing was sent, and the turn is as good as before.
     #[error("the association was looked at too long ago")]
-    Stale,
+    Stale(Turn),
     /// EKS said yes, and its answer cannot be read: the update has most likely taken effect.
     #[error(transparent)]
     Malformed(CallError),
@@ -109,202 +84,213 @@ pub enum UpdateError {
 impl Eks {
     #[must_use]
     pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource) -> Self {
-        let counter = CallCounter::default();
-        let template = ClientTemplate { settings: settings.clone(), http_client, clock, counter: counter.clone() };
-        Self { template, regions: Mutex::default(), counter }
+        Self { regions: Regions::new(settings, http_client, clock) }
     }
 
-    /// How many calls were answered with a throttle since the last time this was asked, the SDK's own retries included.
+    /// The pacers of all regions begin anew: at a slice's beginning what an earlier one has learnt is an old figure.
+    pub fn forget_paces(&self) {
+        self.regions.forget_paces();
+    }
+
+    /// Begins the region's pacers with what was learnt earlier.
+    pub fn begin_paces(&self, region: &str, learnt: Paces) {
+        self.regions.begin_paces(region, learnt);
+    }
+
+    /// What has been learnt of the regions' paces.
+    #[must_use]
+    pub fn learnt_paces(&self) -> Vec<(String, Paces)> {
+        self.regions.learnt_paces()
+    }
+
+    /// How many associations of the region may be in work, so that its calls are neither short of one nor queue up.
+    #[must_use]
+    pub fn width(&self, region: &str) -> usize {
+        self.regions.get(region).width()
+    }
+
+    /// Updates per second that the region lets through now.
+    #[must_use]
+    pub fn update_pace(&self, region: &str) -> f64 {
+        self.regions.get(region).updates.load().per_sec
+    }
+
+    /// How many calls were answered with a throttle since the last time this was asked.
     pub fn take_throttled_calls(&self) -> u64 {
-        self.counter.throttled.swap(0, Ordering::Relaxed)
+        self.regions.counter.take_throttled()
     }
 
-    /// How many calls were answered since the last time this was asked, the SDK's own retries included.
+    /// How many calls were answered since the last time this was asked.
     pub fn take_calls(&self) -> u64 {
-        self.counter.answered.swap(0, Ordering::Relaxed)
+        self.regions.counter.take_answered()
     }
 
-    /// What EKS says of the association now; `None` where it does not know it.
+    /// What EKS says of the association now; `None` where it does not know it. Waits for its turn, until then.
     ///
     /// # Errors
-    /// Any other error, after the SDK's retries.
-    pub async fn describe(&self, arn: &AssociationArn) -> Result<Option<Observed>, CallError> {
+    /// Any other error; [`ErrorClass::Throttled`] where there was no turn in time.
+    pub async fn describe(&self, arn: &AssociationArn, until: Instant) -> Result<Option<Observed>, CallError> {
         const OPERATION: &str = "describe association";
-        let call = self
-            .region(arn.region())
-            .describe
-            .describe_pod_identity_association()
-            .cluster_name(arn.cluster_name())
-            .association_id(arn.association_id());
-        match Self::send(call.send()).await {
+        let region = self.regions.get(arn.region());
+        let call = async || {
+            let call = region.client.describe_pod_identity_association();
+            let call = call.cluster_name(arn.cluster_name()).association_id(arn.association_id());
+            call.send().await.map_err(|error| CallError::new(OPERATION, subject(arn), &error))
+        };
+        match read(&region.looks, until, || CallError::no_turn(OPERATION, subject(arn)), call).await {
             Ok(output) => {
                 let association = association(arn, output.association(), OPERATION)?;
                 Ok(Some(Observed { association, answered_at: Instant::now() }))
             }
-            Err(error) => found(CallError::new(OPERATION, subject(arn), &error)),
+            Err(error) => found(error),
         }
     }
 
     /// One page of the names of a region's clusters.
     ///
     /// # Errors
-    /// What EKS answered, after the SDK's retries.
-    pub async fn list_clusters(&self, region: &str, start: Option<String>) -> Result<NamePage, CallError> {
-        let call = self.region(region).describe.list_clusters().set_next_token(start);
-        let output = Self::send(call.send()).await.map_err(|error| CallError::new("list clusters", region, &error))?;
+    /// As [`Self::describe`].
+    pub async fn list_clusters(
+        &self,
+        region: &str,
+        start: Option<String>,
+        until: Instant,
+    ) -> Result<NamePage, CallError> {
+        const OPERATION: &str = "list clusters";
+        let of = self.regions.get(region);
+        let call = async || {
+            let call = of.client.list_clusters().set_next_token(start.clone());
+            call.send().await.map_err(|error| CallError::new(OPERATION, region, &error))
+        };
+        let output = read(&of.lists, until, || CallError::no_turn(OPERATION, region), call).await?;
         Ok(NamePage { next: output.next_token().map(str::to_owned), names: output.clusters.unwrap_or_default() })
     }
 
     /// A cluster by its name; `None` where EKS does not know it.
     ///
     /// # Errors
-    /// Any other error, after the SDK's retries.
-    pub async fn describe_cluster(&self, region: &str, name: &str) -> Result<Option<DescribedCluster>, CallError> {
+    /// As [`Self::describe`].
+    pub async fn describe_cluster(
+        &self,
+        region: &str,
+        name: &str,
+        until: Instant,
+    ) -> Result<Option<DescribedCluster>, CallError> {
         const OPERATION: &str = "describe cluster";
-        let subject = format!("{name} in {region}");
-        match Self::send(self.region(region).describe.describe_cluster().name(name).send()).await {
+        let of = self.regions.get(region);
+        let subject = || format!("{name} in {region}");
+        let call = async || {
+            let call = of.client.describe_cluster().name(name);
+            call.send().await.map_err(|error| CallError::new(OPERATION, subject(), &error))
+        };
+        match read(&of.lists, until, || CallError::no_turn(OPERATION, subject()), call).await {
             Ok(output) => {
                 let answer = output.cluster();
                 let cluster = Cluster::parse(answer.and_then(|cluster| cluster.arn()).unwrap_or_default());
                 let cluster =
-                    cluster.map_err(|error| CallError::malformed_answer(OPERATION, subject, error.to_string()))?;
+                    cluster.map_err(|error| CallError::malformed_answer(OPERATION, subject(), error.to_string()))?;
                 let status = answer.and_then(|cluster| cluster.status());
                 Ok(Some(DescribedCluster { cluster, is_being_deleted: status == Some(&ClusterStatus::Deleting) }))
             }
-            Err(error) => found(CallError::new(OPERATION, subject, &error)),
+            Err(error) => found(error),
         }
     }
 
     /// One page of the ids of a cluster's associations; `None` where EKS does not know the cluster.
     ///
     /// # Errors
-    /// Any other error, after the SDK's retries.
+    /// As [`Self::describe`].
     pub async fn list_associations(
         &self,
         region: &str,
         cluster: &str,
         start: Option<String>,
+        until: Instant,
     ) -> Result<Option<NamePage>, CallError> {
         const OPERATION: &str = "list associations";
-        let subject = format!("cluster {cluster} in {region}");
-        let call =
-            self.region(region).describe.list_pod_identity_associations().cluster_name(cluster).set_next_token(start);
-        match Self::send(call.send()).await {
+        let of = self.regions.get(region);
+        let subject = || format!("cluster {cluster} in {region}");
+        let call = async || {
+            let call = of.client.list_pod_identity_associations().cluster_name(cluster).set_next_token(start.clone());
+            call.send().await.map_err(|error| CallError::new(OPERATION, subject(), &error))
+        };
+        match read(&of.lists, until, || CallError::no_turn(OPERATION, subject()), call).await {
             Ok(output) => {
                 let next = output.next_token().map(str::to_owned);
                 let id = |summary: PodIdentityAssociationSummary| summary.association_id;
                 let names = output.associations.unwrap_or_default().into_iter().map(id).collect::<Option<Vec<_>>>();
                 let names = names.ok_or_else(|| {
-                    CallError::malformed_answer(OPERATION, subject, "an association has no associationId".to_owned())
+                    CallError::malformed_answer(OPERATION, subject(), "an association has no associationId".to_owned())
                 })?;
                 Ok(Some(NamePage { names, next }))
             }
-            Err(error) => found(CallError::new(OPERATION, subject, &error)),
+            Err(error) => found(error),
         }
     }
 
+    /// The right to send one update in this region; `None` where there is none until then.
+    pub async fn update_turn(&self, region: &str, until: Instant) -> Option<Turn> {
+        self.regions.get(region).updates.turn(until).await
+    }
+
     /// Sets these role fields of the association to `new_role`, and nothing else. `observed` is the Describe that justifies
-    /// it.
+    /// it, `turn` one of its region's.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] where `observed` is too old, [`UpdateError::Malformed`] where EKS said yes unreadably; else
-    /// what EKS answered, after the SDK's retries. After a passing error it is unknown whether the update took effect.
+    /// what EKS answered. After a transient error it is unknown whether the update took effect; a throttled one did not.
     pub async fn update_role(
         &self,
+        turn: Turn,
         observed: &Observed,
         fields: RoleFields,
         new_role: &RoleArn,
         token: &Token,
     ) -> Result<Updated, UpdateError> {
         const OPERATION: &str = "update association";
-        if observed.answered_at.elapsed() > OBSERVATION_AGE_AT_START_MAX {
-            return Err(UpdateError::Stale);
+        if observed.is_stale() {
+            return Err(UpdateError::Stale(turn));
         }
         let arn = &observed.association.association_arn;
-        let call = self
-            .region(arn.region())
-            .update
+        let region = self.regions.get(arn.region());
+        let call = region
+            .client
             .update_pod_identity_association()
             .cluster_name(arn.cluster_name())
             .association_id(arn.association_id())
             .set_role_arn(fields.contains(RoleField::RoleArn).then(|| new_role.to_string()))
             .set_target_role_arn(fields.contains(RoleField::TargetRoleArn).then(|| new_role.to_string()))
             .client_request_token(token.as_str());
-        let output = Self::send(call.send()).await.map_err(|error| CallError::new(OPERATION, subject(arn), &error))?;
+        let call = async { call.send().await.map_err(|error| CallError::new(OPERATION, subject(arn), &error)) };
+        let output = turn.send(call).await?;
         Ok(Updated {
             association: association(arn, output.association(), OPERATION).map_err(UpdateError::Malformed)?,
             request_id: output.request_id().map(str::to_owned),
         })
     }
+}
 
-    /// The one way out to EKS.
-    async fn send<T>(call: impl Future<Output = T>) -> T {
-        call.await
+impl Observed {
+    /// Whether it is too old to justify a write.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.answered_at.elapsed() > OBSERVATION_AGE_AT_START_MAX
     }
+}
 
-    fn region(&self, region: &str) -> RegionClients {
-        // The map is whole after every statement, so that a panic elsewhere leaves nothing to fear.
-        let mut regions = self.regions.lock().unwrap_or_else(PoisonError::into_inner);
-        match regions.get(region) {
-            Some(clients) => clients.clone(),
-            None => regions.entry(region.to_owned()).or_insert(self.template.clients(region)).clone(),
+/// Reads, as often as it is throttled, while there is time: what is read twice is read no differently.
+async fn read<T>(
+    turnstile: &Arc<Turnstile>,
+    until: Instant,
+    no_turn: impl FnOnce() -> CallError,
+    call: impl AsyncFn() -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    loop {
+        let Some(turn) = turnstile.turn(until).await else { return Err(no_turn()) };
+        match turn.send(call()).await {
+            Err(error) if error.class == ErrorClass::Throttled && Instant::now() < until => {}
+            end => return end,
         }
-    }
-}
-
-/// What the clients of all regions have in common.
-#[derive(Debug)]
-struct ClientTemplate {
-    settings: Settings,
-    http_client: SharedHttpClient,
-    clock: SharedTimeSource,
-    counter: CallCounter,
-}
-
-/// Counts answers at the wire, where each attempt of the SDK's shows.
-#[derive(Debug, Clone, Default)]
-struct CallCounter {
-    answered: Arc<AtomicU64>,
-    throttled: Arc<AtomicU64>,
-}
-
-impl Intercept for CallCounter {
-    fn name(&self) -> &'static str {
-        "CallCounter"
-    }
-
-    /// EKS answers a throttle with 429, whatever code comes with it.
-    fn read_before_deserialization(
-        &self,
-        context: &BeforeDeserializationInterceptorContextRef<'_>,
-        _components: &RuntimeComponents,
-        _config: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        self.answered.fetch_add(1, Ordering::Relaxed);
-        if context.response().status().as_u16() == 429 {
-            self.throttled.fetch_add(1, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-}
-
-impl ClientTemplate {
-    fn clients(&self, region: &str) -> RegionClients {
-        let mut config = aws_sdk_eks::Config::builder()
-            .behavior_version(behavior_version())
-            .region(Region::new(region.to_owned()))
-            .credentials_provider(self.settings.credentials.clone())
-            .http_client(self.http_client.clone())
-            .time_source(self.clock.clone())
-            .interceptor(self.counter.clone())
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
-            .retry_partition(own_retry_partition("eks"));
-        if let Some(url) = &self.settings.eks_endpoint {
-            config = config.endpoint_url(url);
-        }
-        let client =
-            |operation| Client::from_conf(config.clone().timeout_config(timeouts(ATTEMPT_TIMEOUT, operation)).build());
-        RegionClients { describe: client(DESCRIBE_OPERATION_TIMEOUT), update: client(UPDATE_OPERATION_TIMEOUT) }
     }
 }
 

@@ -1,6 +1,8 @@
 //! From a typed SDK error to a classified one. This is the last place where the SDK's type is known, and the only one
 //! that looks into it.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -19,6 +21,10 @@ pub struct CallError {
     pub code: Option<String>,
     pub message: String,
     pub request_id: Option<String>,
+    /// How long the service asks to wait.
+    pub retry_after: Option<Duration>,
+    /// No answer came: whether the call arrived is unknown.
+    pub is_unanswered: bool,
 }
 
 impl CallError {
@@ -50,6 +56,36 @@ impl CallError {
             message: message.unwrap_or_else(|| DisplayErrorContext(error).to_string()),
             request_id: error.request_id().map(str::to_owned),
             code,
+            retry_after: error.raw_response().and_then(retry_after),
+            is_unanswered: error.raw_response().is_none(),
+        }
+    }
+
+    /// Others came first, again and again: a little later they may not.
+    pub fn outrun(operation: &'static str, subject: impl Into<String>, message: String) -> Self {
+        Self {
+            operation,
+            subject: subject.into(),
+            class: ErrorClass::Transient,
+            code: None,
+            message,
+            request_id: None,
+            retry_after: None,
+            is_unanswered: false,
+        }
+    }
+
+    /// The pacer had no turn for the call in the time that there was. Nothing was sent.
+    pub fn no_turn(operation: &'static str, subject: impl Into<String>) -> Self {
+        Self {
+            operation,
+            subject: subject.into(),
+            class: ErrorClass::Throttled,
+            code: None,
+            message: "the pace that EKS allows left no turn for it in time".to_owned(),
+            request_id: None,
+            retry_after: None,
+            is_unanswered: true,
         }
     }
 
@@ -62,6 +98,13 @@ impl CallError {
             code: Some("MalformedAnswer".to_owned()),
             message: problem,
             request_id: None,
+            retry_after: None,
+            is_unanswered: false,
         }
     }
+}
+
+/// The header as a number of seconds. Its other form, a date, no AWS service sends.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    response.headers().get("retry-after")?.trim().parse().ok().map(Duration::from_secs)
 }

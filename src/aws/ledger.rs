@@ -18,8 +18,7 @@ use super::error::CallError;
 use super::expression::{Expression, Item, number, text, to_item};
 use super::transaction::{Transacted, built, is_condition};
 use crate::arn::RoleArn;
-use crate::classify::ErrorClass;
-use crate::record::{LOCK_ENTRY, ROTATION_ENTRY, RotationRecord, lock_key};
+use crate::record::{Headway, LOCK_ENTRY, ROTATION_ENTRY, RotationRecord, lock_key};
 use crate::request::{Rejection, RotationRequest};
 use crate::status::{Counts, Status};
 use crate::time::Timestamp;
@@ -140,14 +139,11 @@ impl Ledger {
                 }
             }
         }
-        Err(CallError {
-            operation: "open rotation",
-            subject: key,
-            class: ErrorClass::Transient,
-            code: None,
-            message: format!("other deliveries of the event came first {OPEN_TRIES} times"),
-            request_id: None,
-        })
+        Err(CallError::outrun(
+            "open rotation",
+            key,
+            format!("other deliveries of the event came first {OPEN_TRIES} times"),
+        ))
     }
 
     /// The rotation's item, as it is now.
@@ -164,13 +160,17 @@ impl Ledger {
             .map_err(|error| CallError::malformed_answer(OPERATION, key, error.to_string()))
     }
 
-    /// Extends the lease. One that was given back is not taken again: a renewal that was long under way must not lock the
+    /// Extends the lease, and records how far the rotation is. One that was given back is not taken again: a renewal that was long under way must not lock the
     /// next delivery out.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] where the fence has moved on, or the lease was given back.
-    pub async fn renew(&self, key: &str, fence: u64, until: Timestamp) -> Result<(), LeaseError> {
-        let change = Expression::default().set("leaseUntil", text(until));
+    pub async fn renew(&self, key: &str, fence: u64, until: Timestamp, headway: &Headway) -> Result<(), LeaseError> {
+        #[derive(Serialize)]
+        struct Members<'a> {
+            progress: &'a Headway,
+        }
+        let change = Expression::default().set("leaseUntil", text(until)).set_all(&Members { progress: headway });
         self.fenced_if("renew lease", key, fence, change, LEASED).await
     }
 
@@ -222,16 +222,21 @@ impl Ledger {
             index_as_of: &record.index_as_of,
         };
         // Who comes to the old role after the last sweep began is seen by the next try.
-        let change = Expression::default().set_all(&members).remove("leaseUntil").remove("idleSince").only_if(
-            "#fence = :ourFence AND (attribute_not_exists(#returnedCount) OR #returnedCount = :seenReturns) \
+        let change = Expression::default()
+            .set_all(&members)
+            .remove("leaseUntil")
+            .remove("idleSince")
+            .remove("progress")
+            .only_if(
+                "#fence = :ourFence AND (attribute_not_exists(#returnedCount) OR #returnedCount = :seenReturns) \
              AND (attribute_not_exists(#arrivals) OR #arrivals = :seenArrivals)",
-            &["fence", "returnedCount", "arrivals"],
-            &[
-                ("ourFence", number(record.fence)),
-                ("seenReturns", number(record.returned_count)),
-                ("seenArrivals", number(record.arrivals)),
-            ],
-        );
+                &["fence", "returnedCount", "arrivals"],
+                &[
+                    ("ourFence", number(record.fence)),
+                    ("seenReturns", number(record.returned_count)),
+                    ("seenArrivals", number(record.arrivals)),
+                ],
+            );
         let item = self.update(key, ROTATION_ENTRY, &change).build();
         let item = item.map(|update| TransactWriteItem::builder().update(update).build());
         let mut items = vec![built("close rotation", key, item)?];

@@ -10,11 +10,14 @@ pub mod error;
 pub mod expression;
 pub mod index;
 pub mod ledger;
+pub mod paces;
+pub(crate) mod region;
 pub mod returned;
 pub mod rows;
 pub mod runs;
 pub mod tls;
 pub(crate) mod transaction;
+pub mod turnstile;
 
 use std::time::Duration;
 

@@ -9,7 +9,6 @@ use super::expression::{number, text, to_item};
 use super::ledger::{Ledger, item_key};
 use super::transaction::{Transacted, built, is_condition};
 use crate::arn::AssociationArn;
-use crate::classify::ErrorClass;
 use crate::outcome::{ROW_PREFIX, Row};
 use crate::record::{ROTATION_ENTRY, RotationRecord};
 use crate::returned::ReturnedRow;
@@ -105,14 +104,7 @@ impl Ledger {
                 Transacted::Cancelled(_) => {}
             }
         }
-        Err(CallError {
-            operation: OPERATION,
-            subject: key.clone(),
-            class: ErrorClass::Transient,
-            code: None,
-            message: format!("the rotation changed under {NOTE_TRIES} looks"),
-            request_id: None,
-        })
+        Err(CallError::outrun(OPERATION, key, format!("the rotation changed under {NOTE_TRIES} looks")))
     }
 
     /// An open rotation counts its returns, and closes with them; a finished one is corrected.

@@ -28,9 +28,40 @@ pub struct Planned {
 
 /// Which rows a page holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Select {
+pub enum Select<'a> {
     All,
-    Pending,
+    PendingIn(&'a RowRegion),
+}
+
+/// A region that a rotation has rows in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowRegion {
+    pub name: String,
+    /// What the entries of its rows begin with.
+    prefix: String,
+}
+
+impl RowRegion {
+    /// The region of this row: `association#arn:<partition>:eks:<region>:…`.
+    #[must_use]
+    pub fn of(row: &Row) -> Self {
+        let prefix = row.entry.split_inclusive(':').take(4).collect();
+        Self { name: row.association_arn.region().to_owned(), prefix }
+    }
+
+    /// The first text that is behind all of its entries.
+    fn behind(&self) -> String {
+        behind(&self.prefix)
+    }
+}
+
+/// The first text that is behind all that begin with `prefix`, which ends in a character of ASCII.
+fn behind(prefix: &str) -> String {
+    let mut text = prefix.to_owned();
+    if let Some(last) = text.pop() {
+        text.extend(char::from_u32(u32::from(last) + 1));
+    }
+    text
 }
 
 /// One page of rows.
@@ -77,8 +108,12 @@ impl Ledger {
     ///
     /// # Errors
     /// Where DynamoDB cannot be read, or a row is not of the contract's form.
-    pub async fn rows(&self, key: &str, select: Select, start: Option<Item>) -> Result<RowPage, CallError> {
+    pub async fn rows(&self, key: &str, select: Select<'_>, start: Option<Item>) -> Result<RowPage, CallError> {
         const OPERATION: &str = "read associations";
+        let prefix = match select {
+            Select::All => ROW_PREFIX,
+            Select::PendingIn(region) => &region.prefix,
+        };
         let mut query = self
             .client
             .query()
@@ -87,15 +122,45 @@ impl Ledger {
             .limit(PAGE_LEN)
             .key_condition_expression("rotationId = :key AND begins_with(entry, :prefix)")
             .expression_attribute_values(":key", text(key))
-            .expression_attribute_values(":prefix", text(ROW_PREFIX))
+            .expression_attribute_values(":prefix", text(prefix))
             .set_exclusive_start_key(start);
-        if select == Select::Pending {
+        if select != Select::All {
             query =
                 query.filter_expression("outcome = :pending").expression_attribute_values(":pending", text("Pending"));
         }
         let output = query.send().await.map_err(|error| CallError::new(OPERATION, key, &error))?;
         let rows = output.items.unwrap_or_default().into_iter().map(|item| readable(OPERATION, key, item));
         Ok(RowPage { rows: rows.collect::<Result<_, _>>()?, next: output.last_evaluated_key })
+    }
+
+    /// The regions that the rotation has rows in, in order: one call for each, and one more.
+    ///
+    /// # Errors
+    /// As [`Self::rows`].
+    pub async fn row_regions(&self, key: &str) -> Result<Vec<RowRegion>, CallError> {
+        let mut regions: Vec<RowRegion> = Vec::new();
+        while let Some(next) = self.row_region_after(key, regions.last()).await? {
+            regions.push(next);
+        }
+        Ok(regions)
+    }
+
+    /// Entries of a region stand together, and begin with the same text.
+    async fn row_region_after(&self, key: &str, last: Option<&RowRegion>) -> Result<Option<RowRegion>, CallError> {
+        const OPERATION: &str = "read regions";
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .limit(1)
+            .key_condition_expression("rotationId = :key AND entry BETWEEN :after AND :end")
+            .expression_attribute_values(":key", text(key))
+            .expression_attribute_values(":after", text(last.map_or(ROW_PREFIX.to_owned(), RowRegion::behind)))
+            .expression_attribute_values(":end", text(behind(ROW_PREFIX)));
+        let output = query.send().await.map_err(|error| CallError::new(OPERATION, key, &error))?;
+        let Some(item) = output.items.unwrap_or_default().pop() else { return Ok(None) };
+        Ok(Some(RowRegion::of(&readable(OPERATION, key, item)?)))
     }
 
     /// Records how an association ended, once: a row that is settled stays as it is. Returns whether it was pending.

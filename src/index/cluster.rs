@@ -26,10 +26,11 @@ const LOOKS_PER_STEP: usize = 100;
 /// Pages of one list: EKS allows 5,000 associations in a cluster, 100 on a page; and 100 clusters in a region by default. More
 /// would be a list without an end.
 const PAGES_MAX: usize = 1_000;
-/// Tries of one call that ends in a passing error, each with the SDK's own retries, before it is given up.
-const TRIES: u32 = 4;
-/// There is nothing wrong with what is throttled, so that throttles do not count as tries. But where nothing gets through
-/// for this long, the rest of the run must not wait any longer.
+/// Tries of one call that ends in a passing error before it is given up: half a minute, so that a service in trouble or a
+/// connection that broke costs no association its look.
+const TRIES: u32 = 7;
+/// There is nothing wrong with what is throttled, and it waits for its turn. But where nothing gets through for this long,
+/// the rest of the run must not wait any longer.
 const THROTTLED_MAX: Duration = Duration::from_mins(5);
 /// First pause between them; doubled each time, up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_secs(1);
@@ -108,8 +109,9 @@ impl<'a> ClusterWalk<'a> {
         let mut listed = Vec::new();
         let mut start = None;
         for _ in 0..PAGES_MAX {
-            let page =
-                tried(ends_at, || aws.eks.list_associations(&cluster.region, &cluster.cluster_name, start.clone()));
+            let page = tried(ends_at, |until| {
+                aws.eks.list_associations(&cluster.region, &cluster.cluster_name, start.clone(), until)
+            });
             let Some(page) = page.await? else { return Ok(None) };
             listed.extend(page.names);
             start = page.next;
@@ -191,7 +193,8 @@ impl<'a> ClusterWalk<'a> {
         let looks: Vec<Look> = self.looks.drain(..self.looks.len().min(LOOKS_PER_STEP)).collect();
         let mut is_out_of_time = false;
         let mut ends = Vec::with_capacity(looks.len());
-        let mut found = stream::iter(&looks).map(|look| self.look(look)).buffer_unordered(self.width);
+        let width = self.width.min(self.aws.eks.width(&self.cluster.region));
+        let mut found = stream::iter(&looks).map(|look| self.look(look)).buffer_unordered(width);
         while let Some(end) = found.next().await {
             ends.push(end);
         }
@@ -217,11 +220,16 @@ impl<'a> ClusterWalk<'a> {
             CallError::malformed_answer("list associations", &self.cluster.cluster_arn, invalid.to_string())
         })?;
         // All of it again where a part failed in passing: each part may be repeated.
-        tried(self.ends_at, || self.look_once(&arn, look.known.as_deref())).await
+        tried(self.ends_at, |until| self.look_once(&arn, look.known.as_deref(), until)).await
     }
 
-    async fn look_once(&self, arn: &AssociationArn, known: Option<&IndexItem>) -> Result<Found, CallError> {
-        let seen = self.aws.eks.describe(arn).await?.map(|seen| seen.association);
+    async fn look_once(
+        &self,
+        arn: &AssociationArn,
+        known: Option<&IndexItem>,
+        until: Instant,
+    ) -> Result<Found, CallError> {
+        let seen = self.aws.eks.describe(arn, until).await?.map(|seen| seen.association);
         let shown = seen.as_ref().map(IndexItem::of);
         let now = self.aws.now();
         let is_gone_too_soon =
@@ -283,7 +291,7 @@ pub async fn list_clusters(aws: &Aws, region: &str, ends_at: Instant) -> Result<
     let mut listed = BTreeSet::new();
     let mut start = None;
     for _ in 0..PAGES_MAX {
-        let page = tried(ends_at, || aws.eks.list_clusters(region, start.clone())).await?;
+        let page = tried(ends_at, |until| aws.eks.list_clusters(region, start.clone(), until)).await?;
         listed.extend(page.names);
         start = page.next;
         if start.is_none() {
@@ -320,25 +328,26 @@ pub async fn bury_cluster(aws: &Aws, cluster: &Cluster, ends_at: Instant) -> Res
     Ok(buried)
 }
 
-/// Calls until there is an answer, or an error that does not pass, or time is up.
+/// Calls until there is an answer, or an error that does not pass, or time is up. A call waits for its turn until then.
 ///
 /// # Errors
 /// That error, or the last of several that could have passed.
-pub async fn tried<T, F>(ends_at: Instant, call: impl Fn() -> F) -> Result<T, WalkError>
+pub async fn tried<T, F>(ends_at: Instant, call: impl Fn(Instant) -> F) -> Result<T, WalkError>
 where
     F: Future<Output = Result<T, CallError>>,
 {
-    let began_at = Instant::now();
+    let until = ends_at.min(Instant::now() + THROTTLED_MAX);
     let (mut tries, mut pauses) = (0, 0);
     loop {
         if Instant::now() >= ends_at {
             return Err(WalkError::OutOfTime);
         }
-        match call().await {
+        match call(until).await {
             Ok(answer) => return Ok(answer),
             Err(error) => {
                 tries += u32::from(error.class != ErrorClass::Throttled);
-                if !error.class.is_passing() || tries == TRIES || began_at.elapsed() > THROTTLED_MAX {
+                let is_given_up = (until..ends_at).contains(&Instant::now());
+                if !error.class.is_passing() || tries == TRIES || is_given_up {
                     return Err(error.into());
                 }
                 let pause = PAUSE_MIN.saturating_mul(2_u32.saturating_pow(pauses)).min(PAUSE_MAX);

@@ -71,7 +71,7 @@ impl Comparer<'_> {
         comparison: &mut Comparison,
         tell: &mut impl FnMut(&Comparison),
     ) -> Result<(), WalkError> {
-        let described = tried(self.ends_at, || self.aws.eks.describe_cluster(region, name)).await?;
+        let described = tried(self.ends_at, |until| self.aws.eks.describe_cluster(region, name, until)).await?;
         let Some(cluster) = described.map(|described| described.cluster) else { return Ok(()) };
         let walk = ClusterWalk::open(self.aws, Purpose::Compare, cluster, request.mode, None, self.width, self.ends_at);
         let Some(mut walk) = walk.await? else { return Ok(()) };
@@ -105,7 +105,7 @@ impl Comparer<'_> {
                 if listed.contains(name) || !request.covers(name) {
                     continue;
                 }
-                if tried(self.ends_at, || self.aws.eks.describe_cluster(region, name)).await?.is_none() {
+                if tried(self.ends_at, |until| self.aws.eks.describe_cluster(region, name, until)).await?.is_none() {
                     self.held(&cluster, comparison).await?;
                 }
             }

@@ -127,7 +127,7 @@ impl<'a> Follower<'a> {
 
     async fn association(&self, arn: &AssociationArn, asked: &Asked) -> Result<(), FollowError> {
         let is_deleted = asked.is_deleted();
-        let seen = tried(self.ends_at, || self.aws.eks.describe(arn)).await?;
+        let seen = tried(self.ends_at, |until| self.aws.eks.describe(arn, until)).await?;
         let now = self.aws.now();
         let Some(seen) = seen.map(|seen| seen.association) else {
             // Deleted since, unless it was made so lately that EKS does not show it yet.
@@ -164,7 +164,8 @@ impl<'a> Follower<'a> {
             return Ok(());
         };
         let described =
-            tried(self.ends_at, || self.aws.eks.describe_cluster(&cluster.region, &cluster.cluster_name)).await?;
+            tried(self.ends_at, |until| self.aws.eks.describe_cluster(&cluster.region, &cluster.cluster_name, until))
+                .await?;
         match described {
             None => {
                 let removed = bury_cluster(self.aws, cluster, self.ends_at).await?;

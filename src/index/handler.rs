@@ -127,7 +127,7 @@ impl IndexHandler {
             aws: Aws::new(&settings.common, http_client, clock),
             metrics,
             regions: settings.regions.clone(),
-            width: settings.common.max_concurrency,
+            width: settings.common.max_concurrency.count(),
             stale_after: settings.stale_after,
         }
     }

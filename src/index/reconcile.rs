@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::cluster::{ClusterWalk, Purpose, WalkError, bury_cluster, list_clusters, tried};
 use super::returns::ReturnWatch;
 use super::run::{RUN_LEASE, Run, Turn, Wanted};
-use crate::aws::eks::DESCRIBE_OPERATION_TIMEOUT;
+use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::error::CallError;
 use crate::aws::ledger::LeaseError;
 use crate::aws::{Aws, DYNAMODB_OPERATION_TIMEOUT};
@@ -21,10 +21,9 @@ use crate::cluster::Cluster;
 use crate::status::Status;
 
 /// Nothing is begun when less than this is left: one look, the role's rotations and the row, recording a return, storing what
-/// was shown, and saving the run, each for as long as it may take. A look that follows a chain of rotations through a slow
+/// was shown, keeping the paces, and saving the run, each for as long as it may take. A look that follows a chain of rotations through a slow
 /// DynamoDB can take longer; what is lost then is a step, which the next slice does again.
-pub const RECONCILE_RESERVE: Duration =
-    DESCRIBE_OPERATION_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(6));
+pub const RECONCILE_RESERVE: Duration = EKS_CALL_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(7));
 /// How often to ask whether a rotation is at work, to which EKS's calls belong then.
 const LOOK_FOR_ROTATIONS_EVERY: Duration = Duration::from_secs(30);
 
@@ -148,7 +147,11 @@ impl<'a> Reconciler<'a> {
     }
 
     async fn slice(&mut self, run: &mut Run) -> Result<SliceEnd, ReconcileError> {
-        let end = match self.regions(run).await {
+        // What the last event of this sandbox has learnt may be hours old: the ledger says how old.
+        self.aws.eks.forget_paces();
+        let end = self.regions(run).await;
+        self.aws.keep_paces().await;
+        let end = match end {
             Ok(()) => SliceEnd::Finished,
             Err(Halt::End(end)) => end,
             Err(Halt::Error(error)) => {
@@ -173,6 +176,7 @@ impl<'a> Reconciler<'a> {
         while let Some(region) = run.region().map(str::to_owned) {
             self.check().await?;
             run.cursor.began_at.get_or_insert(self.aws.now());
+            self.aws.begin_paces([region.as_str()]).await;
             match list_clusters(self.aws, &region, self.ends_at).await {
                 Ok(listed) => {
                     if run.cursor.cluster.is_none() {
@@ -217,7 +221,7 @@ impl<'a> Reconciler<'a> {
 
     async fn remove_where_gone(&self, run: &mut Run, cluster: &Cluster) -> Result<(), Halt> {
         let name = &cluster.cluster_name;
-        match tried(self.ends_at, || self.aws.eks.describe_cluster(&cluster.region, name)).await {
+        match tried(self.ends_at, |until| self.aws.eks.describe_cluster(&cluster.region, name, until)).await {
             // The list lags behind a create.
             Ok(Some(_)) => Ok(()),
             Ok(None) => self.remove(run, cluster).await,
@@ -263,7 +267,7 @@ impl<'a> Reconciler<'a> {
         name: &str,
         after: Option<String>,
     ) -> Result<Option<ClusterWalk<'a>>, WalkError> {
-        let described = tried(self.ends_at, || self.aws.eks.describe_cluster(region, name)).await?;
+        let described = tried(self.ends_at, |until| self.aws.eks.describe_cluster(region, name, until)).await?;
         let Some(cluster) = described.map(|described| described.cluster) else { return Ok(None) };
         self.aws.index.note_cluster(region, &cluster.cluster_arn).await?;
         ClusterWalk::open(

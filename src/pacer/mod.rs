@@ -13,11 +13,13 @@
 //!    too low is never complained about.
 
 mod learnt;
+mod load;
 mod windows;
 
 use std::time::Duration;
 
 pub use learnt::Learnt;
+pub use load::{Load, width};
 use windows::Throttles;
 
 /// Where nothing is known. About twice the rate at which EKS has been reported to throttle, so that the usual bucket, full at
@@ -34,9 +36,9 @@ const BUCKET_SECS: f64 = 2.0;
 const GUESS_LEAD: f64 = 1.04;
 /// Where the very first call is throttled somebody else has emptied the bucket, and nothing is known of its rate.
 const GUESS_MIN: f64 = 0.5;
-/// No rate is believed to be outside of these, per second. One call in 50 s would be an outage; and a function of one CPU
-/// does not send a thousand.
-const PACE_MIN: f64 = 0.02;
+/// No rate is believed to be outside of these, per second. Less than one call in 5 s is an outage, from which the way back
+/// should be short; and a function of one CPU does not send a thousand.
+const PACE_MIN: f64 = 0.2;
 const PACE_MAX: f64 = 1_000.0;
 /// After a throttle the next call waits a little longer than the token takes that was missing,
 const SAFETY_CALLS: f64 = 0.2;
@@ -242,16 +244,10 @@ impl Pacer {
         }
     }
 
-    /// Calls on their way at this pace.
+    /// How much goes through now.
     #[must_use]
-    pub fn in_flight(&self, now: Duration) -> f64 {
-        self.pace_at(now) * self.latency.mean
-    }
-
-    /// Whether a call has ever left.
-    #[must_use]
-    pub fn is_used(&self) -> bool {
-        self.sent_count > 0
+    pub fn load(&self, now: Duration) -> Load {
+        Load { is_used: self.sent_count > 0, per_sec: self.pace_at(now), latency_secs: self.latency.mean }
     }
 
     /// What the next pacer of this kind should know. Nothing where nothing was throttled.

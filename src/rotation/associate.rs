@@ -11,20 +11,23 @@ use crate::association::Association;
 use crate::aws::DYNAMODB_OPERATION_TIMEOUT;
 use crate::aws::eks::{Observed, UpdateError, Updated};
 use crate::aws::error::CallError;
+use crate::aws::turnstile::Turn;
 use crate::classify::ErrorClass;
 use crate::decide::{Action, decide};
 use crate::outcome::{Ending, Outcome, Row, RowError, Settled, UNEXPECTED_ANSWER};
 use crate::role_field::RoleFields;
 use crate::token::Token;
 
-/// Passing errors of one association, each after the SDK's own retries, before it is left to the next slice.
-const PASSING_ERRORS_MAX: u32 = 8;
+/// Transient errors of one association before it is left to the next slice: about a minute of them.
+const PASSING_ERRORS_MAX: u32 = 10;
 /// First pause after a passing error; doubled each time, up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(500);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// First pause after EKS could not use the new role; doubled each time, up to [`ROLE_PAUSE_MAX`].
 const ROLE_PAUSE_MIN: Duration = Duration::from_secs(1);
 const ROLE_PAUSE_MAX: Duration = Duration::from_secs(15);
+/// A call waits no longer for its turn before it is asked again whether there is time, a lease and a reason to go on.
+const TURN_MAX: Duration = Duration::from_secs(10);
 /// While the decision to stop is being recorded.
 const STOP_PAUSE: Duration = Duration::from_millis(100);
 
@@ -37,8 +40,10 @@ struct Attempts {
     /// Definitive refusals, those of earlier slices included.
     refusals: u32,
     last_refusal: Option<(Token, CallError)>,
-    /// The last update that brought a passing error: it may have taken effect.
+    /// The last update that brought a transient error: it may have taken effect.
     lost: Option<(Token, CallError)>,
+    /// A turn to update that came when the last look was too old. It is kept, or the next look would be too old again.
+    turn: Option<Turn>,
 }
 
 /// What follows from one look at an association.
@@ -85,8 +90,9 @@ impl Slice<'_> {
 
     /// One look at the association, and what it justifies.
     async fn step(&self, row: &Row, attempts: &mut Attempts) -> Step {
-        let observed = match self.aws.eks.describe(&row.association_arn).await {
+        let observed = match self.aws.eks.describe(&row.association_arn, self.turn_until()).await {
             Ok(observed) => observed,
+            Err(error) if error.class == ErrorClass::Throttled => return Step::Again(Duration::ZERO),
             Err(error) if error.class.is_passing() => return attempts.passing(error),
             Err(error) => return self.end(attempts, None, failed(None, error)),
         };
@@ -143,25 +149,37 @@ impl Slice<'_> {
                 return self.end(attempts, Some(association), ending);
             }
         }
-        // The Describe may have taken its time: the lease must outlive the write, not only the look.
-        if self.check().is_err() {
+        let turn = match attempts.turn.take() {
+            Some(turn) => turn,
+            None => {
+                let until = self.turn_until();
+                let turn = self.aws.eks.update_turn(association.association_arn.region(), until).await;
+                let Some(turn) = turn else { return Step::Again(Duration::ZERO) };
+                turn
+            }
+        };
+        // Look and turn may have taken their time: the lease must outlive the write, and the rotation may have to stop.
+        if self.check().is_err() || self.progress().stop != Stop::No {
             return Step::Again(Duration::ZERO);
         }
-        match self.aws.eks.update_role(observed, fields, &request.new_role_arn, &token).await {
-            Ok(updated) => {
-                attempts.sent += 1;
-                self.updated(attempts, association, fields, token, updated)
+        let end = self.aws.eks.update_role(turn, observed, fields, &request.new_role_arn, &token).await;
+        attempts.sent += u32::from(!matches!(end, Err(UpdateError::Stale(_))));
+        match end {
+            Ok(updated) => self.updated(attempts, association, fields, token, updated),
+            Err(UpdateError::Stale(turn)) => {
+                attempts.turn = Some(turn);
+                Step::Again(Duration::ZERO)
             }
-            Err(UpdateError::Stale) => Step::Again(Duration::ZERO),
             Err(UpdateError::Malformed(error)) => {
-                attempts.sent += 1;
                 self.contradicted(attempts, association, token, error.message, error.request_id)
             }
-            Err(UpdateError::Call(error)) => {
-                attempts.sent += 1;
-                self.refused(attempts, association, token, error).await
-            }
+            Err(UpdateError::Call(error)) => self.refused(attempts, association, token, error).await,
         }
+    }
+
+    /// Until when a call waits for its turn at most.
+    fn turn_until(&self) -> Instant {
+        (Instant::now() + TURN_MAX).min(self.ends_at)
     }
 
     /// EKS answered. The answer must show what was asked for, at a version no older, and nothing else changed; an EKS that
@@ -216,7 +234,9 @@ impl Slice<'_> {
     /// The update brought an error.
     async fn refused(&self, attempts: &mut Attempts, before: &Association, token: Token, error: CallError) -> Step {
         match error.class {
-            ErrorClass::Throttled | ErrorClass::Transient => {
+            // Nothing was done, and the pacer knows.
+            ErrorClass::Throttled => Step::Again(Duration::ZERO),
+            ErrorClass::Transient => {
                 attempts.lost = Some((token, error.clone()));
                 attempts.passing(error)
             }

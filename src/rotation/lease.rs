@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::aws::Aws;
-use crate::aws::eks::UPDATE_OPERATION_TIMEOUT;
+use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::ledger::LeaseError;
+use crate::record::Headway;
 
 /// How long a lease lasts. Lambda delivers a failed event again after 60 s at the earliest, by when the lease of an
 /// invocation that crashed has run out, so that a crash never strands a rotation.
@@ -19,7 +20,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// A renewal that failed is tried again sooner.
 const RENEW_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// A write leaves only while the lease outlives it by a second, so that it is answered, or given up, under the lease.
-const WRITE_MARGIN: Duration = UPDATE_OPERATION_TIMEOUT.saturating_add(Duration::from_secs(1));
+const WRITE_MARGIN: Duration = EKS_CALL_TIMEOUT.saturating_add(Duration::from_secs(1));
 
 /// The lease of one slice. Times are on tokio's clock; the ledger's copy of them is on the wall's.
 #[derive(Debug)]
@@ -59,8 +60,8 @@ impl Lease {
         self.valid_until().is_some_and(|until| Instant::now() < until)
     }
 
-    /// Extends the lease until `done`, or until it is lost. A renewal under way is always finished.
-    pub(super) async fn keep(&self, aws: &Aws, done: &Notify) {
+    /// Extends the lease until `done`, or until it is lost, and records how far the rotation is with it. A renewal under way is always finished.
+    pub(super) async fn keep(&self, aws: &Aws, done: &Notify, headway: impl Fn() -> Headway) {
         let mut pause = RENEW_EVERY;
         loop {
             tokio::select! {
@@ -68,7 +69,7 @@ impl Lease {
                 () = tokio::time::sleep(pause) => {}
             }
             let asked_at = Instant::now();
-            match aws.ledger.renew(&self.key, self.fence, aws.now() + LEASE).await {
+            match aws.ledger.renew(&self.key, self.fence, aws.now() + LEASE, &headway()).await {
                 Ok(()) => {
                     *self.lock() = Some(asked_at + LEASE);
                     pause = RENEW_EVERY;

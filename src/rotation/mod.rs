@@ -7,6 +7,7 @@
 //! ```
 
 mod associate;
+mod estimate;
 mod execute;
 mod lease;
 mod progress;
@@ -19,13 +20,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::aws::eks::{DESCRIBE_OPERATION_TIMEOUT, UPDATE_OPERATION_TIMEOUT};
+use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::error::CallError;
 use crate::aws::ledger::{LeaseError, Leaving};
 use crate::aws::rows::Select;
 use crate::aws::transaction::TRANSACTION_TIMEOUT;
 use crate::aws::{Aws, DYNAMODB_OPERATION_TIMEOUT};
-use crate::record::RotationRecord;
+use crate::record::{Headway, RotationRecord};
 use crate::request::RotationRequest;
 use crate::status::{Counts, Status, Tally, close};
 pub use lease::LEASE;
@@ -34,11 +35,10 @@ use progress::{Progress, Stop};
 use scan::Scan;
 
 /// Nothing is taken up when less than this is left: the longest that an association can take from its Describe on, to its
-/// row and the record of a stop, with a renewal of the lease that ends last, and giving the lease back. A transaction
+/// row and the record of a stop, with a renewal of the lease that ends last, keeping the pace, and giving the lease back. A transaction
 /// (planning, closing) takes no longer.
-pub const DEADLINE_RESERVE: Duration = DESCRIBE_OPERATION_TIMEOUT
-    .saturating_add(UPDATE_OPERATION_TIMEOUT)
-    .saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(4));
+pub const DEADLINE_RESERVE: Duration =
+    EKS_CALL_TIMEOUT.saturating_mul(2).saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(5));
 const _: () = assert!(TRANSACTION_TIMEOUT.as_millis() < DEADLINE_RESERVE.as_millis(), "a transaction fits in");
 /// Somebody who keeps creating associations on the old role would keep a slice sweeping for ever.
 const SWEEPS_MAX: u32 = 10;
@@ -90,6 +90,7 @@ pub struct Slice<'a> {
     aws: &'a Aws,
     record: RotationRecord,
     lease: Lease,
+    began_at: Instant,
     /// No new work from here on.
     ends_at: Instant,
     max_concurrency: usize,
@@ -111,6 +112,7 @@ impl<'a> Slice<'a> {
         Self {
             aws,
             lease: Lease::taken(record.rotation_id.clone(), record.fence, asked_at),
+            began_at: asked_at,
             ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(asked_at),
             max_concurrency,
             progress: Mutex::new(Progress::new(record.counts, record.stopped.clone(), waited_before)),
@@ -124,13 +126,16 @@ impl<'a> Slice<'a> {
     /// # Errors
     /// Why the rotation is not at its end, and how far it is.
     pub async fn run(self) -> Result<RotationRecord, Left> {
+        // What the last event of this sandbox has learnt may be hours old: the ledger says how old.
+        self.aws.eks.forget_paces();
         let done = Notify::new();
         let work = async {
             let end = self.advance().await;
+            self.aws.keep_paces().await;
             done.notify_one();
             end
         };
-        let (end, ()) = tokio::join!(work, self.lease.keep(self.aws, &done));
+        let (end, ()) = tokio::join!(work, self.lease.keep(self.aws, &done, || self.headway()));
         // No renewal is under way any more, so that closing meets none. Should the lease pass on meanwhile, the fence
         // keeps a late close out.
         let end = match end {
@@ -241,6 +246,7 @@ impl<'a> Slice<'a> {
             old_role_in_use_until: closing.old_role_in_use_until,
             index_as_of,
             lease_until: None,
+            progress: None,
             returned_count: before.returned_count,
             arrivals: before.arrivals,
             stopped,
@@ -264,6 +270,20 @@ impl<'a> Slice<'a> {
             // A lost lease shows in `check`.
             Ok(()) | Err(LeaseError::Lost) => Ok(()),
             Err(LeaseError::Call(error)) => Err(error),
+        }
+    }
+
+    /// How far the rotation is, for whoever looks at its item meanwhile.
+    fn headway(&self) -> Headway {
+        let (mut progress, now) = (self.progress(), self.aws.now());
+        let counts = progress.counts;
+        progress.estimator.note(self.began_at.elapsed(), counts.total - counts.pending);
+        let estimate = progress.estimator.estimate(counts.pending);
+        Headway {
+            at: now,
+            counts,
+            settled_per_sec: estimate.map(|estimate| estimate.settled_per_sec),
+            estimated_end_at: estimate.and_then(|estimate| estimate.left).map(|left| now + left),
         }
     }
 

@@ -1,11 +1,12 @@
 //! What one slice of a rotation has found out so far, shared by the associations in work. In memory only: the ledger is
 //! what the next slice goes by.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::estimate::Estimator;
 use crate::aws::error::CallError;
 use crate::max_errors::MaxErrors;
 use crate::outcome::Outcome;
@@ -39,6 +40,9 @@ pub(super) struct Progress {
     pub(super) role_proven: bool,
     waited_before: Duration,
     waiting_since: Option<Instant>,
+    pub(super) estimator: Estimator,
+    /// Regions whose pace this slice has begun with.
+    pub(super) regions: BTreeSet<String>,
     /// By region: associations left in a row for a passing error, and the last of these.
     trouble: BTreeMap<String, (u32, CallError)>,
 }
@@ -53,6 +57,8 @@ impl Progress {
             stop,
             waited_before,
             waiting_since: None,
+            estimator: Estimator::default(),
+            regions: BTreeSet::new(),
             trouble: BTreeMap::new(),
         }
     }

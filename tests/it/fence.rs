@@ -6,7 +6,7 @@ use rerole::aws::Aws;
 use rerole::aws::ledger::{LeaseError, Leaving, Opened};
 use rerole::aws::rows::Select;
 use rerole::intake::{Intake, read};
-use rerole::record::RotationRecord;
+use rerole::record::{Headway, RotationRecord};
 use rerole::request::RotationRequest;
 use rerole::rotation::LEASE;
 use rerole::status::{Counts, Status};
@@ -32,6 +32,10 @@ fn leaving(aws: &Aws) -> Leaving {
     Leaving { counts: Counts::default(), role_not_ready_ms: 0, idle_since: aws.now() }
 }
 
+fn headway(aws: &Aws) -> Headway {
+    Headway { at: aws.now(), counts: Counts::default(), settled_per_sec: None, estimated_end_at: None }
+}
+
 fn lost<T: std::fmt::Debug>(what: &str, result: Result<T, LeaseError>) {
     assert!(matches!(result, Err(LeaseError::Lost)), "{what}: {result:?}");
 }
@@ -51,7 +55,7 @@ async fn a_stale_holder_writes_nothing_to_the_ledger() {
     let ledger = world.aws.items(LEDGER);
 
     let (key, fence) = (&stale.rotation_id, stale.fence);
-    lost("renew", aws.ledger.renew(key, fence, aws.now() + LEASE).await);
+    lost("renew", aws.ledger.renew(key, fence, aws.now() + LEASE, &headway(&aws)).await);
     lost("plan", aws.ledger.plan(&stale, std::slice::from_ref(&item)).await);
     lost("begin", aws.ledger.begin(key, fence, &Counts::default()).await);
     lost("stop", aws.ledger.stop(key, fence, "because").await);
@@ -74,7 +78,8 @@ async fn a_lease_that_was_given_back_is_not_renewed() {
     let aws = Aws::new(&settings(&[]), world.aws.http_client(), world.aws.time_source());
     let record = open(&aws, &request()).await;
     aws.ledger.give_back(&record.rotation_id, record.fence, &leaving(&aws)).await.unwrap();
-    lost("renew", aws.ledger.renew(&record.rotation_id, record.fence, aws.now() + LEASE).await);
+    let renewed = aws.ledger.renew(&record.rotation_id, record.fence, aws.now() + LEASE, &headway(&aws)).await;
+    lost("renew", renewed);
     assert!(world.rotation("r-1").get("leaseUntil").is_none());
     assert_eq!(open(&aws, &request()).await.fence, 2);
 }
@@ -89,7 +94,8 @@ async fn planning_again_turns_no_row_back() {
     let record = open(&aws, &request()).await;
     let key = &record.rotation_id;
     aws.ledger.plan(&record, std::slice::from_ref(&item)).await.unwrap();
-    let row = aws.ledger.rows(key, Select::Pending, None).await.unwrap().rows.remove(0);
+    let region = aws.ledger.row_regions(key).await.unwrap().remove(0);
+    let row = aws.ledger.rows(key, Select::PendingIn(&region), None).await.unwrap().rows.remove(0);
     let settled = rerole::outcome::Settled {
         ending: rerole::outcome::Ending::Deleted,
         observed: None,

@@ -179,7 +179,7 @@ async fn a_tombstone_holds_until_eks_must_know() {
     let created = world.aws.take_trail();
     let aws = Aws::new(&settings(&[]), world.aws.http_client(), world.aws.time_source());
     let arn = format!("arn:aws:eks:us-east-1:111122223333:podidentityassociation/prod-1/{id}").parse().unwrap();
-    let stale = aws.eks.describe(&arn).await.unwrap().unwrap().association;
+    let stale = aws.eks.describe(&arn, tokio::time::Instant::now()).await.unwrap().unwrap().association;
     delete(&client, "prod-1", &id).await;
     world.follow(&world.aws.take_trail()).await;
     assert_eq!(world.follow(&created).await, [0], "so young that EKS might only not show it yet");

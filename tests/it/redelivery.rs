@@ -34,7 +34,7 @@ async fn a_delivery_at_the_same_time_says_already_running() {
     let world = World::calm(100);
     let before = Before::of(&world);
     let second = handler(&world.aws, &[]);
-    let (event, invocation) = (plain(), world.invocation(Duration::from_mins(15)));
+    let (event, invocation) = (event(&json!({ "maxConcurrency": "8" })), world.invocation(Duration::from_mins(15)));
     let later = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         second.handle(&event, &invocation).await.unwrap()

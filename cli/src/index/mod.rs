@@ -171,7 +171,7 @@ async fn expected_calls(aws: &Aws, request: &RunRequest) -> Result<u64, IndexErr
         let listed = list_clusters(aws, region, ends_at).await.unwrap_or_default();
         for cluster in listed.iter().filter(|name| request.covers(name)) {
             let mut start = None;
-            while let Ok(Some(page)) = aws.eks.list_associations(region, cluster, start).await {
+            while let Ok(Some(page)) = aws.eks.list_associations(region, cluster, start, ends_at).await {
                 calls += 1 + page.names.len() as u64;
                 start = page.next;
                 if start.is_none() {
