@@ -81,6 +81,18 @@ pub enum UpdateError {
     Call(#[from] CallError),
 }
 
+impl UpdateError {
+    /// Whether EKS has certainly not looked at the update.
+    #[must_use]
+    pub fn is_left_out(&self) -> bool {
+        match self {
+            Self::Stale(_) => true,
+            Self::Call(error) => error.class == ErrorClass::Throttled,
+            Self::Malformed(_) => false,
+        }
+    }
+}
+
 impl Eks {
     #[must_use]
     pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource) -> Self {

@@ -1,8 +1,6 @@
 //! From a typed SDK error to a classified one. This is the last place where the SDK's type is known, and the only one
 //! that looks into it.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -21,8 +19,8 @@ pub struct CallError {
     pub code: Option<String>,
     pub message: String,
     pub request_id: Option<String>,
-    /// How long the service asks to wait.
-    pub retry_after: Option<Duration>,
+    /// For how many seconds the service asks to wait.
+    pub retry_after_secs: Option<u16>,
     /// No answer came: whether the call arrived is unknown.
     pub is_unanswered: bool,
 }
@@ -56,7 +54,7 @@ impl CallError {
             message: message.unwrap_or_else(|| DisplayErrorContext(error).to_string()),
             request_id: error.request_id().map(str::to_owned),
             code,
-            retry_after: error.raw_response().and_then(retry_after),
+            retry_after_secs: error.raw_response().and_then(retry_after_secs),
             is_unanswered: error.raw_response().is_none(),
         }
     }
@@ -70,7 +68,7 @@ impl CallError {
             code: None,
             message,
             request_id: None,
-            retry_after: None,
+            retry_after_secs: None,
             is_unanswered: false,
         }
     }
@@ -84,7 +82,7 @@ impl CallError {
             code: None,
             message: "the pace that EKS allows left no turn for it in time".to_owned(),
             request_id: None,
-            retry_after: None,
+            retry_after_secs: None,
             is_unanswered: true,
         }
     }
@@ -98,13 +96,14 @@ impl CallError {
             code: Some("MalformedAnswer".to_owned()),
             message: problem,
             request_id: None,
-            retry_after: None,
+            retry_after_secs: None,
             is_unanswered: false,
         }
     }
 }
 
 /// The header as a number of seconds. Its other form, a date, no AWS service sends.
-fn retry_after(response: &HttpResponse) -> Option<Duration> {
-    response.headers().get("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+fn retry_after_secs(response: &HttpResponse) -> Option<u16> {
+    let secs: u64 = response.headers().get("retry-after")?.trim().parse().ok()?;
+    Some(u16::try_from(secs).unwrap_or(u16::MAX))
 }

@@ -31,7 +31,7 @@ pub const EKS_CALL_TIMEOUT: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(super) struct Regions {
     template: ClientTemplate,
-    regions: Mutex<BTreeMap<String, Arc<Region>>>,
+    by_name: Mutex<BTreeMap<String, Arc<Region>>>,
     pub(super) counter: CallCounter,
 }
 
@@ -77,18 +77,17 @@ impl Regions {
     pub(super) fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource) -> Self {
         let counter = CallCounter::default();
         let template = ClientTemplate { settings: settings.clone(), http_client, clock, counter: counter.clone() };
-        Self { template, regions: Mutex::default(), counter }
+        Self { template, by_name: Mutex::default(), counter }
     }
 
     pub(super) fn get(&self, name: &str) -> Arc<Region> {
         let mut regions = self.lock();
-        match regions.get(name) {
-            Some(region) => region.clone(),
-            None => {
-                let region = Arc::new(self.template.region(self.template.client(name), Paces::default()));
-                regions.entry(name.to_owned()).or_insert(region).clone()
-            }
+        if let Some(region) = regions.get(name) {
+            return region.clone();
         }
+        let region = Arc::new(self.template.region(self.template.client(name), Paces::default()));
+        regions.insert(name.to_owned(), region.clone());
+        region
     }
 
     /// The clients stay, and with them their connections.
@@ -119,7 +118,7 @@ impl Regions {
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Region>>> {
         // The map is whole after every statement, so that a panic elsewhere leaves nothing to fear.
-        self.regions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

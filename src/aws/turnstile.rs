@@ -97,7 +97,10 @@ impl Turn {
         let sent = self.turnstile.pacer().send(self.turnstile.now());
         let end = call.await;
         let answer = match &end {
-            Err(error) if error.class == ErrorClass::Throttled => Answer::Throttled { retry_after: error.retry_after },
+            Err(error) if error.class == ErrorClass::Throttled => {
+                let retry_after = error.retry_after_secs.map(|secs| Duration::from_secs(secs.into()));
+                Answer::Throttled { retry_after }
+            }
             Err(error) if error.is_unanswered => Answer::Lost,
             Ok(_) | Err(_) => Answer::Admitted,
         };

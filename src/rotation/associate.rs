@@ -34,7 +34,7 @@ const STOP_PAUSE: Duration = Duration::from_millis(100);
 /// What the attempts at one association have come to so far, in this slice.
 #[derive(Debug, Default)]
 struct Attempts {
-    /// Updates sent.
+    /// Updates that EKS let in, or may have.
     sent: u32,
     passing_errors: u32,
     /// Definitive refusals, those of earlier slices included.
@@ -149,21 +149,18 @@ impl Slice<'_> {
                 return self.end(attempts, Some(association), ending);
             }
         }
-        let turn = match attempts.turn.take() {
-            Some(turn) => turn,
-            None => {
-                let until = self.turn_until();
-                let turn = self.aws.eks.update_turn(association.association_arn.region(), until).await;
-                let Some(turn) = turn else { return Step::Again(Duration::ZERO) };
-                turn
-            }
+        let kept = attempts.turn.take();
+        let turn = match kept {
+            Some(_) => kept,
+            None => self.aws.eks.update_turn(association.association_arn.region(), self.turn_until()).await,
         };
+        let Some(turn) = turn else { return Step::Again(Duration::ZERO) };
         // Look and turn may have taken their time: the lease must outlive the write, and the rotation may have to stop.
         if self.check().is_err() || self.progress().stop != Stop::No {
             return Step::Again(Duration::ZERO);
         }
         let end = self.aws.eks.update_role(turn, observed, fields, &request.new_role_arn, &token).await;
-        attempts.sent += u32::from(!matches!(end, Err(UpdateError::Stale(_))));
+        attempts.sent += u32::from(!end.as_ref().is_err_and(UpdateError::is_left_out));
         match end {
             Ok(updated) => self.updated(attempts, association, fields, token, updated),
             Err(UpdateError::Stale(turn)) => {

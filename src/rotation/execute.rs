@@ -68,7 +68,7 @@ impl Slice<'_> {
                     let lane = &mut lanes[place];
                     if let Some(row) = lane.rows.pop_front() {
                         lane.in_work += 1;
-                        in_work.push(async move { (place, self.associate(row).await) });
+                        in_work.push(async move { (place, Box::pin(self.associate(row)).await) });
                     }
                 }
                 for (place, lane) in lanes.iter_mut().enumerate().filter(|(_, lane)| lane.rows.is_empty()) {

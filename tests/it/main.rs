@@ -17,6 +17,8 @@ mod intake;
 mod metrics;
 /// What can become of one association, on the happy path and beside it.
 mod outcomes;
+/// As fast as EKS lets calls in.
+mod pace;
 /// What the function may do in AWS.
 mod permissions;
 /// The reconciler and rotations in each other's way, and dying.

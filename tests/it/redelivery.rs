@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rerole::handler::HandlerError;
 use rerole::record::Reply;
-use rerole_sim::{Fault, Options};
+use rerole_sim::{Fault, Options, Throttle};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
@@ -216,8 +216,8 @@ async fn a_lease_that_cannot_be_renewed_ends_the_work_in_time() {
 /// Shows that a rotation longer than its lease renews it, so that nobody else takes over.
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_renewed_for_as_long_as_it_takes() {
-    let latency = Duration::from_millis(900)..=Duration::from_secs(1);
-    let world = World::new(Options { latency, ..Options::default() });
+    let throttle = Some(Throttle { rate_per_sec: 4.0, burst: 8.0 });
+    let world = World::new(Options { throttle, ..Options::default() });
     world.fleet(400);
     let second = handler(&world.aws, &[]);
     let (event, invocation) = (plain(), world.invocation(Duration::from_mins(15)));
