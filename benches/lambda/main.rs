@@ -31,12 +31,15 @@ const BINARIES: [&str; 3] = ["examples/bare", "rotate", "index"];
 const STARTS: usize = 41;
 /// Sandboxes in which events are timed.
 const SANDBOXES: usize = 15;
+/// Between two events, so that the second does not wait for its turn at EKS.
+const PAUSE: Duration = Duration::from_millis(300);
 /// The cost of an association is the difference between these two fleets: as many as are done before the lease is renewed,
 /// which would count.
 const FEW: usize = 20;
 const MANY: usize = 60;
-/// Fleets for memory, and `MaxConcurrency` with them.
-const LOADS: [(usize, usize); 4] = [(1_000, 64), (1_000, 256), (50_000, 64), (50_000, 256)];
+/// Fleets for memory, `MaxConcurrency` with them, and whether they are reached by TLS, whose buffers count.
+const LOADS: [(usize, usize, bool); 5] =
+    [(1_000, 64, false), (1_000, 64, true), (1_000, 256, true), (50_000, 64, true), (50_000, 256, false)];
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -55,24 +58,28 @@ async fn main() -> io::Result<()> {
     if is_asked("events") {
         events().await?;
     }
-    let has = |program: &str| {
-        let status = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let has = |program: &str, argument: &str| {
+        let status = Command::new(program).arg(argument).stdout(Stdio::null()).stderr(Stdio::null()).status();
         let is_there = status.is_ok_and(|status| status.success());
         if !is_there {
             println!("NOT MEASURED: {program} is not there");
         }
         is_there
     };
-    if is_asked("instructions") && has("valgrind") {
+    if is_asked("instructions") && has("valgrind", "--version") {
         instructions().await?;
     }
-    if is_asked("tls") && has("valgrind") && has("openssl") {
+    if is_asked("tls") && has("valgrind", "--version") && has("openssl", "version") {
         tls().await?;
     }
     if is_asked("load") {
-        for (associations, max_concurrency) in LOADS {
-            load("rotate", associations, max_concurrency).await?;
-            load("index", associations, max_concurrency).await?;
+        for (associations, max_concurrency, is_tls) in LOADS {
+            if is_tls && !has("openssl", "version") {
+                continue;
+            }
+            for binary in ["rotate", "index"] {
+                load(binary, associations, max_concurrency, is_tls).await?;
+            }
         }
     }
     Ok(())
@@ -110,6 +117,7 @@ async fn events() -> io::Result<()> {
                 let answered = function.handle(small_event(binary, &world, number)?).await?;
                 took[number].push(answered.took);
                 busy[number].push(answered.busy);
+                tokio::time::sleep(PAUSE).await;
             }
             function.stop().await?;
             world.shutdown().await;
@@ -194,13 +202,16 @@ async fn instructions_of(
 }
 
 /// One event about a whole fleet: what it costs for each association, and the most memory it takes.
-async fn load(binary: &str, associations: usize, max_concurrency: usize) -> io::Result<()> {
+async fn load(binary: &str, associations: usize, max_concurrency: usize, is_tls: bool) -> io::Result<()> {
     let (event, counted) = match binary {
         "rotate" => (rotation(0)?, "updated"),
         _ => (reconcile(), "added"),
     };
     let world = World::new(associations, binary == "rotate").await?;
-    let setup = Setup { binary, aws_url: &world.url(), max_concurrency, ..Setup::default() };
+    let world = if is_tls { world.behind_tls().await? } else { world };
+    let ca_bundle = world.ca_bundle();
+    let (aws_url, ca_bundle) = (&world.url(), ca_bundle.as_deref());
+    let setup = Setup { binary, aws_url, ca_bundle, max_concurrency, ..Setup::default() };
     let mut function = Function::start(&setup).await?;
     let answered = function.handle(event).await?;
     let peak = function.memory_kib("VmHWM")?;
@@ -208,8 +219,9 @@ async fn load(binary: &str, associations: usize, max_concurrency: usize) -> io::
     let hundredths = 100 * calls / associations;
     let each = answered.busy / u32::try_from(associations).map_err(io::Error::other)?;
     println!(
-        "{binary}, {associations} associations, at most {max_concurrency} at once: {} {counted} in {:.1?}, peak {peak} KiB, \
+        "{binary}, {associations} associations by {}, at most {max_concurrency} at once: {} {counted} in {:.1?}, peak {peak} KiB, \
          {each:.0?} busy and {}.{:02} calls for each",
+        if is_tls { "https" } else { "http" },
         answered.answer["counts"][counted],
         answered.took,
         hundredths / 100,

@@ -8,6 +8,7 @@ pub mod eks;
 pub mod entries;
 pub mod error;
 pub mod expression;
+mod http;
 pub mod index;
 pub mod ledger;
 pub mod paces;

@@ -1,36 +1,58 @@
-//! The HTTP client that ships: one TLS stack (rustls with ring), and a choice of whom it trusts.
+//! TLS: rustls with ring, and a choice of whom it trusts.
 //!
 //! Reading the system's whole certificate store costs several milliseconds of every cold start. In the `aws` partition
 //! all endpoints are signed under five roots of Amazon Trust Services, which are built in; elsewhere the system's store
 //! is read, and `AWS_CA_BUNDLE` replaces either.
 
-use aws_sdk_dynamodb::config::SharedHttpClient;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_http_client::{Builder, HttpClientError};
+use std::sync::Arc;
 
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use super::http;
 use crate::settings::Settings;
 
 /// Amazon Root CA 1 to 4 and Starfield Services Root G2, from <https://www.amazontrust.com/repository/>.
 const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("amazon-trust-services.pem");
 
-/// Makes the HTTP client. Plain `http://` endpoints work with it, too.
+/// Makes the HTTP client.
 ///
 /// # Errors
-/// Where the TLS stack cannot be set up.
-pub fn http_client(settings: &Settings) -> Result<SharedHttpClient, HttpClientError> {
-    let context = TlsContext::builder().with_trust_store(trust_store(settings)).build()?;
-    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https())
+/// Where a certificate that is to be trusted cannot be read.
+pub fn http_client(settings: &Settings) -> Result<SharedHttpClient, rustls::Error> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let config = config.with_safe_default_protocol_versions()?;
+    Ok(http::client(config.with_root_certificates(trusted(settings)?).with_no_client_auth()))
 }
 
-fn trust_store(settings: &Settings) -> TrustStore {
+fn trusted(settings: &Settings) -> Result<RootCertStore, rustls::Error> {
     match &settings.ca_bundle {
-        Some(pem) => TrustStore::empty().with_pem_certificate(pem.clone()),
-        None if is_in_aws_partition(&settings.region) => {
-            TrustStore::empty().with_pem_certificate(AMAZON_TRUST_SERVICES)
-        }
-        None => TrustStore::empty().with_native_roots(true),
+        Some(pem) => bundle(pem),
+        None if is_in_aws_partition(&settings.region) => bundle(AMAZON_TRUST_SERVICES),
+        None => Ok(system_store()),
     }
+}
+
+fn bundle(pem: &[u8]) -> Result<RootCertStore, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        roots.add(certificate.map_err(|error| rustls::Error::General(error.to_string()))?)?;
+    }
+    Ok(roots)
+}
+
+/// The system's certificates, as far as they can be read: one that is broken is no reason to trust none.
+fn system_store() -> RootCertStore {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        tracing::warn!(errors = ?found.errors, "the system has no certificates to trust");
+    }
+    roots
 }
 
 /// Regions of the other partitions (China, GovCloud, the isolated and the sovereign ones) begin with these.
@@ -41,18 +63,11 @@ fn is_in_aws_partition(region: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
-
     use super::*;
 
     #[test]
     fn the_built_in_roots_are_five_readable_certificates() {
-        let mut roots = rustls::RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(AMAZON_TRUST_SERVICES) {
-            roots.add(certificate.unwrap()).unwrap();
-        }
-        assert_eq!(roots.len(), 5);
+        assert_eq!(bundle(AMAZON_TRUST_SERVICES).unwrap().len(), 5);
     }
 
     #[test]
