@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_bundle_is_read_certificate_by_certificate() {
-        let roots = include_str!("aws/amazon-trust-services.pem");
+        let roots = include_str!("aws/amazon-trust-services/all.pem");
         let first_line = roots.lines().nth(1).unwrap();
         let folder = std::env::temp_dir().join(format!("rerole-settings-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();

@@ -15,8 +15,14 @@ use rustls::{ClientConfig, RootCertStore};
 use super::http;
 use crate::settings::Settings;
 
-/// Amazon Root CA 1 to 4 and Starfield Services Root G2, from <https://www.amazontrust.com/repository/>.
-const AMAZON_TRUST_SERVICES: &[u8] = include_bytes!("amazon-trust-services.pem");
+/// From <https://www.amazontrust.com/repository/>, in DER: reading PEM would cost a sixth of all instructions at start.
+const AMAZON_TRUST_SERVICES: [&[u8]; 5] = [
+    include_bytes!("amazon-trust-services/AmazonRootCA1.cer"),
+    include_bytes!("amazon-trust-services/AmazonRootCA2.cer"),
+    include_bytes!("amazon-trust-services/AmazonRootCA3.cer"),
+    include_bytes!("amazon-trust-services/AmazonRootCA4.cer"),
+    include_bytes!("amazon-trust-services/SFSRootCAG2.cer"),
+];
 
 /// Makes the HTTP client.
 ///
@@ -29,30 +35,30 @@ pub fn http_client(settings: &Settings) -> Result<SharedHttpClient, rustls::Erro
 }
 
 fn trusted(settings: &Settings) -> Result<RootCertStore, rustls::Error> {
-    match &settings.ca_bundle {
-        Some(pem) => bundle(pem),
-        None if is_in_aws_partition(&settings.region) => bundle(AMAZON_TRUST_SERVICES),
-        None => Ok(system_store()),
-    }
-}
-
-fn bundle(pem: &[u8]) -> Result<RootCertStore, rustls::Error> {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        roots.add(certificate.map_err(|error| rustls::Error::General(error.to_string()))?)?;
+    match &settings.ca_bundle {
+        Some(pem) => {
+            for certificate in CertificateDer::pem_slice_iter(pem) {
+                roots.add(certificate.map_err(|error| rustls::Error::General(error.to_string()))?)?;
+            }
+        }
+        None if is_in_aws_partition(&settings.region) => {
+            for certificate in AMAZON_TRUST_SERVICES {
+                roots.add(certificate.into())?;
+            }
+        }
+        None => add_system_store(&mut roots),
     }
     Ok(roots)
 }
 
 /// The system's certificates, as far as they can be read: one that is broken is no reason to trust none.
-fn system_store() -> RootCertStore {
+fn add_system_store(roots: &mut RootCertStore) {
     let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
     if roots.is_empty() {
         tracing::warn!(errors = ?found.errors, "the system has no certificates to trust");
     }
-    roots
 }
 
 /// Regions of the other partitions (China, GovCloud, the isolated and the sovereign ones) begin with these.
@@ -66,8 +72,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_roots_are_five_readable_certificates() {
-        assert_eq!(bundle(AMAZON_TRUST_SERVICES).unwrap().len(), 5);
+    fn the_built_in_roots_are_the_published_ones() {
+        let published = include_bytes!("amazon-trust-services/all.pem");
+        let published: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(published).collect();
+        assert_eq!(published.unwrap(), AMAZON_TRUST_SERVICES.map(CertificateDer::from));
+    }
+
+    #[test]
+    fn the_built_in_roots_can_be_trusted() {
+        let mut roots = RootCertStore::empty();
+        for certificate in AMAZON_TRUST_SERVICES {
+            roots.add(certificate.into()).unwrap();
+        }
+        assert_eq!(roots.len(), 5);
     }
 
     #[test]
