@@ -1,4 +1,5 @@
-//! Logs: JSON, one object a line, on standard output. A rotation's lines carry its id as `span.rotationId`.
+//! Logs: JSON, one object a line, on standard output. A rotation's lines carry its id as `span.rotationId`. Nothing is logged
+//! at level trace: a release binary is built without it.
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt;
