@@ -11,7 +11,7 @@ use crate::runtime_api::{RuntimeApi, Seen};
 use crate::world::{INDEX, LEDGER};
 
 /// A start takes milliseconds, and tenths of seconds under callgrind.
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_mins(1);
 /// Lambda's longest.
 const ANSWER_PATIENCE: Duration = Duration::from_mins(15);
 /// What a function does after its poll is on the wire is over by then, also under callgrind.

@@ -35,6 +35,10 @@ use super::CONNECT_TIMEOUT;
 /// Makes the client. Plain `http://` endpoints work with it, too.
 #[must_use]
 pub(super) fn client(tls: ClientConfig) -> SharedHttpClient {
+    SharedHttpClient::new(Http { connector: shared_connector(tls) })
+}
+
+fn shared_connector(tls: ClientConfig) -> SharedHttpConnector {
     let mut tcp = TcpConnector::new();
     // Schemes are told apart above TCP.
     tcp.enforce_http(false);
@@ -43,7 +47,7 @@ pub(super) fn client(tls: ClientConfig) -> SharedHttpClient {
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
     let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(Connect(connector));
-    SharedHttpClient::new(Http { connector: SharedHttpConnector::new(Connector { client }) })
+    SharedHttpConnector::new(Connector { client })
 }
 
 /// The same connector for whoever asks: all clients have the same timeouts for connecting, and none for reading, which their
@@ -127,3 +131,7 @@ impl Service<Uri> for Connect {
         Box::pin(async move { timeout(CONNECT_TIMEOUT, connecting).await? })
     }
 }
+
+#[cfg(test)]
+#[path = "http_tests.rs"]
+mod tests;
