@@ -38,12 +38,23 @@ pub fn draw(file: &Path) -> Result<(), DrawError> {
                 .caption(title, ("sans-serif", 14))
                 .margin(8)
                 .x_label_area_size(28)
-                .y_label_area_size(36)
+                .y_label_area_size(52)
                 .build_cartesian_2d(0.0..secs, 0.0..most * 1.05)?;
             chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("s").y_desc("calls/s").draw()?;
-            chart.draw_series(LineSeries::new(given_out(case, secs), BUCKET.stroke_width(1)))?;
-            chart.draw_series(LineSeries::new(per_sec(run, true), LET_IN.stroke_width(2)))?;
-            chart.draw_series(LineSeries::new(per_sec(run, false), THROTTLED.stroke_width(2)))?;
+            let lines = [
+                (given_out(case, secs), BUCKET.stroke_width(1), "the bucket's rate"),
+                (per_sec(run, true), LET_IN.stroke_width(2), "let in"),
+                (per_sec(run, false), THROTTLED.stroke_width(2), "throttled"),
+            ];
+            for (points, style, label) in lines {
+                let key = move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style);
+                chart.draw_series(LineSeries::new(points, style))?.label(label).legend(key);
+            }
+            chart
+                .configure_series_labels()
+                .position(SeriesLabelPosition::UpperRight)
+                .border_style(TRANSPARENT)
+                .draw()?;
         }
     }
     root.present()?;
