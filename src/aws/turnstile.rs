@@ -1,5 +1,5 @@
 //! Where calls wait for their turn: a queue in front of one class of calls in one region. The pacer behind it decides when;
-//! here it is only waited.
+//! here it is only waited. As many wait as associations are in work, of which there is a most.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
