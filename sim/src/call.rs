@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 pub enum Service {
     Eks,
     DynamoDb,
+    StepFunctions,
 }
 
 /// One request that arrived.
@@ -24,7 +25,8 @@ pub struct Call {
     pub access_key: String,
     pub region: String,
     /// What it is about: `<cluster>/<associationId>` or `<cluster>` in EKS; in DynamoDB the table, followed by
-    /// `/<partition key>/<sort key>` where the call has one item, or the tables joined with `+`.
+    /// `/<partition key>/<sort key>` where the call has one item, or the tables joined with `+`; `<state machine>/<execution>`
+    /// in Step Functions.
     pub subject: String,
     /// EKS `clientRequestToken`, or DynamoDB `ClientRequestToken`.
     pub token: Option<String>,
@@ -45,7 +47,8 @@ pub enum Fault {
     Delay(Duration),
     /// The answer comes later by this much; the effect does not.
     DelayAnswer(Duration),
-    /// The service's own throttling error: HTTP 429 in EKS, `ProvisionedThroughputExceededException` in DynamoDB.
+    /// The service's own throttling error: HTTP 429 in EKS, `ProvisionedThroughputExceededException` in DynamoDB,
+    /// `ThrottlingException` in Step Functions.
     Throttle,
     /// HTTP 429 without an error code.
     BareThrottle,

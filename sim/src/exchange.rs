@@ -8,7 +8,7 @@ use crate::call::{Call, Fault, Service, Ticket};
 use crate::eks::EksRequest;
 use crate::trail::AnsweredCall;
 use crate::wire::{Answer, WireRequest};
-use crate::{SimulatedAws, dynamodb, eks, locked};
+use crate::{SimulatedAws, dynamodb, eks, locked, states};
 use http::Response;
 use serde_json::Value;
 use std::time::Duration;
@@ -21,6 +21,7 @@ pub(crate) struct ConnectionLost;
 enum Parsed {
     Eks(EksRequest),
     DynamoDb { operation: String, body: Value },
+    StepFunctions { operation: String, body: Value },
 }
 
 impl SimulatedAws {
@@ -68,7 +69,12 @@ impl SimulatedAws {
     fn parse(&self, request: &WireRequest) -> (Call, Parsed) {
         let account = request.caller.account(&self.0.options.account).to_owned();
         let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-        let (operation, subject, token, parsed) = if let Some(target) = &request.target {
+        let states_operation = request.target.as_deref().and_then(states::operation);
+        let (operation, subject, token, parsed) = if let Some(operation) = states_operation {
+            let operation = operation.to_owned();
+            let subject = states::subject(&body);
+            (operation.clone(), subject, None, Parsed::StepFunctions { operation, body: body.clone() })
+        } else if let Some(target) = &request.target {
             let operation = dynamodb::operation(target).to_owned();
             let subject = locked(&self.0.dynamodb).subject(&operation, &body);
             let token = body.get("ClientRequestToken").and_then(Value::as_str).map(str::to_owned);
@@ -106,10 +112,12 @@ impl SimulatedAws {
         let throttled = |bare| match parsed.service() {
             Service::Eks => eks::throttled(bare),
             Service::DynamoDb => dynamodb::throttled(bare),
+            Service::StepFunctions => states::throttled(bare),
         };
         let injected = |status, code, message: &str| match parsed.service() {
             Service::Eks => eks::injected(status, code, message),
             Service::DynamoDb => dynamodb::injected(status, code, message),
+            Service::StepFunctions => states::injected(status, code, message),
         };
         match fault {
             Fault::Throttle => throttled(false),
@@ -127,6 +135,10 @@ impl SimulatedAws {
             Parsed::DynamoDb { operation, body } => {
                 let mut chance = locked(&self.0.chance);
                 locked(&self.0.dynamodb).respond(now, operation, body, &mut chance)
+            }
+            Parsed::StepFunctions { operation, body } => {
+                let mut chance = locked(&self.0.chance);
+                locked(&self.0.states).respond(now, operation, body, &mut chance)
             }
         }
     }
@@ -150,7 +162,7 @@ impl SimulatedAws {
     fn request_id(&self, service: Service) -> String {
         let mut chance = locked(&self.0.chance);
         match service {
-            Service::Eks => chance.uuid(),
+            Service::Eks | Service::StepFunctions => chance.uuid(),
             Service::DynamoDb => chance.dynamodb_request_id(),
         }
     }
@@ -161,6 +173,7 @@ impl Parsed {
         match self {
             Self::Eks(_) => Service::Eks,
             Self::DynamoDb { .. } => Service::DynamoDb,
+            Self::StepFunctions { .. } => Service::StepFunctions,
         }
     }
 }

@@ -1,4 +1,5 @@
-//! A simulated AWS: EKS Pod Identity associations and DynamoDB, faked at the wire and nowhere else.
+//! A simulated AWS: EKS Pod Identity associations, DynamoDB, and the start of state machines, faked at the wire and nowhere
+//! else.
 //!
 //! One [`SimulatedAws`] has two doors to the same handlers. `http_client` is an HTTP client for SDK configs, in process
 //! and in tokio's time: under `tokio::time::pause` a run takes no real time, and one seed gives one trace. `serve` listens
@@ -18,6 +19,7 @@ mod eks;
 mod exchange;
 pub mod fleet;
 mod options;
+mod states;
 mod trail;
 mod wire;
 
@@ -27,6 +29,7 @@ pub use door_loopback::LoopbackServer;
 pub use eks::{Association, Cluster, EksWorld, RoleState};
 pub use fleet::index_item;
 pub use options::{AddonUpdates, Options, SameRole, Throttle, TrailTimes};
+pub use states::{Execution, ExecutionStatus};
 
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -34,6 +37,7 @@ use call::CallLog;
 use chance::Chance;
 use dynamodb::DynamoDb;
 use serde_json::Value;
+use states::States;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -52,6 +56,7 @@ struct Inner {
     clock: VirtualClock,
     eks: Mutex<EksWorld>,
     dynamodb: Mutex<DynamoDb>,
+    states: Mutex<States>,
     chance: Mutex<Chance>,
     log: Mutex<CallLog>,
     hook: Mutex<Option<Hook>>,
@@ -74,6 +79,7 @@ impl SimulatedAws {
         Self(Arc::new(Inner {
             eks: Mutex::new(EksWorld::new(&options)),
             dynamodb: Mutex::new(DynamoDb::new(&options, &clock)),
+            states: Mutex::new(States::default()),
             chance: Mutex::new(Chance::from_seed(options.seed)),
             log: Mutex::new(CallLog::new(options.keep_log)),
             hook: Mutex::new(None),

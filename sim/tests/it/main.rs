@@ -6,6 +6,7 @@ mod eks; // What EKS answers: shapes, limits, tokens, roles, pages, throttles.
 mod faults; // Hooks: what each fault does to state, log and client.
 mod fleet; // Fleets from a seed.
 mod loopback; // The same handlers through a socket.
+mod states; // Executions of state machines: their names, and starting twice.
 mod trace; // One seed, one trace.
 mod trail; // The events that EKS calls leave.
 
