@@ -33,6 +33,14 @@ aws dynamodb get-item --table-name "$ledger" --output table \
         oldRoleInUseUntil: oldRoleInUseUntil.S, total: counts.M.total.N, updated: counts.M.updated.N,
         pending: counts.M.pending.N, drifted: counts.M.drifted.N, failed: counts.M.failed.N}'
 
+# [progress] How far a rotation under way is, how fast it goes, and when it will be at its end at that pace.
+aws dynamodb get-item --table-name "$ledger" --output table \
+    --key '{"rotationId": {"S": "app-2026"}, "entry": {"S": "rotation"}}' \
+    --query 'Item.{status: status.S, at: progress.M.at.S, settledPerSec: progress.M.settledPerSec.N,
+        estimatedEndAt: progress.M.estimatedEndAt.S, total: progress.M.counts.M.total.N,
+        pending: progress.M.counts.M.pending.N, updated: progress.M.counts.M.updated.N,
+        failed: progress.M.counts.M.failed.N}'
+
 # [associations] What became of each association.
 aws dynamodb query --table-name "$ledger" --output table \
     --key-condition-expression 'rotationId = :id AND begins_with(entry, :row)' \
@@ -78,6 +86,10 @@ aws sqs receive-message --queue-url "$(output OnFailureQueueUrl)" --output text 
 # [stalled] Which rotations are open without anybody at work on them. Asking for such a rotation again carries it on.
 aws lambda invoke --function-name "$(output RotateFunctionArn)" \
     --payload fileb://<(printf '{"watch": "stalledRotations"}') /dev/stdout
+
+# [executions] What the state machine is at work on, and what it could not bring to its end, the latest first.
+aws stepfunctions list-executions --state-machine-arn "$(output SlicesStateMachineArn)" --output table \
+    --max-items 20 --query 'executions[].[startDate, status, name]'
 
 # [build-index] Builds the index anew, from each association.
 aws lambda invoke --function-name "$(output IndexFunctionArn)" --invocation-type Event \

@@ -1,4 +1,5 @@
-//! What Lambda calls: a payload in, a reply or an error out. An error means "deliver this event again".
+//! What Lambda calls: a payload in, a reply or an error out. An error means "deliver this event again", or "take this step
+//! of the state machine again".
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::arn::{RoleArn, function_account};
 use crate::aws::Aws;
 use crate::aws::error::CallError;
 use crate::aws::ledger::Opened;
+use crate::continuation::{Continuation, Work};
 use crate::intake::{Intake, event_id, read};
 use crate::max_concurrency::MaxConcurrency;
 use crate::metrics::{Metrics, SliceMetrics};
@@ -45,13 +47,20 @@ pub struct Invocation {
 /// Why an event has to be delivered again. What is settled by then stays settled.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
-    #[error("rotation {rotation_id} has to wait: {holder} has {role} in hand")]
-    Busy { rotation_id: RotationId, role: RoleArn, holder: String },
+    #[error("rotation {rotation_id} has to wait: {holder}")]
+    Busy { rotation_id: RotationId, holder: Holder },
     #[error(
         "rotation {rotation_id} is not at its end: {reason}; {} of {} associations are pending, and the next delivery of \
          the event carries on", counts.pending, counts.total
     )]
-    Unfinished { rotation_id: RotationId, reason: SliceError, counts: Counts },
+    Unfinished { rotation_id: RotationId, reason: LeftFor, counts: Counts },
+    #[error(
+        "rotation {rotation_id} was not brought on before time was up, and would not be by another invocation; {} of {} \
+         associations are pending", counts.pending, counts.total
+    )]
+    NoProgress { rotation_id: RotationId, counts: Counts },
+    #[error("the ledger knows no rotation {0}")]
+    UnknownRotation(Continuation),
     #[error("rotation {rotation_id} could not be opened: {error}")]
     Unopened { rotation_id: RotationId, error: CallError },
     #[error("the rejection of event {event_id} could not be recorded ({rejection}): {error}")]
@@ -64,12 +73,41 @@ pub enum HandlerError {
     TooLate { left: Duration },
 }
 
+/// Whom a rotation has to wait for.
+#[derive(Debug, thiserror::Error)]
+pub enum Holder {
+    #[error("rotation {holder} has {role} in hand")]
+    Rotation { role: RoleArn, holder: String },
+    #[error("another invocation is at work on it")]
+    Invocation,
+}
+
+/// Why an invocation left its rotation before the end.
+#[derive(Debug, thiserror::Error)]
+pub enum LeftFor {
+    #[error(transparent)]
+    Slice(SliceError),
+    #[error("time is up, and the rotation could not be handed over: {0}")]
+    NotHandedOver(CallError),
+}
+
+/// Who asks for a slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// Lambda delivers an event, three times at the most.
+    Event,
+    /// The state machine asks for slices until the rotation is at its end.
+    Machine,
+}
+
 impl From<HandlerError> for Diagnostic {
     /// The variant's name is the error type that Step Functions, alarms and people match on.
     fn from(error: HandlerError) -> Self {
         let error_type = match &error {
             HandlerError::Busy { .. } => "Busy",
             HandlerError::Unfinished { .. } => "Unfinished",
+            HandlerError::NoProgress { .. } => "NoProgress",
+            HandlerError::UnknownRotation(_) => "UnknownRotation",
             HandlerError::Unopened { .. } => "Unopened",
             HandlerError::Unrecorded { .. } => "Unrecorded",
             HandlerError::Unwatched(_) => "Unwatched",
@@ -144,8 +182,28 @@ impl Handler {
             Intake::Reject { event_id, rejection } => self.reject(&event_id, rejection, payload).await,
             Intake::Rotate(request) => {
                 let span = info_span!("rotation", rotationId = %request.ledger_key());
-                Box::pin(self.rotate(&request, payload, invocation)).instrument(span).await
+                Box::pin(self.rotate(&request, payload, invocation, Asker::Event)).instrument(span).await
             }
+            Intake::Continue(continuation) => {
+                let span = info_span!("rotation", rotationId = %continuation);
+                Box::pin(self.go_on(continuation, payload, invocation)).instrument(span).await
+            }
+        }
+    }
+
+    /// Goes on with a rotation as it was asked for when it began.
+    async fn go_on(
+        &self,
+        continuation: Continuation,
+        payload: &Value,
+        invocation: &Invocation,
+    ) -> Result<Reply, HandlerError> {
+        let found = self.aws.ledger.read(&continuation.to_string()).await;
+        let found =
+            found.map_err(|error| HandlerError::Unopened { rotation_id: continuation.rotation_id.clone(), error })?;
+        match found {
+            Some(record) => self.rotate(&record.request, payload, invocation, Asker::Machine).await,
+            None => Err(HandlerError::UnknownRotation(continuation)),
         }
     }
 
@@ -154,6 +212,7 @@ impl Handler {
         request: &RotationRequest,
         payload: &Value,
         invocation: &Invocation,
+        asker: Asker,
     ) -> Result<Reply, HandlerError> {
         let rotation_id = request.rotation_id.clone();
         let (now, asked_at) = (self.aws.now(), Instant::now());
@@ -166,7 +225,7 @@ impl Handler {
         match opened {
             Opened::Ours(record) => {
                 let deadline = asked_at + left;
-                self.work(request, *record, asked_at, deadline).await
+                self.work(request, *record, asked_at, deadline, asker).await
             }
             Opened::Finished(record) => {
                 info!(status = ?record.status, "rotation was finished by an earlier delivery");
@@ -174,7 +233,10 @@ impl Handler {
             }
             Opened::AlreadyRunning => {
                 info!("another invocation is at work on this rotation");
-                Ok(Reply::AlreadyRunning { rotation_id, already_running: true })
+                match asker {
+                    Asker::Event => Ok(Reply::AlreadyRunning { rotation_id, already_running: true }),
+                    Asker::Machine => Err(HandlerError::Busy { rotation_id, holder: Holder::Invocation }),
+                }
             }
             Opened::OtherRequest(found) => {
                 let allowed = format!(
@@ -185,7 +247,7 @@ impl Handler {
                 self.reject(&event_id(payload), rejection, payload).await
             }
             Opened::RoleLocked { role, holder } => {
-                let busy = HandlerError::Busy { rotation_id, role, holder: format!("rotation {holder}") };
+                let busy = HandlerError::Busy { rotation_id, holder: Holder::Rotation { role, holder } };
                 warn!("{busy}");
                 Err(busy)
             }
@@ -199,6 +261,7 @@ impl Handler {
         record: RotationRecord,
         asked_at: Instant,
         deadline: Instant,
+        asker: Asker,
     ) -> Result<Reply, HandlerError> {
         info!(fence = record.fence, old_role = %request.old_role_arn, new_role = %request.new_role_arn, "rotation opened");
         let before = record.counts;
@@ -223,12 +286,37 @@ impl Handler {
                 info!(status = ?record.status, reason = record.reason, counts = ?record.counts, "rotation finished");
                 Ok(Reply::Finished(Box::new(record.summary())))
             }
-            Err(Left { reason, counts, .. }) => {
-                let unfinished = HandlerError::Unfinished { rotation_id: request.rotation_id.clone(), reason, counts };
-                warn!("{unfinished}");
-                Err(unfinished)
+            Err(left) => self.hand_over(request, left, asker).await.inspect_err(|error| warn!("{error}")),
+        }
+    }
+
+    /// Sees to it that somebody goes on with a rotation whose lease was given back: the state machine where time was up, and
+    /// whoever repeats a failed invocation where something is in the way.
+    async fn hand_over(&self, request: &RotationRequest, left: Left, asker: Asker) -> Result<Reply, HandlerError> {
+        let Left { reason, counts, has_advanced, .. } = left;
+        let rotation_id = request.rotation_id.clone();
+        let machine = match (&reason, asker, &self.aws.machine) {
+            (SliceError::OutOfTime, Asker::Machine, _) => None,
+            (SliceError::OutOfTime, Asker::Event, Some(machine)) => Some(machine),
+            _ => {
+                return Err(HandlerError::Unfinished { rotation_id, reason: LeftFor::Slice(reason), counts });
+            }
+        };
+        if !has_advanced {
+            return Err(HandlerError::NoProgress { rotation_id, counts });
+        }
+        if let Some(machine) = machine {
+            let work = Work::Rotation(Continuation { rotation_id: rotation_id.clone(), dry_run: request.dry_run });
+            match machine.hand_over(&work).await {
+                Ok(execution) => info!(execution, "rotation handed over to the state machine"),
+                Err(error) => {
+                    let reason = LeftFor::NotHandedOver(error);
+                    return Err(HandlerError::Unfinished { rotation_id, reason, counts });
+                }
             }
         }
+        info!(?counts, "rotation goes on in another invocation");
+        Ok(Reply::InProgress { rotation_id, status: Status::InProgress, counts })
     }
 
     /// Records an event that may not run. The invocation succeeds: delivering the event again cannot help.

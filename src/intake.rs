@@ -1,9 +1,11 @@
-//! From what Lambda hands over to what is to be done: the EventBridge envelope around a rotation request.
+//! From what Lambda hands over to what is to be done: the EventBridge envelope around a rotation request, or a short payload
+//! of our own.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::continuation::{self, Continuation};
 use crate::request::{Rejection, RotationId, RotationRequest, parse_detail};
 
 /// The one `detail-type` that asks for a rotation.
@@ -17,6 +19,8 @@ pub const WATCH_STALLED: &str = "stalledRotations";
 pub enum Intake {
     /// A rotation that may run.
     Rotate(Box<RotationRequest>),
+    /// A rotation that was begun, and is to be gone on with.
+    Continue(Continuation),
     /// A look for rotations that nobody works on.
     Watch,
     /// Another kind of event. It is acknowledged and nothing is done.
@@ -35,6 +39,12 @@ pub fn read(payload: &Value, own_account: Option<&str>, role_path: &str) -> Inta
         }
         let rejection = Rejection::new("watch", watch, format!("\"{WATCH_STALLED}\""));
         return Intake::Reject { event_id: event_id(payload), rejection };
+    }
+    if payload.get(continuation::MEMBER).is_some() {
+        return match Continuation::read(payload) {
+            Ok(continuation) => Intake::Continue(continuation),
+            Err(rejection) => Intake::Reject { event_id: event_id(payload), rejection },
+        };
     }
     match payload.get("detail-type") {
         Some(Value::String(detail_type)) if detail_type != DETAIL_TYPE => {
@@ -120,6 +130,7 @@ mod tests {
     fn check(changes: Value, expected: &Expect) {
         let shown = match read(&event(changes), Some("111122223333"), "/platform/") {
             Intake::Rotate(request) => format!("rotate {}", request.rotation_id),
+            Intake::Continue(continuation) => format!("continue {continuation}"),
             Intake::Watch => "watch".to_owned(),
             Intake::Ignore { detail_type } => format!("ignore {detail_type}"),
             Intake::Reject { event_id, rejection } => format!("reject {event_id}: {rejection}"),
@@ -132,6 +143,12 @@ mod tests {
         for (changes, expected) in [
             (json!({}), expect!["rotate 6a7e8feb-b491-4cf7-a9f1-bf3703467718"]),
             (json!({ "watch": "stalledRotations" }), expect!["watch"]),
+            (
+                json!({ "rotationId": "r-1" }),
+                expect![[
+                    r#"reject 6a7e8feb-b491-4cf7-a9f1-bf3703467718: account "111122223333" is not allowed; allowed: nothing beside rotationId"#
+                ]],
+            ),
             (
                 json!({ "watch": "stalled" }),
                 expect![[
@@ -197,6 +214,12 @@ mod tests {
     fn a_local_runtime_knows_no_account_of_its_own() {
         let foreign = event(json!({ "account": "999999999999" }));
         assert!(matches!(read(&foreign, None, "/"), Intake::Rotate(_)));
+    }
+
+    #[test]
+    fn a_rotation_id_alone_is_a_continuation() {
+        let Intake::Continue(continuation) = read(&json!({ "rotationId": "dry-run/r-1" }), None, "/") else { panic!() };
+        assert_eq!(continuation.to_string(), "dry-run/r-1");
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod arn;
 pub mod association;
 pub mod classify;
 pub mod cluster;
+pub mod continuation;
 pub mod decide;
 pub mod intake;
 pub mod max_concurrency;

@@ -51,7 +51,7 @@ pub struct RotationRecord {
     /// When the last slice left it before its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_since: Option<Timestamp>,
-    /// How far it was when the lease was last extended. Gone once it is at its end.
+    /// How far it was when the lease was last extended, or given back. Gone once it is at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<Headway>,
     /// Grows each time the lease changes hands.
@@ -172,6 +172,9 @@ pub struct Summary {
 pub enum Reply {
     /// The rotation is at its end: now, or since an earlier delivery.
     Finished(Box<Summary>),
+    /// The rotation goes on in another invocation, which the state machine makes.
+    #[serde(rename_all = "camelCase")]
+    InProgress { rotation_id: RotationId, status: Status, counts: Counts },
     /// Another invocation is at work on the same rotation.
     #[serde(rename_all = "camelCase")]
     AlreadyRunning { rotation_id: RotationId, already_running: bool },

@@ -18,6 +18,9 @@ const STALE_AFTER_DEFAULT: Duration = Duration::from_hours(36);
 /// A month.
 const STALE_AFTER_HOURS_MAX: u64 = 31 * 24;
 
+/// The variable that tells the functions of the state machine.
+const STATE_MACHINE: &str = "CONTINUATION_STATE_MACHINE_ARN";
+
 /// What both functions need to know.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -35,6 +38,10 @@ pub struct Settings {
     pub eks_endpoint: Option<String>,
     /// Where DynamoDB is, if not at its public endpoint.
     pub dynamodb_endpoint: Option<String>,
+    /// Where Step Functions is, if not at its public endpoint.
+    pub states_endpoint: Option<String>,
+    /// The state machine that goes on with what is longer than an invocation. Without one the next delivery does.
+    pub continuation_state_machine_arn: Option<String>,
     /// Certificates, as PEM, to trust instead of the built-in ones. Every one has been read once.
     pub ca_bundle: Option<Vec<u8>>,
     /// Associations in work at the same time, at most; in a rotation, once the first update has succeeded.
@@ -145,6 +152,8 @@ impl Settings {
                 optional("AWS_ENDPOINT_URL_DYNAMODB"),
                 any_endpoint.as_ref(),
             )?,
+            states_endpoint: endpoint("AWS_ENDPOINT_URL_SFN", optional("AWS_ENDPOINT_URL_SFN"), any_endpoint.as_ref())?,
+            continuation_state_machine_arn: optional(STATE_MACHINE).map(state_machine_arn).transpose()?,
             ca_bundle: optional("AWS_CA_BUNDLE").map(|path| ca_bundle(&path)).transpose()?,
             max_concurrency: optional("MAX_CONCURRENCY")
                 .map_or(Ok(MaxConcurrency::default()), |text| max_concurrency(&text))?,
@@ -159,6 +168,16 @@ fn role_path(path: String) -> Result<String, SettingsError> {
     let problem =
         format!("\"{path}\" is not allowed; allowed: an IAM path with a slash at both ends, such as /platform/");
     Err(SettingsError { variable: "ROLE_PATH", problem })
+}
+
+/// A version or an alias would be one more part: the machine itself is meant, so that an execution begins on what is deployed.
+fn state_machine_arn(arn: String) -> Result<String, SettingsError> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    if matches!(parts[..], ["arn", _, "states", _, _, "stateMachine", name] if !name.is_empty()) {
+        return Ok(arn);
+    }
+    let problem = format!("\"{arn}\" is not allowed; allowed: the ARN of a state machine");
+    Err(SettingsError { variable: STATE_MACHINE, problem })
 }
 
 fn hours(text: &str) -> Result<Duration, SettingsError> {
@@ -257,6 +276,7 @@ mod tests {
         let settings = read(&[]).unwrap();
         assert_eq!(settings.max_concurrency, MaxConcurrency::default());
         assert_eq!(settings.eks_endpoint, None);
+        assert_eq!(settings.continuation_state_machine_arn, None);
         assert_eq!(settings.ca_bundle, None);
     }
 
@@ -267,6 +287,10 @@ mod tests {
                 .unwrap();
         assert_eq!(settings.eks_endpoint.as_deref(), Some("http://127.0.0.1:2"));
         assert_eq!(settings.dynamodb_endpoint.as_deref(), Some("http://127.0.0.1:1"));
+        assert_eq!(settings.states_endpoint.as_deref(), Some("http://127.0.0.1:1"));
+        let settings = read(&[("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:3")]).unwrap();
+        assert_eq!(settings.states_endpoint.as_deref(), Some("http://127.0.0.1:3"));
+        assert_eq!(settings.eks_endpoint, None);
     }
 
     #[test]
@@ -297,6 +321,20 @@ mod tests {
                 "ftp://x",
                 expect![[
                     r#"setting AWS_ENDPOINT_URL: "ftp://x" is not allowed; allowed: a URL that starts with http:// or https://"#
+                ]],
+            ),
+            (
+                "AWS_ENDPOINT_URL_SFN",
+                "localhost:1",
+                expect![[
+                    r#"setting AWS_ENDPOINT_URL_SFN: "localhost:1" is not allowed; allowed: a URL that starts with http:// or https://"#
+                ]],
+            ),
+            (
+                "CONTINUATION_STATE_MACHINE_ARN",
+                "arn:aws:states:us-east-1:111122223333:stateMachine:slices:7",
+                expect![[
+                    r#"setting CONTINUATION_STATE_MACHINE_ARN: "arn:aws:states:us-east-1:111122223333:stateMachine:slices:7" is not allowed; allowed: the ARN of a state machine"#
                 ]],
             ),
             (

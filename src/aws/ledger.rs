@@ -68,6 +68,8 @@ pub enum LeaseError {
 pub struct Leaving {
     /// What the rows add up to.
     pub counts: Counts,
+    /// The same, and how fast that went.
+    pub progress: Headway,
     /// For how long the new role has not been ready, in all, in milliseconds.
     pub role_not_ready_ms: u64,
     /// Now: from here on nobody is at work on the rotation.

@@ -11,6 +11,7 @@ pub mod expression;
 mod http;
 pub mod index;
 pub mod ledger;
+pub mod machine;
 pub mod paces;
 pub(crate) mod region;
 pub mod returned;
@@ -33,6 +34,7 @@ use crate::time::Timestamp;
 use eks::Eks;
 use index::Index;
 use ledger::Ledger;
+use machine::Machine;
 
 /// The SDK's default sets no limit on an attempt: a lost packet would hold an association until the function ends. All
 /// AWS endpoints in reach answer the handshake well within this.
@@ -55,6 +57,8 @@ pub struct Aws {
     pub eks: Eks,
     pub ledger: Ledger,
     pub index: Index,
+    /// The state machine, where one is configured.
+    pub machine: Option<Machine>,
     clock: SharedTimeSource,
 }
 
@@ -64,6 +68,7 @@ impl Aws {
     pub fn new(settings: &Settings, http_client: SharedHttpClient, clock: SharedTimeSource) -> Self {
         let dynamodb = dynamodb_client(settings, http_client.clone(), clock.clone());
         Self {
+            machine: Machine::new(settings, http_client.clone(), clock.clone()),
             eks: Eks::new(settings, http_client, clock.clone()),
             ledger: Ledger::new(dynamodb.clone(), settings.rotation_ledger_table.clone()),
             index: Index::new(dynamodb, settings.association_index_table.clone()),

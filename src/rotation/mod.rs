@@ -12,6 +12,7 @@ mod execute;
 mod lease;
 mod progress;
 mod scan;
+mod standing;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tracing::{info, warn};
 use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::error::CallError;
 use crate::aws::ledger::{LeaseError, Leaving};
+use crate::aws::machine::HAND_OVER_TIMEOUT;
 use crate::aws::rows::Select;
 use crate::aws::transaction::TRANSACTION_TIMEOUT;
 use crate::aws::{Aws, DYNAMODB_OPERATION_TIMEOUT};
@@ -33,12 +35,15 @@ pub use lease::LEASE;
 use lease::Lease;
 use progress::{Progress, Stop};
 use scan::Scan;
+use standing::{Standing, has_advanced};
 
 /// Nothing is taken up when less than this is left: the longest that an association can take from its Describe on, to its
-/// row and the record of a stop, with a renewal of the lease that ends last, keeping the pace, and giving the lease back. A transaction
+/// row and the record of a stop, with a renewal of the lease that ends last, keeping the pace, giving the lease back, and handing over. A transaction
 /// (planning, closing) takes no longer.
-pub const DEADLINE_RESERVE: Duration =
-    EKS_CALL_TIMEOUT.saturating_mul(2).saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(5));
+pub const DEADLINE_RESERVE: Duration = EKS_CALL_TIMEOUT
+    .saturating_mul(2)
+    .saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(5))
+    .saturating_add(HAND_OVER_TIMEOUT);
 const _: () = assert!(TRANSACTION_TIMEOUT.as_millis() < DEADLINE_RESERVE.as_millis(), "a transaction fits in");
 /// Somebody who keeps creating associations on the old role would keep a slice sweeping for ever.
 const SWEEPS_MAX: u32 = 10;
@@ -82,6 +87,8 @@ pub struct Left {
     pub counts: Counts,
     /// Whether the ledger has the counts, so that the next slice goes on counting from there.
     pub is_recorded: bool,
+    /// Whether the slice has brought the rotation on. Where it has not, neither will another one.
+    pub has_advanced: bool,
 }
 
 /// A slice in work.
@@ -109,13 +116,15 @@ impl<'a> Slice<'a> {
         max_concurrency: usize,
     ) -> Self {
         let waited_before = Duration::from_millis(record.role_not_ready_ms);
+        let mut progress = Progress::new(record.counts, record.stopped.clone(), waited_before);
+        progress.is_planned = record.status == Status::InProgress;
         Self {
             aws,
             lease: Lease::taken(record.rotation_id.clone(), record.fence, asked_at),
             began_at: asked_at,
             ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(asked_at),
             max_concurrency,
-            progress: Mutex::new(Progress::new(record.counts, record.stopped.clone(), waited_before)),
+            progress: Mutex::new(progress),
             record,
         }
     }
@@ -146,8 +155,11 @@ impl<'a> Slice<'a> {
             Ok(record) => Ok(record),
             Err(error) => {
                 let is_recorded = self.give_back().await;
+                let role_not_ready_ms = self.role_not_ready_ms();
+                let left = Standing::left(&self.progress(), role_not_ready_ms);
+                let has_advanced = has_advanced(&Standing::of(&self.record), &left);
                 let counts = self.progress().counts;
-                Err(Left { reason: error, counts, is_recorded })
+                Err(Left { reason: error, counts, is_recorded, has_advanced })
             }
         }
     }
@@ -179,11 +191,13 @@ impl<'a> Slice<'a> {
             let counts = if resumed { self.take_stock().await? } else { planned };
             self.aws.ledger.begin(self.key(), self.lease.fence(), &counts).await?;
             self.progress().recount(counts);
+            self.progress().is_planned = true;
             info!(associations = counts.total, out_of_scope = plan.out_of_scope, "rotation planned");
         } else {
             let counts = self.take_stock().await?;
             info!(pending = counts.pending, associations = counts.total, "rotation resumed");
         }
+        self.note_pace();
         let must_stop =
             if self.request().dry_run { None } else { self.progress().must_stop(self.request().max_errors) };
         match must_stop {
@@ -275,9 +289,9 @@ impl<'a> Slice<'a> {
 
     /// How far the rotation is, for whoever looks at its item meanwhile.
     fn headway(&self) -> Headway {
-        let (mut progress, now) = (self.progress(), self.aws.now());
+        self.note_pace();
+        let (progress, now) = (self.progress(), self.aws.now());
         let counts = progress.counts;
-        progress.estimator.note(self.began_at.elapsed(), counts.total - counts.pending);
         let estimate = progress.estimator.estimate(counts.pending);
         Headway {
             at: now,
@@ -287,22 +301,31 @@ impl<'a> Slice<'a> {
         }
     }
 
+    fn note_pace(&self) {
+        let mut progress = self.progress();
+        let settled = progress.counts.total - progress.counts.pending;
+        progress.estimator.note(self.began_at.elapsed(), settled);
+    }
+
     /// Returns whether the ledger knows how far the rotation is.
     async fn give_back(&self) -> bool {
         if !self.lease.is_held() {
             return false;
         }
-        let leaving = {
-            let progress = self.progress();
-            let waited = progress.role_not_ready_for(Instant::now());
-            let role_not_ready_ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
-            Leaving { counts: progress.counts, role_not_ready_ms, idle_since: self.aws.now() }
-        };
+        let role_not_ready_ms = self.role_not_ready_ms();
+        let progress = self.headway();
+        let leaving = Leaving { counts: progress.counts, progress, role_not_ready_ms, idle_since: progress.at };
         let given_back = self.aws.ledger.give_back(self.key(), self.lease.fence(), &leaving).await;
         if let Err(error) = &given_back {
             warn!(%error, "the lease could not be given back; it runs out by itself");
         }
         given_back.is_ok()
+    }
+
+    /// For how long the new role has not been ready, in all.
+    fn role_not_ready_ms(&self) -> u64 {
+        let waited = self.progress().role_not_ready_for(Instant::now());
+        u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)
     }
 
     /// Whether there is time, a lease and a reason to go on.

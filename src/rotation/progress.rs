@@ -36,6 +36,10 @@ pub(super) enum Stop {
 pub(super) struct Progress {
     pub(super) counts: Counts,
     pub(super) stop: Stop,
+    /// The ledger knows that the plan is complete.
+    pub(super) is_planned: bool,
+    /// Rows that this slice has added.
+    pub(super) rows_added: u64,
     /// An update has succeeded: EKS can use the new role.
     pub(super) role_proven: bool,
     waited_before: Duration,
@@ -55,6 +59,8 @@ impl Progress {
             role_proven: counts.updated > 0,
             counts,
             stop,
+            is_planned: false,
+            rows_added: 0,
             waited_before,
             waiting_since: None,
             estimator: Estimator::default(),

@@ -67,6 +67,7 @@ impl Slice<'_> {
             self.check()?;
             let planned = self.aws.ledger.plan(&self.record, batch).await?;
             scan.created += planned.created;
+            self.progress().rows_added += planned.created;
             for row in &planned.existing {
                 let item = batch.iter().find(|item| item.association_arn == row.association_arn);
                 if let (Some(item), false) = (item.filter(|item| first_time(item)), request.dry_run) {

@@ -29,7 +29,7 @@ async fn open(aws: &Aws, request: &RotationRequest) -> RotationRecord {
 }
 
 fn leaving(aws: &Aws) -> Leaving {
-    Leaving { counts: Counts::default(), role_not_ready_ms: 0, idle_since: aws.now() }
+    Leaving { counts: Counts::default(), progress: headway(aws), role_not_ready_ms: 0, idle_since: aws.now() }
 }
 
 fn headway(aws: &Aws) -> Headway {

@@ -99,6 +99,7 @@ async fn every_sample_event_does_what_its_name_says() {
             Reply::Ignored { .. } => "ignored",
             Reply::Watched { .. } => "watched",
             Reply::AlreadyRunning { .. } => "already running",
+            Reply::InProgress { .. } => "in progress",
         };
         assert_eq!(became, expected, "{name}");
     }

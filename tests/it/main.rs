@@ -3,6 +3,7 @@
 
 mod guarantees;
 mod stack;
+mod states;
 mod world;
 
 /// The crash test: the handler dies at every single call, and the next delivery carries on.
@@ -31,6 +32,8 @@ mod redelivery;
 mod resume;
 /// Associations that come back to a role that was replaced.
 mod returns;
+/// Rotations and runs of the reconciler that are longer than an invocation.
+mod slices;
 /// Rotations that stop early.
 mod stop;
 /// Roles that are associations' target roles.

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use rerole::rotation::DEADLINE_RESERVE;
 use rerole_sim::{CallRecord, Options, Service};
 use serde_json::{Value, json};
 
 use crate::stack::properties;
-use crate::world::{ACCESS_KEY, INDEX, INDEX_ACCESS_KEY, LEDGER, OLD, TIMEOUT, World, event, plain};
+use crate::world::{ACCESS_KEY, INDEX, INDEX_ACCESS_KEY, LEDGER, MACHINE, OLD, TIMEOUT, World, event, plain};
 
 /// An IAM action, and the kind of resource that it is for: the template's name of a table, with its index where it is
 /// about one, or `podidentityassociation`.
@@ -57,6 +58,10 @@ fn one_or_more(value: &Value) -> Vec<&Value> {
 
 fn resource_kind(resource: &Value) -> String {
     for (kind, arn) in [
+        (
+            "Slices",
+            "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:${AWS::StackName}-slices",
+        ),
         ("podidentityassociation", "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:podidentityassociation/*/*"),
         ("cluster", "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:cluster/*"),
     ] {
@@ -88,6 +93,10 @@ fn needed(record: &CallRecord) -> Vec<Permission> {
         };
         return vec![(format!("eks:{}", call.operation), resource.to_owned())];
     }
+    if call.service == Service::StepFunctions {
+        assert_eq!(call.body["stateMachineArn"], MACHINE);
+        return vec![(format!("states:{}", call.operation), "Slices".to_owned())];
+    }
     let on = |operation: &str, body: &Value| {
         let table = match body["TableName"].as_str().unwrap() {
             INDEX => "AssociationIndexTable",
@@ -114,11 +123,12 @@ fn needed(record: &CallRecord) -> Vec<Permission> {
         .collect()
 }
 
-/// Shows that nothing is granted which the code does not use: three invocations need all of it.
+/// Shows that nothing is granted which the code does not use: a few invocations need all of it.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_granted_in_vain() {
-    let world = World::new(Options::default());
+    let world = World::in_slices(Options::default());
     world.fleet(5);
+    world.deliver_within(&plain(), DEADLINE_RESERVE + Duration::from_millis(500)).await.unwrap();
     let deleted = world.associate("gone", OLD);
     world.aws.eks(|eks| eks.delete(&deleted));
     world.finish(&plain()).await;
@@ -170,12 +180,29 @@ fn only_roles_under_the_path_are_passed_and_only_to_pods() {
     assert_eq!(statements(("RotateRole", "pass-new-roles")), [&expected]);
 }
 
+/// Shows that the state machine may invoke the two functions, and can do nothing else to anything of ours.
+#[test]
+fn the_state_machine_invokes_the_functions_and_no_more() {
+    let functions = json!([{ "Fn::GetAtt": "RotateFunction.Arn" }, { "Fn::GetAtt": "IndexFunction.Arn" }]);
+    for statement in statements(("SlicesRole", "slices")) {
+        if statement["Resource"] == "*" {
+            let actions = one_or_more(&statement["Action"]);
+            let is_of_service = |action: &str| action.starts_with("logs:") || action.starts_with("xray:");
+            assert!(actions.iter().all(|action| is_of_service(action.as_str().unwrap())), "{statement:#}");
+        } else {
+            assert_eq!(statement["Action"], "lambda:InvokeFunction");
+            assert_eq!(statement["Resource"], functions);
+        }
+    }
+}
+
 /// Shows that each role has these policies and no managed one, which would bring actions of its own.
 #[test]
 fn there_are_no_other_policies() {
     for (function, role, policies) in [
         ("RotateFunction", "RotateRole", vec!["rotate", "pass-new-roles", "lambda-service"]),
         ("IndexFunction", "IndexRole", vec!["index", "lambda-service"]),
+        ("Slices", "SlicesRole", vec!["slices"]),
     ] {
         let role_properties = properties(role);
         let found = role_properties["Policies"].as_array().unwrap().iter();

@@ -16,13 +16,14 @@ use rerole_sim::Options;
 use serde_json::{Value, json};
 
 use crate::stack::{forwarding, properties, template};
-use crate::world::{INDEX, LEDGER, World};
+use crate::world::{INDEX, LEDGER, MACHINE, World};
 
 /// What Lambda itself puts into every function's environment, and lets no template set.
 const SET_BY_LAMBDA: [&str; 5] =
     ["AWS_ACCESS_KEY_ID", "AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
 /// For a function that is run by hand, beside a local counterpart of AWS.
-const SET_BY_HAND: [&str; 3] = ["AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_EKS"];
+const SET_BY_HAND: [&str; 4] =
+    ["AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_EKS", "AWS_ENDPOINT_URL_SFN"];
 
 /// Shows that the template sets what the code reads, and nothing that it does not.
 #[test]
@@ -61,6 +62,7 @@ fn value(name: &str) -> Option<String> {
     let value = match name {
         "ROLE_PATH" => "/platform/",
         "INDEX_REGIONS" => "eu-west-1",
+        "CONTINUATION_STATE_MACHINE_ARN" => MACHINE,
         "MAX_CONCURRENCY" | "INDEX_STALE_AFTER_HOURS" => "8",
         // A file that is not there would be an error before the last variable is read.
         "AWS_CA_BUNDLE" => return None,
@@ -236,6 +238,28 @@ fn a_continuation_is_no_alarm() {
     let number = |name: &str| properties("DurationAlarm")[name].as_u64().unwrap();
     let looked_at = Duration::from_secs(number("Period") * number("EvaluationPeriods"));
     assert!(looked_at >= timeout + Duration::from_mins(10) && number("DatapointsToAlarm") == 1);
+}
+
+/// Shows that the functions are told of the state machine that is deployed, without depending on it, as it depends on them.
+#[test]
+fn the_functions_know_the_state_machine_by_name() {
+    let machine = properties("Slices");
+    assert_eq!(machine["Type"], "STANDARD", "only names of Standard executions are used once");
+    let arn = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:stateMachine:";
+    let arn = json!({ "Fn::Sub": format!("{arn}{}", machine["Name"]["Fn::Sub"].as_str().unwrap()) });
+    for function in ["RotateFunction", "IndexFunction"] {
+        assert_eq!(properties(function)["Environment"]["Variables"]["CONTINUATION_STATE_MACHINE_ARN"], arn);
+    }
+}
+
+/// Shows that each way in which an execution can end without its work being done raises an alarm.
+#[test]
+fn executions_that_do_not_come_to_their_end_raise_an_alarm() {
+    for end in ["Failed", "TimedOut", "Aborted"] {
+        let alarm = properties(&format!("Slices{end}Alarm"));
+        assert_eq!([&alarm["Namespace"], &alarm["MetricName"]], ["AWS/States", &format!("Executions{end}")]);
+        assert_eq!(alarm["Dimensions"], json!([{ "Name": "StateMachineArn", "Value": { "Ref": "Slices" } }]));
+    }
 }
 
 /// Shows that alarms on our own metrics watch what the functions write.

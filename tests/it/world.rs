@@ -22,6 +22,8 @@ pub const LEDGER: &str = "rotation-ledger";
 pub const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 pub const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
 pub const THIRD: &str = "arn:aws:iam::111122223333:role/platform/by-hand";
+/// The state machine, where a world has one.
+pub const MACHINE: &str = "arn:aws:states:us-east-1:111122223333:stateMachine:rerole-slices";
 /// Sign the calls of the two functions.
 pub const ACCESS_KEY: &str = "rotate-function";
 pub const INDEX_ACCESS_KEY: &str = "index-function";
@@ -55,6 +57,13 @@ impl World {
         let handler = handler_with(&aws, variables, metrics.clone());
         let index = index_with(&aws, variables, metrics.clone());
         Self { aws, handler, index, metrics }
+    }
+
+    /// As [`World::new`], with a state machine to hand over to.
+    pub fn in_slices(options: Options) -> Self {
+        let world = Self::with_settings(options, &[("CONTINUATION_STATE_MACHINE_ARN", MACHINE)]);
+        world.aws.create_state_machine(MACHINE);
+        world
     }
 
     /// A calm world with `count` associations on the old role, in two clusters and regions.
