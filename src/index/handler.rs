@@ -9,13 +9,14 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::follow::Follower;
 use super::reconcile::{RECONCILE_RESERVE, ReconcileError, Reconciled, Reconciler, SliceEnd};
 use super::returns::ReturnWatch;
-use super::run::{Run, RunCounts, RunRequest, Trouble, wanted};
+use super::run::{Run, RunCounts, RunRequest, Trouble, Wanted, wanted};
 use crate::aws::Aws;
+use crate::continuation::Work;
 use crate::handler::Invocation;
 use crate::metrics::{IndexMetrics, Metrics};
 use crate::request::Rejection;
@@ -46,6 +47,10 @@ pub enum IndexError {
     Rejected(#[from] Rejection),
     #[error("the index could not be reconciled: {0}")]
     Unreconciled(#[from] ReconcileError),
+    #[error(
+        "the index's run of {began_at} was not brought on before time was up, and would not be by another invocation"
+    )]
+    NoProgress { began_at: Timestamp },
 }
 
 impl From<IndexError> for Diagnostic {
@@ -56,6 +61,7 @@ impl From<IndexError> for Diagnostic {
             IndexError::Unreadable(_) => "Unreadable",
             IndexError::Rejected(_) => "Rejected",
             IndexError::Unreconciled(_) => "Unreconciled",
+            IndexError::NoProgress { .. } => "NoProgress",
         };
         Self { error_type: error_type.to_owned(), error_message: error.to_string() }
     }
@@ -84,7 +90,7 @@ pub struct Report {
 pub enum ReportStatus {
     /// The run is at its end.
     Finished,
-    /// Time was up. The next schedule goes on.
+    /// Time was up. The state machine goes on, or else the next schedule.
     Continues,
     /// A rotation is at work. The next schedule goes on.
     GaveWay,
@@ -161,7 +167,26 @@ impl IndexHandler {
         let reconciled = Reconciler::new(&self.aws, &returns, self.width, deadline).reconcile(&wanted).await;
         self.metrics.returned(self.aws.now(), returns.noted());
         self.measure(reconciled.as_ref().ok()).await;
-        Ok(IndexReply::Reconciled(Box::new(report(reconciled?))))
+        let reconciled = reconciled?;
+        if let Reconciled::Slice { run, end: SliceEnd::OutOfTime, has_advanced } = &reconciled {
+            if !has_advanced {
+                return Err(IndexError::NoProgress { began_at: run.began_at });
+            }
+            if wanted != Wanted::Resume {
+                self.hand_over(run).await;
+            }
+        }
+        Ok(IndexReply::Reconciled(Box::new(report(reconciled))))
+    }
+
+    /// Has the state machine go on with a run. It asks for resumes, which hand nothing over: it asks again by itself. Where it
+    /// cannot be started the schedule goes on.
+    async fn hand_over(&self, run: &Run) {
+        let Some(machine) = &self.aws.machine else { return };
+        match machine.hand_over(&Work::IndexRun(run.began_at)).await {
+            Ok(execution) => info!(execution, "the index's run was handed over to the state machine"),
+            Err(error) => warn!(%error, "the index's run could not be handed over; the schedule goes on"),
+        }
     }
 
     /// Metrics are written whatever came of it: an index that cannot be reconciled grows stale.
@@ -181,7 +206,7 @@ impl IndexHandler {
             }
         };
         let finished = match reconciled {
-            Some(Reconciled::Slice { run, end: SliceEnd::Finished }) => Some(run),
+            Some(Reconciled::Slice { run, end: SliceEnd::Finished, .. }) => Some(run),
             _ => None,
         };
         self.metrics.index(
@@ -200,7 +225,7 @@ fn report(reconciled: Reconciled) -> Report {
     let (status, run) = match reconciled {
         Reconciled::Nothing => return Report { status: ReportStatus::Nothing, run: None },
         Reconciled::AlreadyRunning(run) => (ReportStatus::AlreadyRunning, run),
-        Reconciled::Slice { run, end } => {
+        Reconciled::Slice { run, end, .. } => {
             let status = match end {
                 SliceEnd::Finished => ReportStatus::Finished,
                 SliceEnd::OutOfTime => ReportStatus::Continues,

@@ -16,14 +16,16 @@ use super::run::{RUN_LEASE, Run, Turn, Wanted};
 use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::error::CallError;
 use crate::aws::ledger::LeaseError;
+use crate::aws::machine::HAND_OVER_TIMEOUT;
 use crate::aws::{Aws, DYNAMODB_OPERATION_TIMEOUT};
 use crate::cluster::Cluster;
 use crate::status::Status;
 
 /// Nothing is begun when less than this is left: one look, the role's rotations and the row, recording a return, storing what
-/// was shown, keeping the paces, and saving the run, each for as long as it may take. A look that follows a chain of rotations through a slow
-/// DynamoDB can take longer; what is lost then is a step, which the next slice does again.
-pub const RECONCILE_RESERVE: Duration = EKS_CALL_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(7));
+/// was shown, keeping the paces, saving the run, and handing it over, each for as long as it may take. A look that follows a chain of rotations
+/// through a slow DynamoDB can take longer; what is lost then is a step, which the next slice does again.
+pub const RECONCILE_RESERVE: Duration =
+    EKS_CALL_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(7)).saturating_add(HAND_OVER_TIMEOUT);
 /// How often to ask whether a rotation is at work, to which EKS's calls belong then.
 const LOOK_FOR_ROTATIONS_EVERY: Duration = Duration::from_secs(30);
 
@@ -66,6 +68,8 @@ pub enum Reconciled {
     Slice {
         run: Box<Run>,
         end: SliceEnd,
+        /// Whether this run, or one that was left before it, has been brought on.
+        has_advanced: bool,
     },
     /// Another invocation is at work on this run.
     AlreadyRunning(Box<Run>),
@@ -118,6 +122,7 @@ impl<'a> Reconciler<'a> {
     pub async fn reconcile(&mut self, wanted: &Wanted) -> Result<Reconciled, ReconcileError> {
         // What was called before is not this run's.
         self.aws.eks.take_calls();
+        let mut has_advanced = false;
         loop {
             let mut run = match self.aws.ledger.take_run(wanted, self.aws.now()).await? {
                 Turn::Ours(run) => run,
@@ -128,13 +133,15 @@ impl<'a> Reconciler<'a> {
                 Turn::Nobody => return Ok(Reconciled::Nothing),
             };
             info!(mode = ?run.request.mode, regions = ?run.request.regions, began_at = %run.began_at, "reconciling the index");
+            let before = run.clone();
             let end = self.slice(&mut run).await?;
+            has_advanced |= run.has_advanced_since(&before);
             info!(?end, counts = ?run.counts, troubles = run.trouble_count, "slice of the index's run done");
             if end != SliceEnd::Finished {
                 self.let_wait(wanted, &run).await?;
             }
             if end != SliceEnd::Finished || wanted.is(&run) {
-                return Ok(Reconciled::Slice { run, end });
+                return Ok(Reconciled::Slice { run, end, has_advanced });
             }
         }
     }

@@ -191,6 +191,15 @@ impl Run {
         self.request.covers(cluster_name)
     }
 
+    /// Whether a slice that found the run at `before` has brought it on. One that has not would be repeated for ever.
+    #[must_use]
+    pub fn has_advanced_since(&self, before: &Self) -> bool {
+        let place = |run: &Self| (run.cursor.region, run.cursor.cluster.clone(), run.cursor.after.clone());
+        // Calls alone are no progress.
+        let done = |run: &Self| RunCounts { calls: 0, ..run.counts };
+        self.finished_at.is_some() || place(self) != place(before) || done(self) != done(before)
+    }
+
     /// Of a region's clusters, those that are still to be looked at, in order.
     #[must_use]
     pub fn clusters_left(&self, listed: &BTreeSet<String>) -> Vec<String> {
@@ -356,6 +365,23 @@ mod tests {
         assert_eq!(left(Some("b"), None), "c");
         assert_eq!(left(Some("bb"), Some("a-7")), "c", "what was left in the middle is gone");
         assert_eq!(left(Some("c"), None), "");
+    }
+
+    #[test]
+    fn places_and_counts_tell_whether_a_slice_has_brought_a_run_on() {
+        let before = run(None, None);
+        let cursor = |after: &str| Cursor { after: Some(after.to_owned()), ..before.cursor.clone() };
+        for (after, expected) in [
+            (before.clone(), false),
+            (Run { fence: 4, counts: RunCounts { calls: 7, ..before.counts }, ..before.clone() }, false),
+            (Run { cursor: Cursor { began_at: Some(at(1)), ..before.cursor.clone() }, ..before.clone() }, false),
+            (Run { cursor: cursor("a-1"), ..before.clone() }, true),
+            (Run { cursor: Cursor { region: 1, ..before.cursor.clone() }, ..before.clone() }, true),
+            (Run { counts: RunCounts { removed: 1, ..before.counts }, ..before.clone() }, true),
+            (run(Some(1), None), true),
+        ] {
+            assert_eq!(after.has_advanced_since(&before), expected, "{after:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use rerole::index::reconcile::RECONCILE_RESERVE;
 use rerole::rotation::DEADLINE_RESERVE;
 use rerole_sim::{CallRecord, Options, Service};
 use serde_json::{Value, json};
@@ -159,6 +160,7 @@ async fn nothing_is_granted_in_vain() {
     });
     assert_eq!(first["status"], "Finished");
     world.reconcile("resume").await;
+    world.reconcile_within(&json!({ "mode": "deep" }), RECONCILE_RESERVE + Duration::from_millis(500)).await;
     assert_eq!(granted(INDEX_POLICY), used(&world));
 }
 

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use lambda_runtime::Diagnostic;
 use rerole::handler::HandlerError;
+use rerole::index::reconcile::RECONCILE_RESERVE;
 use rerole::rotation::DEADLINE_RESERVE;
-use rerole_sim::{ExecutionStatus, Fault, Options, RoleState, Service};
+use rerole_sim::fleet::Fleet;
+use rerole_sim::{ExecutionStatus, Fault, Options, RoleState, Service, Throttle};
 use serde_json::{Value, json};
 
 use crate::guarantees::{Before, check};
@@ -349,11 +351,71 @@ async fn a_continuation_is_an_id_and_nothing_else() {
     assert_eq!(world.rotation(&key)["status"], "Rejected");
 }
 
+/// Shows that a run of the reconciler which is longer than an invocation is done by the same machine, that no schedule starts
+/// it a second time, and that what a schedule takes up meanwhile is waited for.
+#[tokio::test(start_paused = true)]
+async fn a_long_run_of_the_reconciler_is_done_by_the_state_machine() {
+    let throttle = Some(Throttle { rate_per_sec: 20.0, burst: 20.0 });
+    let world = World::in_slices(Options { throttle, ..Options::default() });
+    world.build(&Fleet { rotating: 600, associations: 1_200, ..Fleet::default() });
+    world.forget_index();
+    let slice = RECONCILE_RESERVE + Duration::from_secs(10);
+    let deep = json!({ "mode": "deep" });
+    let report = world.reconcile_within(&deep, slice).await;
+    assert_eq!(report["status"], "Continues", "{report:#}");
+    let began_at: rerole::time::Timestamp = report["beganAt"].as_str().unwrap().parse().unwrap();
+    let name = format!("index-{}-1", began_at.as_millis());
+    assert_eq!(executions(&world), named(&[(&name, ExecutionStatus::Running)]));
+    assert_eq!(world.aws.executions()[0].input, json!({ "reconcile": { "mode": "resume" } }));
+    // The schedule that goes on, and the one that asks for the same again.
+    assert_eq!(world.reconcile_within(&json!({ "mode": "resume" }), slice).await["status"], "Continues");
+    assert_eq!(world.call_count(Service::StepFunctions), 1);
+    assert_eq!(world.reconcile_within(&deep, slice).await["status"], "Continues");
+    assert_eq!(executions(&world), named(&[(&name, ExecutionStatus::Running)]));
+
+    let other = crate::world::index_handler(&world.aws);
+    let (resume, invocation) = (json!({ "reconcile": { "mode": "resume" } }), world.invocation(slice));
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.play(slice).await
+    };
+    let (_, played) = tokio::join!(other.handle(resume, &invocation), later);
+    assert_eq!(played.path[..4], ["WhatGoesOn", "Reconcile", "IsReconciled", "WaitForRun"]);
+    assert_eq!(played.output()["status"], "Finished", "{:#}", played.output());
+    assert!(played.slices() >= 3, "{:?}", played.path);
+    world.check_index();
+}
+
+/// Shows that a run which cannot be handed over is left to the schedule, and fails nothing.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_cannot_be_handed_over_is_left_to_the_schedule() {
+    let world = World::in_slices(Options::default());
+    world.build(&Fleet { rotating: 400, associations: 800, ..Fleet::default() });
+    world.forget_index();
+    world.aws.on_call(|call| if call.service == Service::StepFunctions { Fault::FailBefore } else { Fault::None });
+    let slice = RECONCILE_RESERVE + Duration::from_secs(4);
+    assert_eq!(world.reconcile_within(&json!({ "mode": "deep" }), slice).await["status"], "Continues");
+    assert_eq!(executions(&world), []);
+    assert_eq!(world.reconcile("resume").await["status"], "Finished");
+    world.check_index();
+}
+
+/// Shows that a slice of the reconciler which brings nothing on is an error.
+#[tokio::test(start_paused = true)]
+async fn a_slice_of_the_reconciler_without_progress_is_an_error() {
+    let world = World::in_slices(Options::default());
+    world.fleet(100);
+    let too_short = RECONCILE_RESERVE + Duration::from_millis(1);
+    let error = world.invoke_index(json!({ "reconcile": { "mode": "deep" } }), too_short).await.unwrap_err();
+    assert_eq!(Diagnostic::from(error).error_type, "NoProgress");
+    assert_eq!(executions(&world), []);
+}
+
 /// Shows that the definition retries and catches errors that the functions have, and that everything else ends it.
 #[test]
 fn the_definition_names_errors_that_there_are() {
     let definition = &crate::stack::properties("Slices")["Definition"];
-    let ours = [("Rotate", "src/handler.rs")];
+    let ours = [("Rotate", "src/handler.rs"), ("Reconcile", "src/index/handler.rs")];
     for (state, file) in ours {
         let source = std::fs::read_to_string(format!("{}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let rules = ["Retry", "Catch"].into_iter().filter_map(|name| definition["States"][state][name].as_array());

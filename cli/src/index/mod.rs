@@ -143,7 +143,7 @@ async fn reconcile(
     loop {
         let mut reconciler = Reconciler::new(aws, &returns, width, Instant::now() + SLICE).telling(&told);
         match reconciler.reconcile(&wanted).await? {
-            Reconciled::Slice { run, end: SliceEnd::Finished } => return Ok(*run),
+            Reconciled::Slice { run, end: SliceEnd::Finished, .. } => return Ok(*run),
             Reconciled::Slice { end: SliceEnd::GaveWay, .. } => tokio::time::sleep(GIVE_WAY).await,
             Reconciled::Slice { .. } | Reconciled::Nothing => {}
             Reconciled::AlreadyRunning(run) => return Err(IndexError::AlreadyRunning(run.began_at.to_string())),
