@@ -10,8 +10,9 @@ QUEUES = ("OnFailureQueue", "UndeliveredQueue", "IndexQueue", "IndexDeadLetterQu
 # A message here means that something has failed.
 ALARMING = ("OnFailureQueue", "UndeliveredQueue", "IndexDeadLetterQueue")
 OUTPUTS = {f"{queue}Url" for queue in QUEUES} | {"RotateFunctionArn", "IndexFunctionArn"}
-OUTPUTS |= {"AssociationIndexTableName", "RotationLedgerTableName"}
+OUTPUTS |= {"AssociationIndexTableName", "RotationLedgerTableName", "SlicesStateMachineArn"}
 COMMON_SETTINGS = {"ASSOCIATION_INDEX_TABLE", "ROTATION_LEDGER_TABLE", "MAX_CONCURRENCY", "RUST_LOG"}
+COMMON_SETTINGS |= {"CONTINUATION_STATE_MACHINE_ARN"}
 ROTATE_SETTINGS = COMMON_SETTINGS | {"ROLE_PATH"}
 INDEX_SETTINGS = COMMON_SETTINGS | {"INDEX_REGIONS", "INDEX_STALE_AFTER_HOURS"}
 # When, which function, and with what.
@@ -32,6 +33,8 @@ def stack(world):
     equal("the index function's settings", set(deployed.index.variables), INDEX_SETTINGS | {"AWS_ENDPOINT_URL"})
     endpoints = {function.variables["AWS_ENDPOINT_URL"] for function in deployed.functions.values()}
     equal("the endpoint of both is the parameter", endpoints, {endpoint})
+    machines = {function.variables["CONTINUATION_STATE_MACHINE_ARN"] for function in deployed.functions.values()}
+    equal("both know the state machine", machines, {deployed.outputs["SlicesStateMachineArn"]})
     equal("the regions that are indexed", deployed.index.variables["INDEX_REGIONS"], f"{OTHER_REGION},{REGION}")
     check_tables(world)
     check_rule(world)
@@ -119,6 +122,9 @@ def check_alarms(world):
     visible = "ApproximateNumberOfMessagesVisible"
     expected = {("AWS/SQS", visible, (("QueueName", name),)) for name in names}
     expected |= {("AWS/Lambda", "Duration", rotate), ("rerole", "StalledRotations", rotate)}
+    machine = (("StateMachineArn", world.stack.outputs["SlicesStateMachineArn"]),)
+    ends = ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
+    expected |= {("AWS/States", name, machine) for name in ends}
     expected |= {("rerole", "StaleIndexRegions", index), ("rerole", "AssociationsReturned", index)}
     equal("alarms", set(world.stack.alarms()), expected)
 

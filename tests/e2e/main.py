@@ -29,6 +29,7 @@ import readme  # noqa: E402
 import refusing  # noqa: E402
 import returning  # noqa: E402
 import rotating  # noqa: E402
+import slices  # noqa: E402
 import target_role  # noqa: E402
 import watching  # noqa: E402
 from expect import Unmet, equal, step  # noqa: E402
@@ -69,6 +70,7 @@ SCENARIOS = (
     indexing.healed,
     indexing.stale,
     refusing.absence,
+    slices.rotated,
 )
 LOG_TAIL_LINES = 30
 # While MiniStack still lives, so that its logs can be shown.

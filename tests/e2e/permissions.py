@@ -134,6 +134,7 @@ def questions(stack):
     association, cluster = "podidentityassociation/prod/a-1", "cluster/prod"
     describe, update, delete = (f"eks:{verb}PodIdentityAssociation" for verb in ("Describe", "Update", "Delete"))
     queues = {name: stack.queue(name)["QueueArn"] for name in ("OnFailureQueue", "UndeliveredQueue", "IndexQueue")}
+    machine = stack.outputs["SlicesStateMachineArn"]
     rotate_log, index_log = (
         f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{function.log_group}:log-stream:s"
         for function in stack.functions.values()
@@ -158,6 +159,9 @@ def questions(stack):
         ("logs:PutLogEvents", rotate_log, ALLOW, DENY),
         ("logs:PutLogEvents", index_log, DENY, ALLOW),
         ("xray:PutTraceSegments", "*", ALLOW, ALLOW),
+        ("states:StartExecution", machine, ALLOW, ALLOW),
+        ("states:StartExecution", f"{machine}-of-others", DENY, DENY),
+        ("states:StopExecution", machine.replace(":stateMachine:", ":execution:") + ":any", DENY, DENY),
     )
 
 
