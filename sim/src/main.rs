@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 const USAGE: &str = "\
-rerole-sim: a simulated AWS (EKS Pod Identity associations, DynamoDB) on 127.0.0.1
+rerole-sim: a simulated AWS (EKS Pod Identity associations, DynamoDB, the start of state machines) on 127.0.0.1
 
   --port N               listen here; 0, the default, takes a free port
   --seed N               everything random is drawn from this (1)
@@ -22,6 +22,7 @@ rerole-sim: a simulated AWS (EKS Pod Identity associations, DynamoDB) on 127.0.0
   --throttle RATE,BURST  throttle EKS per account and region, in calls per second and calls at once
   --role-missing ARN     EKS does not find this role; may be repeated
   --role-bad-trust ARN   EKS finds the role's trust policy wrong; may be repeated
+  --state-machine ARN    this state machine can be started; may be repeated
   --faults-by-region     calls in a region named fault-STATUS-CODE get that error
   --trail FILE           append an event to FILE for each EKS call that changes something: a line of JSON, as CloudTrail
                          tells EventBridge, there before the caller has its answer
@@ -37,6 +38,7 @@ struct Arguments {
     lifetime: Duration,
     options: Options,
     roles: Vec<(String, RoleState)>,
+    state_machines: Vec<String>,
     faults_by_region: bool,
     trail: Option<String>,
 }
@@ -71,6 +73,9 @@ async fn run(arguments: Arguments) -> std::io::Result<()> {
             eks.role_state(role, *state);
         }
     });
+    for arn in &arguments.state_machines {
+        aws.create_state_machine(arn);
+    }
     if arguments.faults_by_region {
         aws.on_call(fault_by_region);
     }
@@ -121,6 +126,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
         lifetime: Duration::from_mins(10),
         options: Options { latency: Duration::ZERO..=Duration::ZERO, keep_log: false, ..Options::default() },
         roles: Vec::new(),
+        state_machines: Vec::new(),
         faults_by_region: false,
         trail: None,
     };
@@ -148,6 +154,7 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
                 arguments.options.trail = true;
                 arguments.trail = Some(value);
             }
+            "--state-machine" => arguments.state_machines.push(value),
             "--role-missing" => arguments.roles.push((value, RoleState::Missing)),
             "--role-bad-trust" => arguments.roles.push((value, RoleState::BadTrust)),
             _ => return Err(format!("{flag} is unknown")),

@@ -22,6 +22,7 @@ MISSING_ROLE = "arn:aws:iam::111122223333:role/missing"
 DISTRUSTED_ROLE = "arn:aws:iam::111122223333:role/distrusted"
 OTHER_ACCOUNTS_ROLE = "arn:aws:iam::444455556666:role/new"
 TOKEN = "a-token-of-forty-characters-0123456789-0"
+MACHINE = f"arn:aws:states:{REGION}:111122223333:stateMachine:slices"
 VPC = {"subnetIds": ["subnet-1", "subnet-2"]}
 
 EKS_METHODS = {
@@ -77,6 +78,8 @@ DYNAMODB_METHODS = {
     "UpdateTimeToLive": ("update_time_to_live", TTL),
     "DescribeTimeToLive": ("describe_time_to_live", {"TableName": "Third"}),
 }
+
+STATES_METHODS = {"StartExecution": ("start_execution", {"stateMachineArn": MACHINE})}
 
 
 def clusters(eks):
@@ -343,6 +346,19 @@ def command_line(report, simulator):
     report.check("dynamodb", "Scan", is_right, f"the AWS CLI scans {str(scanned)[:200]}")
 
 
+def executions(states):
+    """Nothing closes an execution here, so that a name is that of one execution for good."""
+    started = [states.call("start_execution", stateMachineArn=MACHINE, name="r-1", input='{"a": 1}') for _ in range(2)]
+    arns = {answer["executionArn"] for answer in started}
+    states.report.check("stepfunctions", "StartExecution", len(arns) == 1, f"started twice it is {arns}")
+    other = {"stateMachineArn": MACHINE, "name": "r-1", "input": '{"a": 2}'}
+    states.call("start_execution", "ExecutionAlreadyExists", **other)
+    states.call("start_execution", "StateMachineDoesNotExist", stateMachineArn=f"{MACHINE}-2")
+    states.call("start_execution", "InvalidArn", stateMachineArn="slices")
+    states.call("start_execution", "InvalidName", stateMachineArn=MACHINE, name="dry-run/r-1")
+    states.call("start_execution", "InvalidExecutionInput", stateMachineArn=MACHINE, input="{")
+
+
 def doctored(eks, raw):
     """The walk itself must be able to fail: a real answer passes, the same answer doctored does not."""
     operation = eks.client.meta.service_model.operation_model("DescribePodIdentityAssociation")
@@ -373,7 +389,8 @@ def main():
     binary = binary_path(sys.argv[1] if len(sys.argv) > 1 else None)
     report = Report()
     roles = ("--role-missing", MISSING_ROLE, "--role-bad-trust", DISTRUSTED_ROLE)
-    with Simulator(binary, "--fleet", "200", "--faults-by-region", *roles) as simulator:
+    more = ("--state-machine", MACHINE, *roles)
+    with Simulator(binary, "--fleet", "200", "--faults-by-region", *more) as simulator:
         eks = Client(report, simulator, "eks")
         eks.simulator = simulator
         clusters(eks)
@@ -385,6 +402,8 @@ def main():
             step(dynamodb)
         every_modelled_error(report, simulator, "eks", EKS_METHODS)
         every_modelled_error(report, simulator, "dynamodb", DYNAMODB_METHODS)
+        executions(Client(report, simulator, "stepfunctions"))
+        every_modelled_error(report, simulator, "stepfunctions", STATES_METHODS)
         doctored(eks, raw)
         command_line(report, simulator)
     throttles(report, binary)

@@ -37,6 +37,7 @@ REGION = "eu-west-1"
 UNMODELLED = {
     "eks": {"TooManyRequestsException": 429, "AccessDeniedException": 403, "SerializationException": 400},
     "dynamodb": {"ValidationException": 400, "SerializationException": 400},
+    "stepfunctions": {},
 }
 
 
@@ -104,7 +105,8 @@ class Client:
         self.client = session.client(service, endpoint_url=simulator.url, config=config)
         self.report, self.service, self.region = report, service, region
         self.raw = None
-        self.client.meta.events.register(f"before-parse.{service}", self.look)
+        events = self.client.meta.service_model.service_id.hyphenize()
+        self.client.meta.events.register(f"before-parse.{events}", self.look)
 
     def look(self, operation_model, response_dict, **_):
         headers, status = response_dict["headers"], response_dict["status_code"]
@@ -113,12 +115,12 @@ class Client:
         problems = []
         if not headers.get("x-amzn-requestid"):
             problems.append("no x-amzn-requestid")
-        if self.service == "dynamodb":
-            if headers.get("x-amz-crc32") != str(zlib.crc32(text)):
-                problems.append(f"x-amz-crc32 {headers.get('x-amz-crc32')} does not fit the body")
-            code = body.pop("__type", "").rpartition("#")[2] or None
-        else:
+        if self.service == "dynamodb" and headers.get("x-amz-crc32") != str(zlib.crc32(text)):
+            problems.append(f"x-amz-crc32 {headers.get('x-amz-crc32')} does not fit the body")
+        if self.service == "eks":
             code = headers.get("x-amzn-errortype")
+        else:
+            code = body.pop("__type", "").rpartition("#")[2] or None
         if status < 300:
             problems += walk_success(operation_model, body, status)
         else:
