@@ -89,7 +89,7 @@ aws lambda invoke --function-name "$(output RotateFunctionArn)" \
 
 # [executions] What the state machine is at work on, and what it could not bring to its end, the latest first.
 aws stepfunctions list-executions --state-machine-arn "$(output SlicesStateMachineArn)" --output table \
-    --max-items 20 --query 'executions[].[startDate, status, name]'
+    --max-items 20 --query 'executions[].[startDate, status, executionArn]'
 
 # [build-index] Builds the index anew, from each association.
 aws lambda invoke --function-name "$(output IndexFunctionArn)" --invocation-type Event \

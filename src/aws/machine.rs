@@ -56,7 +56,7 @@ impl Machine {
     /// Has the machine go on with this work, unless it does so already. Returns the name of its execution.
     ///
     /// # Errors
-    /// Where Step Functions cannot be reached, refuses, or has [`RUNS_MAX`] executions that are over.
+    /// Where Step Functions cannot be reached, refuses, or has a hundred executions of this work that are over.
     pub async fn hand_over(&self, work: &Work) -> Result<String, CallError> {
         let started = tokio::time::timeout(HAND_OVER_TIMEOUT, self.start(work)).await;
         started.unwrap_or_else(|_| {

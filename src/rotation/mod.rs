@@ -38,8 +38,8 @@ use scan::Scan;
 use standing::{Standing, has_advanced};
 
 /// Nothing is taken up when less than this is left: the longest that an association can take from its Describe on, to its
-/// row and the record of a stop, with a renewal of the lease that ends last, keeping the pace, giving the lease back, and handing over. A transaction
-/// (planning, closing) takes no longer.
+/// row and the record of a stop, with a renewal of the lease that ends last, keeping the pace, giving the lease back, and
+/// handing over. A transaction (planning, closing) takes no longer.
 pub const DEADLINE_RESERVE: Duration = EKS_CALL_TIMEOUT
     .saturating_mul(2)
     .saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(5))

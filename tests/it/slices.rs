@@ -6,7 +6,8 @@ use std::time::Duration;
 use lambda_runtime::Diagnostic;
 use rerole::handler::HandlerError;
 use rerole::index::reconcile::RECONCILE_RESERVE;
-use rerole::rotation::DEADLINE_RESERVE;
+use rerole::rotation::{DEADLINE_RESERVE, LEASE};
+use rerole::watch::STALLED_AFTER;
 use rerole_sim::fleet::Fleet;
 use rerole_sim::{ExecutionStatus, Fault, Options, RoleState, Service, Throttle};
 use serde_json::{Value, json};
@@ -425,4 +426,20 @@ fn the_definition_names_errors_that_there_are() {
             names.inspect(|name| assert!(source.contains(&format!("=> \"{name}\"")), "{name}")).collect();
         assert!(names.len() >= 2, "{names:?}");
     }
+}
+
+/// Shows that the machine comes again when a slice that was killed has lost its lease, and before its rotation counts as
+/// stalled.
+#[test]
+fn pauses_are_longer_than_a_lease_and_raise_no_alarm() {
+    let states = &crate::stack::properties("Slices")["Definition"]["States"];
+    let seconds = |value: &Value| Duration::from_secs(value.as_u64().unwrap());
+    for state in ["Rotate", "Reconcile"] {
+        for rule in states[state]["Retry"].as_array().unwrap() {
+            let longest = rule.get("MaxDelaySeconds").unwrap_or(&rule["IntervalSeconds"]);
+            assert!(seconds(&rule["IntervalSeconds"]) > LEASE, "{rule:#}");
+            assert!(seconds(longest) < STALLED_AFTER, "{rule:#}");
+        }
+    }
+    assert!(seconds(&states["WaitForRotation"]["Seconds"]) > LEASE);
 }
