@@ -44,14 +44,14 @@ pub struct Invocation {
     pub deadline: Timestamp,
 }
 
-/// Why an event has to be delivered again. What is settled by then stays settled.
+/// Why an event has to be delivered again, or a step of the state machine repeated. What is settled by then stays settled.
 #[derive(Debug, thiserror::Error)]
 pub enum HandlerError {
     #[error("rotation {rotation_id} has to wait: {holder}")]
     Busy { rotation_id: RotationId, holder: Holder },
     #[error(
-        "rotation {rotation_id} is not at its end: {reason}; {} of {} associations are pending, and the next delivery of \
-         the event carries on", counts.pending, counts.total
+        "rotation {rotation_id} is not at its end: {reason}; {} of {} associations are pending, and the next delivery or \
+         slice carries on", counts.pending, counts.total
     )]
     Unfinished { rotation_id: RotationId, reason: LeftFor, counts: Counts },
     #[error(

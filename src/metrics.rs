@@ -30,7 +30,7 @@ pub struct SliceMetrics<'a> {
     /// What the ledger counted before, and what it counts now. Absent where it could not be told, so that the next slice
     /// counts what this one did; and in a dry run, which moves nothing.
     pub associations: Option<(Counts, Counts)>,
-    /// EKS calls answered with a throttle, the SDK's own retries included.
+    /// EKS calls answered with a throttle.
     pub throttled_calls: u64,
     /// How the rotation ended, where it did.
     pub ended: Option<Status>,
@@ -41,7 +41,7 @@ pub struct SliceMetrics<'a> {
 pub struct IndexMetrics {
     /// Regions whose index is not complete, or has not been for longer than it may.
     pub stale_regions: u64,
-    /// EKS calls answered with a throttle, the SDK's own retries included.
+    /// EKS calls answered with a throttle.
     pub throttled_calls: u64,
     /// Of a run that came to its end: differences to EKS that it healed, each an event that did not arrive.
     pub healed: Option<u64>,

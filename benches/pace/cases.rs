@@ -43,7 +43,8 @@ const PLAIN: Goal = Goal { time: 1.03, throttled: 0.04 };
 /// two seconds, and what others do cannot be foreseen.
 const HARDER: Goal = Goal { time: 1.10, throttled: 0.16 };
 
-/// A bucket for a single call: whoever is late by a moment has lost that moment, and who does not know the rate is late.
+/// The goal of 1.10 is missed, and this says by how much. A bucket for a single call: whoever is late by a moment has lost that
+/// moment, and who does not know the rate is late.
 const WEAK: Goal = Goal { time: 1.40, throttled: 0.40 };
 
 const fn bucket(rate_per_sec: f64, burst: f64) -> Throttle {
@@ -64,7 +65,7 @@ const fn dent(share: f64) -> Dent {
     Dent { from: Duration::from_secs(20), lasts: Duration::from_mins(1), share }
 }
 
-/// Those that the rates of [Pacing](../../docs/performance.md) are known for.
+/// A full bucket, the usual latency, nobody else, and a rate that stays.
 pub const PLAIN_CASES: [Case; 4] = [
     plain("50 at 5/s, burst 10", 50, bucket(5.0, 10.0)),
     plain("500 at 5/s, burst 10", 500, bucket(5.0, 10.0)),

@@ -2,7 +2,7 @@
 //! virtual time and over several seeds. Prints docs/performance.md's table, and draws its plot.
 //!
 //! ```text
-//! cargo bench --bench pace
+//! cargo bench --bench pace    # draws docs/pace.svg anew
 //! ```
 
 mod callers;

@@ -162,8 +162,8 @@ impl Ledger {
             .map_err(|error| CallError::malformed_answer(OPERATION, key, error.to_string()))
     }
 
-    /// Extends the lease, and records how far the rotation is. One that was given back is not taken again: a renewal that was long under way must not lock the
-    /// next delivery out.
+    /// Extends the lease, and records how far the rotation is. One that was given back is not taken again: a renewal that was
+    /// long under way must not lock the next delivery out.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] where the fence has moved on, or the lease was given back.

@@ -38,7 +38,7 @@ use machine::Machine;
 
 /// The SDK's default sets no limit on an attempt: a lost packet would hold an association until the function ends. All
 /// AWS endpoints in reach answer the handshake well within this.
-pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// DynamoDB answers within tens of milliseconds; after this long an answer is not coming.
 const DYNAMODB_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// All attempts at one DynamoDB call together.

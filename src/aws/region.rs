@@ -18,7 +18,7 @@ use aws_smithy_types::retry::RetryConfig;
 use serde::{Deserialize, Serialize};
 
 use super::turnstile::Turnstile;
-use super::{behavior_version, own_retry_partition, timeouts};
+use super::{behavior_version, timeouts};
 use crate::pacer::{Learnt, width};
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -155,7 +155,6 @@ impl ClientTemplate {
             .time_source(self.clock.clone())
             .interceptor(self.counter.clone())
             .retry_config(RetryConfig::disabled())
-            .retry_partition(own_retry_partition("eks"))
             .timeout_config(timeouts(EKS_CALL_TIMEOUT, EKS_CALL_TIMEOUT));
         if let Some(url) = &self.settings.eks_endpoint {
             config = config.endpoint_url(url);

@@ -60,7 +60,8 @@ impl Lease {
         self.valid_until().is_some_and(|until| Instant::now() < until)
     }
 
-    /// Extends the lease until `done`, or until it is lost, and records how far the rotation is with it. A renewal under way is always finished.
+    /// Extends the lease until `done`, or until it is lost, and records how far the rotation is with it. A renewal under way is
+    /// always finished.
     pub(super) async fn keep(&self, aws: &Aws, done: &Notify, headway: impl Fn() -> Headway) {
         let mut pause = RENEW_EVERY;
         loop {

@@ -48,7 +48,7 @@ const _: () = assert!(TRANSACTION_TIMEOUT.as_millis() < DEADLINE_RESERVE.as_mill
 /// Somebody who keeps creating associations on the old role would keep a slice sweeping for ever.
 const SWEEPS_MAX: u32 = 10;
 
-/// Why a slice ended before the rotation did. The next delivery carries on from the ledger.
+/// Why a slice ended before the rotation did. The next slice carries on from the ledger.
 #[derive(Debug, thiserror::Error)]
 pub enum SliceError {
     #[error("time is up")]

@@ -11,6 +11,7 @@ use rerole_sim::{CallRecord, ExecutionStatus, Fault, Options, RoleState, Throttl
 use serde_json::{Value, json};
 
 use crate::guarantees::{Before, check};
+use crate::states::End;
 use crate::world::{INDEX, NEW, OLD, THIRD, TIMEOUT, World, event, in_virtual_time, plain};
 
 /// After this many deliveries a rotation is over, whatever its slices and its one crash.
@@ -132,7 +133,9 @@ impl<W: Fn() -> World> Scenario<W> {
                 reply = world.deliver_within(&self.event, self.timeout) => {
                     if let Ok(Reply::InProgress { .. }) = reply {
                         // The state machine goes on by itself, past a slice that dies.
-                        died = world.play(self.timeout).await.path.iter().any(|state| state == "(Lambda.Unknown)");
+                        let played = world.play(self.timeout).await;
+                        assert!(matches!(played.end, End::Succeeded(_)), "{}: {played:?}", case());
+                        died = played.path.iter().any(|state| state == "(Lambda.Unknown)");
                     } else {
                         assert!(reply.is_err(), "{}: the handler did not die: {reply:?}", case());
                     }
@@ -175,7 +178,10 @@ impl<W: Fn() -> World> Scenario<W> {
                     }
                     return;
                 }
-                Ok(Reply::InProgress { .. }) => drop(world.play(self.timeout).await),
+                Ok(Reply::InProgress { .. }) => {
+                    let played = world.play(self.timeout).await;
+                    assert!(matches!(played.end, End::Succeeded(_)), "{}: {played:?}", self.name);
+                }
                 Ok(other) => panic!("{}: {other:?}", self.name),
                 Err(_) => tokio::time::sleep(Duration::from_mins(1)).await,
             }

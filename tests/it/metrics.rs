@@ -64,7 +64,7 @@ async fn a_slice_that_cannot_say_what_it_did_leaves_it_to_the_next() {
     assert_eq!(sum(&world, "AssociationsUpdated"), 120);
 }
 
-/// Shows that every throttle counts, those that the SDK retries by itself included.
+/// Shows that every throttle at the wire counts, with and without an error code.
 #[tokio::test(start_paused = true)]
 async fn throttles_are_counted_at_the_wire() {
     for bare_throttle in [false, true] {

@@ -1,3 +1,5 @@
+//! As fast as EKS lets calls in: the cases of the pace bench within their goals, and whole rotations at throttled buckets.
+
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -110,7 +112,6 @@ async fn a_rotation_uses_what_eks_lets_in() {
     let bound = Duration::from_secs((2 * 400 - 20) / 10);
     assert!(took < bound.mul_f64(1.10), "{took:?}, and {bound:?} is possible");
     let calls = eks_calls(&world);
-    println!("{took:?} of {bound:?}, {} throttled of {}", throttled(&calls), calls.len());
     assert!(throttled(&calls) * 10 < calls.len(), "{} of {} calls throttled", throttled(&calls), calls.len());
     assert_eq!(world.count("r-1", "Updated"), 400);
 }
@@ -195,12 +196,17 @@ async fn a_retry_after_header_is_honoured() {
     }
 }
 
-/// Shows that `maxConcurrency` is the most associations that are in work at a time.
+/// Shows that `maxConcurrency` is the most associations that are in work at a time, and never more than the stack allows.
 #[test]
 fn people_who_want_a_ceiling_have_one() {
-    for ceiling in [1, 3] {
+    // Where calls are throttled they queue up, and no more queue up than are in work.
+    let throttle = Some(Throttle { rate_per_sec: 4.0, burst: 8.0 });
+    for (of_the_stack, ceiling, throttle, most_at_once) in
+        [("64", 1, None, 1), ("64", 3, None, 3), ("2", 5, None, 2), ("64", 3, throttle, 3)]
+    {
         in_virtual_time(async {
-            let world = World::new(Options::default());
+            let options = Options { throttle, ..Options::default() };
+            let world = World::with_settings(options, &[("MAX_CONCURRENCY", of_the_stack)]);
             add(&world, "us-east-1", 30);
             rotate(&world, &json!({ "maxConcurrency": ceiling.to_string() })).await;
             let mut spans: BTreeMap<String, (SystemTime, SystemTime)> = BTreeMap::new();
@@ -210,9 +216,26 @@ fn people_who_want_a_ceiling_have_one() {
             }
             let at_once = |at: SystemTime| spans.values().filter(|(from, to)| (*from..*to).contains(&at)).count();
             let most = spans.values().map(|(from, _)| at_once(*from)).max();
-            assert_eq!(most, Some(ceiling));
+            assert_eq!(most, Some(most_at_once));
         });
     }
+}
+
+/// Shows that a larger fleet costs as much for each association as a small one.
+#[test]
+fn calls_grow_with_the_fleet() {
+    let calls_each = |fleet: u32| {
+        in_virtual_time(async {
+            let world = World::new(Options { keep_log: false, ..Options::default() });
+            add(&world, "us-east-1", fleet as usize);
+            rotate(&world, &json!({})).await;
+            let calls: usize = world.aws.call_counts().values().sum();
+            f64::from(u32::try_from(calls).unwrap()) / f64::from(fleet)
+        })
+    };
+    let (small, large) = (calls_each(100), calls_each(1_000));
+    assert!(large <= 1.1 * small, "{large} for each of 1,000, {small} for each of 100");
+    assert!(large < 4.2, "{large} calls for an association");
 }
 
 /// Shows what one `GetItem` tells of a rotation at work.

@@ -387,6 +387,25 @@ async fn a_long_run_of_the_reconciler_is_done_by_the_state_machine() {
     world.check_index();
 }
 
+/// Shows that a run which gives way to a rotation ends its execution, and is left to the schedule.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_gives_way_is_left_to_the_schedule() {
+    let throttle = Some(Throttle { rate_per_sec: 20.0, burst: 20.0 });
+    let world = World::in_slices(Options { throttle, ..Options::default() });
+    world.build(&Fleet { rotating: 300, associations: 600, ..Fleet::default() });
+    let slice = RECONCILE_RESERVE + Duration::from_secs(10);
+    assert_eq!(world.reconcile_within(&json!({ "mode": "deep" }), slice).await["status"], "Continues");
+    let event = plain();
+    let later = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        world.play(slice).await
+    };
+    let (_, played) = tokio::join!(world.finish(&event), later);
+    assert_eq!(played.path, ["WhatGoesOn", "Reconcile", "IsReconciled", "Done"]);
+    assert_eq!(played.output()["status"], "GaveWay");
+    assert_eq!(world.reconcile("resume").await["status"], "Finished");
+}
+
 /// Shows that a run which cannot be handed over is left to the schedule, and fails nothing.
 #[tokio::test(start_paused = true)]
 async fn a_run_that_cannot_be_handed_over_is_left_to_the_schedule() {
@@ -412,7 +431,7 @@ async fn a_slice_of_the_reconciler_without_progress_is_an_error() {
     assert_eq!(executions(&world), []);
 }
 
-/// Shows that the definition retries and catches errors that the functions have, and that everything else ends it.
+/// Shows that the definition retries and catches only errors that the functions have.
 #[test]
 fn the_definition_names_errors_that_there_are() {
     let definition = &crate::stack::properties("Slices")["Definition"];

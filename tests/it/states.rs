@@ -1,5 +1,6 @@
 //! The state machine of `template.yaml`, played in virtual time against the real handlers: the definition that is tested is
-//! the one that is deployed. Only what that definition uses of the Amazon States Language is known here; all else panics.
+//! the one that is deployed. Only what that definition uses of the Amazon States Language is known here: a state or a choice of
+//! another kind panics.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use crate::args::InvalidFlag;
 /// EKS allows 100 characters in a cluster name.
 const CLUSTER_NAME_LEN_MAX: usize = 100;
 /// As for the functions.
-const CONCURRENCY_MAX: usize = 64;
+const CONCURRENCY_MAX: usize = 256;
 
 #[derive(Debug, Subcommand)]
 pub enum IndexCommand {
@@ -75,8 +75,8 @@ pub struct AwsFlags {
     /// Name of the table, the stack's output `RotationLedgerTableName`
     #[arg(long, value_name = "NAME", env = "ROTATION_LEDGER_TABLE")]
     pub ledger_table: String,
-    /// EKS calls in flight at once
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    /// Associations in work at once, at most: how fast EKS may be called is found out
+    #[arg(long, value_name = "N", default_value_t = 64)]
     pub concurrency: usize,
 }
 
