@@ -67,7 +67,13 @@ pub fn play(case: &Case, caller: Caller, seed: u64) -> Run {
 async fn run(case: &Case, caller: Caller, seed: u64) -> Run {
     let (least, most) = case.latency_ms;
     let latency = Duration::from_millis(least)..=Duration::from_millis(most);
-    let aws = SimulatedAws::new(Options { seed, latency, throttle: Some(case.throttle), ..Options::default() });
+    let aws = SimulatedAws::new(Options {
+        seed,
+        latency,
+        throttle: Some(case.throttle),
+        retry_after_secs: case.retry_after_secs,
+        ..Options::default()
+    });
     let ids = fleet(&aws, case.updates);
     let (began_at, began_on) = (Instant::now(), aws.now());
     if let Some(dent) = case.dent {

@@ -16,6 +16,8 @@ pub struct Case {
     /// Calls of others per second, at random times and never held back. They use the same bucket.
     pub others_per_sec: f64,
     pub dent: Option<Dent>,
+    /// What throttled calls are told to wait.
+    pub retry_after_secs: Option<u32>,
     /// What an earlier slice has learnt, in calls per second.
     pub learnt: Option<f64>,
     pub goal: Goal,
@@ -52,8 +54,17 @@ const fn bucket(rate_per_sec: f64, burst: f64) -> Throttle {
 }
 
 const fn plain(name: &'static str, updates: u32, throttle: Throttle) -> Case {
-    let (latency_ms, others_per_sec) = ((80, 200), 0.0);
-    Case { name, updates, throttle, latency_ms, others_per_sec, dent: None, learnt: None, goal: PLAIN }
+    Case {
+        name,
+        updates,
+        throttle,
+        latency_ms: (80, 200),
+        others_per_sec: 0.0,
+        dent: None,
+        retry_after_secs: None,
+        learnt: None,
+        goal: PLAIN,
+    }
 }
 
 const fn harder(name: &'static str, updates: u32, throttle: Throttle) -> Case {
@@ -73,15 +84,21 @@ pub const PLAIN_CASES: [Case; 4] = [
     plain("500 at 20/s, burst 40", 500, bucket(20.0, 40.0)),
 ];
 
-pub const HARDER_CASES: [Case; 15] = [
+pub const SLOW_CASES: [Case; 5] = [
     Case { latency_ms: (20, 20), ..harder("answers in 20 ms", 500, bucket(10.0, 20.0)) },
     Case { latency_ms: (1_500, 2_000), ..harder("answers in 2 s", 500, bucket(10.0, 20.0)) },
     Case { latency_ms: (20, 2_000), ..harder("answers in 20 ms to 2 s", 500, bucket(10.0, 20.0)) },
     harder("1/s, burst 5", 200, bucket(1.0, 5.0)),
     Case { goal: WEAK, ..harder("1/s, burst 1", 100, bucket(1.0, 1.0)) },
+];
+
+pub const FAST_CASES: [Case; 3] = [
     harder("20/s, burst 100", 1_000, bucket(20.0, 100.0)),
     harder("50/s, burst 500", 2_000, bucket(50.0, 500.0)),
     harder("100/s, burst 100", 5_000, bucket(100.0, 100.0)),
+];
+
+pub const CHANGING_CASES: [Case; 8] = [
     Case { others_per_sec: 4.0, ..harder("others take 4/s of 10/s", 500, bucket(10.0, 20.0)) },
     Case { others_per_sec: 8.0, ..harder("others take 8/s of 10/s", 200, bucket(10.0, 20.0)) },
     Case { dent: Some(dent(0.1)), ..harder("10/s, a tenth for a minute", 500, bucket(10.0, 20.0)) },
@@ -89,6 +106,7 @@ pub const HARDER_CASES: [Case; 15] = [
     Case { dent: Some(dent(0.5)), ..harder("10/s, half for a minute", 1_000, bucket(10.0, 20.0)) },
     Case { learnt: Some(10.0), ..harder("10/s is known", 500, bucket(10.0, 20.0)) },
     Case { learnt: Some(30.0), ..harder("10/s, 30/s is believed", 500, bucket(10.0, 20.0)) },
+    Case { retry_after_secs: Some(1), ..harder("10/s, told to wait 1 s", 1_000, bucket(10.0, 20.0)) },
 ];
 
 impl Case {

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use callers::{Caller, Run, play};
-use cases::{Case, HARDER_CASES, PLAIN_CASES};
+use cases::{CHANGING_CASES, Case, FAST_CASES, PLAIN_CASES, SLOW_CASES};
 
 const SEEDS: u64 = 5;
 
@@ -24,7 +24,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     println!("| updates and bucket | bound | SDK standard | SDK adaptive | rerole |");
     println!("| --- | --- | --- | --- | --- |");
-    for case in PLAIN_CASES.iter().chain(&HARDER_CASES) {
+    for case in PLAIN_CASES.iter().chain(&SLOW_CASES).chain(&FAST_CASES).chain(&CHANGING_CASES) {
         let bound = case.bound();
         let cells = [Caller::Standard, Caller::Adaptive, Caller::Ours].map(|caller| {
             let runs: Vec<Run> = (0..SEEDS).map(|seed| play(case, caller, seed)).collect();

@@ -5,7 +5,7 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use super::callers::{Caller, Run, play};
-use super::cases::{Case, HARDER_CASES, PLAIN_CASES};
+use super::cases::{CHANGING_CASES, Case, PLAIN_CASES};
 
 type DrawError = Box<dyn std::error::Error>;
 
@@ -20,8 +20,8 @@ const PAPER: RGBColor = RGBColor(255, 255, 255);
 
 /// Draws the main cases, one a row.
 pub fn draw(file: &Path) -> Result<(), DrawError> {
-    let is_hard = |name: &&Case| ["10/s, a tenth for a minute", "others take 4/s of 10/s"].contains(&name.name);
-    let cases: Vec<&Case> = PLAIN_CASES[2..].iter().chain(HARDER_CASES.iter().filter(is_hard)).collect();
+    let is_drawn = |case: &&Case| ["10/s, a tenth for a minute", "others take 4/s of 10/s"].contains(&case.name);
+    let cases: Vec<&Case> = PLAIN_CASES[2..].iter().chain(CHANGING_CASES.iter().filter(is_drawn)).collect();
     let rows = u32::try_from(cases.len())?;
     let root = SVGBackend::new(file, (2 * SIZE.0, rows * SIZE.1)).into_drawing_area();
     root.fill(&PAPER)?;

@@ -7,7 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use crate::classify::{ErrorClass, Failure, classify};
 
-/// A call to AWS that failed, after the SDK's own retries.
+/// A call to AWS that failed, after what retries the SDK makes itself.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{operation} {subject}: {}{message}", code.as_ref().map(|code| format!("{code}: ")).unwrap_or_default())]
 pub struct CallError {
@@ -21,7 +21,7 @@ pub struct CallError {
     pub request_id: Option<String>,
     /// For how many seconds the service asks to wait.
     pub retry_after_secs: Option<u16>,
-    /// No answer came: whether the call arrived is unknown.
+    /// No answer came: whether the call arrived is unknown, unless there was no turn for it.
     pub is_unanswered: bool,
 }
 

@@ -98,7 +98,7 @@ fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
     Some(ConnectionMetadata::builder().proxied(false).poison_fn(poison).build())
 }
 
-/// What the SDK may repeat: whatever went wrong on the way.
+/// What the SDK may repeat: whatever went wrong on the way, an answer that is not HTTP included.
 fn connector_error(error: ClientError) -> ConnectorError {
     if is_caused_by::<Elapsed>(&error) {
         return ConnectorError::timeout(error.into());

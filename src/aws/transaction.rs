@@ -58,7 +58,8 @@ impl Ledger {
             if in_the_way {
                 call.class = ErrorClass::Throttled;
             }
-            let out_of_time = began.elapsed() >= DYNAMODB_OPERATION_TIMEOUT;
+            let pause = TRANSACTION_BACKOFF * 2_u32.pow(tries - 1);
+            let out_of_time = began.elapsed() + pause >= DYNAMODB_OPERATION_TIMEOUT;
             if !call.class.is_passing() || tries == TRANSACTION_TRIES || out_of_time {
                 return Err(call);
             }
@@ -66,7 +67,7 @@ impl Ledger {
                 // Cancelled is definitive: the next try is another transaction.
                 token = idempotency_token();
             }
-            tokio::time::sleep(TRANSACTION_BACKOFF * 2_u32.pow(tries - 1)).await;
+            tokio::time::sleep(pause).await;
         }
     }
 }

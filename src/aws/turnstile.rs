@@ -88,6 +88,12 @@ impl Turnstile {
 }
 
 impl Turn {
+    /// Whether it is a right no more, since the service has asked to wait meanwhile.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.turnstile.pacer().is_held(self.turnstile.now())
+    }
+
     /// Sends the call, and tells the pacer what became of it. One that is dropped on its way counts as sent.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ use crate::time::Timestamp;
 
 /// Associations of one step. Progress is saved after each, and the lease with it.
 const LOOKS_PER_STEP: usize = 100;
+/// Rounds of as many as are in work at once: at the lowest pace, too, a step is over long before the lease.
+const ROUNDS_PER_STEP: usize = 8;
 /// Pages of one list: EKS allows 5,000 associations in a cluster, 100 on a page; and 100 clusters in a region by default. More
 /// would be a list without an end.
 const PAGES_MAX: usize = 1_000;
@@ -190,10 +192,11 @@ impl<'a> ClusterWalk<'a> {
             self.looks = looks(self.mode, &listed, page.entries).into();
             self.page = page.next.map(|next| (after, Some(next)));
         }
-        let looks: Vec<Look> = self.looks.drain(..self.looks.len().min(LOOKS_PER_STEP)).collect();
+        let width = self.width.min(self.aws.eks.width(&self.cluster.region));
+        let count = self.looks.len().min(LOOKS_PER_STEP).min(ROUNDS_PER_STEP * width);
+        let looks: Vec<Look> = self.looks.drain(..count).collect();
         let mut is_out_of_time = false;
         let mut ends = Vec::with_capacity(looks.len());
-        let width = self.width.min(self.aws.eks.width(&self.cluster.region));
         let mut found = stream::iter(&looks).map(|look| self.look(look)).buffer_unordered(width);
         while let Some(end) = found.next().await {
             ends.push(end);

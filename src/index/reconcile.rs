@@ -22,10 +22,11 @@ use crate::cluster::Cluster;
 use crate::status::Status;
 
 /// Nothing is begun when less than this is left: one look, the role's rotations and the row, recording a return, storing what
-/// was shown, keeping the paces, saving the run, and handing it over, each for as long as it may take. A look that follows a
+/// was shown, keeping the paces, saving the run, asking for another one, measuring how old the index is, and handing over, each
+/// for as long as it may take. A look that follows a
 /// chain of rotations through a slow DynamoDB can take longer; what is lost then is a step, which the next slice does again.
 pub const RECONCILE_RESERVE: Duration =
-    EKS_CALL_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(7)).saturating_add(HAND_OVER_TIMEOUT);
+    EKS_CALL_TIMEOUT.saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(9)).saturating_add(HAND_OVER_TIMEOUT);
 /// How often to ask whether a rotation is at work, to which EKS's calls belong then.
 const LOOK_FOR_ROTATIONS_EVERY: Duration = Duration::from_secs(30);
 

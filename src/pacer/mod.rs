@@ -77,6 +77,8 @@ const OVERFLOWN_PACE: f64 = 0.93;
 const SUPPORT_MIN: f64 = 15.0;
 /// Throttled so soon again that no window can be measured: a step down.
 const STEP_DOWN: f64 = 0.85;
+/// Where a throttle costs a pause that the service asks for, so many times the pause lies between one search and the next.
+const PAUSE_SPREAD: f64 = 8.0;
 /// A service that asks for more than this does not mean it.
 const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
@@ -88,6 +90,10 @@ pub struct Pacer {
     credit: f64,
     credited_at: Duration,
     held_until: Duration,
+    /// What the service asked for at the last throttle, in seconds.
+    pause_secs: f64,
+    /// Turns that were taken and have neither been used nor given back.
+    turns_out: u32,
     /// Whether somebody has been told to wait, and has not taken the turn yet.
     is_waited_for: bool,
     sent_count: u64,
@@ -157,6 +163,8 @@ impl Pacer {
             credit: 1.0,
             credited_at: now,
             held_until: now,
+            pause_secs: 0.0,
+            turns_out: 0,
             is_waited_for: false,
             sent_count: 0,
             throttles: Throttles::default(),
@@ -188,16 +196,25 @@ impl Pacer {
         self.accrue(now);
         self.is_waited_for = false;
         self.credit -= 1.0;
+        self.turns_out += 1;
     }
 
     /// The call that took its turn will not leave.
     pub fn give_back(&mut self) {
         self.credit += 1.0;
+        self.turns_out = self.turns_out.saturating_sub(1);
+    }
+
+    /// Whether the service has asked to wait longer than until `now`.
+    #[must_use]
+    pub fn is_held(&self, now: Duration) -> bool {
+        now < self.held_until
     }
 
     /// The call that took its turn leaves.
     pub fn send(&mut self, now: Duration) -> Sent {
         self.sent_count += 1;
+        self.turns_out = self.turns_out.saturating_sub(1);
         if let Stage::Start { began_at, .. } = &mut self.stage {
             began_at.get_or_insert(now);
         }
@@ -219,9 +236,7 @@ impl Pacer {
             Answer::Throttled { retry_after } => {
                 self.latency.note(now.saturating_sub(sent.at));
                 self.throttled(now, sent);
-                if let Some(pause) = retry_after {
-                    self.hold(now + pause.min(RETRY_AFTER_MAX));
-                }
+                self.hold(now, retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
             }
         }
     }
@@ -234,7 +249,8 @@ impl Pacer {
             Stage::Follow { rate } => {
                 let calm_secs = now.saturating_sub(self.calm_since).as_secs_f64();
                 let patience_secs = self.patience_secs(rate);
-                let mut ahead = CREEP * calm_secs * rate / CREEP_CALLS;
+                let creep_secs = (CREEP_CALLS / rate).max(self.lost_secs());
+                let mut ahead = CREEP * calm_secs / creep_secs;
                 if calm_secs > patience_secs {
                     let doubling_secs = (patience_secs / 3.0).min(REGAIN_SECS.max(REGAIN_CALLS / rate));
                     ahead += ((calm_secs - patience_secs) / doubling_secs).exp2() - 1.0;
@@ -250,12 +266,13 @@ impl Pacer {
         Load { is_used: self.sent_count > 0, per_sec: self.pace_at(now), latency_secs: self.latency.mean }
     }
 
-    /// What the next pacer of this kind should know. Nothing where nothing was throttled.
+    /// What the next pacer of this kind should know. Nothing where nothing was throttled: what this one was told it has not
+    /// learnt.
     #[must_use]
     pub fn learnt(&self) -> Option<Learnt> {
         match self.stage {
-            Stage::Start { .. } => None,
-            Stage::Follow { rate } => Learnt::new(rate),
+            Stage::Follow { rate } if self.corrected_at.is_some() => Learnt::new(rate),
+            Stage::Start { .. } | Stage::Follow { .. } => None,
         }
     }
 
@@ -266,7 +283,12 @@ impl Pacer {
         } else {
             (CALM_CALLS / rate).min(CALM_SECS * self.patience).max(CALM_CALLS_MIN / rate)
         };
-        secs.max(4.0 * self.latency.mean)
+        secs.max(4.0 * self.latency.mean).max(self.lost_secs())
+    }
+
+    /// How long to go on for what a throttle costs in pauses. What came in during the last second of one is made up for.
+    fn lost_secs(&self) -> f64 {
+        PAUSE_SPREAD * (self.pause_secs - CREDIT_SECS)
     }
 
     fn is_fallen(&self, rate: f64) -> bool {
@@ -316,7 +338,7 @@ impl Pacer {
         let left_since = (self.sent_count - number) as f64;
         let came_since = rate * now.saturating_sub(at).as_secs_f64();
         let safety = SAFETY_CALLS + SAFETY_DEVIATIONS * self.latency.deviation * rate;
-        self.credit = came_since - left_since - safety;
+        self.credit = came_since - left_since - f64::from(self.turns_out) - safety;
         self.calm_since = at;
     }
 
@@ -351,7 +373,7 @@ impl Pacer {
         } else {
             self.misses = 0;
         }
-        let Some(window) = self.throttles.measure(rate) else { return rate * STEP_DOWN };
+        let Some(window) = self.throttles.measure(rate) else { return pace_then * STEP_DOWN };
         let measured = window.rate();
         if !self.is_fallen(rate) && measured < OVERFLOWN_PACE * pace_then && admitted >= OVERFLOWN_CALLS {
             self.throttles.keep_newest(1);
@@ -371,11 +393,14 @@ impl Pacer {
         measured
     }
 
-    /// Nothing leaves before this. What the bucket does meanwhile is not known.
-    fn hold(&mut self, until: Duration) {
-        self.held_until = self.held_until.max(until);
-        self.throttles.clear();
-        self.calm_since = self.held_until;
+    /// Nothing leaves during this pause. The bucket fills meanwhile: where it flows over, so does the credit, and what was seen
+    /// before is forgotten (`accrue`).
+    fn hold(&mut self, now: Duration, pause: Duration) {
+        self.pause_secs = pause.as_secs_f64();
+        if !pause.is_zero() {
+            self.held_until = self.held_until.max(now + pause);
+            self.calm_since = self.held_until;
+        }
     }
 }
 

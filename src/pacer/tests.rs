@@ -20,10 +20,20 @@ struct Case {
     /// From one second to another the rate is this share of itself.
     dent: Option<(f64, f64, f64)>,
     known: Option<f64>,
+    /// What every throttled call is told to wait, in seconds.
+    retry_after: Option<f64>,
 }
 
-const USUAL: Case =
-    Case { calls: 500, rate: 10.0, burst: 20.0, latency: (80, 200), others: 0.0, dent: None, known: None };
+const USUAL: Case = Case {
+    calls: 500,
+    rate: 10.0,
+    burst: 20.0,
+    latency: (80, 200),
+    others: 0.0,
+    dent: None,
+    known: None,
+    retry_after: None,
+};
 
 #[derive(Debug, Clone, Copy)]
 struct Run {
@@ -122,7 +132,7 @@ fn simulate(case: Case, seed: u64) -> Run {
                     Answer::Admitted
                 } else {
                     (waiting, throttled) = (waiting + 1, throttled + 1);
-                    Answer::Throttled { retry_after: None }
+                    Answer::Throttled { retry_after: case.retry_after.map(secs) }
                 };
                 pacer.answered(now, sent, answer);
             }
@@ -196,6 +206,8 @@ fn buckets_are_emptied_as_fast_as_they_fill() {
             10.0,
         ),
         ("half for a minute", Case { calls: 1_000, dent: Some((10.0, 70.0, 0.5)), ..USUAL }, 1.10, 6.0),
+        ("told to wait 1 s", Case { calls: 2_000, retry_after: Some(1.0), ..USUAL }, 1.03, 4.0),
+        ("told to wait 3 s", Case { calls: 2_000, retry_after: Some(3.0), ..USUAL }, 1.15, 4.0),
         ("a known rate", Case { known: Some(10.0), ..USUAL }, 1.06, 3.0),
         ("a rate known too high", Case { known: Some(30.0), ..USUAL }, 1.05, 6.0),
     ] {
@@ -217,6 +229,7 @@ fn a_service_that_names_a_time_is_heard() {
     let sent = pacer.send(Duration::ZERO);
     pacer.answered(secs(0.1), sent, Answer::Throttled { retry_after: Some(secs(7.0)) });
     assert!(pacer.next_at(secs(0.2)) >= secs(7.1));
+    assert!(pacer.is_held(secs(7.0)) && !pacer.is_held(secs(7.1)));
     // A mistake of the service's costs a minute at most.
     pacer.take(secs(8.0));
     let sent = pacer.send(secs(8.0));
@@ -253,4 +266,26 @@ fn only_a_pacer_that_was_throttled_has_learnt() {
     assert_eq!(pacer.learnt(), None);
     pacer.answered(secs(0.1), sent, Answer::Throttled { retry_after: None });
     assert!(pacer.learnt().is_some());
+
+    // A figure that was handed on is none that was measured, however fresh it is.
+    let mut pacer = Pacer::new(Learnt::new(5.0).map(|learnt| (learnt, Duration::ZERO)), Duration::ZERO);
+    assert_eq!(pacer.learnt(), None);
+    pacer.take(Duration::ZERO);
+    let sent = pacer.send(Duration::ZERO);
+    pacer.answered(secs(0.1), sent, Answer::Throttled { retry_after: None });
+    assert!(pacer.learnt().is_some());
+}
+
+#[test]
+fn a_turn_that_is_kept_is_not_given_out_twice() {
+    // After a throttle, how long until the next call may leave, while so many turns are kept?
+    let wait = |kept: u32| {
+        let mut pacer = Pacer::new(Learnt::new(5.0).map(|learnt| (learnt, Duration::ZERO)), Duration::ZERO);
+        pacer.take(Duration::ZERO);
+        let sent = pacer.send(Duration::ZERO);
+        (0..kept).for_each(|_| pacer.take(Duration::ZERO));
+        pacer.answered(secs(0.1), sent, Answer::Throttled { retry_after: None });
+        pacer.next_at(secs(0.1))
+    };
+    assert!(wait(2) > wait(1) && wait(1) > wait(0), "{:?}", [wait(0), wait(1), wait(2)]);
 }

@@ -149,7 +149,7 @@ impl Slice<'_> {
                 return self.end(attempts, Some(association), ending);
             }
         }
-        let kept = attempts.turn.take();
+        let kept = attempts.turn.take().filter(|turn| !turn.is_over());
         let turn = match kept {
             Some(_) => kept,
             None => self.aws.eks.update_turn(association.association_arn.region(), self.turn_until()).await,

@@ -37,14 +37,17 @@ use progress::{Progress, Stop};
 use scan::Scan;
 use standing::{Standing, has_advanced};
 
-/// Nothing is taken up when less than this is left: the longest that an association can take from its Describe on, to its
-/// row and the record of a stop, with a renewal of the lease that ends last, keeping the pace, giving the lease back, and
-/// handing over. A transaction (planning, closing) takes no longer.
-pub const DEADLINE_RESERVE: Duration = EKS_CALL_TIMEOUT
-    .saturating_mul(2)
-    .saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(5))
-    .saturating_add(HAND_OVER_TIMEOUT);
-const _: () = assert!(TRANSACTION_TIMEOUT.as_millis() < DEADLINE_RESERVE.as_millis(), "a transaction fits in");
+/// Nothing is taken up when less than this is left: the longest that a step can take, and what comes after the last one.
+pub const DEADLINE_RESERVE: Duration = STEP_MAX.saturating_add(LEAVING_MAX);
+/// A batch of the plan: the transaction, and once more where it found rows that were there.
+const STEP_MAX: Duration = TRANSACTION_TIMEOUT.saturating_mul(2);
+/// An association, from its Describe on: its update, its row, and the record of a stop.
+const ASSOCIATION_MAX: Duration =
+    EKS_CALL_TIMEOUT.saturating_mul(2).saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(2));
+const _: () =
+    assert!(ASSOCIATION_MAX.as_millis() <= STEP_MAX.as_millis(), "an association takes no longer than a batch");
+/// A renewal of the lease that ends last, keeping the pace, giving the lease back, and handing over.
+const LEAVING_MAX: Duration = DYNAMODB_OPERATION_TIMEOUT.saturating_mul(3).saturating_add(HAND_OVER_TIMEOUT);
 /// Somebody who keeps creating associations on the old role would keep a slice sweeping for ever.
 const SWEEPS_MAX: u32 = 10;
 
@@ -291,7 +294,11 @@ impl<'a> Slice<'a> {
     fn headway(&self) -> Headway {
         self.note_pace();
         let (progress, now) = (self.progress(), self.aws.now());
-        let counts = progress.counts;
+        let mut counts = progress.counts;
+        if !progress.is_planned {
+            // What the plan has so far, of which nothing is begun.
+            (counts.total, counts.pending) = (progress.rows_added, progress.rows_added);
+        }
         let estimate = progress.estimator.estimate(counts.pending);
         Headway {
             at: now,

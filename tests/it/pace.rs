@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::world::{LEDGER, World, event, in_virtual_time, plain};
 use callers::{Caller, Run, play};
-use cases::{Case, HARDER_CASES, PLAIN_CASES};
+use cases::{CHANGING_CASES, Case, FAST_CASES, PLAIN_CASES, SLOW_CASES};
 
 #[path = "../../benches/pace/callers.rs"]
 mod callers;
@@ -39,18 +39,18 @@ fn plain_buckets_are_emptied_as_fast_as_they_fill() {
 }
 
 #[test]
-fn slow_answers_and_small_buckets_cost_little() {
-    check(&HARDER_CASES[..5], 3);
+fn slow_and_quick_answers_and_low_rates_cost_little() {
+    check(&SLOW_CASES, 3);
 }
 
 #[test]
 fn large_buckets_and_high_rates_are_found() {
-    check(&HARDER_CASES[5..8], 3);
+    check(&FAST_CASES, 3);
 }
 
 #[test]
 fn other_callers_and_changing_rates_are_followed() {
-    check(&HARDER_CASES[8..], 3);
+    check(&CHANGING_CASES, 3);
 }
 
 /// Why the SDK's retries are switched off for EKS.
