@@ -7,7 +7,8 @@
 //! cargo bench --bench lambda
 //! ```
 //!
-//! `cargo bench --bench lambda -- start events` takes only the parts that are named: start, events, instructions, tls, load.
+//! `cargo bench --bench lambda -- start events` takes only the parts that are named: start, events, instructions, tls, load,
+//! fleet.
 //! `SHIPPED` names another folder with binaries, and `KEEP_PROFILES` keeps callgrind's files. Times are medians of runs that
 //! alternate between the binaries, so that their ratio means something on a noisy machine; instructions are what
 //! callgrind counts, and hardly vary.
@@ -38,8 +39,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 const FEW: usize = 20;
 const MANY: usize = 60;
 /// Fleets for memory, `MaxConcurrency` with them, and whether they are reached by TLS, whose buffers count.
-const LOADS: [(usize, usize, bool); 5] =
-    [(1_000, 64, false), (1_000, 64, true), (1_000, 256, true), (50_000, 64, true), (50_000, 256, false)];
+const LOADS: [(usize, usize, bool); 3] = [(1_000, 64, false), (1_000, 64, true), (1_000, 256, true)];
+const FLEETS: [(usize, usize, bool); 2] = [(50_000, 64, true), (50_000, 256, false)];
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -72,8 +73,8 @@ async fn main() -> io::Result<()> {
     if is_asked("tls") && has("valgrind", "--version") && has("openssl", "version") {
         tls().await?;
     }
-    if is_asked("load") {
-        for (associations, max_concurrency, is_tls) in LOADS {
+    for (part, loads) in [("load", LOADS.as_slice()), ("fleet", FLEETS.as_slice())] {
+        for &(associations, max_concurrency, is_tls) in loads.iter().filter(|_| is_asked(part)) {
             if is_tls && !has("openssl", "version") {
                 continue;
             }
@@ -110,6 +111,7 @@ async fn events() -> io::Result<()> {
     for binary in ["rotate", "index"] {
         let mut took = [vec![], vec![]];
         let mut busy = [vec![], vec![]];
+        let mut calls = 0;
         for _ in 0..SANDBOXES {
             let world = World::new(1, true).await?;
             let mut function = Function::start(&Setup { binary, aws_url: &world.url(), ..Setup::default() }).await?;
@@ -119,12 +121,14 @@ async fn events() -> io::Result<()> {
                 busy[number].push(answered.busy);
                 tokio::time::sleep(PAUSE).await;
             }
+            calls = world.aws.call_counts().values().sum();
             function.stop().await?;
             world.shutdown().await;
         }
         let ([first, warm], [first_busy, warm_busy]) = (took.map(median), busy.map(median));
         println!(
-            "{binary}: first event to answer {first:.2?} ({first_busy:.2?} busy), warm event {warm:.2?} ({warm_busy:.2?} busy)"
+            "{binary}: first event to answer {first:.2?} ({first_busy:.2?} busy), warm event {warm:.2?} ({warm_busy:.2?} busy), \
+             {calls} calls in both"
         );
     }
     Ok(())
