@@ -1,6 +1,7 @@
 //! What the functions work on: a simulated AWS with a fleet in it, and events about that fleet.
 
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +16,10 @@ pub const LEDGER: &str = "rotation-ledger";
 const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
 
-/// A simulated AWS that answers at once and throttles nobody, with associations of one role.
+/// As long as AWS takes for an answer.
+pub const LATENCY: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_millis(60);
+
+/// A simulated AWS that throttles nobody, with associations of one role.
 pub struct World {
     pub aws: SimulatedAws,
     server: LoopbackServer,
@@ -24,14 +28,17 @@ pub struct World {
 }
 
 impl World {
-    /// `indexed` says whether the functions' index knows the associations.
+    /// One that answers at once. `indexed` says whether the functions' index knows the associations.
     pub async fn new(associations: usize, indexed: bool) -> io::Result<Self> {
-        let options = Options {
-            latency: Duration::ZERO..=Duration::ZERO,
-            keep_log: false,
-            starts_at: SystemTime::now(),
-            ..Options::default()
-        };
+        Self::with_latency(associations, indexed, Duration::ZERO..=Duration::ZERO).await
+    }
+
+    pub async fn with_latency(
+        associations: usize,
+        indexed: bool,
+        latency: RangeInclusive<Duration>,
+    ) -> io::Result<Self> {
+        let options = Options { latency, keep_log: false, starts_at: SystemTime::now(), ..Options::default() };
         let aws = SimulatedAws::new(options);
         aws.create_tables(INDEX, LEDGER);
         aws.create_tables("an-index-that-nobody-reads", "a-ledger-that-nobody-reads");
