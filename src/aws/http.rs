@@ -32,6 +32,10 @@ use tower_service::Service;
 
 use super::CONNECT_TIMEOUT;
 
+/// What a connection reads at a time. Answers are shorter, but for pages; left to itself, each connection would grow its buffer
+/// and keep it, and there are up to three of them for an association in work.
+const READ_LEN: usize = 8 * 1024;
+
 /// Makes the client. Plain `http://` endpoints work with it, too.
 #[must_use]
 pub(super) fn client(tls: ClientConfig) -> SharedHttpClient {
@@ -46,7 +50,9 @@ fn shared_connector(tls: ClientConfig) -> SharedHttpConnector {
     tcp.set_nodelay(true);
     let connector =
         HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
-    let client = Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(Connect(connector));
+    let mut client = Client::builder(TokioExecutor::new());
+    client.pool_timer(TokioTimer::new()).http1_read_buf_exact_size(READ_LEN);
+    let client = client.build(Connect(connector));
     SharedHttpConnector::new(Connector { client })
 }
 
