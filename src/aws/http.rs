@@ -34,7 +34,7 @@ use super::CONNECT_TIMEOUT;
 
 /// What a connection reads at a time. Answers are shorter, but for pages; left to itself, each connection would grow its buffer
 /// and keep it, and there are up to three of them for an association in work.
-const READ_LEN: usize = 8 * 1024;
+const READ_LEN: usize = 4 * 1024;
 
 /// Makes the client. Plain `http://` endpoints work with it, too.
 #[must_use]
