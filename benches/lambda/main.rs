@@ -8,9 +8,8 @@
 //! ```
 //!
 //! `cargo bench --bench lambda -- start events` takes only the parts that are named: start, events, instructions, tls, load,
-//! fleet.
-//! `SHIPPED` names another folder with binaries, and `KEEP_PROFILES` keeps callgrind's files. Times are medians of runs that
-//! alternate between the binaries, so that their ratio means something on a noisy machine; instructions are what
+//! fleet. `SHIPPED` names another folder with binaries, and `KEEP_PROFILES` keeps callgrind's files. Times are medians of runs
+//! that alternate between the binaries, so that their ratio means something on a noisy machine; instructions are what
 //! callgrind counts, and hardly vary.
 
 mod function;
