@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct MaxConcurrency(u16);
 
-/// More would not be faster: 256 in work are a hundred a second where each call takes a second. Each one holds memory.
-const COUNT_MAX: u16 = 256;
+/// More would not be faster: 128 in work are two hundred a second where a call takes a fifth of one. Each holds connections and
+/// memory, of which a function has little.
+const COUNT_MAX: u16 = 128;
 
 /// A text that is no such count.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,7 +21,7 @@ const COUNT_MAX: u16 = 256;
 pub struct InvalidMaxConcurrency(String);
 
 /// What `maxConcurrency` looks like, for error messages.
-pub const MAX_CONCURRENCY_FORM: &str = "a whole number from 1 to 256";
+pub const MAX_CONCURRENCY_FORM: &str = "a whole number from 1 to 128";
 
 impl MaxConcurrency {
     #[must_use]
@@ -75,8 +76,8 @@ mod tests {
         for (text, expected) in [
             ("1", Some(1)),
             ("64", Some(64)),
-            ("256", Some(256)),
-            ("257", None),
+            ("128", Some(128)),
+            ("129", None),
             ("0", None),
             ("01", None),
             ("+1", None),

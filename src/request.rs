@@ -143,7 +143,7 @@ pub(crate) struct RotationDetail {
     /// No more associations than this are in work at the same time: a count ("5"). How fast EKS may be called is found out;
     /// this is a ceiling for those who want one.
     #[serde(default, deserialize_with = "not_null")]
-    #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^([1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-6])$")))]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = r"^([1-9][0-9]?|1[01][0-9]|12[0-8])$")))]
     max_concurrency: Option<String>,
 }
 

@@ -163,7 +163,7 @@ fn every_rule_of_the_contract_names_field_value_and_what_is_allowed() {
         ),
         (
             json!({ "maxConcurrency": "0" }),
-            expect![[r#"detail.maxConcurrency "0" is not allowed; allowed: a whole number from 1 to 256"#]],
+            expect![[r#"detail.maxConcurrency "0" is not allowed; allowed: a whole number from 1 to 128"#]],
         ),
         (
             json!({ "maxErrors": "-1" }),
@@ -300,8 +300,8 @@ fn the_schemas_patterns_agree_with_the_types() {
         json!({ "maxErrors": "9999999" }),
         json!({ "maxConcurrency": "1" }),
         json!({ "maxConcurrency": "99" }),
-        json!({ "maxConcurrency": "256" }),
-        json!({ "maxConcurrency": "257" }),
+        json!({ "maxConcurrency": "128" }),
+        json!({ "maxConcurrency": "129" }),
         json!({ "maxConcurrency": "260" }),
         json!({ "maxConcurrency": "10%" }),
         json!({ "rotationId": "r".repeat(64) }),

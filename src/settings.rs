@@ -340,12 +340,12 @@ mod tests {
             (
                 "MAX_CONCURRENCY",
                 "0",
-                expect![[r#"setting MAX_CONCURRENCY: "0" is not allowed; allowed: a whole number from 1 to 256"#]],
+                expect![[r#"setting MAX_CONCURRENCY: "0" is not allowed; allowed: a whole number from 1 to 128"#]],
             ),
             (
                 "MAX_CONCURRENCY",
                 "many",
-                expect![[r#"setting MAX_CONCURRENCY: "many" is not allowed; allowed: a whole number from 1 to 256"#]],
+                expect![[r#"setting MAX_CONCURRENCY: "many" is not allowed; allowed: a whole number from 1 to 128"#]],
             ),
             (
                 "AWS_CA_BUNDLE",

@@ -38,8 +38,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 const FEW: usize = 20;
 const MANY: usize = 60;
 /// Fleets for memory, `MaxConcurrency` with them, and whether they are reached by TLS, whose buffers count.
-const LOADS: [(usize, usize, bool); 3] = [(1_000, 64, false), (1_000, 64, true), (1_000, 256, true)];
-const FLEETS: [(usize, usize, bool); 2] = [(50_000, 64, true), (20_000, 256, true)];
+const LOADS: [(usize, usize, bool); 3] = [(1_000, 64, false), (1_000, 64, true), (1_000, 128, true)];
+const FLEETS: [(usize, usize, bool); 2] = [(50_000, 64, true), (20_000, 128, true)];
 
 #[tokio::main]
 async fn main() -> io::Result<()> {

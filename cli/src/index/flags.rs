@@ -10,7 +10,7 @@ use crate::args::InvalidFlag;
 /// EKS allows 100 characters in a cluster name.
 const CLUSTER_NAME_LEN_MAX: usize = 100;
 /// As for the functions.
-const CONCURRENCY_MAX: usize = 256;
+const CONCURRENCY_MAX: usize = 128;
 
 #[derive(Debug, Subcommand)]
 pub enum IndexCommand {
