@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_sdk_eks::config::retry::RetryConfig;
 use aws_sdk_eks::config::{BehaviorVersion, Region};
+use aws_sdk_eks::operation::update_pod_identity_association::builders::UpdatePodIdentityAssociationFluentBuilder;
 use aws_sdk_eks::{Client, config};
 use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, TokenBucket};
 use futures_util::stream::{self, StreamExt};
@@ -103,15 +104,18 @@ fn fleet(aws: &SimulatedAws, associations: u32) -> Vec<String> {
     })
 }
 
+fn update(client: &Client, id: &str) -> UpdatePodIdentityAssociationFluentBuilder {
+    client.update_pod_identity_association().cluster_name(CLUSTER).association_id(id).role_arn(NEW)
+}
+
 async fn is_updated(client: &Client, id: &str) -> bool {
-    let call = client.update_pod_identity_association().cluster_name(CLUSTER).association_id(id).role_arn(NEW);
-    call.send().await.is_ok()
+    update(client, id).send().await.is_ok()
 }
 
 async fn is_updated_in_turn(turnstile: &Arc<Turnstile>, client: &Client, id: &str) -> bool {
     let call = || async {
-        let call = client.update_pod_identity_association().cluster_name(CLUSTER).association_id(id).role_arn(NEW);
-        call.send().await.map_err(|error| CallError::new("update association", id, &error))
+        let answer = update(client, id).send().await;
+        answer.map_err(|error| CallError::new("update association", id, &error))
     };
     let until = Instant::now() + Duration::from_hours(24);
     while let Some(turn) = turnstile.turn(until).await {
