@@ -296,8 +296,9 @@ impl<'a> Slice<'a> {
         let (progress, now) = (self.progress(), self.aws.now());
         let mut counts = progress.counts;
         if !progress.is_planned {
-            // What the plan has so far, of which nothing is begun.
-            (counts.total, counts.pending) = (progress.rows_added, progress.rows_added);
+            // What the plan has so far, as far as this slice or one before it has counted. Nothing of it is begun.
+            let planned = counts.total.max(progress.rows_added);
+            (counts.total, counts.pending) = (planned, planned);
         }
         let estimate = progress.estimator.estimate(counts.pending);
         Headway {

@@ -71,6 +71,7 @@ impl Slice<'_> {
             for row in &planned.existing {
                 let item = batch.iter().find(|item| item.association_arn == row.association_arn);
                 if let (Some(item), false) = (item.filter(|item| first_time(item)), request.dry_run) {
+                    self.check()?;
                     scan.returned += u64::from(self.mend_lag(item, row).await?);
                 }
             }

@@ -262,3 +262,26 @@ async fn a_rotation_at_work_says_how_far_it_is() {
     assert!((expected - ended).abs() < 15, "expected {expected}, and it was {ended}");
     assert!(world.rotation("r-1").get("progress").is_none(), "what is over has no progress");
 }
+
+/// Shows that a plan which takes its time says how far it is, also where a second slice goes on with it.
+#[tokio::test(start_paused = true)]
+async fn a_plan_at_work_says_how_far_it_is() {
+    let latency = Duration::from_secs(1)..=Duration::from_secs(1);
+    let world = World::new(Options { latency, keep_log: false, ..Options::default() });
+    add(&world, "us-east-1", 1_500);
+    let planned = async |after: Duration| {
+        tokio::time::sleep(after).await;
+        let seen = world.rotation("r-1");
+        assert_eq!(seen["status"], "Planning");
+        let counts = &seen["progress"]["counts"];
+        assert_eq!(counts["total"], counts["pending"]);
+        counts["total"].as_u64().unwrap()
+    };
+    let (event, slice) = (plain(), rerole::rotation::DEADLINE_RESERVE + Duration::from_secs(14));
+    let (first, early) = tokio::join!(world.deliver_within(&event, slice), planned(Duration::from_secs(13)));
+    assert!(first.is_err(), "{first:?}");
+    let left = planned(Duration::ZERO).await;
+    assert!(0 < early && early <= left && left < 1_500, "{early} at first, {left} when it was left");
+    let (_, later) = tokio::join!(world.deliver_within(&event, slice), planned(Duration::from_secs(13)));
+    assert!(left <= later, "{left} when it was left, {later} later");
+}

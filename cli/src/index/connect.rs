@@ -36,7 +36,7 @@ pub struct Connection {
 /// # Errors
 /// Where flags, environment or configuration lack something.
 pub async fn connect(flags: &AwsFlags) -> Result<Connection, ConnectError> {
-    let width = flags.checked_concurrency()?;
+    let width = flags.concurrency.count();
     // Whatever `aws-config` knows better is put in afterwards.
     let mut settings = Settings::from_lookup(|name| match name {
         "ASSOCIATION_INDEX_TABLE" => Some(flags.index_table.clone()),

@@ -3,14 +3,13 @@
 use clap::{Args, Subcommand, ValueEnum};
 use rerole::arn::is_region;
 use rerole::index::run::{Mode, RunRequest};
+use rerole::max_concurrency::MaxConcurrency;
 use rerole::scope::Glob;
 
 use crate::args::InvalidFlag;
 
 /// EKS allows 100 characters in a cluster name.
 const CLUSTER_NAME_LEN_MAX: usize = 100;
-/// As for the functions.
-const CONCURRENCY_MAX: usize = 128;
 
 #[derive(Debug, Subcommand)]
 pub enum IndexCommand {
@@ -76,8 +75,8 @@ pub struct AwsFlags {
     #[arg(long, value_name = "NAME", env = "ROTATION_LEDGER_TABLE")]
     pub ledger_table: String,
     /// Associations in work at once, at most: how fast EKS may be called is found out
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub concurrency: usize,
+    #[arg(long, value_name = "N", default_value_t)]
+    pub concurrency: MaxConcurrency,
 }
 
 /// What of EKS.
@@ -96,17 +95,6 @@ pub enum Output {
     #[default]
     Table,
     Json,
-}
-
-impl AwsFlags {
-    /// # Errors
-    /// Where the number is none that the functions would take.
-    pub fn checked_concurrency(&self) -> Result<usize, InvalidFlag> {
-        if (1..=CONCURRENCY_MAX).contains(&self.concurrency) {
-            return Ok(self.concurrency);
-        }
-        Err(InvalidFlag::new("--concurrency", self.concurrency, format!("1 to {CONCURRENCY_MAX}")))
-    }
 }
 
 impl ScopeFlags {
