@@ -1,7 +1,8 @@
-# Looking after a deployed stack with the AWS CLI, version 1 or 2, in bash. README.md shows these sections as
-# they are, and .ci/e2e runs each one against a deployed stack. Their example is the rotation of app-2025 to app-2026.
+# Commands of the AWS CLI, version 1 or 2, in bash, for a deployed stack. Each section starts with its name in
+# brackets. docs/aws-cli.md shows the sections exactly as they are here, except that each name is a heading.
+# .ci/e2e runs each section against a deployed stack. The example is the rotation of app-2025 to app-2026.
 
-# [stack] Looks up the tables of the stack, and anything else by the name of its output.
+# [stack] Finds the tables of the stack. The function output finds any other output by its name.
 output() {
     aws cloudformation describe-stacks --stack-name rerole --output text \
         --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue"
@@ -9,7 +10,7 @@ output() {
 ledger=$(output RotationLedgerTableName)
 index=$(output AssociationIndexTableName)
 
-# [rehearse] A dry run: everything is read and recorded, and nothing is written to EKS.
+# [dry-run] Requests a dry run. rerole reads and records everything, and writes nothing to EKS.
 detail='{
   "rotationId": "app-2026",
   "oldRoleArn": "arn:aws:iam::111122223333:role/platform/app-2025",
@@ -18,7 +19,7 @@ detail='{
 }'
 aws events put-events --entries "Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
 
-# [request] Asks for the rotation. Asking again is safe: it carries on where the rotation stands.
+# [request] Requests the rotation. It is safe to repeat the request: the rotation continues where it stopped.
 detail='{
   "rotationId": "app-2026",
   "oldRoleArn": "arn:aws:iam::111122223333:role/platform/app-2025",
@@ -26,14 +27,14 @@ detail='{
 }'
 aws events put-events --entries "Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
 
-# [rotation] How the rotation stands. The rehearsal is dry-run/app-2026.
+# [rotation] Shows the status of the rotation. The ID of its dry run is dry-run/app-2026.
 aws dynamodb get-item --table-name "$ledger" --output table \
     --key '{"rotationId": {"S": "app-2026"}, "entry": {"S": "rotation"}}' \
     --query 'Item.{status: status.S, reason: reason.S, startedAt: startedAt.S, finishedAt: finishedAt.S,
         oldRoleInUseUntil: oldRoleInUseUntil.S, total: counts.M.total.N, updated: counts.M.updated.N,
         pending: counts.M.pending.N, drifted: counts.M.drifted.N, failed: counts.M.failed.N}'
 
-# [progress] How far a rotation under way is, how fast it goes, and when it will be at its end at that pace.
+# [progress] Shows the progress of a rotation that is running: counts, rate, and estimated end.
 aws dynamodb get-item --table-name "$ledger" --output table \
     --key '{"rotationId": {"S": "app-2026"}, "entry": {"S": "rotation"}}' \
     --query 'Item.{status: status.S, at: progress.M.at.S, settledPerSec: progress.M.settledPerSec.N,
@@ -41,13 +42,13 @@ aws dynamodb get-item --table-name "$ledger" --output table \
         pending: progress.M.counts.M.pending.N, updated: progress.M.counts.M.updated.N,
         failed: progress.M.counts.M.failed.N}'
 
-# [associations] What became of each association.
+# [associations] Lists the associations of the rotation with their outcomes.
 aws dynamodb query --table-name "$ledger" --output table \
     --key-condition-expression 'rotationId = :id AND begins_with(entry, :row)' \
     --expression-attribute-values '{":id": {"S": "app-2026"}, ":row": {"S": "association#"}}' \
     --query 'Items[].[outcome.S, associationArn.S]'
 
-# [not-updated] Only those that were not moved, and why.
+# [not-updated] Lists only the associations that were not moved, with the error of those that failed.
 aws dynamodb query --table-name "$ledger" --output table \
     --key-condition-expression 'rotationId = :id AND begins_with(entry, :row)' \
     --filter-expression 'outcome <> :updated' \
@@ -55,65 +56,65 @@ aws dynamodb query --table-name "$ledger" --output table \
         ":updated": {"S": "Updated"}}' \
     --query 'Items[].[outcome.S, associationArn.S, errorCode.S, errorMessage.S]'
 
-# [role-users] Which associations use a role, and since when, as far as the index knows.
+# [role-users] Lists the associations that use a role according to the index, with their last change.
 aws dynamodb query --table-name "$index" --index-name ByRole --output table \
     --key-condition-expression 'roleArn = :role' \
     --expression-attribute-values '{":role": {"S": "arn:aws:iam::111122223333:role/platform/app-2025"}}' \
     --query 'Items[].[region.S, clusterName.S, namespace.S, serviceAccount.S, associationId.S, modifiedAt.S]'
 
-# [role-history] Which rotations replaced a role, the latest first.
+# [role-history] Lists the rotations that replaced a role, latest first.
 aws dynamodb query --table-name "$ledger" --index-name ByOldRole --no-scan-index-forward --output table \
     --key-condition-expression 'oldRoleArn = :role' \
     --expression-attribute-values '{":role": {"S": "arn:aws:iam::111122223333:role/platform/app-2025"}}' \
     --query 'Items[].[startedAt.S, rotationId.S, status.S, newRoleArn.S]'
 
-# [open] Which rotations are in progress.
+# [open] Lists the rotations that are in progress.
 aws dynamodb query --table-name "$ledger" --index-name ByStatus --output table \
     --key-condition-expression '#status = :status' --expression-attribute-names '{"#status": "status"}' \
     --expression-attribute-values '{":status": {"S": "InProgress"}}' \
     --query 'Items[].[startedAt.S, rotationId.S, oldRoleArn.S, newRoleArn.S]'
 
-# [rejected] Which events could not run, and why, the latest first.
+# [rejected] Lists the rejected events with the reason, latest first.
 aws dynamodb query --table-name "$ledger" --index-name ByStatus --no-scan-index-forward --output table \
     --key-condition-expression '#status = :status' --expression-attribute-names '{"#status": "status"}' \
     --expression-attribute-values '{":status": {"S": "Rejected"}}' \
     --query 'Items[].[startedAt.S, rotationId.S, field.S, reason.S]'
 
-# [failed-events] Events that failed three times, with the error. They stay in the queue.
+# [failed-events] Shows the events that failed three times, with the error. The messages stay in the queue.
 aws sqs receive-message --queue-url "$(output OnFailureQueueUrl)" --output text \
     --max-number-of-messages 10 --wait-time-seconds 5 --visibility-timeout 0 --query 'Messages[].Body'
 
-# [stalled] Which rotations are open without anybody at work on them. Asking for such a rotation again carries it on.
+# [stalled] Lists open rotations that no invocation is working on. To resume one, request it again.
 aws lambda invoke --function-name "$(output RotateFunctionArn)" \
-    --payload fileb://<(printf '{"watch": "stalledRotations"}') /dev/stdout
+    --payload fileb://<(printf '{"check": "stalledRotations"}') /dev/stdout
 
-# [executions] What the state machine is at work on, and what it could not bring to its end, the latest first.
-aws stepfunctions list-executions --state-machine-arn "$(output SlicesStateMachineArn)" --output table \
+# [executions] Lists the executions of the state machine with their status, latest first.
+aws stepfunctions list-executions --state-machine-arn "$(output StateMachineArn)" --output table \
     --max-items 20 --query 'executions[].[startDate, status, executionArn]'
 
-# [build-index] Builds the index anew, from each association.
-aws lambda invoke --function-name "$(output IndexFunctionArn)" --invocation-type Event \
-    --payload fileb://<(printf '{"reconcile": {"mode": "deep"}}') /dev/stdout
+# [build-index] Builds the index by reading each association from EKS.
+aws lambda invoke --function-name "$(output IndexerFunctionArn)" --invocation-type Event \
+    --payload fileb://<(printf '{"reconcile": {"mode": "full"}}') /dev/stdout
 
-# [index-run] How the last run of the reconciler stands.
+# [index-run] Shows the latest index run.
 aws dynamodb get-item --table-name "$ledger" --output table \
     --key '{"rotationId": {"S": "index"}, "entry": {"S": "run"}}' \
-    --query 'Item.{mode: request.M.mode.S, beganAt: beganAt.S, finishedAt: finishedAt.S,
+    --query 'Item.{mode: request.M.mode.S, startedAt: startedAt.S, finishedAt: finishedAt.S,
         clusters: counts.M.clusters.N, seen: counts.M.seen.N, added: counts.M.added.N,
-        changed: counts.M.changed.N, removed: counts.M.removed.N, troubleCount: troubleCount.N}'
+        changed: counts.M.changed.N, removed: counts.M.removed.N, errorCount: errorCount.N}'
 
-# [index-age] Since when the index of each region is complete.
+# [index-age] Shows the time as of which the index of each region is complete.
 aws dynamodb query --table-name "$ledger" --output table \
     --key-condition-expression 'rotationId = :index AND begins_with(entry, :region)' \
     --expression-attribute-values '{":index": {"S": "index"}, ":region": {"S": "region#"}}' \
     --query 'Items[].[entry.S, describedAt.S, listedAt.S]'
 
-# [returned] Which associations have come back to the role that a rotation replaced, and who brought them back.
+# [reversions] Lists the associations that use the replaced role again, and the caller that changed them.
 aws dynamodb query --table-name "$ledger" --output table \
     --key-condition-expression 'rotationId = :id AND begins_with(entry, :row)' \
-    --expression-attribute-values '{":id": {"S": "app-2026"}, ":row": {"S": "returned#"}}' \
-    --query 'Items[].[modifiedAt.S, returnedArn.S, callerArn.S, userAgent.S]'
+    --expression-attribute-values '{":id": {"S": "app-2026"}, ":row": {"S": "reversion#"}}' \
+    --query 'Items[].[modifiedAt.S, revertedArn.S, callerArn.S, userAgent.S]'
 
-# [remove-table] Removes a table that a deleted stack has left.
+# [remove-table] Deletes a table that remains after its stack was deleted.
 aws dynamodb update-table --table-name NAME --no-deletion-protection-enabled
 aws dynamodb delete-table --table-name NAME

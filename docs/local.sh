@@ -1,14 +1,17 @@
-# The function on this machine, beside the demonstration's simulated AWS. README.md shows these sections as they are here, and
-# .ci/e2e runs them: the first two each in a terminal of its own, until Ctrl-C.
+# Commands that run the function on this machine, beside the simulated AWS of the demo. Each section starts
+# with its name in brackets. docs/local.md shows the sections exactly as they are here, except that it leaves
+# out the names. .ci/e2e runs each section. In a terminal, each of the first two runs until Ctrl-C.
 
-# [local-aws] A simulated fleet is rotated, and its endpoints stay up.
+# [local-aws] Rotates a simulated fleet and keeps its endpoints up.
 cargo demo --keep --port 4550
 
-# [local-function] The function, built for this machine when the first event comes, and anew when the code changes.
+# [local-function] Builds the function when the first event arrives, and again when the code changes.
 cargo lambda watch --env-file cli/demo.env --invoke-address 127.0.0.1 --invoke-port 4551
 
-# [local-events] Sample events: the fleet moves back; a rehearsal; an event that may not run; what is done already.
-invoke() { cargo lambda invoke rotate --invoke-address 127.0.0.1 --invoke-port 4551 --data-file "events/$1.json"; }
+# [local-events] Sends four events: a rotation back, a dry run, a rejected event, and a finished rotation.
+invoke() {
+    cargo lambda invoke rotate --invoke-address 127.0.0.1 --invoke-port 4551 --data-file "events/$1.json"
+}
 invoke rotate-back
 invoke dry-run
 invoke misspelt-field

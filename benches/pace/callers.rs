@@ -1,68 +1,77 @@
-//! A case played in virtual time, with the SDK's own client against the simulated EKS: by the SDK's retries, or by the
-//! product's turnstile. One seed gives one run.
+//! Plays a case in virtual time, with the SDK's own client against the simulated EKS. The SDK
+//! retries by itself, or rerole's rate limiter does. One seed gives one run.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use aws_sdk_eks::Client;
 use aws_sdk_eks::config::retry::RetryConfig;
-use aws_sdk_eks::config::{BehaviorVersion, Region};
-use aws_sdk_eks::operation::update_pod_identity_association::builders::UpdatePodIdentityAssociationFluentBuilder;
-use aws_sdk_eks::{Client, config};
+use aws_sdk_eks::config::{self, BehaviorVersion, Region};
+use aws_sdk_eks::operation::update_pod_identity_association::builders;
 use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, TokenBucket};
 use futures_util::stream::{self, StreamExt};
-use rerole::aws::error::CallError;
-use rerole::aws::turnstile::Turnstile;
-use rerole::classify::ErrorClass;
-use rerole::pacer::Learnt;
+use rerole::aws::call_error::call_error;
+use rerole::aws::eks::RateLimiter;
+use rerole_core::call::ErrorClass;
+use rerole_core::pacer::Rate;
 use rerole_sim::{CallRecord, Options, SimulatedAws, Throttle};
 use tokio::time::Instant;
 
-use super::cases::{Case, Dent};
+use super::cases::{Case, RateDrop};
 
 const CLUSTER: &str = "prod";
 const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
-/// Updates in work at the same time, whoever calls.
-const IN_WORK: usize = 50;
-/// The SDK's default.
+/// Updates in flight at a time, for every caller.
+const IN_FLIGHT: usize = 50;
+/// The default of the SDK.
 const RETRY_QUOTA: usize = 500;
-/// More than any run needs. Not more by much: the SDK adds up a sum of so many terms for each call.
+/// More than any run needs, but not many more: for each call, the SDK computes a sum with this many
+/// terms.
 const ATTEMPTS_MAX: u32 = 500;
 
-/// Who repeats what is throttled, and when.
+/// What retries throttled calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caller {
-    /// The SDK, as it comes: three attempts, and a budget for those after the first.
+    /// The SDK's default: three attempts, and a quota for retries.
     Standard,
-    /// The SDK's rate limiter, without a limit on attempts.
+    /// The SDK's adaptive retries, without a limit on attempts.
     Adaptive,
-    /// The product.
-    Ours,
+    /// The rate limiter of rerole.
+    Rerole,
 }
 
-/// What came of it.
+/// The result of a case.
 #[derive(Debug)]
 pub struct Run {
     pub took: Duration,
-    /// Updates that were given up.
+    /// Updates that were abandoned.
     pub failed: usize,
-    /// When each call was decided, since the beginning, and whether it was let in.
+    /// When EKS decided each call, since the start, and whether it admitted the call.
     pub calls: Vec<(Duration, bool)>,
 }
 
 impl Run {
     pub fn throttled(&self) -> usize {
-        self.calls.iter().filter(|(_, let_in)| !let_in).count()
+        self.calls
+            .iter()
+            .filter(|(_, is_admitted)| !is_admitted)
+            .count()
     }
 }
 
 /// Plays the case.
 pub fn play(case: &Case, caller: Caller, seed: u64) -> Run {
-    // The SDK's jitter comes from this generator.
+    // Seeds the jitter of the SDK.
     fastrand::seed(seed);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime without a reactor can be made").block_on(run(case, caller, seed))
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    runtime
+        .expect("cannot build a runtime")
+        .block_on(run(case, caller, seed))
 }
 
 async fn run(case: &Case, caller: Caller, seed: u64) -> Run {
@@ -75,51 +84,81 @@ async fn run(case: &Case, caller: Caller, seed: u64) -> Run {
         retry_after_secs: case.retry_after_secs,
         ..Options::default()
     });
-    let ids = fleet(&aws, case.updates);
-    let (began_at, began_on) = (Instant::now(), aws.now());
-    if let Some(dent) = case.dent {
-        tokio::spawn(make_dent(aws.clone(), case.throttle, dent));
+    let ids = create_fleet(&aws, case.updates);
+    let (started_at, epoch) = (Instant::now(), aws.now());
+    if let Some(rate_drop) = case.rate_drop {
+        tokio::spawn(drop_rate(aws.clone(), case.throttle, rate_drop));
     }
     if case.others_per_sec > 0.0 {
-        tokio::spawn(call_as_others(aws.clone(), ids[0].clone(), case.others_per_sec, seed));
+        tokio::spawn(send_calls_of_others(
+            aws.clone(),
+            ids[0].clone(),
+            case.others_per_sec,
+            seed,
+        ));
     }
     let client = client(&aws, caller);
-    let learnt = case.learnt.and_then(Learnt::new).map(|learnt| (learnt, Duration::from_mins(1)));
-    let turnstile = Arc::new(Turnstile::new(learnt));
+    let learned = case
+        .learned
+        .and_then(Rate::new)
+        .map(|learned| (learned, Duration::from_mins(1)));
+    let rate_limiter = Arc::new(RateLimiter::new(learned));
     let updates = stream::iter(&ids).map(async |id| match caller {
-        Caller::Ours => is_updated_in_turn(&turnstile, &client, id).await,
-        Caller::Standard | Caller::Adaptive => is_updated(&client, id).await,
+        Caller::Rerole => send_update_with_permits(&rate_limiter, &client, id).await,
+        Caller::Standard | Caller::Adaptive => send_update(&client, id).await,
     });
-    let failed = updates.buffer_unordered(IN_WORK).filter(|is_updated| std::future::ready(!is_updated)).count().await;
-    let took = began_at.elapsed();
-    Run { took, failed, calls: updates_of(&aws.calls(), began_on) }
+    let failed = updates
+        .buffer_unordered(IN_FLIGHT)
+        .filter(|is_updated| std::future::ready(!is_updated))
+        .count()
+        .await;
+    let took = started_at.elapsed();
+    Run {
+        took,
+        failed,
+        calls: decisions(&aws.calls(), epoch),
+    }
 }
 
-fn fleet(aws: &SimulatedAws, associations: u32) -> Vec<String> {
+/// Adds the associations. Returns their ids.
+fn create_fleet(aws: &SimulatedAws, associations: u32) -> Vec<String> {
     aws.eks(|eks| {
         eks.create_cluster("us-east-1", CLUSTER);
-        let arns =
-            (0..associations).map(|place| eks.associate("us-east-1", CLUSTER, "apps", &format!("app-{place}"), OLD));
-        arns.map(|arn| arn.rsplit('/').next().unwrap_or_default().to_owned()).collect()
+        let arns = (0..associations).map(|number| {
+            eks.associate("us-east-1", CLUSTER, "apps", &format!("app-{number}"), OLD)
+        });
+        arns.map(|arn| arn.rsplit('/').next().unwrap_or_default().to_owned())
+            .collect()
     })
 }
 
-fn update(client: &Client, id: &str) -> UpdatePodIdentityAssociationFluentBuilder {
-    client.update_pod_identity_association().cluster_name(CLUSTER).association_id(id).role_arn(NEW)
+fn update(client: &Client, id: &str) -> builders::UpdatePodIdentityAssociationFluentBuilder {
+    client
+        .update_pod_identity_association()
+        .cluster_name(CLUSTER)
+        .association_id(id)
+        .role_arn(NEW)
 }
 
-async fn is_updated(client: &Client, id: &str) -> bool {
+/// Sends an update, and lets the SDK retry it. Returns whether it succeeded.
+async fn send_update(client: &Client, id: &str) -> bool {
     update(client, id).send().await.is_ok()
 }
 
-async fn is_updated_in_turn(turnstile: &Arc<Turnstile>, client: &Client, id: &str) -> bool {
+/// Sends an update again until it is not throttled, each time with a permit of the rate limiter.
+/// Returns whether it succeeded.
+async fn send_update_with_permits(
+    rate_limiter: &Arc<RateLimiter>,
+    client: &Client,
+    id: &str,
+) -> bool {
     let call = || async {
-        let answer = update(client, id).send().await;
-        answer.map_err(|error| CallError::new("update association", id, &error))
+        let response = update(client, id).send().await;
+        response.map_err(|error| call_error("update association", id, &error))
     };
     let until = Instant::now() + Duration::from_hours(24);
-    while let Some(turn) = turnstile.turn(until).await {
-        match turn.send(call()).await {
+    while let Some(permit) = rate_limiter.acquire(until).await {
+        match permit.send(call()).await {
             Ok(_) => return true,
             Err(error) if error.class == ErrorClass::Throttled => {}
             Err(_) => return false,
@@ -128,11 +167,11 @@ async fn is_updated_in_turn(turnstile: &Arc<Turnstile>, client: &Client, id: &st
     false
 }
 
-fn config(aws: &SimulatedAws, who: &str) -> config::Builder {
+fn config(aws: &SimulatedAws, access_key: &str) -> config::Builder {
     config::Builder::new()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(Credentials::new(who, "secret", None, None, "bench"))
+        .credentials_provider(Credentials::new(access_key, "secret", None, None, "bench"))
         .http_client(aws.http_client())
         .time_source(aws.time_source())
 }
@@ -142,45 +181,76 @@ fn client(aws: &SimulatedAws, caller: Caller) -> Client {
     let config = match caller {
         Caller::Standard => {
             let quota = TokenBucket::builder().capacity(RETRY_QUOTA).build();
-            config.retry_config(RetryConfig::standard()).retry_partition(partition.token_bucket(quota).build())
+            config
+                .retry_config(RetryConfig::standard())
+                .retry_partition(partition.token_bucket(quota).build())
         }
         Caller::Adaptive => {
-            let secs = aws.now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+            let secs = aws
+                .now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default()
+                .as_secs_f64();
             let limiter = ClientRateLimiter::new(secs);
-            let partition = partition.token_bucket(TokenBucket::unlimited()).client_rate_limiter(limiter);
+            let partition = partition
+                .token_bucket(TokenBucket::unlimited())
+                .client_rate_limiter(limiter);
             config
                 .retry_config(RetryConfig::adaptive().with_max_attempts(ATTEMPTS_MAX))
                 .retry_partition(partition.build())
         }
-        Caller::Ours => config.retry_config(RetryConfig::disabled()),
+        Caller::Rerole => config.retry_config(RetryConfig::disabled()),
     };
     Client::from_conf(config.build())
 }
 
-async fn make_dent(aws: SimulatedAws, throttle: Throttle, dent: Dent) {
-    tokio::time::sleep(dent.from).await;
-    let rate_per_sec = throttle.rate_per_sec * dent.share;
-    aws.eks(|eks| eks.set_throttle(Some(Throttle { rate_per_sec, ..throttle })));
-    tokio::time::sleep(dent.lasts).await;
+/// Lowers the rate of the bucket for a while.
+async fn drop_rate(aws: SimulatedAws, throttle: Throttle, rate_drop: RateDrop) {
+    tokio::time::sleep(rate_drop.from).await;
+    let rate_per_sec = throttle.rate_per_sec * rate_drop.share;
+    aws.eks(|eks| {
+        eks.set_throttle(Some(Throttle {
+            rate_per_sec,
+            ..throttle
+        }));
+    });
+    tokio::time::sleep(rate_drop.lasts).await;
     aws.eks(|eks| eks.set_throttle(Some(throttle)));
 }
 
-/// Others look at associations, at random times (a Poisson process), and do not care whether they are throttled. Ends with
-/// the run.
-async fn call_as_others(aws: SimulatedAws, id: String, per_sec: f64, seed: u64) {
+/// Describes an association at random times (a Poisson process), and ignores throttles. The task
+/// ends with the runtime.
+async fn send_calls_of_others(aws: SimulatedAws, id: String, per_sec: f64, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
-    let client = Client::from_conf(config(&aws, "others").retry_config(RetryConfig::disabled()).build());
+    let client = Client::from_conf(
+        config(&aws, "others")
+            .retry_config(RetryConfig::disabled())
+            .build(),
+    );
     loop {
         let pause = -random.f64().max(f64::MIN_POSITIVE).ln() / per_sec;
         tokio::time::sleep(Duration::from_secs_f64(pause)).await;
-        let call = client.describe_pod_identity_association().cluster_name(CLUSTER).association_id(&id);
+        let call = client
+            .describe_pod_identity_association()
+            .cluster_name(CLUSTER)
+            .association_id(&id);
         tokio::spawn(call.send());
     }
 }
 
-/// Every answer to an update came half of its latency after it was decided: what the log has for calls that were let in.
-fn updates_of(calls: &[CallRecord], began_on: SystemTime) -> Vec<(Duration, bool)> {
-    let updates = calls.iter().filter(|record| record.call.operation == "UpdatePodIdentityAssociation");
-    let decided = updates.filter_map(|record| Some((record.applied_at.or(record.answered_at)?, record.status? == 200)));
-    decided.map(|(at, let_in)| (at.duration_since(began_on).unwrap_or_default(), let_in)).collect()
+/// When EKS decided each update, and whether it admitted it. The log has no such time for a
+/// throttled call, so the arrival of the response stands for it.
+fn decisions(calls: &[CallRecord], epoch: SystemTime) -> Vec<(Duration, bool)> {
+    let updates = calls
+        .iter()
+        .filter(|record| record.call.operation == "UpdatePodIdentityAssociation");
+    let decided = updates.filter_map(|record| {
+        Some((
+            record.applied_at.or(record.received_at)?,
+            record.status? == 200,
+        ))
+    });
+    decided
+        .map(|(at, is_admitted)| (at.duration_since(epoch).unwrap_or_default(), is_admitted))
+        .collect()
 }

@@ -1,8 +1,9 @@
-//! How fast updates go through a throttled EKS: by the SDK's own retries, by its adaptive mode, and by the product, in
-//! virtual time and over several seeds. Prints docs/performance.md's table, and draws its plot.
+//! How fast updates pass a throttled EKS with the SDK's standard retries, with its adaptive
+//! retries, and with rerole, in virtual time and over several seeds. Prints the table of
+//! docs/performance.md and draws its plot.
 //!
 //! ```text
-//! cargo bench --bench pace    # draws docs/pace.svg anew
+//! cargo bench --bench pace    # also draws docs/pace.svg
 //! ```
 
 mod callers;
@@ -18,25 +19,34 @@ use cases::{CHANGING_CASES, Case, FAST_CASES, PLAIN_CASES, SLOW_CASES};
 const SEEDS: u64 = 5;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // `cargo test --benches` runs this without `--bench`: nothing is measured then.
+    // `cargo test --benches` runs this without `--bench` and measures nothing.
     if !std::env::args().any(|arg| arg == "--bench") {
         return Ok(());
     }
     println!("| updates and bucket | bound | SDK standard | SDK adaptive | rerole |");
     println!("| --- | --- | --- | --- | --- |");
-    for case in PLAIN_CASES.iter().chain(&SLOW_CASES).chain(&FAST_CASES).chain(&CHANGING_CASES) {
-        let bound = case.bound();
-        let cells = [Caller::Standard, Caller::Adaptive, Caller::Ours].map(|caller| {
+    for case in PLAIN_CASES
+        .iter()
+        .chain(&SLOW_CASES)
+        .chain(&FAST_CASES)
+        .chain(&CHANGING_CASES)
+    {
+        let cells = [Caller::Standard, Caller::Adaptive, Caller::Rerole].map(|caller| {
             let runs: Vec<Run> = (0..SEEDS).map(|seed| play(case, caller, seed)).collect();
-            Medians::of(&runs).shown(case, caller)
+            Medians::of(&runs).cell(case, caller)
         });
-        println!("| {} | {:.1} s | {} |", case.name, bound.as_secs_f64(), cells.join(" | "));
+        println!(
+            "| {} | {:.1} s | {} |",
+            case.name,
+            case.bound().as_secs_f64(),
+            cells.join(" | ")
+        );
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pace.svg");
     plot::draw(&file)
 }
 
-/// Of each figure the median over the seeds, but for failures: of those the most.
+/// Medians over the seeds. Of the failures it is the maximum, because none is acceptable.
 struct Medians {
     took: Duration,
     throttled: usize,
@@ -52,19 +62,31 @@ impl Medians {
         }
     }
 
-    /// Seconds, and over the bound where all was done; throttled calls, and as a share of the updates; failed updates. Of
-    /// ours also whether the goal is missed.
+    /// A cell of the table. If all updates succeeded, it shows the time with its ratio to the
+    /// bound, and the throttled calls with their share of the updates. For rerole it also says if
+    /// the goal is missed.
     #[expect(clippy::cast_precision_loss, reason = "thousands of calls")]
-    fn shown(&self, case: &Case, caller: Caller) -> String {
-        let Self { took, throttled, failed } = self;
+    fn cell(&self, case: &Case, caller: Caller) -> String {
+        let Self {
+            took,
+            throttled,
+            failed,
+        } = self;
         let secs = took.as_secs_f64();
         if *failed > 0 {
             return format!("{secs:.1} s, {throttled} throttled, **{failed} failed**");
         }
-        let (time, share) = (secs / case.bound().as_secs_f64(), *throttled as f64 / f64::from(case.updates));
-        let is_missed = caller == Caller::Ours && (time > case.goal.time || share > case.goal.throttled);
+        let (time, share) = (
+            secs / case.bound().as_secs_f64(),
+            *throttled as f64 / f64::from(case.updates),
+        );
+        let is_missed =
+            caller == Caller::Rerole && (time > case.goal.time || share > case.goal.throttled);
         let note = if is_missed { ", goal missed" } else { "" };
-        format!("{secs:.1} s ({time:.2}), {throttled} throttled ({:.1} %){note}", share * 100.0)
+        format!(
+            "{secs:.1} s ({time:.2}), {throttled} throttled ({:.1} %){note}",
+            share * 100.0
+        )
     }
 }
 

@@ -1,86 +1,152 @@
-//! Calls let in and throttled over time, the product's beside the SDK's adaptive mode: docs/pace.svg.
+//! Draws docs/pace.svg: calls that EKS admitted and throttled over time, with rerole and with the
+//! SDK's adaptive retries.
 
 use std::path::Path;
+use std::time::Duration;
 
+use plotters::coord::Shift;
 use plotters::prelude::*;
 
-use super::callers::{Caller, Run, play};
-use super::cases::{CHANGING_CASES, Case, PLAIN_CASES};
+use crate::callers::{Caller, Run, play};
+use crate::cases::{CHANGING_CASES, Case, PLAIN_CASES};
 
 type DrawError = Box<dyn std::error::Error>;
+type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-/// Of one panel, in pixels.
+/// Size of one panel in pixels.
 const SIZE: (u32, u32) = (560, 210);
-/// Seconds that one point stands for.
+/// Seconds between two points.
 const STEP: f64 = 2.0;
-const LET_IN: RGBColor = RGBColor(31, 119, 180);
+const ADMITTED: RGBColor = RGBColor(31, 119, 180);
 const THROTTLED: RGBColor = RGBColor(214, 39, 40);
 const BUCKET: RGBColor = RGBColor(150, 150, 150);
-const PAPER: RGBColor = RGBColor(255, 255, 255);
+const BACKGROUND: RGBColor = RGBColor(255, 255, 255);
 
-/// Draws the main cases, one a row.
+/// Draws the main cases, each in a row of its own.
 pub fn draw(file: &Path) -> Result<(), DrawError> {
-    let is_drawn = |case: &&Case| ["10/s, a tenth for a minute", "others take 4/s of 10/s"].contains(&case.name);
-    let cases: Vec<&Case> = PLAIN_CASES[2..].iter().chain(CHANGING_CASES.iter().filter(is_drawn)).collect();
+    let is_drawn = |case: &&Case| {
+        ["10/s, a tenth for a minute", "others take 4/s of 10/s"].contains(&case.name)
+    };
+    let cases: Vec<&Case> = PLAIN_CASES[2..]
+        .iter()
+        .chain(CHANGING_CASES.iter().filter(is_drawn))
+        .collect();
     let rows = u32::try_from(cases.len())?;
     let root = SVGBackend::new(file, (2 * SIZE.0, rows * SIZE.1)).into_drawing_area();
-    root.fill(&PAPER)?;
+    root.fill(&BACKGROUND)?;
     for (row, case) in root.split_evenly((cases.len(), 1)).iter().zip(cases) {
-        let callers = [(Caller::Ours, "rerole"), (Caller::Adaptive, "SDK, adaptive")];
+        let callers = [
+            (Caller::Rerole, "rerole"),
+            (Caller::Adaptive, "SDK, adaptive"),
+        ];
         let runs = callers.map(|(caller, name)| (play(case, caller, 0), name));
         // Both panels of a row have the same axes.
-        let secs = runs.iter().map(|(run, _)| run.took.as_secs_f64()).fold(0.0, f64::max);
-        let most = runs.iter().flat_map(|(run, _)| [per_sec(run, true), per_sec(run, false)]).flatten();
-        let most = most.map(|(_, calls)| calls).fold(0.0, f64::max);
+        let secs = runs
+            .iter()
+            .map(|(run, _)| run.took.as_secs_f64())
+            .fold(0.0, f64::max);
+        let most = runs
+            .iter()
+            .flat_map(|(run, _)| [calls_per_sec(run, true), calls_per_sec(run, false)])
+            .flatten()
+            .map(|(_, calls)| calls)
+            .fold(0.0, f64::max);
         for (panel, (run, name)) in row.split_evenly((1, 2)).iter().zip(&runs) {
             let title = format!("{name}: {}, {} throttled", case.name, run.throttled());
-            let mut chart = ChartBuilder::on(panel)
-                .caption(title, ("sans-serif", 14))
-                .margin(8)
-                .x_label_area_size(28)
-                .y_label_area_size(52)
-                .build_cartesian_2d(0.0..secs, 0.0..most * 1.05)?;
-            chart.configure_mesh().light_line_style(TRANSPARENT).x_desc("s").y_desc("calls/s").draw()?;
-            let lines = [
-                (given_out(case, secs), BUCKET.stroke_width(1), "the bucket's rate"),
-                (per_sec(run, true), LET_IN.stroke_width(2), "let in"),
-                (per_sec(run, false), THROTTLED.stroke_width(2), "throttled"),
-            ];
-            for (points, style, label) in lines {
-                let key = move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style);
-                chart.draw_series(LineSeries::new(points, style))?.label(label).legend(key);
-            }
-            chart
-                .configure_series_labels()
-                .position(SeriesLabelPosition::UpperRight)
-                .border_style(TRANSPARENT)
-                .draw()?;
+            draw_panel(panel, &title, (secs, most), &lines(case, run, secs))?;
         }
     }
     root.present()?;
     Ok(())
 }
 
-/// Calls per second that were let in, or throttled, over time.
-fn per_sec(run: &Run, let_in: bool) -> Vec<(f64, f64)> {
+/// Points, their style, and the label in the legend.
+type Line = (Vec<(f64, f64)>, ShapeStyle, &'static str);
+
+fn lines(case: &Case, run: &Run, secs: f64) -> [Line; 3] {
+    [
+        (
+            bucket_rate(case, secs),
+            BUCKET.stroke_width(1),
+            "the bucket's rate",
+        ),
+        (
+            calls_per_sec(run, true),
+            ADMITTED.stroke_width(2),
+            "admitted",
+        ),
+        (
+            calls_per_sec(run, false),
+            THROTTLED.stroke_width(2),
+            "throttled",
+        ),
+    ]
+}
+
+/// Draws the lines with axes up to `(secs, most)`.
+fn draw_panel(
+    panel: &Panel<'_>,
+    title: &str,
+    (secs, most): (f64, f64),
+    lines: &[Line],
+) -> Result<(), DrawError> {
+    let mut chart = ChartBuilder::on(panel)
+        .caption(title, ("sans-serif", 14))
+        .margin(8)
+        .x_label_area_size(28)
+        .y_label_area_size(52)
+        .build_cartesian_2d(0.0..secs, 0.0..most * 1.05)?;
+    chart
+        .configure_mesh()
+        .light_line_style(TRANSPARENT)
+        .x_desc("s")
+        .y_desc("calls/s")
+        .draw()?;
+    for (points, style, label) in lines {
+        let style = *style;
+        let key = move |(x, y)| PathElement::new([(x, y), (x + 14, y)], style);
+        chart
+            .draw_series(LineSeries::new(points.iter().copied(), style))?
+            .label(*label)
+            .legend(key);
+    }
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .border_style(TRANSPARENT)
+        .draw()?;
+    Ok(())
+}
+
+/// Calls per second over time: those that EKS admitted, or those that it throttled.
+fn calls_per_sec(run: &Run, admitted: bool) -> Vec<(f64, f64)> {
     let mut points = vec![];
     let (mut from, end) = (0.0, run.took.as_secs_f64());
     while from < end {
-        let is_here = |(at, was_let_in): &&(std::time::Duration, bool)| {
-            *was_let_in == let_in && (from..from + STEP).contains(&at.as_secs_f64())
+        let is_counted = |(at, is_admitted): &&(Duration, bool)| {
+            *is_admitted == admitted && (from..from + STEP).contains(&at.as_secs_f64())
         };
-        let calls = u32::try_from(run.calls.iter().filter(is_here).count()).unwrap_or(u32::MAX);
+        let calls = u32::try_from(run.calls.iter().filter(is_counted).count()).unwrap_or(u32::MAX);
         points.push((from + STEP / 2.0, f64::from(calls) / STEP));
         from += STEP;
     }
     points
 }
 
-/// What flows into the bucket.
-fn given_out(case: &Case, secs: f64) -> Vec<(f64, f64)> {
+/// The rate at which the bucket fills, over time.
+fn bucket_rate(case: &Case, secs: f64) -> Vec<(f64, f64)> {
     let rate = case.throttle.rate_per_sec;
-    let Some(dent) = case.dent else { return vec![(0.0, rate), (secs, rate)] };
-    let (from, low) = (dent.from.as_secs_f64(), rate * dent.share);
-    let to = from + dent.lasts.as_secs_f64();
-    vec![(0.0, rate), (from, rate), (from, low), (to, low), (to, rate), (secs, rate)]
+    let Some(rate_drop) = case.rate_drop else {
+        return vec![(0.0, rate), (secs, rate)];
+    };
+    let (from, low) = (rate_drop.from.as_secs_f64(), rate * rate_drop.share);
+    let to = from + rate_drop.lasts.as_secs_f64();
+    vec![
+        (0.0, rate),
+        (from, rate),
+        (from, low),
+        (to, low),
+        (to, rate),
+        (secs, rate),
+    ]
 }

@@ -1,19 +1,24 @@
-//! `rerole`, the operator's tool: flags in, an exit code out. What each command does is in its own module.
+//! `rerole`, the operator's command line tool: dispatches to `demo` and `index`, which have the
+//! commands.
 //!
-//! Exit codes: 0 when everything held, 1 when something did not, 2 for flags that make no sense.
+//! Exit codes: 0 if the command succeeded, 1 if it failed or found a difference, 2 if a flag is
+//! invalid.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod args;
 mod demo;
 mod index;
+mod invalid_flag;
+mod terminal;
 
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 
-use args::{Cli, Command, DemoPlan, InvalidFlag};
+use crate::args::{Cli, Command, DemoPlan};
+use crate::invalid_flag::InvalidFlag;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
@@ -25,7 +30,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what is wrong with a flag in clap's own form, so that both kinds of usage errors look and end alike.
+/// Prints the error in clap's form, so all usage errors look the same and have the same exit code.
 fn usage_error(command: &str, invalid: &InvalidFlag) -> ExitCode {
     let mut cli = Cli::command();
     cli.build();
@@ -33,7 +38,7 @@ fn usage_error(command: &str, invalid: &InvalidFlag) -> ExitCode {
         Some(subcommand) => subcommand.error(ErrorKind::ValueValidation, invalid),
         None => cli.error(ErrorKind::ValueValidation, invalid),
     };
-    // Where the message cannot be written, the exit code is all that is left to say.
+    // If standard error cannot be written to, only the exit code can report the problem.
     let _ = error.print();
     ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }

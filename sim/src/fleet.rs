@@ -1,14 +1,18 @@
-//! Fleets of associations made from a seed, in EKS and in the association index.
+//! Fleets of associations from a seed, in EKS and in the association index.
 //!
-//! The index holds what it would after a scan, except where it is meant to be stale: a drifted association is still on
-//! the old role there, and on a third role in EKS.
+//! The index shows the fleet as a scan would have seen it an hour ago. The drifted associations
+//! have changed since: the index still shows them on the old role, and EKS has them on a third
+//! role.
 
-use crate::clock::rfc3339_millis;
-use crate::eks::{Association, partition};
-use crate::{SimulatedAws, locked};
-use fastrand::Rng;
-use serde_json::{Value, json};
 use std::time::{Duration, SystemTime};
+
+use fastrand::Rng;
+use serde_json::Value;
+
+use crate::arn::{Scope, partition};
+use crate::eks::EksState;
+use crate::simulated_aws::SimulatedAws;
+use crate::tables::index_item;
 
 const NAMESPACES: [&str; 12] = [
     "payments",
@@ -42,32 +46,37 @@ const APPS: [&str; 16] = [
     "cache",
     "backfill",
 ];
-/// The index says that it saw the fleet this long before now, and EKS changed drifted associations since.
+/// The scan that filled the index was this long ago.
 const INDEX_AGE: Duration = Duration::from_hours(1);
+/// The associations were created and modified at most this long before the scan.
+const ASSOCIATION_AGE_MAX: Duration = Duration::from_hours(100 * 24);
+const TARGET_ROLE: &str = "arn:aws:iam::999900001111:role/shared-data";
 
-/// What a fleet looks like. `Fleet::default()` has 500 associations in 3 clusters and 2 regions, 200 on the role that
-/// rotates.
+/// What a fleet looks like. `Fleet::default()` has 500 associations in 3 clusters and 2 regions;
+/// 200 of them use the old role.
 #[derive(Clone, Debug)]
 pub struct Fleet {
     pub seed: u64,
-    /// Named `<cluster_prefix>1`, `<cluster_prefix>2`, … and dealt to the regions in turn.
+    /// Named `<cluster_prefix>1`, `<cluster_prefix>2`, …, in the regions by turns.
     pub clusters: usize,
     pub cluster_prefix: String,
     pub regions: Vec<String>,
-    /// In all clusters together.
+    /// The number of associations in all clusters together.
     pub associations: usize,
-    /// How many of them the index has on `old_role`.
+    /// How many of them the index shows on `old_role`.
     pub rotating: usize,
     pub old_role: String,
-    /// Where the rotation goes; no association uses it yet.
+    /// The role to rotate to. No association uses it yet.
     pub new_role: String,
-    /// How many of the rotating ones are on a third role in EKS.
+    /// How many of the rotating associations are on a third role in EKS.
     pub drifted: usize,
-    /// How many of the rotating ones an add-on owns. Never the drifted ones.
+    /// How many of the rotating associations an add-on owns. These are not drifted.
     pub owned_by_addon: usize,
-    /// How many roles the rest of the fleet uses, with skew: the first about twice as much as the second.
+    /// How many roles the other associations use. The distribution is skewed: the first role has
+    /// about twice as many associations as the second.
     pub other_roles: usize,
-    /// How many of the rotating ones have a target role in another account, too.
+    /// How many of the rotating associations also have a target role in another account. These are
+    /// neither drifted nor owned by an add-on.
     pub with_target_role: usize,
 }
 
@@ -93,15 +102,15 @@ impl Default for Fleet {
 /// What was built. All lists hold association ARNs.
 #[derive(Clone, Debug, Default)]
 pub struct FleetSummary {
-    /// (region, cluster), in order of the names' numbers.
+    /// Region and name of each cluster, in order of the numbers in the names.
     pub clusters: Vec<(String, String)>,
-    /// Everything.
+    /// All associations.
     pub associations: Vec<String>,
-    /// Everything that the index has on the old role.
+    /// Those that the index shows on the old role.
     pub rotating: Vec<String>,
-    /// The rotating ones that are on `third_role` in EKS.
+    /// Those of `rotating` that are on `third_role` in EKS.
     pub drifted: Vec<String>,
-    /// The rotating ones that an add-on owns.
+    /// Those of `rotating` that an add-on owns.
     pub owned_by_addon: Vec<String>,
     pub third_role: String,
 }
@@ -110,71 +119,93 @@ impl Fleet {
     /// Builds the fleet in the default account of `aws`, with its items in `index_table`.
     ///
     /// # Panics
-    /// When the numbers contradict each other: more rotating than there are, more drifted and owned than rotating, no
-    /// cluster or no region.
+    /// If the numbers contradict each other: more associations rotate than exist, more are drifted
+    /// and owned than rotate, or there is no cluster or no region.
     pub fn build(&self, aws: &SimulatedAws, index_table: &str) -> FleetSummary {
-        assert!(self.rotating <= self.associations, "the rotating associations are part of the fleet");
-        assert!(self.drifted + self.owned_by_addon <= self.rotating, "drifted and owned ones are among the rotating");
-        assert!(self.clusters > 0 && !self.regions.is_empty(), "a fleet has a cluster and a region");
-        let mut rng = Rng::with_seed(self.seed);
+        assert!(
+            self.rotating <= self.associations,
+            "the rotating associations are part of the fleet"
+        );
+        assert!(
+            self.drifted + self.owned_by_addon <= self.rotating,
+            "the drifted and the owned associations are rotating ones"
+        );
+        assert!(
+            self.clusters > 0 && !self.regions.is_empty(),
+            "a fleet has a cluster and a region"
+        );
         let seen_at = aws.now() - INDEX_AGE;
-        let clusters = self.clusters();
-        let (summary, items) = aws.eks(|eks| {
-            for (region, cluster) in &clusters {
-                eks.create_cluster(region, cluster);
-            }
-            let account = eks.account.clone();
-            let mut summary = FleetSummary { third_role: self.role(&account, "by-hand"), ..FleetSummary::default() };
-            let mut items = Vec::with_capacity(self.associations);
-            let mut is_rotating: Vec<bool> = (0..self.associations).map(|at| at < self.rotating).collect();
-            rng.shuffle(&mut is_rotating);
-            for (number, is_rotating) in is_rotating.into_iter().enumerate() {
-                let (region, cluster) = &clusters[number % clusters.len()];
-                let namespace = NAMESPACES[skewed(&mut rng, NAMESPACES.len())];
-                // The number keeps service accounts apart within a namespace.
-                let service_account = format!("{}-{number}", APPS[skewed(&mut rng, APPS.len())]);
-                let other = self.role(&account, &format!("app-{}", skewed(&mut rng, self.other_roles.max(1)) + 1));
-                let role = if is_rotating { &self.old_role } else { &other };
-                let arn = eks.associate(region, cluster, namespace, &service_account, role);
-                // Made some time in the hundred days before the scan.
-                let age = Duration::from_millis(rng.u64(..100 * 86_400_000));
-                eks.edit(&arn, |association| {
-                    (association.created_at, association.modified_at) = (seen_at - age, seen_at - age);
-                });
-                if is_rotating {
-                    self.mark(eks, &arn, &mut summary);
-                }
-                let association = eks.association(&arn).expect("it was made a moment ago");
-                items.push(index_item(association, seen_at));
-                summary.associations.push(arn);
-            }
-            // After its item was written, so that the index does not know.
-            for arn in &summary.drifted {
-                let now = eks.now;
-                eks.set_role(arn, &summary.third_role, now);
-            }
-            (summary, items)
-        });
-        locked(&aws.0.dynamodb).import(index_table, &items);
-        FleetSummary { clusters, ..summary }
+        let (summary, items) = aws.eks(|eks| self.build_in_eks(eks, seen_at));
+        aws.import_items(index_table, &items);
+        summary
     }
 
-    /// The first rotating associations drift, the next belong to an add-on, the next have a target role.
-    fn mark(&self, eks: &mut crate::EksWorld, arn: &str, summary: &mut FleetSummary) {
+    /// Returns the summary and the items of the index.
+    fn build_in_eks(&self, eks: &mut EksState, seen_at: SystemTime) -> (FleetSummary, Vec<Value>) {
+        let mut rng = Rng::with_seed(self.seed);
+        let mut summary = FleetSummary {
+            clusters: self.clusters(),
+            third_role: self.role(&eks.account, "by-hand"),
+            ..FleetSummary::default()
+        };
+        for (region, cluster) in &summary.clusters {
+            eks.create_cluster(region, cluster);
+        }
+        let mut is_rotating: Vec<bool> = (0..self.associations)
+            .map(|at| at < self.rotating)
+            .collect();
+        rng.shuffle(&mut is_rotating);
+        let mut items = Vec::with_capacity(self.associations);
+        for (number, is_rotating) in is_rotating.into_iter().enumerate() {
+            let (region, cluster) = &summary.clusters[number % summary.clusters.len()];
+            let namespace = NAMESPACES[skewed(&mut rng, NAMESPACES.len())];
+            // The number makes service accounts unique within a namespace.
+            let service_account = format!("{}-{number}", APPS[skewed(&mut rng, APPS.len())]);
+            let other = format!("app-{}", skewed(&mut rng, self.other_roles.max(1)) + 1);
+            let other = self.role(&eks.account, &other);
+            let role = if is_rotating { &self.old_role } else { &other };
+            let arn = eks.associate(region, cluster, namespace, &service_account, role);
+            let age = rng.u64(..millis(ASSOCIATION_AGE_MAX));
+            let created_at = seen_at - Duration::from_millis(age);
+            eks.edit(&arn, |association| {
+                (association.created_at, association.modified_at) = (created_at, created_at);
+            });
+            if is_rotating {
+                self.add_rotating(eks, &arn, &mut summary);
+            }
+            let association = eks.association(&arn).expect("it was created just now");
+            items.push(index_item(association, seen_at));
+            summary.associations.push(arn);
+        }
+        // After the items were made, so the index does not show it.
+        for arn in &summary.drifted {
+            let now = eks.now;
+            eks.set_role(arn, &summary.third_role, now);
+        }
+        (summary, items)
+    }
+
+    /// The first rotating associations are to drift, the next belong to an add-on, and the next
+    /// have a target role.
+    fn add_rotating(&self, eks: &mut EksState, arn: &str, summary: &mut FleetSummary) {
         let at = summary.rotating.len();
+        let first_with_target_role = self.drifted + self.owned_by_addon;
         summary.rotating.push(arn.to_owned());
         if at < self.drifted {
             summary.drifted.push(arn.to_owned());
-        } else if at < self.drifted + self.owned_by_addon {
-            let association = eks.association(arn).expect("it was made a moment ago");
-            let (region, account, cluster) = (&association.region, &association.account, &association.cluster_name);
-            let partition = partition(region);
-            let owner = format!("arn:{partition}:eks:{region}:{account}:addon/{cluster}/aws-ebs-csi-driver/{at:08x}");
+        } else if at < first_with_target_role {
+            let association = eks.association(arn).expect("it was created just now");
+            let cluster = &association.cluster_name;
+            let scope = Scope {
+                account: &association.account,
+                region: &association.region,
+            };
+            let owner = scope.addon_arn(&format!("{cluster}/aws-ebs-csi-driver/{at:08x}"));
             eks.set_owner(arn, Some(&owner));
             summary.owned_by_addon.push(arn.to_owned());
-        } else if at < self.drifted + self.owned_by_addon + self.with_target_role {
+        } else if at < first_with_target_role + self.with_target_role {
             eks.edit(arn, |association| {
-                association.target_role_arn = Some("arn:aws:iam::999900001111:role/shared-data".to_owned());
+                association.target_role_arn = Some(TARGET_ROLE.to_owned());
                 association.external_id = Some(format!("external-{at}"));
             });
         }
@@ -192,39 +223,20 @@ impl Fleet {
     }
 }
 
-/// The item that the association index holds for this association, seen at `seen_at`.
-pub fn index_item(association: &Association, seen_at: SystemTime) -> Value {
-    let mut item = json!({
-        "clusterArn": association.cluster_arn(),
-        "associationId": association.association_id,
-        "associationArn": association.association_arn,
-        "accountId": association.account,
-        "region": association.region,
-        "clusterName": association.cluster_name,
-        "namespace": association.namespace,
-        "serviceAccount": association.service_account,
-        "roleArn": association.role_arn,
-        "modifiedAt": rfc3339_millis(association.modified_at),
-        "seenAt": rfc3339_millis(seen_at),
-    });
-    for (name, value) in [("targetRoleArn", &association.target_role_arn), ("ownerArn", &association.owner_arn)] {
-        if let Some(value) = value {
-            item[name] = json!(value);
-        }
-    }
-    item
-}
-
-/// A number below `len` by Zipf's law: about half as often 1 as 0, a third as often 2, and so on.
+/// A number below `len` by Zipf's law: 1 is drawn about half as often as 0, 2 a third as often, and
+/// so on.
 fn skewed(rng: &mut Rng, len: usize) -> usize {
-    let weight =
-        |at: usize| 1.0 / f64::from(u32::try_from(at + 1).expect("a fleet has fewer kinds of anything than 2³²"));
+    let weight = |at: usize| 1.0 / f64::from(u32::try_from(at + 1).expect("fewer than 2³²"));
     let total: f64 = (0..len).map(weight).sum();
-    let mut left = rng.f64() * total;
+    let mut rest = rng.f64() * total;
     (0..len)
         .find(|at| {
-            left -= weight(*at);
-            left < 0.0
+            rest -= weight(*at);
+            rest < 0.0
         })
         .unwrap_or(len - 1)
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).expect("shorter than 584 million years")
 }

@@ -1,58 +1,27 @@
-//! `rerole-sim`: the simulated AWS on loopback, for clients that are not written in Rust.
+//! `rerole-sim`: the simulated AWS on 127.0.0.1, for clients in any language.
 //!
-//! It prints `listening on http://127.0.0.1:PORT` first, and ends on Ctrl-C, on SIGTERM, or when its time is up, so that
-//! one that was forgotten does not run on.
+//! It prints `listening on http://127.0.0.1:PORT` first. It ends on Ctrl-C, on SIGTERM, or when its
+//! time is up: a forgotten process does not run forever.
 
-use rerole_sim::fleet::Fleet;
-use rerole_sim::{Call, Fault, Options, RoleState, SimulatedAws, Throttle};
+mod args;
+
 use std::fs::File;
-use std::io::Write;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+
+use clap::Parser;
+use rerole_sim::{Call, Fault, RoleState, SimulatedAws};
+use tokio::runtime;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
 
-const USAGE: &str = "\
-rerole-sim: a simulated AWS (EKS Pod Identity associations, DynamoDB, the start of state machines) on 127.0.0.1
-
-  --port N               listen here; 0, the default, takes a free port
-  --seed N               everything random is drawn from this (1)
-  --fleet N              start with N associations, two fifths of them on one role (0)
-  --seconds N            live at most this long (600)
-  --latency-ms N         latency of each call (0)
-  --throttle RATE,BURST  throttle EKS per account and region, in calls per second and calls at once
-  --role-missing ARN     EKS does not find this role; may be repeated
-  --role-bad-trust ARN   EKS finds the role's trust policy wrong; may be repeated
-  --state-machine ARN    this state machine can be started; may be repeated
-  --faults-by-region     calls in a region named fault-STATUS-CODE get that error
-  --trail FILE           append an event to FILE for each EKS call that changes something: a line of JSON, as CloudTrail
-                         tells EventBridge, there before the caller has its answer
-";
-
-/// The tables that the product's contract names.
-const INDEX_TABLE: &str = "AssociationIndex";
-const LEDGER_TABLE: &str = "RotationLedger";
-
-struct Arguments {
-    port: u16,
-    fleet: usize,
-    lifetime: Duration,
-    options: Options,
-    roles: Vec<(String, RoleState)>,
-    state_machines: Vec<String>,
-    faults_by_region: bool,
-    trail: Option<String>,
-}
+use crate::args::{Args, INDEX_TABLE, LEDGER_TABLE};
 
 fn main() -> ExitCode {
-    let arguments = match parse(std::env::args().skip(1)) {
-        Ok(arguments) => arguments,
-        Err(problem) => {
-            eprintln!("rerole-sim: {problem}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.and_then(|runtime| runtime.block_on(run(arguments))) {
+    let args = Args::parse();
+    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    match runtime.and_then(|runtime| runtime.block_on(run(args))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("rerole-sim: {error}");
@@ -61,108 +30,73 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> std::io::Result<()> {
-    let aws = SimulatedAws::new(arguments.options);
+async fn run(args: Args) -> io::Result<()> {
+    let aws = SimulatedAws::new(args.options());
     aws.create_tables(INDEX_TABLE, LEDGER_TABLE);
-    if arguments.fleet > 0 {
-        let (associations, rotating) = (arguments.fleet, arguments.fleet * 2 / 5);
-        Fleet { associations, rotating, seed: aws.options().seed, ..Fleet::default() }.build(&aws, INDEX_TABLE);
+    if let Some(fleet) = args.fleet() {
+        fleet.build(&aws, INDEX_TABLE);
     }
     aws.eks(|eks| {
-        for (role, state) in &arguments.roles {
-            eks.role_state(role, *state);
-        }
+        args.missing_roles
+            .iter()
+            .for_each(|role| eks.set_role_state(role, RoleState::Missing));
+        args.bad_trust_roles
+            .iter()
+            .for_each(|role| eks.set_role_state(role, RoleState::BadTrust));
     });
-    for arn in &arguments.state_machines {
-        aws.create_state_machine(arn);
-    }
-    if arguments.faults_by_region {
+    args.state_machines
+        .iter()
+        .for_each(|arn| aws.create_state_machine(arn));
+    if args.faults_by_region {
         aws.on_call(fault_by_region);
     }
-    if let Some(path) = arguments.trail {
-        follow_trail(&aws, path)?;
+    let lifetime = args.lifetime();
+    if let Some(path) = args.cloudtrail {
+        write_events(&aws, path)?;
     }
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let server = aws.serve_on(arguments.port).await?;
-    let mut stdout = std::io::stdout();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let server = aws.serve_on(args.port).await?;
+    let mut stdout = io::stdout();
     writeln!(stdout, "listening on {}", server.url())?;
     stdout.flush()?;
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
-        () = tokio::time::sleep(arguments.lifetime) => {}
+        () = sleep(lifetime) => {}
     }
     server.shutdown().await;
     Ok(())
 }
 
-/// Appends each event to the file. A file has no buffer of our own in front, so that a line is there once it is written.
-fn follow_trail(aws: &SimulatedAws, path: String) -> std::io::Result<()> {
+/// Appends each event to the file. The file is not buffered, so a reader sees each line as soon as
+/// it is written.
+fn write_events(aws: &SimulatedAws, path: PathBuf) -> io::Result<()> {
     let mut file = File::options().create(true).append(true).open(&path)?;
-    aws.on_event(move |event| {
+    aws.on_cloudtrail_event(move |event| {
         if let Err(error) = file.write_all(format!("{event}\n").as_bytes()) {
-            eprintln!("rerole-sim: {path} misses an event: {error}");
+            eprintln!(
+                "rerole-sim: an event was not written to {}: {error}",
+                path.display()
+            );
         }
     });
     Ok(())
 }
 
-/// A client in the region `fault-500-ServerException` has every call fail like that: any error of any operation can be
-/// had over HTTP.
+/// Fails every call in the region `fault-STATUS-CODE` with this status and error code. In this way
+/// a client can receive any error of any operation.
 fn fault_by_region(call: &Call) -> Fault {
-    let mut parts = call.region.splitn(3, '-');
-    match (parts.next(), parts.next().and_then(|status| status.parse().ok()), parts.next()) {
-        (Some("fault"), Some(status), Some(code)) => {
-            Fault::Error { status, code: code.to_owned(), message: format!("injected into {}", call.operation) }
-        }
-        _ => Fault::None,
+    let error = call
+        .region
+        .strip_prefix("fault-")
+        .and_then(|error| error.split_once('-'));
+    match error.and_then(|(status, code)| Some((status.parse().ok()?, code))) {
+        Some((status, code)) => Fault::Error {
+            status,
+            code: code.to_owned(),
+            message: format!("injected into {}", call.operation),
+        },
+        None => Fault::None,
     }
-}
-
-fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
-    let mut arguments = Arguments {
-        port: 0,
-        fleet: 0,
-        lifetime: Duration::from_mins(10),
-        options: Options { latency: Duration::ZERO..=Duration::ZERO, keep_log: false, ..Options::default() },
-        roles: Vec::new(),
-        state_machines: Vec::new(),
-        faults_by_region: false,
-        trail: None,
-    };
-    while let Some(flag) = words.next() {
-        if flag == "--faults-by-region" {
-            arguments.faults_by_region = true;
-            continue;
-        }
-        let value = words.next().ok_or_else(|| format!("{flag} is unknown or needs a value"))?;
-        match flag.as_str() {
-            "--port" => arguments.port = number(&flag, &value)?,
-            "--seed" => arguments.options.seed = number(&flag, &value)?,
-            "--fleet" => arguments.fleet = number(&flag, &value)?,
-            "--seconds" => arguments.lifetime = Duration::from_secs(number(&flag, &value)?),
-            "--latency-ms" => {
-                let latency = Duration::from_millis(number(&flag, &value)?);
-                arguments.options.latency = latency..=latency;
-            }
-            "--throttle" => {
-                let (rate, burst) = value.split_once(',').ok_or("--throttle takes RATE,BURST")?;
-                let (rate_per_sec, burst) = (number(&flag, rate)?, number(&flag, burst)?);
-                arguments.options.throttle = Some(Throttle { rate_per_sec, burst });
-            }
-            "--trail" => {
-                arguments.options.trail = true;
-                arguments.trail = Some(value);
-            }
-            "--state-machine" => arguments.state_machines.push(value),
-            "--role-missing" => arguments.roles.push((value, RoleState::Missing)),
-            "--role-bad-trust" => arguments.roles.push((value, RoleState::BadTrust)),
-            _ => return Err(format!("{flag} is unknown")),
-        }
-    }
-    Ok(arguments)
-}
-
-fn number<T: std::str::FromStr>(flag: &str, value: &str) -> Result<T, String> {
-    value.parse().map_err(|_| format!("{flag} takes a number, not {value}"))
 }

@@ -1,62 +1,72 @@
-//! How the simulated AWS behaves: one struct of switches, calm by default.
+//! The options of the simulated AWS. By default it is undisturbed: latencies are small, nothing is
+//! throttled, and no errors are injected.
 //!
-//! Faults of single calls are not here: a test injects those with `SimulatedAws::on_call`.
+//! Faults of single calls are not options; a test injects them with `SimulatedAws::on_call`.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
-/// 2026-11-23T21:00:00Z, where the virtual clock starts unless told otherwise.
+/// 2026-11-23T21:00:00Z, where the simulated clock starts by default.
 const STARTS_AT_EPOCH_SECS: u64 = 1_795_467_600;
 
-/// The behaviour of a simulated AWS. `Options::default()` is a calm one: small latencies, no throttling, nothing injected.
+/// How a simulated AWS behaves.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a habit of AWS by itself; none says anything about another")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent property of AWS"
+)]
 pub struct Options {
-    /// Everything random (latencies, ids, injected shares) is drawn from this; one seed gives one trace.
+    /// All random values (latencies, ids, which calls fail) are drawn from this seed; one seed
+    /// gives one trace.
     pub seed: u64,
     /// The 12-digit account of callers whose access key is not itself a 12-digit account.
     pub account: String,
-    /// What the clock shows at the beginning; it then advances with tokio's clock.
+    /// The time that the clock shows at first; it then advances with tokio's clock.
     pub starts_at: SystemTime,
     /// Latency of each call: half of it passes before the effect, half after. Zero is allowed.
     pub latency: RangeInclusive<Duration>,
-    /// Throttles EKS calls per (account, region). DynamoDB has `dynamodb_throttles`.
+    /// Throttles EKS calls per account and region. DynamoDB has `dynamodb_throttle_share`.
     pub throttle: Option<Throttle>,
-    /// Answers throttled EKS calls with HTTP 429 and no error code at all.
+    /// Throttled EKS calls fail with HTTP 429 without an error code.
     pub bare_throttle: bool,
-    /// Throttled EKS calls are told to come again after so many seconds, in a `retry-after` header.
+    /// The `retry-after` header of throttled EKS calls; no header without it.
     pub retry_after_secs: Option<u32>,
-    /// EKS times are cut down to a multiple of this. Some counterparts keep whole seconds only.
+    /// EKS times are truncated to a multiple of this. Some emulators of AWS keep whole seconds
+    /// only.
     pub modified_at_resolution: Duration,
-    /// A repeated `clientRequestToken` replays a refusal, too, not only a success.
+    /// A repeated `clientRequestToken` also replays an error, not only a success.
     pub replay_refusals: bool,
-    /// What EKS says to an update of an association that an add-on owns.
+    /// How EKS responds to an update of an association that an add-on owns.
     pub addon_updates: AddonUpdates,
-    /// What EKS says to an update that changes nothing.
-    pub same_role_update: SameRole,
+    /// How EKS responds to an update that changes nothing.
+    pub same_role_updates: SameRoleUpdates,
     /// Queries and scans of a global secondary index show the table as it was this long ago.
     pub index_lag: Duration,
-    /// The share (0 to 1) of `BatchWriteItem` and `BatchGetItem` entries that come back unprocessed. At least one entry
-    /// of each call is processed, as in AWS: a batch in which nothing was is a throttle.
-    pub unprocessed: f64,
-    /// The share (0 to 1) of `TransactWriteItems` calls cancelled with `TransactionConflict`.
-    pub transaction_conflicts: f64,
-    /// The share (0 to 1) of item calls answered with `ProvisionedThroughputExceededException`.
-    pub dynamodb_throttles: f64,
-    /// Keeps every request and response for `SimulatedAws::calls`. Off, only `call_counts` is kept, so that a fleet of
-    /// any size runs in flat memory.
+    /// The share (0 to 1) of `BatchWriteItem` and `BatchGetItem` entries that are returned
+    /// unprocessed. At least one entry of each call is processed: AWS throttles a batch if it can
+    /// process none of its entries.
+    pub unprocessed_share: f64,
+    /// The share (0 to 1) of `TransactWriteItems` calls that are canceled with
+    /// `TransactionConflict`.
+    pub transaction_conflict_share: f64,
+    /// The share (0 to 1) of item calls that fail with `ProvisionedThroughputExceededException`.
+    pub dynamodb_throttle_share: f64,
+    /// Keeps every request and response for `SimulatedAws::calls`. Without it only `call_counts` is
+    /// kept, and memory does not grow with the number of calls.
     pub keep_log: bool,
-    /// Makes an event of each EKS call that changes something, for `SimulatedAws::trail` or `on_event`. Off, none is
-    /// made, so that a fleet of any size runs in flat memory.
-    pub trail: bool,
-    /// Throttled calls leave events, too. Nobody promises that CloudTrail logs what a service turned away unread.
-    pub trail_throttles: bool,
-    /// `responseElements` has the answer. CloudTrail leaves it null for some services, and for answers that are too long.
-    pub trail_response_elements: bool,
-    /// `requestParameters` has the names from the path as they stood there, percent-encoded. Off, they are decoded.
-    pub trail_encoded_names: bool,
+    /// Makes a CloudTrail event for each EKS call that changes something. Without it memory does
+    /// not grow with the number of calls.
+    pub cloudtrail: bool,
+    /// Throttled calls leave CloudTrail events as well. AWS does not document whether they do.
+    pub cloudtrail_throttles: bool,
+    /// `responseElements` contains the response. CloudTrail sets it to null for some services and
+    /// for long responses.
+    pub cloudtrail_response_elements: bool,
+    /// `requestParameters` contains names from the path percent-encoded, as in the path. Without it
+    /// they are decoded.
+    pub cloudtrail_encoded_names: bool,
     /// How `responseElements` writes times.
-    pub trail_times: TrailTimes,
+    pub cloudtrail_times: CloudTrailTimes,
 }
 
 impl Default for Options {
@@ -71,18 +81,18 @@ impl Default for Options {
             retry_after_secs: None,
             modified_at_resolution: Duration::from_millis(1),
             replay_refusals: false,
-            addon_updates: AddonUpdates::Refused,
-            same_role_update: SameRole::Accepted,
+            addon_updates: AddonUpdates::Rejected,
+            same_role_updates: SameRoleUpdates::Accepted,
             index_lag: Duration::ZERO,
-            unprocessed: 0.0,
-            transaction_conflicts: 0.0,
-            dynamodb_throttles: 0.0,
+            unprocessed_share: 0.0,
+            transaction_conflict_share: 0.0,
+            dynamodb_throttle_share: 0.0,
             keep_log: true,
-            trail: false,
-            trail_throttles: false,
-            trail_response_elements: true,
-            trail_encoded_names: true,
-            trail_times: TrailTimes::EpochSeconds,
+            cloudtrail: false,
+            cloudtrail_throttles: false,
+            cloudtrail_response_elements: true,
+            cloudtrail_encoded_names: true,
+            cloudtrail_times: CloudTrailTimes::EpochSeconds,
         }
     }
 }
@@ -94,28 +104,31 @@ pub struct Throttle {
     pub burst: f64,
 }
 
-/// Sources conflict on whether EKS lets anybody but the add-on update its associations, so both are here.
+/// How EKS responds to an update of an association that an add-on owns. Sources contradict each
+/// other, so both responses can be simulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AddonUpdates {
     /// `InvalidRequestException`.
     #[default]
-    Refused,
-    Allowed,
+    Rejected,
+    Accepted,
 }
 
-/// What EKS answers to an update that sets what is already set is not documented, so both are here.
+/// How EKS responds to an update to the values that the association has already. AWS does not
+/// document it, so both responses can be simulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SameRole {
-    /// Succeeds, and `modifiedAt` moves.
+pub enum SameRoleUpdates {
+    /// The update succeeds and sets `modifiedAt`.
     #[default]
     Accepted,
     /// `InvalidParameterException`.
-    Refused,
+    Rejected,
 }
 
-/// No record of CloudTrail with a Pod Identity association in it was found, and services differ in how theirs write times.
+/// How CloudTrail writes times in `responseElements`. It is not documented for associations, and
+/// AWS services differ.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TrailTimes {
+pub enum CloudTrailTimes {
     /// `1795468620.123`, as in the record of a `CreateCluster` in the user guide of EKS.
     #[default]
     EpochSeconds,
@@ -123,4 +136,18 @@ pub enum TrailTimes {
     Rfc3339,
     /// `Nov 23, 2026, 9:17:00 PM`
     English,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Options;
+    use crate::clock::rfc3339_millis;
+
+    #[test]
+    fn the_default_start_is_the_documented_one() {
+        assert_eq!(
+            rfc3339_millis(Options::default().starts_at),
+            "2026-11-23T21:00:00.000Z"
+        );
+    }
 }

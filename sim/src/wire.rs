@@ -1,10 +1,11 @@
-//! Requests and answers as the services see them, independent of the door they came through.
+//! Requests and responses as the services see them, whatever transport they use.
 
-use crate::eks::partition;
-use http::HeaderMap;
+use http::{HeaderMap, Method, Uri};
 use serde_json::{Map, Value};
 
-/// A request off the wire. `path` is still percent-encoded.
+use crate::arn::partition;
+
+/// A request from the wire. `path` is still percent-encoded.
 pub(crate) struct WireRequest {
     pub(crate) method: String,
     pub(crate) path: String,
@@ -16,7 +17,7 @@ pub(crate) struct WireRequest {
 }
 
 impl WireRequest {
-    pub(crate) fn new(method: &http::Method, uri: &http::Uri, headers: &HeaderMap, body: Vec<u8>) -> Self {
+    pub(crate) fn new(method: &Method, uri: &Uri, headers: &HeaderMap, body: Vec<u8>) -> Self {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
         Self {
             method: method.as_str().to_owned(),
@@ -30,7 +31,8 @@ impl WireRequest {
     }
 }
 
-/// Who calls, as the credential scope of the signature says. The signature itself is not checked.
+/// The caller that the credential scope of the signature names. The signature itself is not
+/// verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     pub(crate) access_key: String,
@@ -38,43 +40,65 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Reads `AWS4-HMAC-SHA256 Credential=AKID/DATE/REGION/SERVICE/aws4_request, …`. A request without it comes from
-    /// nobody in particular in us-east-1.
+    /// Parses `AWS4-HMAC-SHA256 Credential=AKID/DATE/REGION/SERVICE/aws4_request, …`. A request
+    /// without it is anonymous, in us-east-1.
     pub(crate) fn from_authorization(header: &str) -> Self {
-        let scope = header.split_once("Credential=").map_or("", |(_, rest)| rest);
+        let scope = header
+            .split_once("Credential=")
+            .map_or("", |(_, rest)| rest);
         let scope = scope.split([',', ' ']).next().unwrap_or_default();
         let mut parts = scope.split('/');
-        let access_key = parts.next().filter(|key| !key.is_empty()).unwrap_or("anonymous").to_owned();
-        let region = parts.nth(1).filter(|region| !region.is_empty()).unwrap_or("us-east-1").to_owned();
-        Self { access_key, region }
+        let access_key = parts
+            .next()
+            .filter(|key| !key.is_empty())
+            .unwrap_or("anonymous");
+        let region = parts
+            .nth(1)
+            .filter(|region| !region.is_empty())
+            .unwrap_or("us-east-1");
+        Self {
+            access_key: access_key.to_owned(),
+            region: region.to_owned(),
+        }
     }
 
-    /// A 12-digit access key is the account, as in other local counterparts of AWS; any other key belongs to `default`.
+    /// A 12-digit access key is the account, as in other local emulators of AWS. Every other key
+    /// belongs to `default`.
     pub(crate) fn account<'a>(&'a self, default: &'a str) -> &'a str {
-        let is_account = self.access_key.len() == 12 && self.access_key.bytes().all(|byte| byte.is_ascii_digit());
-        if is_account { &self.access_key } else { default }
+        let key = &self.access_key;
+        let is_account = key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit());
+        if is_account { key } else { default }
     }
 
-    /// A session of a role that is named like the access key: whose key it is would be for IAM to say, which is not here.
+    /// A session of a role that is named like the access key. Only IAM, which is not simulated,
+    /// knows the owner of a key.
     pub(crate) fn arn(&self, account: &str) -> String {
-        format!("arn:{}:sts::{account}:assumed-role/{}/session", partition(&self.region), self.access_key)
+        let (partition, key) = (partition(&self.region), &self.access_key);
+        format!("arn:{partition}:sts::{account}:assumed-role/{key}/session")
     }
 }
 
-/// What a service answers. Headers other than these are the door's business.
+/// A request in JSON whose operation is in the `x-amz-target` header.
+pub(crate) struct JsonRequest {
+    pub(crate) operation: String,
+    pub(crate) body: Value,
+}
+
+/// A service's response. The pipeline adds the headers that all responses of a service have.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Value,
     pub(crate) error_code: Option<String>,
-    /// The request did not get as far as the service's data: a throttle, an injected error.
-    pub(crate) turned_away: bool,
+    /// The request was throttled, or failed with an injected error, before it reached the service's
+    /// state.
+    pub(crate) rejected: bool,
     pub(crate) replayed: bool,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn ok(content_type: &'static str, body: Value) -> Self {
         Self {
             status: 200,
@@ -82,32 +106,39 @@ impl Answer {
             headers: Vec::new(),
             body,
             error_code: None,
-            turned_away: false,
+            rejected: false,
             replayed: false,
         }
     }
 
-    pub(crate) fn error(content_type: &'static str, status: u16, code: Option<&str>, body: Map<String, Value>) -> Self {
+    pub(crate) fn error(
+        content_type: &'static str,
+        status: u16,
+        code: Option<&str>,
+        body: Map<String, Value>,
+    ) -> Self {
         Self {
             status,
-            content_type,
-            headers: Vec::new(),
-            body: Value::Object(body),
             error_code: code.map(str::to_owned),
-            turned_away: false,
-            replayed: false,
+            ..Self::ok(content_type, Value::Object(body))
         }
     }
 
-    pub(crate) fn turned_away(mut self) -> Self {
-        self.turned_away = true;
-        self
+    pub(crate) fn rejected(self) -> Self {
+        Self {
+            rejected: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn is_success(&self) -> bool {
+        self.status < 300
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::Caller;
 
     #[test]
     fn the_credential_scope_names_account_region_and_caller() {
@@ -130,12 +161,21 @@ mod tests {
                 "us-east-1",
                 "arn:aws:sts::1:assumed-role/12345678901x/session",
             ),
-            ("", "1", "us-east-1", "arn:aws:sts::1:assumed-role/anonymous/session"),
+            (
+                "",
+                "1",
+                "us-east-1",
+                "arn:aws:sts::1:assumed-role/anonymous/session",
+            ),
         ];
         for (header, account, region, arn) in rows {
             let caller = Caller::from_authorization(header);
             let of_account = caller.account("1");
-            assert_eq!((of_account, caller.region.as_str()), (account, region), "{header}");
+            assert_eq!(
+                (of_account, caller.region.as_str()),
+                (account, region),
+                "{header}"
+            );
             assert_eq!(caller.arn(of_account), arn, "{header}");
         }
     }

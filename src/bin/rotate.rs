@@ -1,12 +1,15 @@
-//! The `rotate` function's bootstrap: settings → clients → run.
+//! Wires the `rotate` function: settings, clients, handler, runtime. No logic lives here.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::process::ExitCode;
 
-use lambda_runtime::{LambdaEvent, run, service_fn};
-use rerole::bootstrap;
-use rerole::handler::Handler;
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use rerole::aws::http::http_client;
+use rerole::lambda::bootstrap;
+use rerole::lambda::metrics::Metrics;
+use rerole::rotate::handler::RotateHandler;
 use rerole::settings::{RotateSettings, environment};
 use serde_json::Value;
 
@@ -15,9 +18,13 @@ async fn main() -> ExitCode {
     bootstrap::run(serve()).await
 }
 
-async fn serve() -> Result<(), lambda_runtime::Error> {
+async fn serve() -> Result<(), Error> {
     let settings = RotateSettings::from_lookup(environment)?;
-    let (http_client, clock, metrics) = bootstrap::edges(&settings.common)?;
-    let handler = &Handler::new(&settings, http_client, clock, metrics);
-    run(service_fn(|event: LambdaEvent<Value>| handler.invoke(event))).await
+    let clock = SharedTimeSource::new(SystemTimeSource::new());
+    let metrics = Metrics::in_log(settings.common.function_name.clone());
+    let handler = &RotateHandler::new(&settings, http_client(&settings.common)?, clock, metrics);
+    run(service_fn(|event: LambdaEvent<Value>| {
+        handler.invoke(event)
+    }))
+    .await
 }

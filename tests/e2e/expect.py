@@ -1,22 +1,22 @@
-"""What the check expects. Each expectation that is met is one line of output; the first that is not ends the check.
+"""Expectations. Each one that holds prints a line. The first one that does not ends the check.
 
-No scenario sleeps: whatever takes time is looked at again and again until it is there, or its time is over.
+No scenario sleeps for a fixed time: it polls until the expected state is there, or until a timeout.
 """
 
 import time
 
-# Everything that is waited for here takes well under a second on an idle machine.
-PATIENCE_SECONDS = 30
-LOOK_EVERY_SECONDS = 0.1
+# On an idle machine, everything that the scenarios wait for takes much less than a second.
+TIMEOUT_SECONDS = 30
+POLL_SECONDS = 0.1
 STARTED = time.monotonic()
-# A value that is longer is no help in a line of output.
-SHOWN_LEN = 90
-# How many expectations have been met.
+# A longer value makes a line of output hard to read.
+SHOWN_LEN_MAX = 90
+# The number of expectations that held.
 passed = 0
 
 
-class Unmet(Exception):
-    """An expectation that is not met: what was expected, and what was found."""
+class ExpectationFailed(Exception):
+    """An expectation that does not hold: what was expected, and what was found."""
 
 
 def step(what):
@@ -24,12 +24,12 @@ def step(what):
 
 
 def note(what):
-    """Something to know that is no expectation."""
+    """Prints information that is not an expectation."""
     print(f"     {what}", flush=True)
 
 
-def met(what):
-    """An expectation that is met."""
+def ok(what):
+    """Counts and prints an expectation that holds."""
     global passed
     passed += 1
     print(f"ok   {what}", flush=True)
@@ -37,30 +37,30 @@ def met(what):
 
 def equal(what, found, expected):
     if found != expected:
-        raise Unmet(f"{what}\n  expected: {expected!r}\n  found:    {found!r}")
-    is_shown = isinstance(found, str | int | dict) and len(str(found)) <= SHOWN_LEN
-    met(f"{what}: {found}" if is_shown else what)
+        raise ExpectationFailed(f"{what}\n  expected: {expected!r}\n  found:    {found!r}")
+    is_shown = isinstance(found, str | int | dict) and len(str(found)) <= SHOWN_LEN_MAX
+    ok(f"{what}: {found}" if is_shown else what)
 
 
-def holds(what, is_so, found):
-    """For what is no plain equality; `found` is shown where it does not hold."""
-    if not is_so:
-        raise Unmet(f"{what}\n  found: {found!r}")
-    met(what)
+def holds(claim, is_true, found):
+    """For a claim that is not an equality. `found` is shown if the claim does not hold."""
+    if not is_true:
+        raise ExpectationFailed(f"{claim}\n  found: {found!r}")
+    ok(claim)
 
 
-def contains(what, text, *parts):
+def contains(claim, text, *parts):
     missing = [part for part in parts if part not in text]
-    holds(what, not missing, f"{text}, where {missing} is missing")
+    holds(claim, not missing, f"{text}, where {missing} is missing")
 
 
-def eventually(what, look, is_there=bool, patience=PATIENCE_SECONDS):
-    """Looks until what is seen is right, and returns that."""
-    until = time.monotonic() + patience
+def eventually(claim, read, is_reached=bool, timeout=TIMEOUT_SECONDS):
+    """Reads a value repeatedly until it is as expected, and returns it."""
+    until = time.monotonic() + timeout
     while True:
-        seen = look()
-        if is_there(seen):
-            return seen
+        value = read()
+        if is_reached(value):
+            return value
         if time.monotonic() > until:
-            raise Unmet(f"{what}, within {patience} s\n  found: {seen!r}")
-        time.sleep(LOOK_EVERY_SECONDS)
+            raise ExpectationFailed(f"{claim}, within {timeout} s\n  found: {value!r}")
+        time.sleep(POLL_SECONDS)

@@ -1,117 +1,141 @@
-"""Scenarios: the index is built, held against EKS on its schedules, and says how old it is. See also following.py."""
+"""Scenarios about the index: it is built, kept up to date by schedules, and checked for its age.
+
+cloudtrail.py has the scenarios about events.
+"""
 
 import subprocess
 from datetime import datetime, timedelta, timezone
 
-from expect import contains, equal, eventually, met
+from alarms import check_alarm
+from expect import contains, equal, eventually, ok
 from fleet import CHAINED_ROLE, CLUSTERS, DENIED_ROLE, ROLE_2027, THIRD_ROLE, rfc3339
 from stack import OTHER_REGION, REGION, ROOT
-from watching import check_alarm
 
-# The index function's own bound, and a second.
-BELIEVED_GONE = timedelta(seconds=11)
-# One more than IndexStaleAfterHours.
+# The indexer believes that an association is deleted only if its version is 10 s old.
+DELETION_BELIEVED_AFTER = timedelta(seconds=11)
+# One hour more than the default of IndexStaleAfterHours.
 STALE = timedelta(hours=37)
+CLI_TIMEOUT_SECONDS = 60
 
 
-def built(world):
-    """The index is built from nothing, and holds what EKS shows, in both regions."""
-    equal("the index is empty", world.index.everything(), [])
-    world.commands.run("build-index")
-    run = eventually("the run comes to its end", world.ledger.run, lambda run: run and "finishedAt" in run)
-    equal("it was for all of IndexRegions", run["request"], {"mode": "deep", "regions": sorted(CLUSTERS)})
-    equal("clusters and regions that it could not look at", run["troubles"], [])
-    all_of_them = len(world.fleet.described())
-    check_counts("of the run", run["counts"], clusters=2, seen=all_of_them, added=all_of_them)
-    check_index(world)
-    check_alarm(world, world.index_log, "StaleIndexRegions", count=0, state="OK")
-    shown = world.commands.run("index-run")
-    contains("[index-run] shows the run", shown, "deep", run["beganAt"], run["finishedAt"], f"|  {all_of_them} ")
-    ages = [world.ledger.item("index", f"region#{region}")["describedAt"] for region in CLUSTERS]
-    contains("[index-age] shows both regions", world.commands.run("index-age"), *CLUSTERS, *ages)
+def a_full_reconcile_builds_the_index(harness):
+    """A full reconcile builds an empty index, and the index then matches EKS in both regions."""
+    equal("the index is empty", harness.index.all_items(), [])
+    harness.commands.run("build-index")
+    run = eventually(
+        "the run is finished", harness.ledger.run, lambda run: run and "finishedAt" in run
+    )
+    request = {"mode": "full", "regions": sorted(CLUSTERS)}
+    equal("the run covered all regions of IndexRegions", run["request"], request)
+    equal("the run could read all clusters and regions", run["errors"], [])
+    total = len(harness.fleet.described())
+    check_counts("of the run", run["counts"], clusters=2, seen=total, added=total)
+    check_index(harness)
+    check_alarm(harness, harness.indexer_log, "StaleIndexRegions", count=0, state="OK")
+    shown = harness.commands.run("index-run")
+    times = run["startedAt"], run["finishedAt"]
+    contains("[index-run] shows the run", shown, "full", *times, f"|  {total} ")
+    ages = [harness.ledger.item("index", f"region#{region}")["describedAt"] for region in CLUSTERS]
+    shown = harness.commands.run("index-age")
+    contains("[index-age] shows both regions", shown, *CLUSTERS, *ages)
 
 
-def built_by_hand(world):
-    """`rerole index`, the operator's tool, builds the index from nothing, and finds then that nothing differs."""
-    for item in world.index.everything():
-        world.index.table.delete_item(Key={name: item[name] for name in ("clusterArn", "associationId")})
-    seen = len(world.fleet.described())
-    extent = f"{seen} associations in {len(CLUSTERS)} clusters"
-    contains("it says before what differs", by_hand(world, "check", exit_code=1), f"{extent}: {seen} differ", "missing")
-    equal("that has changed nothing", world.index.everything(), [])
-    contains("it says what it has done", by_hand(world, "build"), f"{extent}: {seen} added, 0 changed, 0 removed")
-    check_index(world)
-    contains("nothing differs any more", by_hand(world, "check"), f"{extent}: the index holds what EKS shows.")
+def the_command_line_tool_builds_the_index(harness):
+    """`rerole index` builds an empty index, and then finds no difference."""
+    for item in harness.index.all_items():
+        key = {name: item[name] for name in ("clusterArn", "associationId")}
+        harness.index.table.delete_item(Key=key)
+    total = len(harness.fleet.described())
+    extent = f"{total} associations in {len(CLUSTERS)} clusters"
+    output = rerole_index(harness, "check", exit_code=1)
+    contains("`check` shows the differences", output, f"{extent}: {total} differ", "missing")
+    equal("`check` changed nothing", harness.index.all_items(), [])
+    output = rerole_index(harness, "build")
+    contains("`build` shows its changes", output, f"{extent}: {total} added, 0 changed, 0 removed")
+    check_index(harness)
+    output = rerole_index(harness, "check")
+    contains("`check` finds no difference", output, f"{extent}: the index matches EKS.")
 
 
-def by_hand(world, command, exit_code=0):
-    """What `rerole index` prints."""
-    tables = {
-        "ASSOCIATION_INDEX_TABLE": world.stack.outputs["AssociationIndexTableName"],
-        "ROTATION_LEDGER_TABLE": world.stack.outputs["RotationLedgerTableName"],
+def rerole_index(harness, command, exit_code=0):
+    """Runs `rerole index`, and returns its output."""
+    outputs = harness.stack.outputs
+    environment = {
+        **harness.cloud.environment,
+        "AWS_REGION": REGION,
+        "ASSOCIATION_INDEX_TABLE": outputs["AssociationIndexTableName"],
+        "ROTATION_LEDGER_TABLE": outputs["RotationLedgerTableName"],
     }
     regions = [word for region in CLUSTERS for word in ("--region", region)]
     done = subprocess.run(
         [ROOT / "target" / "debug" / "rerole", "index", command, *regions],
-        env={**world.cloud.environment, "AWS_REGION": REGION, **tables},
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=CLI_TIMEOUT_SECONDS,
         check=False,
     )
-    equal(f"exit code of `rerole index {command}`", done.returncode, exit_code)
+    equal(f"the exit code of `rerole index {command}`", done.returncode, exit_code)
     return done.stdout
 
 
-def left_behind(world):
-    """EKS is changed behind the index's back, so that what comes next finds an index that lags."""
-    before = world.index.associations()
-    world.fleet.change_unnoticed()
-    # MiniStack's CloudTrail tells EventBridge nothing.
-    equal("the index does not know", world.index.associations(), before)
+def the_index_lags_behind_eks(harness):
+    """EKS changes without events, so the next scenarios find an index that lags behind."""
+    before = harness.index.associations()
+    harness.fleet.change_without_events()
+    # MiniStack's CloudTrail sends no events to EventBridge.
+    equal("the index is unchanged", harness.index.associations(), before)
 
 
-def healed(world):
-    """What no event told of is found on schedules: what came and went by the shallow look, a role by the deep one."""
-    fleet, (moved, *_), (removed,) = world.fleet, world.fleet.by_role[THIRD_ROLE], world.fleet.by_role[DENIED_ROLE]
+def reconciles_repair_the_index(harness):
+    """A list-only reconcile finds created and deleted associations; a full one also finds roles."""
+    fleet = harness.fleet
+    (moved, *_), (removed,) = fleet.by_role[THIRD_ROLE], fleet.by_role[DENIED_ROLE]
     fleet.create(OTHER_REGION, "overlooked", ROLE_2027)
     fleet.delete(removed)
-    # What is younger is not believed to be gone: EKS may only not show it yet.
-    known = world.index.associations()[removed["associationArn"]]["modifiedAt"]
+    # EKS may not show a younger association yet, so the indexer does not take it for deleted.
+    known = harness.index.associations()[removed["associationArn"]]["modifiedAt"]
     eventually(
-        "the association that is deleted is some seconds old",
+        "the index item of the deleted association is some seconds old",
         lambda: datetime.now(timezone.utc) - datetime.fromisoformat(known),
-        lambda age: age > BELIEVED_GONE,
+        lambda age: age > DELETION_BELIEVED_AFTER,
     )
     fleet.update(moved, roleArn=CHAINED_ROLE)
-    seen = len(fleet.described())
-    counts = world.run_schedule("shallow")["counts"]
-    check_counts("of the shallow look", counts, clusters=2, seen=seen, added=1, removed=1)
-    equal("it does not see roles", world.index.users(CHAINED_ROLE), fleet.arns(CHAINED_ROLE))
-    counts = world.run_schedule("deep")["counts"]
-    check_counts("of the deep look", counts, clusters=2, seen=seen, changed=1)
-    check_index(world)
-    for mode, count in (("shallow", 2), ("deep", 1)):
-        world.index_log.metrics(lambda line, count=count: line.get("IndexDifferencesHealed") == count)
-        met(f"the log counts the {count} that the {mode} look has healed")
+    total = len(fleet.described())
+    counts = harness.run_schedule("listOnly")["counts"]
+    check_counts("of the list-only run", counts, clusters=2, seen=total, added=1, removed=1)
+    found = harness.index.users(CHAINED_ROLE)
+    equal("it does not find the new role of an association", found, fleet.arns(CHAINED_ROLE))
+    counts = harness.run_schedule("full")["counts"]
+    check_counts("of the full run", counts, clusters=2, seen=total, changed=1)
+    check_index(harness)
+    for mode, count in (("listOnly", 2), ("full", 1)):
+        harness.indexer_log.metrics(
+            lambda line, count=count: line.get("IndexDifferencesRepaired") == count
+        )
+        ok(f"the log counts the {count} differences that the {mode} run repaired")
 
 
-def stale(world):
-    """A region that has not been looked at for too long is counted, and raises the alarm."""
+def a_stale_region_fires_the_alarm(harness):
+    """A region whose index was last complete too long ago is counted, and its alarm fires."""
     key = {"rotationId": "index", "entry": f"region#{OTHER_REGION}"}
     long_ago = rfc3339(datetime.now(timezone.utc) - STALE)
-    world.ledger.table.put_item(Item={**key, "describedAt": long_ago, "listedAt": long_ago})
-    equal("the schedule finds no run to go on with", world.run_schedule("resume"), {"status": "Nothing"})
-    check_alarm(world, world.index_log, "StaleIndexRegions", count=1, state="ALARM")
-    contains("[index-age] shows why", world.commands.run("index-age"), OTHER_REGION, long_ago)
+    region_index = {**key, "describedAt": long_ago, "listedAt": long_ago}
+    harness.ledger.table.put_item(Item=region_index)
+    response = harness.run_schedule("resume")
+    equal("the schedule finds no run to resume", response, {"status": "NothingToResume"})
+    check_alarm(harness, harness.indexer_log, "StaleIndexRegions", count=1, state="ALARM")
+    shown = harness.commands.run("index-age")
+    contains("[index-age] shows the stale region", shown, OTHER_REGION, long_ago)
 
 
-def check_index(world):
-    equal("the index holds what EKS shows", world.index.associations(), world.fleet.as_indexed())
+def check_index(harness):
+    expected = harness.fleet.as_indexed()
+    equal("the index matches EKS", harness.index.associations(), expected)
 
 
 def check_counts(of_what, counts, **expected):
-    """All other counts are zero, but for the number of calls."""
+    """All other counts must be zero, except the number of calls."""
     counts = {name: int(count) for name, count in counts.items() if count and name != "calls"}
-    equal(f"counts {of_what}", counts, expected)
+    equal(f"the counts {of_what}", counts, expected)

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the commands of docs/local.sh: the function under `cargo lambda watch`, beside `cargo demo --keep`.
+"""Runs the commands of docs/local.sh: the function in `cargo lambda watch`, beside `cargo demo`.
 
-    python tests/e2e/local.py FOLDER-OF-CARGO-LAMBDA
+    python tests/e2e/local.py CARGO-LAMBDA-FOLDER
 
-Nothing here is waited for but by looking, and everything that is started is stopped by its process group.
+Everything that it starts runs in a process group, which it stops. The exit code is 1 if an
+expectation failed.
 """
 
 import contextlib
@@ -15,32 +16,37 @@ import subprocess
 import sys
 from pathlib import Path
 
-# The checkout stays as it was.
+# Write no __pycache__ into the checkout.
 sys.dont_write_bytecode = True
 
 import expect  # noqa: E402
 from commands import LOCAL, sections  # noqa: E402
-from expect import Unmet, equal, eventually, holds, step  # noqa: E402
+from expect import ExpectationFailed, equal, eventually, holds, step  # noqa: E402
 from stack import ROOT  # noqa: E402
 
 HOME = ROOT / "target" / "e2e"
 AWS_PORT, FUNCTION_PORT = 4550, 4551
-# What each says when it is ready. Its port is open before.
+# What each prints when it is ready. Its port is open earlier.
 AWS_READY, FUNCTION_READY = "The endpoints stay up", "starting Runtime server"
-# Each may have to build first.
+# Long enough to build everything first.
 BUILD_SECONDS = 900
-# A bound on the life of whatever is started, which holds even where this process is killed.
+# How long a started process may run. This holds even if this process is killed.
 LIFE_SECONDS = 1800
 STOP_SECONDS = 10
+LOG_TAIL_LINES = 30
 
 
 @contextlib.contextmanager
 def running(name, ready, environment):
-    """The section as a process group, once it says that it is ready. Its output is in a file, shown where it fails."""
+    """Runs the section in a process group, and waits until it prints that it is ready.
+
+    Its output goes to a file, whose last lines are shown if an expectation fails.
+    """
     log = HOME / f"{name}.log"
+    timeout = ["timeout", f"--kill-after={STOP_SECONDS}", str(LIFE_SECONDS)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["timeout", f"--kill-after={STOP_SECONDS}", str(LIFE_SECONDS), "bash", "-c", sections(LOCAL)[name]],
+            [*timeout, "bash", "-c", sections(LOCAL)[name]],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -49,32 +55,35 @@ def running(name, ready, environment):
             start_new_session=True,
         )
     try:
-        eventually(f"[{name}] says {ready!r}", lambda: says(process, log, ready), patience=BUILD_SECONDS)
+        claim = f"[{name}] prints {ready!r}"
+        eventually(claim, lambda: has_printed(process, log, ready), timeout=BUILD_SECONDS)
         yield
     except BaseException:
-        print(f"\n[{name}]:", *log.read_text(errors="replace").splitlines()[-30:], sep="\n  ")
+        lines = log.read_text(errors="replace").splitlines()
+        print(f"\n[{name}]:", *lines[-LOG_TAIL_LINES:], sep="\n  ")
         raise
     finally:
         stop(process)
 
 
-def says(process, log, ready):
+def has_printed(process, log, text):
     if process.poll() is not None:
-        raise Unmet(f"it stays up\n  found: it ended with {process.returncode}")
-    return ready in log.read_text(errors="replace")
+        found = f"it ended with exit code {process.returncode}"
+        raise ExpectationFailed(f"the command keeps running\n  found: {found}")
+    return text in log.read_text(errors="replace")
 
 
 def stop(process):
-    for what in (signal.SIGTERM, signal.SIGKILL):
+    for number in (signal.SIGTERM, signal.SIGKILL):
         try:
-            os.killpg(process.pid, what)
+            os.killpg(process.pid, number)
             process.wait(timeout=STOP_SECONDS)
         except (ProcessLookupError, subprocess.TimeoutExpired):
             continue
 
 
 def invoke(environment):
-    """What the sample events come to, one answer for each."""
+    """Sends the sample events, and returns the response to each."""
     done = subprocess.run(
         ["bash", "-c", "set -euo pipefail\n" + sections(LOCAL)["local-events"]],
         cwd=ROOT,
@@ -86,48 +95,55 @@ def invoke(environment):
         check=False,
     )
     if done.returncode != 0:
-        raise Unmet(f"[local-events] succeeds\n  found: exit code {done.returncode}\n{done.stdout}{done.stderr}")
-    answers, decoder, text = [], json.JSONDecoder(), done.stdout.strip()
+        found = f"exit code {done.returncode}\n{done.stdout}{done.stderr}"
+        raise ExpectationFailed(f"[local-events] succeeds\n  found: {found}")
+    responses, decoder, text = [], json.JSONDecoder(), done.stdout.strip()
     while text:
-        answer, end = decoder.raw_decode(text)
-        answers.append(answer)
+        response, end = decoder.raw_decode(text)
+        responses.append(response)
         text = text[end:].lstrip()
-    return answers
+    return responses
 
 
-def walk(environment):
-    with running("local-aws", AWS_READY, environment), running("local-function", FUNCTION_READY, environment):
-        back, rehearsal, rejected, done = invoke(environment)
-    equal("the fleet has moved back", back["status"], "Succeeded")
-    holds("all of it that the demonstration had moved", back["counts"]["updated"] > 100, back["counts"])
-    equal("the rehearsal ends", rehearsal["status"], "Planned")
-    equal("and would move it again", rehearsal["counts"]["wouldUpdate"], back["counts"]["updated"])
-    equal("the misspelt event is rejected", rejected["status"], "Rejected")
-    holds("for the misspelt field", "dryrun" in rejected["reason"], rejected)
-    equal("the demonstration's own event is done", done["status"], "Succeeded")
-    equal("by an earlier delivery", done["counts"]["updated"], back["counts"]["updated"])
+def check(environment):
+    with (
+        running("local-aws", AWS_READY, environment),
+        running("local-function", FUNCTION_READY, environment),
+    ):
+        back, dry_run, rejected, finished = invoke(environment)
+    updated = back["counts"]["updated"]
+    equal("the status of the rotation back", back["status"], "Succeeded")
+    holds("it moved all that the demo had moved", updated > 100, back["counts"])
+    equal("the status of the dry run", dry_run["status"], "Planned")
+    equal("it would move the same number", dry_run["counts"]["wouldUpdate"], updated)
+    equal("the status of the event with a misspelled field", rejected["status"], "Rejected")
+    holds("the reason names the field", "dryrun" in rejected["reason"], rejected)
+    equal("the status of the rotation of the demo", finished["status"], "Succeeded")
+    equal("an earlier delivery finished it", finished["counts"]["updated"], updated)
 
 
-def give_up(number, _frame):
-    raise Unmet(f"the check comes to its end\n  found: {signal.Signals(number).name}")
+def terminate(number, _frame):
+    raise ExpectationFailed(f"the check finishes\n  found: {signal.Signals(number).name}")
 
 
 def main():
     if len(sys.argv) != 2:
         raise SystemExit(__doc__)
-    signal.signal(signal.SIGTERM, give_up)
+    signal.signal(signal.SIGTERM, terminate)
     HOME.mkdir(parents=True, exist_ok=True)
-    # What of AWS, SAM and proxies was in it is gone since `stack` was imported.
-    environment = dict(os.environ, PATH=f"{Path(sys.argv[1]).resolve()}:{os.environ['PATH']}", NO_PROXY="127.0.0.1")
+    # The import of `stack` removed the variables of AWS, SAM, and proxies.
+    path = f"{Path(sys.argv[1]).resolve()}:{os.environ['PATH']}"
+    environment = dict(os.environ, PATH=path, NO_PROXY="127.0.0.1")
     failed = 0
     try:
         for port in (AWS_PORT, FUNCTION_PORT):
             with socket.socket() as probe:
-                holds(f"port {port} is free", probe.connect_ex(("127.0.0.1", port)) != 0, "somebody listens there")
-        step("The function runs beside the demonstration.")
-        walk(environment)
-    except Unmet as unmet:
-        print(f"\nFAIL {unmet}")
+                is_free = probe.connect_ex(("127.0.0.1", port)) != 0
+                holds(f"port {port} is free", is_free, "another process listens on it")
+        step("The function runs beside the demo.")
+        check(environment)
+    except ExpectationFailed as failure:
+        print(f"\nFAIL {failure}")
         failed = 1
     print(f"\n{expect.passed} passed, {failed} failed")
     return failed

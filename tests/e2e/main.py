@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Deploys the built template to MiniStack, a local AWS, and walks through what README.md promises of it.
+"""Deploys the built template to MiniStack, a local AWS emulator, and checks what the manual says.
 
-    python tests/e2e/main.py TEMPLATE FOLDER-OF-SAM
+    python tests/e2e/main.py TEMPLATE SAM-FOLDER
 
-TEMPLATE is what `sam build` has left, FOLDER-OF-SAM has the `sam` to deploy it with. Needs Linux and the packages of
-requirements-ministack.txt beside it; .ci/e2e brings all of this. Everything that is written goes below target/e2e.
-Prints a line for each expectation and `N passed, N failed` last; exit code 1 where one is not met.
+TEMPLATE is the output of `sam build`, and SAM-FOLDER contains `sam`. It needs Linux and the
+packages of requirements-ministack.txt; .ci/e2e installs them. All files are written to target/e2e.
+Each expectation prints a line, and the last line is `N passed, N failed`. The exit code is 1 if an
+expectation failed.
 """
 
 import contextlib
@@ -16,88 +17,89 @@ import sys
 import traceback
 from pathlib import Path
 
-# The checkout stays as it was.
+# Write no __pycache__ into the checkout.
 sys.dont_write_bytecode = True
 
-import deployed  # noqa: E402
+import alarms  # noqa: E402
+import cloudtrail  # noqa: E402
+import deployment  # noqa: E402
+import docs  # noqa: E402
 import expect  # noqa: E402
-import failing  # noqa: E402
-import following  # noqa: E402
+import failures  # noqa: E402
 import indexing  # noqa: E402
+import long_rotations  # noqa: E402
 import permissions  # noqa: E402
-import readme  # noqa: E402
-import refusing  # noqa: E402
-import returning  # noqa: E402
-import rotating  # noqa: E402
-import slices  # noqa: E402
+import rejections  # noqa: E402
+import reversions  # noqa: E402
+import rotations  # noqa: E402
 import target_role  # noqa: E402
-import watching  # noqa: E402
-from expect import Unmet, equal, step  # noqa: E402
+from expect import ExpectationFailed, equal, step  # noqa: E402
 from fleet import CLUSTERS  # noqa: E402
+from harness import Harness  # noqa: E402
 from ministack import LIFE_SECONDS, MiniStack  # noqa: E402
 from stack import ROOT, Cloud, deploy  # noqa: E402
-from world import World  # noqa: E402
 
 HOME = ROOT / "target" / "e2e"
-# The function runs on this machine.
+# The functions run on this machine, so they are built for it.
 ARCHITECTURES = {"x86_64": "x86_64", "aarch64": "arm64"}
-# In this order: each finds what those before it have left.
+# The order matters: each scenario builds on the state that the ones before it leave.
 SCENARIOS = (
-    deployed.stack,
-    permissions.grant_on_clusters,
-    permissions.roles,
-    permissions.simulated,
-    indexing.built,
-    indexing.built_by_hand,
-    indexing.left_behind,
-    rotating.rehearsal,
-    rotating.rotation,
-    rotating.looking,
-    rotating.redelivery,
-    permissions.identity,
-    refusing.rejected,
-    refusing.foreign,
-    failing.denied,
-    failing.given_up,
-    watching.rotation_metrics,
-    watching.schedule,
-    watching.stalled,
-    target_role.rotated,
-    following.selected,
-    following.followed,
-    following.given_up,
-    returning.moved_back,
-    indexing.healed,
-    indexing.stale,
-    refusing.absence,
-    slices.rotated,
+    deployment.the_stack_is_complete,
+    permissions.ministack_needs_a_grant_on_clusters,
+    permissions.roles_allow_only_what_the_functions_do,
+    permissions.iam_simulation_agrees,
+    indexing.a_full_reconcile_builds_the_index,
+    indexing.the_command_line_tool_builds_the_index,
+    indexing.the_index_lags_behind_eks,
+    rotations.a_dry_run_writes_nothing_to_eks,
+    rotations.every_association_on_the_old_role_moves,
+    rotations.the_commands_of_the_manual_show_the_result,
+    rotations.redelivery_changes_nothing,
+    permissions.functions_use_the_credentials_of_their_roles,
+    rejections.an_invalid_event_is_recorded,
+    rejections.events_of_another_source_or_type_are_ignored,
+    failures.a_denied_update_fails_its_association,
+    failures.an_event_that_fails_three_times_is_kept,
+    alarms.each_rotation_writes_metrics,
+    alarms.the_schedule_finds_nothing_stalled,
+    alarms.a_stalled_rotation_fires_the_alarm,
+    target_role.a_target_role_is_rotated,
+    cloudtrail.the_rule_selects_changes,
+    cloudtrail.changes_reach_the_index,
+    cloudtrail.an_invalid_message_is_kept,
+    reversions.a_reversion_is_recorded,
+    indexing.reconciles_repair_the_index,
+    indexing.a_stale_region_fires_the_alarm,
+    rejections.no_ignored_event_arrived_late,
+    long_rotations.a_killed_slice_is_resumed,
 )
 LOG_TAIL_LINES = 30
-# While MiniStack still lives, so that its logs can be shown.
-GIVE_UP_SECONDS = LIFE_SECONDS - 60
+# Shorter than the life of MiniStack, so its logs can still be shown.
+TIMEOUT_SECONDS = LIFE_SECONDS - 60
 
 
-def walk(ministack, template, sam_folder, logs):
-    """Everything between MiniStack's start and its end. `logs` gets what tells more where something fails."""
+def run_scenarios(ministack, template, sam_folder, logs):
+    """Deploys the stack and runs all scenarios. Adds the logs of the functions to `logs`."""
     cloud = Cloud(ministack.url, HOME, [Path(sys.executable).parent, sam_folder])
     parameters = {"RolePath": "/platform/", "Architecture": ARCHITECTURES[platform.machine()]}
-    step("The template is deployed, with the defaults of samconfig.toml.")
+    step("The template is deployed with the defaults of samconfig.toml.")
     more = {
         "AwsEndpointUrl": ministack.url,
         "TableDeletionProtection": "false",
         "IndexRegions": ",".join(sorted(CLUSTERS)),
     }
     stack = deploy(cloud, template, **parameters, **more)
-    equal("the stack's status", stack.status, "CREATE_COMPLETE")
-    world = World(cloud, stack)
-    logs["the rotate function's log"], logs["the index function's log"] = world.log.messages, world.index_log.messages
+    equal("the status of the stack", stack.status, "CREATE_COMPLETE")
+    harness = Harness(cloud, stack)
+    logs["log of the rotate function"] = harness.rotate_log.messages
+    logs["log of the indexer"] = harness.indexer_log.messages
     for scenario in SCENARIOS:
         step(first_line(scenario))
-        scenario(world)
-    step(first_line(deployed.without_endpoint))
-    deployed.without_endpoint(world, template, parameters)
-    step("Nothing was left out, and nothing is open to others.")
-    world.commands.check_all_ran()
+        scenario(harness)
+    step(first_line(deployment.a_stack_without_endpoint_is_as_on_aws))
+    deployment.a_stack_without_endpoint_is_as_on_aws(harness, template, parameters)
+    step("Every command has run, and only this machine can connect.")
+    harness.commands.check_all_executed()
     ministack.check_loopback()
 
 
@@ -106,24 +108,24 @@ def first_line(scenario):
 
 
 def check(template, sam_folder):
-    step("README.md shows the commands that are tested.")
-    readme.check()
-    step("MiniStack is started.")
+    step("The manual shows the commands that are tested.")
+    docs.check()
+    step("MiniStack starts.")
     logs = {}
     with MiniStack(HOME) as ministack:
-        logs["MiniStack's log"] = ministack.log_lines
+        logs["log of MiniStack"] = ministack.log_lines
         try:
-            walk(ministack, template, sam_folder, logs)
+            run_scenarios(ministack, template, sam_folder, logs)
         except BaseException:
-            # Now, since the function's log is in MiniStack; which may be what has failed.
+            # Before MiniStack stops, because it has the logs. It may be what failed.
             with contextlib.suppress(Exception):
                 for name, lines in logs.items():
                     print(f"\n{name}:", *lines()[-LOG_TAIL_LINES:], sep="\n  ")
             raise
 
 
-def give_up(number, _frame):
-    raise Unmet(f"the check comes to its end\n  found: {signal.Signals(number).name}")
+def stop(number, _frame):
+    raise ExpectationFailed(f"the check finishes\n  found: {signal.Signals(number).name}")
 
 
 def main():
@@ -133,16 +135,16 @@ def main():
     shutil.rmtree(HOME, ignore_errors=True)
     HOME.mkdir(parents=True)
     for number in (signal.SIGALRM, signal.SIGTERM):
-        signal.signal(number, give_up)
-    signal.alarm(GIVE_UP_SECONDS)
+        signal.signal(number, stop)
+    signal.alarm(TIMEOUT_SECONDS)
     failed = 0
     try:
         check(template, sam_folder)
-    except Unmet as unmet:
-        print(f"\nFAIL {unmet}")
+    except ExpectationFailed as failure:
+        print(f"\nFAIL {failure}")
         failed = 1
     except Exception:
-        # What no expectation was made of.
+        # An error that no expectation covers.
         traceback.print_exc(file=sys.stdout)
         failed = 1
     print(f"\n{expect.passed} passed, {failed} failed")

@@ -1,6 +1,6 @@
-"""MiniStack, a local AWS: started on a free port of the loopback interface, and always stopped again.
+"""Starts MiniStack, a local AWS emulator, on a free loopback port, and always stops it.
 
-It runs the function's binary itself, as a process of its own, so that this works on Linux only.
+MiniStack runs the binary of a function as a process of its own, so this works only on Linux.
 """
 
 import json
@@ -12,10 +12,10 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from expect import Unmet, eventually, holds
+from expect import ExpectationFailed, eventually, holds
 
 LOOPBACK = "127.0.0.1"
-# A bound on its life that holds even where this process is killed.
+# How long MiniStack may run. This holds even if this process is killed.
 LIFE_SECONDS = 600
 STOP_SECONDS = 10
 # The state of a listening socket in /proc/net/tcp.
@@ -23,7 +23,7 @@ LISTENING = "0A"
 
 
 class MiniStack:
-    """One process and its children, for as long as the `with` block runs. Everything it writes is below `home`."""
+    """MiniStack and its child processes, while the `with` block runs. Its files are in `home`."""
 
     def __init__(self, home):
         self.home = home
@@ -34,7 +34,10 @@ class MiniStack:
         self.url = f"http://{LOOPBACK}:{self.port}"
 
     def environment(self):
-        """All of it: the function inherits it, so that a variable that the template forgets must not be in it."""
+        """The complete environment.
+
+        The functions inherit it, so it must not contain a variable that the template has to set.
+        """
         return {
             "PATH": "/usr/bin:/bin",
             "HOME": str(self.home),
@@ -44,15 +47,15 @@ class MiniStack:
             "GATEWAY_PORT": str(self.port),
             "BIND_HOST": LOOPBACK,
             "MINISTACK_HOST": LOOPBACK,
-            # Listeners that nobody here needs.
+            # Listeners that this check does not need.
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            # Policies are evaluated, and the function has its role's credentials.
+            # Evaluate policies, and give the functions the credentials of their roles.
             "AUTH": "true",
             "CLOUDTRAIL_RECORDING": "1",
-            # Between a failed invocation and its retries, where Lambda takes one minute and two.
+            # The pause before a retry of a failed invocation. In Lambda, it is one and two minutes.
             "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",
-            # Waits of state machines, and pauses between their tries, take a tenth of their time.
+            # Waits and retry intervals of state machines take a tenth of their time.
             "SFN_WAIT_SCALE": "0.1",
         }
 
@@ -60,12 +63,16 @@ class MiniStack:
         ministack = str(Path(sys.executable).with_name("ministack"))
         command = ["timeout", f"--kill-after={STOP_SECONDS}", str(LIFE_SECONDS), ministack]
         with self.log.open("wb") as log:
-            # A session of its own is a process group of its own, which its children belong to.
+            # A session of its own makes a process group of its own, which includes the children.
             self.process = subprocess.Popen(
-                command, env=self.environment(), stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                env=self.environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         try:
-            health = eventually("MiniStack is up", self.health)
+            health = eventually("MiniStack is ready", self.health)
             holds("MiniStack evaluates IAM policies", health.get("auth") == "enabled", health)
             self.check_loopback()
         except BaseException:
@@ -74,30 +81,31 @@ class MiniStack:
         return self
 
     def __exit__(self, *_):
-        for what in (signal.SIGTERM, signal.SIGKILL):
+        for number in (signal.SIGTERM, signal.SIGKILL):
             try:
-                os.killpg(self.process.pid, what)
+                os.killpg(self.process.pid, number)
                 self.process.wait(timeout=STOP_SECONDS)
             except (ProcessLookupError, subprocess.TimeoutExpired):
                 continue
 
     def health(self):
         if self.process.poll() is not None:
-            raise Unmet(f"MiniStack ended with {self.process.returncode}")
+            found = f"it ended with exit code {self.process.returncode}"
+            raise ExpectationFailed(f"MiniStack keeps running\n  found: {found}")
         try:
-            with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=5) as answer:
-                return json.load(answer)
+            with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=5) as response:
+                return json.load(response)
         except OSError:
             return None
 
     def check_loopback(self):
-        """Nothing of it may be reached from elsewhere."""
-        listening = [address for pid in self.pids() for address in listening_addresses(pid)]
-        is_local = listening and all(address.startswith("127.") for address in listening)
-        holds(f"MiniStack and its children listen on {', '.join(sorted(set(listening)))} only", is_local, listening)
+        """No other machine may be able to reach MiniStack or a function."""
+        found = sorted({address for pid in self.pids() for address in listening_addresses(pid)})
+        is_local = found and all(address.startswith("127.") for address in found)
+        holds(f"MiniStack and its children listen only on {', '.join(found)}", is_local, found)
 
     def pids(self):
-        """Those of its process group."""
+        """The processes of its process group."""
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 if os.getpgid(int(entry.name)) == self.process.pid:
@@ -110,18 +118,18 @@ class MiniStack:
 
 
 def listening_addresses(pid):
-    """Where a process listens, as address and port."""
+    """The addresses and ports on which a process listens."""
     sockets = set(open_files(pid))
     for table, family in (("tcp", socket.AF_INET), ("tcp6", socket.AF_INET6)):
         for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
             _, local, _, state, _, _, _, _, _, inode, *_ = line.split()
             if state == LISTENING and f"socket:[{inode}]" in sockets:
                 address, port = local.split(":")
-                yield f"{readable(address, family)}:{int(port, 16)}"
+                yield f"{parse_address(address, family)}:{int(port, 16)}"
 
 
 def open_files(pid):
-    """What a process has open. It may end meanwhile, or close some of it."""
+    """The open files of a process. It may end meanwhile, or close some of them."""
     try:
         for descriptor in Path(f"/proc/{pid}/fd").iterdir():
             yield os.readlink(descriptor)
@@ -129,8 +137,8 @@ def open_files(pid):
         return
 
 
-def readable(hexadecimal, family):
-    """The kernel writes addresses as 32-bit words in the machine's byte order."""
+def parse_address(hexadecimal, family):
+    """Parses an address of /proc/net: 32-bit words in the byte order of the machine."""
     words = [bytes.fromhex(hexadecimal[at : at + 8]) for at in range(0, len(hexadecimal), 8)]
     if sys.byteorder == "little":
         words = [word[::-1] for word in words]

@@ -1,4 +1,4 @@
-"""What is looked at afterwards: both tables, the functions' logs, and the calls that CloudTrail has seen."""
+"""Reads what the functions leave behind: both tables, their logs, and their calls in CloudTrail."""
 
 import json
 import time
@@ -6,8 +6,8 @@ import time
 from expect import eventually
 from stack import OTHER_REGION, REGION
 
-NOT_FINAL = ("Planning", "InProgress")
-NUDGE_EVERY_SECONDS = 1
+NOT_FINISHED = ("Planning", "InProgress")
+PING_EVERY_SECONDS = 1
 
 
 class Index:
@@ -16,22 +16,25 @@ class Index:
     def __init__(self, cloud, stack):
         self.table = cloud.table(stack.outputs["AssociationIndexTableName"])
 
-    def everything(self):
-        """All items; the table holds a few dozen."""
+    def all_items(self):
+        """All items, without pagination: the table has a few dozen."""
         return self.table.scan(ConsistentRead=True)["Items"]
 
     def associations(self):
-        """What it knows of associations, by ARN, but for when they were looked at."""
-        items = [item for item in self.everything() if "roleArn" in item]
-        return {item["associationArn"]: {name: item[name] for name in item if name != "seenAt"} for item in items}
+        """The items of associations by ARN, without the time at which they were described."""
+        items = [item for item in self.all_items() if "roleArn" in item]
+        return {
+            item["associationArn"]: {name: item[name] for name in item if name != "seenAt"}
+            for item in items
+        }
 
     def users(self, role, field="roleArn"):
-        """The associations that it shows on this role."""
+        """The ARNs of the associations that the index shows on this role."""
         return {arn for arn, item in self.associations().items() if item.get(field) == role}
 
     def tombstones(self):
-        """What it knows to be gone, by ARN."""
-        return {item["associationArn"]: item for item in self.everything() if "deletedAt" in item}
+        """The tombstones of deleted associations, by ARN."""
+        return {item["associationArn"]: item for item in self.all_items() if "deletedAt" in item}
 
 
 class Ledger:
@@ -40,46 +43,51 @@ class Ledger:
     def __init__(self, cloud, stack):
         self.table = cloud.table(stack.outputs["RotationLedgerTableName"])
 
-    def everything(self):
-        """All items by their key; the table holds a few dozen."""
+    def all_items(self):
+        """All items by key, without pagination: the table has a few dozen."""
         return {(item["rotationId"], item["entry"]): item for item in self.table.scan()["Items"]}
 
     def item(self, rotation_id, entry="rotation"):
-        return self.table.get_item(Key={"rotationId": rotation_id, "entry": entry}, ConsistentRead=True).get("Item")
+        key = {"rotationId": rotation_id, "entry": entry}
+        return self.table.get_item(Key=key, ConsistentRead=True).get("Item")
 
     def run(self):
-        """The reconciler's run that is under way, or was the last."""
+        """The last index run, finished or not."""
         return self.item("index", "run")
 
     def rows(self, rotation_id):
-        """The rotation's associations, by ARN."""
+        """The rows of the rotation's associations, by ARN."""
         rows = [
-            item for (key, entry), item in self.everything().items() if key == rotation_id and "association#" in entry
+            item
+            for (key, entry), item in self.all_items().items()
+            if key == rotation_id and entry.startswith("association#")
         ]
         return {row["associationArn"]: row for row in rows}
 
     def locks(self):
-        """The keys of all roles' locks."""
-        return [key for key in self.everything() if key[1] == "lock"]
+        """The keys of the locks of all roles."""
+        return [key for key in self.all_items() if key[1] == "lock"]
 
-    def at_its_end(self, rotation_id):
-        """Waits for the rotation to be final."""
+    def wait_until_finished(self, rotation_id):
+        """Waits until the rotation is finished, and returns its item."""
         return eventually(
-            f"rotation {rotation_id} comes to an end",
+            f"rotation {rotation_id} is finished",
             lambda: self.item(rotation_id),
-            lambda item: item and item["status"] not in NOT_FINAL,
+            lambda item: item and item["status"] not in NOT_FINISHED,
         )
 
 
 class Log:
-    """What a function has written, as CloudWatch Logs shows it. `nudge` is a payload that it has nothing to do for."""
+    """The log of a function in CloudWatch Logs. `ping` is a payload that makes it do nothing."""
 
-    def __init__(self, cloud, function, nudge):
+    def __init__(self, cloud, function, ping):
         self.logs, self.group = cloud.client("logs"), function.log_group
-        self.lambda_client, self.function, self.nudge = cloud.client("lambda"), function.name, json.dumps(nudge)
+        self.lambda_client = cloud.client("lambda")
+        self.function, self.ping = function.name, json.dumps(ping)
 
     def messages(self):
-        pages = self.logs.get_paginator("filter_log_events").paginate(logGroupName=self.group)
+        paginator = self.logs.get_paginator("filter_log_events")
+        pages = paginator.paginate(logGroupName=self.group)
         return [event["message"] for page in pages for event in page["events"]]
 
     def lines(self, is_wanted):
@@ -88,23 +96,25 @@ class Log:
         return [line for line in lines if is_wanted(line)]
 
     def eventually(self, what, is_wanted, count=1):
-        """Waits for as many lines, and returns them.
+        """Waits for at least this many lines, and returns them.
 
-        MiniStack takes a line that comes a little late for one of the next invocation, so there is one now and then.
+        MiniStack may show the last lines of an invocation only after the next one, so this invokes
+        the function from time to time.
         """
-        nudged = time.monotonic()
+        pinged_at = time.monotonic()
 
-        def look():
-            nonlocal nudged
-            if time.monotonic() - nudged > NUDGE_EVERY_SECONDS:
-                nudged = time.monotonic()
-                self.lambda_client.invoke(FunctionName=self.function, Payload=self.nudge)
+        def read():
+            nonlocal pinged_at
+            if time.monotonic() - pinged_at > PING_EVERY_SECONDS:
+                pinged_at = time.monotonic()
+                self.lambda_client.invoke(FunctionName=self.function, Payload=self.ping)
             return self.lines(is_wanted)
 
-        return eventually(f"the function's log says {what}", look, lambda lines: len(lines) >= count)
+        claim = f"the log of {self.function} has {what}"
+        return eventually(claim, read, lambda lines: len(lines) >= count)
 
-    def about(self, rotation_id, message, count=1):
-        """Waits for lines with this message, or its beginning, about a rotation."""
+    def wait_for(self, rotation_id, message, count=1):
+        """Waits for lines about a rotation whose message starts with this text."""
 
         def is_wanted(line):
             is_about = line.get("span", {}).get("rotationId") == rotation_id
@@ -117,25 +127,29 @@ class Log:
         return self.eventually("metrics", lambda line: "_aws" in line and is_wanted(line), count)
 
 
-class Trail:
+class CloudTrail:
     """The calls of both functions that reached AWS and were not refused."""
 
     def __init__(self, cloud):
         self.cloud = cloud
 
     def calls(self, attribute, value):
-        """In all regions, the latest page of each, and of the SDK for Rust only: this check itself uses another."""
+        """The latest page of each region. Only calls of the SDK for Rust: this check uses boto3."""
         found = []
         for region in (REGION, OTHER_REGION):
             lookup = [{"AttributeKey": attribute, "AttributeValue": value}]
-            events = self.cloud.client("cloudtrail", region).lookup_events(LookupAttributes=lookup)["Events"]
+            client = self.cloud.client("cloudtrail", region)
+            events = client.lookup_events(LookupAttributes=lookup)["Events"]
             found += [json.loads(event["CloudTrailEvent"]) for event in events]
         return [call for call in found if "lang/rust" in call["userAgent"]]
 
     def eks_writes(self):
-        """All of them, since fewer than a page are made. MiniStack names calls to REST services by HTTP method."""
+        """All writes to EKS: fewer than a page are made.
+
+        MiniStack names a call to a REST service by its HTTP method.
+        """
         return self.calls("EventName", "POST.eks")
 
     def dynamodb_calls(self):
-        """The latest of them."""
+        """The latest calls to DynamoDB."""
         return self.calls("EventSource", "dynamodb.amazonaws.com")

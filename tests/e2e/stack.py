@@ -1,6 +1,7 @@
 """A stack deployed with `sam deploy`, and clients for everything in it.
 
-Clients here talk to loopback only: what the environment says about proxies, profiles and endpoints is dropped first.
+The clients only connect to loopback: proxies, profiles, and endpoints are first removed from the
+environment.
 """
 
 import os
@@ -12,11 +13,11 @@ for name in list(os.environ):
     if name.startswith(("AWS_", "SAM_")) or name.lower().endswith("_proxy"):
         del os.environ[name]
 
-# After the environment is clean: botocore reads some of it while it is imported.
+# Imported only now, because botocore reads the environment while it is imported.
 import boto3  # noqa: E402
 from botocore.config import Config  # noqa: E402
 
-from expect import Unmet  # noqa: E402
+from expect import ExpectationFailed  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCOUNT = "111122223333"
@@ -27,7 +28,10 @@ OUTPUT_TAIL_LINES = 30
 
 
 class Cloud:
-    """The local AWS as somebody sees it who may do everything there, and where such a one keeps files."""
+    """The local AWS, with the permissions of its root user.
+
+    `home` is the folder for files, and `tools` are the folders of `aws` and `sam`.
+    """
 
     def __init__(self, url, home, tools):
         self.url, self.home = url, home
@@ -36,7 +40,7 @@ class Cloud:
             "HOME": str(home),
             "AWS_ENDPOINT_URL": url,
             "AWS_DEFAULT_REGION": REGION,
-            # MiniStack takes twelve digits for the root user of that account.
+            # In MiniStack, an access key of twelve digits is the root user of that account.
             "AWS_ACCESS_KEY_ID": ACCOUNT,
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_CONFIG_FILE": os.devnull,
@@ -48,10 +52,11 @@ class Cloud:
 
     @cache
     def client(self, service, region=REGION):
-        return self.client_of({"AccessKeyId": ACCOUNT, "SecretAccessKey": "test"}, service, region)
+        root = {"AccessKeyId": ACCOUNT, "SecretAccessKey": "test"}
+        return self.client_of(root, service, region)
 
     def client_of(self, credentials, service, region=REGION):
-        """A client with credentials as STS writes them."""
+        """A client with credentials in the form of STS."""
         return boto3.client(
             service,
             region_name=region,
@@ -59,11 +64,13 @@ class Cloud:
             aws_access_key_id=credentials["AccessKeyId"],
             aws_secret_access_key=credentials["SecretAccessKey"],
             aws_session_token=credentials.get("SessionToken"),
-            config=Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60, proxies={}),
+            config=Config(
+                retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=60, proxies={}
+            ),
         )
 
     def table(self, name):
-        """A DynamoDB table with plain values."""
+        """A DynamoDB table whose items have Python values."""
         resource = boto3.resource(
             "dynamodb",
             region_name=REGION,
@@ -75,9 +82,10 @@ class Cloud:
         return resource.Table(name)
 
     def sam(self, *words):
-        """Runs `sam`; its output is kept beside MiniStack's."""
-        # Where it runs it leaves files, and its own configuration is the project's.
-        command = ["sam", *words, "--config-file", str(ROOT / "samconfig.toml"), "--region", REGION]
+        """Runs `sam`, and appends its output to the file sam.log."""
+        # It runs in `home`, because it leaves files where it runs.
+        config = ["--config-file", str(ROOT / "samconfig.toml")]
+        command = ["sam", *words, *config, "--region", REGION]
         done = subprocess.run(
             command,
             cwd=self.home,
@@ -93,15 +101,17 @@ class Cloud:
             log.write(f"$ {' '.join(command)}\n{done.stdout}\n")
         if done.returncode != 0:
             tail = "\n".join(done.stdout.splitlines()[-OUTPUT_TAIL_LINES:])
-            raise Unmet(f"`sam {words[0]}` succeeds\n  found: exit code {done.returncode}\n{tail}")
+            found = f"exit code {done.returncode}\n{tail}"
+            raise ExpectationFailed(f"`sam {words[0]}` succeeds\n  found: {found}")
 
 
 class Function:
-    """A function of a stack, and what its configuration leads to."""
+    """A function of a stack, with its configuration."""
 
     def __init__(self, cloud, arn):
         self.arn, self.name = arn, arn.rpartition(":")[2]
-        self.configuration = cloud.client("lambda").get_function_configuration(FunctionName=self.name)
+        client = cloud.client("lambda")
+        self.configuration = client.get_function_configuration(FunctionName=self.name)
         self.variables = self.configuration["Environment"]["Variables"]
         self.role_arn = self.configuration["Role"]
         self.role_name = self.role_arn.rpartition("/")[2]
@@ -109,25 +119,28 @@ class Function:
 
 
 class Stack:
-    """What was deployed: by output, and what the outputs lead to."""
+    """A deployed stack: its outputs, and the resources that they name."""
 
     def __init__(self, cloud, name):
         self.cloud, self.name = cloud, name
-        described = cloud.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        (described,) = cloud.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         self.status = described["StackStatus"]
-        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-        # By the names that their policies have, too.
+        self.outputs = {
+            output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]
+        }
+        # The keys are also the names of the policies of their roles.
         self.functions = {
             "rotate": Function(cloud, self.outputs["RotateFunctionArn"]),
-            "index": Function(cloud, self.outputs["IndexFunctionArn"]),
+            "indexer": Function(cloud, self.outputs["IndexerFunctionArn"]),
         }
-        self.rotate, self.index = self.functions.values()
+        self.rotate, self.indexer = self.functions.values()
 
     def rules(self):
         """Each EventBridge rule of this stack, with its targets."""
         events = self.cloud.client("events")
         for rule in events.list_rules(NamePrefix=f"{self.name}-")["Rules"]:
-            yield {**rule, "Targets": events.list_targets_by_rule(Rule=rule["Name"])["Targets"]}
+            targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
+            yield {**rule, "Targets": targets}
 
     def rule_of(self, source):
         """The rule for events of this source."""
@@ -135,20 +148,24 @@ class Stack:
         return rule
 
     def schedule_of(self, word):
-        """The target of the schedule whose payload has this word."""
-        targets = (target for rule in self.rules() if rule.get("ScheduleExpression") for target in rule["Targets"])
+        """The target of the schedule whose input has this word."""
+        rules = (rule for rule in self.rules() if rule.get("ScheduleExpression"))
+        targets = (target for rule in rules for target in rule["Targets"])
         (target,) = (target for target in targets if word in target["Input"])
         return target
 
     def queue(self, name):
-        """All attributes of the queue that the output of this name leads to."""
-        asked = {"QueueUrl": self.outputs[f"{name}Url"], "AttributeNames": ["All"]}
-        return self.cloud.client("sqs").get_queue_attributes(**asked)["Attributes"]
+        """All attributes of the queue with this logical ID."""
+        request = {"QueueUrl": self.outputs[f"{name}Url"], "AttributeNames": ["All"]}
+        return self.cloud.client("sqs").get_queue_attributes(**request)["Attributes"]
 
     def alarms(self):
-        """This stack's alarms, by what they watch."""
-        alarms = self.cloud.client("cloudwatch").describe_alarms(AlarmNamePrefix=f"{self.name}-")["MetricAlarms"]
-        return {(alarm["Namespace"], alarm["MetricName"], dimensions(alarm)): alarm for alarm in alarms}
+        """This stack's alarms, by namespace, metric, and dimensions."""
+        client = self.cloud.client("cloudwatch")
+        alarms = client.describe_alarms(AlarmNamePrefix=f"{self.name}-")["MetricAlarms"]
+        return {
+            (alarm["Namespace"], alarm["MetricName"], dimensions(alarm)): alarm for alarm in alarms
+        }
 
 
 def dimensions(alarm):
@@ -156,7 +173,7 @@ def dimensions(alarm):
 
 
 def deploy(cloud, template, name=None, **parameters):
-    """Deploys the built template; without a name under the one that samconfig.toml gives."""
+    """Deploys the built template. The default name is the one in samconfig.toml."""
     overrides = [f"{key}={value}" for key, value in parameters.items()]
     named = ["--stack-name", name] if name else []
     fixed = ["--template-file", str(template), "--no-confirm-changeset", "--no-progressbar"]

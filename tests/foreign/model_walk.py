@@ -1,41 +1,74 @@
-"""A strict walk of raw JSON answers against the service models that botocore ships.
+"""A strict check of raw JSON responses against the service models that botocore ships.
 
-boto3 itself accepts unknown members and wrong types without a word, so its own parsing proves nothing. Nothing here
-talks to anybody: bodies and shapes come in, a list of problems comes out.
+boto3 itself accepts unknown members and wrong types, so its own parsing proves nothing. This module
+makes no calls: its functions take bodies and shapes, and return a list of problems.
 """
 
-# Timestamps are epoch seconds: between the years 2001 and 2286. Milliseconds would be a thousand times that.
+# Timestamps are epoch seconds between the years 2001 and 2286; milliseconds are far beyond.
 EPOCH_SECONDS = (1e9, 1e10)
 
 
+def walk_success(operation, body, status):
+    """Problems of a successful response."""
+    problems = [] if status == 200 else [f"{operation.name}: status {status}"]
+    if operation.output_shape is None:
+        return problems
+    return problems + walk(operation.output_shape, body, operation.name)
+
+
+def walk_error(operation, code, body, status, unmodeled):
+    """Problems of an error; `unmodeled` maps codes that the model does not have to statuses."""
+    path = f"{operation.name}!{code}"
+    shapes = {shape.name: shape for shape in operation.error_shapes}
+    if code not in shapes:
+        if unmodeled.get(code) != status:
+            return [f"{path}: status {status}, and not an error of this operation"]
+        # A layer in front of the service responds with these errors. They have only a message.
+        extra = [name for name in body if name not in ("message", "Message")]
+        return [f"{path}.{name}: unknown member" for name in extra]
+    shape = shapes[code]
+    expected = error_status(shape)
+    problems = [] if status == expected else [f"{path}: status {status} instead of {expected}"]
+    return problems + walk(shape, with_modeled_message(shape, body), path)
+
+
+def error_status(shape):
+    """The HTTP status that the model gives an error."""
+    default = 500 if shape.metadata.get("fault") else 400
+    return shape.metadata.get("error", {}).get("httpStatusCode", default)
+
+
 def walk(shape, value, path):
-    """Every way in which `value` differs from `shape`: unknown, missing-required and mistyped members."""
+    """All differences between `value` and `shape`: unknown, missing and mistyped members."""
     kind = shape.type_name
     if kind == "structure":
         return walk_structure(shape, value, path)
     if kind == "list":
         if not isinstance(value, list):
             return mistyped(path, "a list", value)
-        return [p for at, item in enumerate(value) for p in walk(shape.member, item, f"{path}[{at}]")]
+        items = enumerate(value)
+        return [p for at, item in items for p in walk(shape.member, item, f"{path}[{at}]")]
     if kind == "map":
         if not isinstance(value, dict):
             return mistyped(path, "a map", value)
-        return [p for key, item in value.items() for p in walk(shape.value, item, f"{path}[{key!r}]")]
+        items = value.items()
+        return [p for key, item in items for p in walk(shape.value, item, f"{path}[{key!r}]")]
     return walk_scalar(shape, value, path)
 
 
 def walk_structure(shape, value, path):
     if not isinstance(value, dict):
         return mistyped(path, "an object", value)
-    # Members with a location of their own (headers, status) are not in the body.
+    # Members with a location (headers, status) are not in the body.
     members = {
         member.serialization.get("name", name): member
         for name, member in shape.members.items()
         if "location" not in member.serialization
     }
+    missing = [name for name in shape.required_members if name not in value]
     problems = [f"{path}.{name}: unknown member" for name in value if name not in members]
-    problems += [f"{path}.{name}: required, and missing" for name in shape.required_members if name not in value]
-    # A DynamoDB value has exactly one type, though the model does not say so.
+    problems += [f"{path}.{name}: required, and missing" for name in missing]
+    # An attribute value has exactly one type. The model does not express that.
     if shape.name == "AttributeValue" and len(value) != 1:
         problems.append(f"{path}: {len(value)} types in one attribute value")
     for name, item in value.items():
@@ -70,39 +103,16 @@ def walk_scalar(shape, value, path):
     return []
 
 
-def mistyped(path, wanted, value):
-    return [f"{path}: {value!r} where the model has {wanted}"]
+def mistyped(path, expected, value):
+    return [f"{path}: {value!r} instead of {expected}"]
 
 
-def walk_success(operation, body, status):
-    """Problems of a successful answer."""
-    problems = [] if status == 200 else [f"{operation.name}: status {status}"]
-    if operation.output_shape is None:
-        return problems
-    return problems + walk(operation.output_shape, body, operation.name)
-
-
-def walk_error(operation, code, body, status, unmodelled):
-    """Problems of an error answer; `unmodelled` maps the codes that AWS sends outside the model to their status."""
-    path = f"{operation.name}!{code}"
-    shapes = {shape.name: shape for shape in operation.error_shapes}
-    if code not in shapes:
-        if unmodelled.get(code) != status:
-            return [f"{path}: status {status}, and not an error of this operation"]
-        # These come from a layer before the service, which has a message to give and nothing else.
-        extra = [name for name in body if name not in ("message", "Message")]
-        return [f"{path}.{name}: unknown member" for name in extra]
-    error = shapes[code].metadata.get("error", {})
-    wanted = error.get("httpStatusCode", 500 if shapes[code].metadata.get("fault") else 400)
-    problems = [] if status == wanted else [f"{path}: status {status} instead of {wanted}"]
-    return problems + walk(shapes[code], with_modelled_message(shapes[code], body), path)
-
-
-def with_modelled_message(shape, body):
-    """DynamoDB writes `message` or `Message` as it likes, and clients read both."""
+def with_modeled_message(shape, body):
+    """DynamoDB writes `message` or `Message`, whatever the model says; clients read both."""
     if not isinstance(body, dict):
         return body
-    for written, modelled in (("message", "Message"), ("Message", "message")):
-        if written in body and written not in shape.members and modelled in shape.members:
-            body = {(modelled if name == written else name): value for name, value in body.items()}
+    for written, modeled in (("message", "Message"), ("Message", "message")):
+        if written in body and written not in shape.members and modeled in shape.members:
+            renamed = {written: modeled}
+            body = {renamed.get(name, name): value for name, value in body.items()}
     return body

@@ -1,7 +1,7 @@
-"""Starts `rerole-sim`, gives out boto3 clients for it that look at every raw answer, and stops it again.
+"""Runs `rerole-sim`, and calls it through boto3 and the AWS CLI. Every raw response is checked.
 
-Clients here talk to 127.0.0.1 only: what the environment says about proxies, certificates, profiles and endpoints is
-dropped first.
+The clients talk to 127.0.0.1 only: proxies, certificates, profiles and endpoints from the
+environment are removed first.
 """
 
 import json
@@ -25,7 +25,7 @@ CLEAN = {
 }
 os.environ.update(CLEAN)
 
-# After the environment is clean: botocore reads some of it while it is imported.
+# After the environment is clean: botocore reads some of it on import.
 import boto3  # noqa: E402
 from botocore.config import Config  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
@@ -33,20 +33,26 @@ from botocore.exceptions import ClientError  # noqa: E402
 from model_walk import walk_error, walk_success  # noqa: E402
 
 REGION = "eu-west-1"
-# AWS sends these without modelling them: the throttle and the protocol layer in EKS, validation in DynamoDB.
+CREDENTIALS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret"}
+# Errors of AWS that its models do not have: the throttle, IAM and the protocol layer in EKS, and
+# validation in DynamoDB.
 UNMODELLED = {
-    "eks": {"TooManyRequestsException": 429, "AccessDeniedException": 403, "SerializationException": 400},
+    "eks": {
+        "TooManyRequestsException": 429,
+        "AccessDeniedException": 403,
+        "SerializationException": 400,
+    },
     "dynamodb": {"ValidationException": 400, "SerializationException": 400},
     "stepfunctions": {},
 }
 
 
 class Simulator:
-    """One process, for as long as the `with` block runs."""
+    """One process, which runs as long as the `with` block."""
 
-    def __init__(self, binary, *arguments):
-        # Its own bound on its life holds even when this process is killed.
-        self.command = [str(binary), "--seconds", "300", *arguments]
+    def __init__(self, binary, *flags):
+        # The process ends by itself, even if this one is killed.
+        self.command = [str(binary), "--seconds", "300", *flags]
 
     def __enter__(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)
@@ -54,7 +60,7 @@ class Simulator:
         prefix = "listening on "
         if not line.startswith(prefix + "http://127.0.0.1:"):
             self.__exit__()
-            raise SystemExit(f"{self.command}: said {line!r} instead of where it listens")
+            raise SystemExit(f"{self.command} printed {line!r} instead of where it listens")
         self.url = line[len(prefix):]
         return self
 
@@ -64,51 +70,55 @@ class Simulator:
 
 
 class Report:
-    """What was seen of each operation, and everything that was wrong with it."""
+    """The responses, error codes and problems of each operation."""
 
     def __init__(self):
-        self.answers = defaultdict(int)
+        self.responses = defaultdict(int)
         self.problems = defaultdict(list)
-        self.seen = defaultdict(set)
+        self.codes = defaultdict(set)
 
-    def answer(self, service, operation, code, problems):
-        self.answers[service, operation] += 1
-        self.seen[service, operation].add(code)
+    def add_response(self, service, operation, code, problems):
+        self.responses[service, operation] += 1
+        self.codes[service, operation].add(code)
         self.problems[service, operation] += problems
 
-    def check(self, service, operation, is_right, what):
-        """A claim about behaviour, beyond the form of one answer."""
+    def check(self, service, operation, is_right, problem):
+        """A claim about behavior, beyond the form of one response."""
         if not is_right:
-            self.problems[service, operation].append(what)
+            self.problems[service, operation].append(problem)
 
     def print(self):
-        """One line for each operation; returns how many failed."""
+        """Prints a line for each operation; returns how many failed."""
         failed = 0
-        for key in sorted(self.answers.keys() | self.problems.keys()):
+        for key in sorted(self.responses.keys() | self.problems.keys()):
+            service, operation = key
             problems = self.problems[key]
             failed += bool(problems)
-            codes = ", ".join(sorted(self.seen[key] - {None}))
-            print(f"{'FAIL' if problems else 'ok  '} {key[0]} {key[1]}: {self.answers[key]} answers; {codes or 'no errors'}")
+            status = "FAIL" if problems else "ok  "
+            codes = ", ".join(sorted(self.codes[key] - {None})) or "no errors"
+            print(f"{status} {service} {operation}: {self.responses[key]} responses; {codes}")
             for problem in dict.fromkeys(problems):
                 print(f"       {problem}")
-        print(f"{len(self.answers) - failed} passed, {failed} failed")
+        print(f"{len(self.responses) - failed} passed, {failed} failed")
         return failed
 
 
 class Client:
-    """A boto3 client that walks each raw answer before boto3 makes its own of it."""
+    """A boto3 client that checks each raw response before boto3 parses it."""
 
-    def __init__(self, report, simulator, service, region=REGION, access_key="AKIDEXAMPLE"):
-        # No parameter checks: errors are the service's business. No retries: each answer counts once.
+    def __init__(self, report, simulator, service, region=REGION, access_key=None):
+        # Without parameter checks, errors are up to the service. Without retries, each response
+        # counts once.
         config = Config(parameter_validation=False, retries={"total_max_attempts": 1}, proxies={})
-        session = boto3.Session(aws_access_key_id=access_key, aws_secret_access_key="secret", region_name=region)
+        key = access_key or CREDENTIALS["aws_access_key_id"]
+        session = boto3.Session(region_name=region, **{**CREDENTIALS, "aws_access_key_id": key})
         self.client = session.client(service, endpoint_url=simulator.url, config=config)
         self.report, self.service, self.region = report, service, region
         self.raw = None
         events = self.client.meta.service_model.service_id.hyphenize()
-        self.client.meta.events.register(f"before-parse.{events}", self.look)
+        self.client.meta.events.register(f"before-parse.{events}", self.check_response)
 
-    def look(self, operation_model, response_dict, **_):
+    def check_response(self, operation_model, response_dict, **_):
         headers, status = response_dict["headers"], response_dict["status_code"]
         text = response_dict["body"]
         self.raw = body = json.loads(text)
@@ -116,7 +126,7 @@ class Client:
         if not headers.get("x-amzn-requestid"):
             problems.append("no x-amzn-requestid")
         if self.service == "dynamodb" and headers.get("x-amz-crc32") != str(zlib.crc32(text)):
-            problems.append(f"x-amz-crc32 {headers.get('x-amz-crc32')} does not fit the body")
+            problems.append(f"x-amz-crc32 {headers.get('x-amz-crc32')} is not that of the body")
         if self.service == "eks":
             code = headers.get("x-amzn-errortype")
         else:
@@ -124,44 +134,67 @@ class Client:
         if status < 300:
             problems += walk_success(operation_model, body, status)
         else:
-            problems += walk_error(operation_model, code, body, status, UNMODELLED[self.service])
-        self.report.answer(self.service, operation_model.name, code, problems)
+            unmodelled = UNMODELLED[self.service]
+            problems += walk_error(operation_model, code, body, status, unmodelled)
+        self.report.add_response(self.service, operation_model.name, code, problems)
         self.last = operation_model.name
 
-    def call(self, method, error=None, says="", **parameters):
-        """Calls; the answer must be a success, or have this error code and these words in its message."""
+    def call(self, method, error=None, text="", **parameters):
+        """Calls a method. It must succeed, or fail with this code and this text in its message."""
         self.last = method
         try:
             result, code, message = getattr(self.client, method)(**parameters), None, ""
-        except ClientError as refused:
-            answer = refused.response["Error"]
-            result, code, message = None, answer["Code"], answer.get("Message", "")
-        is_right = code == error and says in message
-        wanted = f"{error or 'success'} {says!r}"
-        self.report.check(self.service, self.last, is_right, f"{code} {message!r} instead of {wanted} to {parameters}")
+        except ClientError as failure:
+            details = failure.response["Error"]
+            result, code, message = None, details["Code"], details.get("Message", "")
+        is_right = code == error and text in message
+        problem = f"{code} {message!r} instead of {error or 'success'} {text!r} to {parameters}"
+        self.check(self.last, is_right, problem)
         return result
+
+    def check(self, operation, is_right, problem):
+        self.report.check(self.service, operation, is_right, problem)
+
+    def pages(self, method, member, **parameters):
+        """Follows nextToken; returns the length of each page, and all entries."""
+        lens, entries, token = [], [], {}
+        while True:
+            page = self.call(method, **parameters, **token)
+            lens.append(len(page[member]))
+            entries += page[member]
+            if "nextToken" not in page:
+                return lens, entries
+            token = {"nextToken": page["nextToken"]}
 
 
 def binary_path(argument):
-    """The simulator to drive: as given, or where cargo leaves it."""
+    """The binary to run: the given one, or the one that cargo builds."""
     root = Path(__file__).resolve().parents[2]
     path = Path(argument) if argument else root / "target" / "debug" / "rerole-sim"
     if not path.is_file():
-        raise SystemExit(f"{path} is not there; `cargo build -p rerole-sim` makes it")
+        raise SystemExit(f"{path} does not exist; `cargo build -p rerole-sim` builds it")
     return path
 
 
 def aws_cli():
-    """The AWS CLI of this virtual environment, if it has one."""
-    beside = Path(sys.executable).parent / "aws"
-    return str(beside) if beside.is_file() else shutil.which("aws", path=str(Path(sys.executable).parent))
+    """The AWS CLI of this virtual environment; none if it has none."""
+    folder = Path(sys.executable).parent
+    beside = folder / "aws"
+    return str(beside) if beside.is_file() else shutil.which("aws", path=str(folder))
 
 
 def run_cli(command, simulator, *words):
-    """One CLI command; returns its parsed output, or its error text where it failed."""
-    environment = dict(os.environ, **CLEAN, AWS_ACCESS_KEY_ID="AKIDEXAMPLE", AWS_SECRET_ACCESS_KEY="secret")
-    arguments = [command, "--endpoint-url", simulator.url, "--region", REGION, "--output", "json", *words]
-    done = subprocess.run(arguments, capture_output=True, text=True, env=environment, timeout=120, check=False)
+    """Runs one CLI command; returns its parsed output, or its error text if it failed."""
+    credentials = {name.upper(): value for name, value in CREDENTIALS.items()}
+    flags = ["--endpoint-url", simulator.url, "--region", REGION, "--output", "json"]
+    done = subprocess.run(
+        [command, *flags, *words],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **CLEAN, **credentials},
+        timeout=120,
+        check=False,
+    )
     if done.returncode != 0:
         return done.stderr.strip()
     return json.loads(done.stdout) if done.stdout.strip() else {}

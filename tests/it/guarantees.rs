@@ -1,207 +1,299 @@
-//! The guarantees of the design that can be read off a log of calls, a ledger and the state of EKS, for any run whatever
-//! went wrong in it. Guarantees 4 (repeats write nothing), 8 (crashes) and 9 (shared roles) need a scenario each; their
-//! tests are in `redelivery.rs` and `crash.rs`.
+//! The guarantees of the design that a log of calls, a ledger and the state of EKS can prove, for
+//! any run and any fault in it. Guarantees 4 (repeats write nothing), 8 (crashes) and 9 (shared
+//! roles) need a scenario each; their tests are in `redelivery.rs` and `crash/`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
-use rerole::time::Timestamp;
+use rerole_core::timestamp::Timestamp;
 use rerole_sim::{Association, CallRecord};
 use serde_json::Value;
 
-use crate::world::{INDEX, LEDGER, NEW, OLD, World};
+use crate::harness::{Harness, INDEX, LEDGER, NEW, OLD};
 
-/// The design's window between Describe and Update, plus what a request may be under way.
+/// The longest time that the design allows between Describe and Update, plus the time that a
+/// request can take to arrive.
 const WINDOW: Duration = Duration::from_millis(5_000 + 60);
 
-/// The associations at some time: what must be the same before and after.
+/// The associations before the run. Everything but their roles must be the same after it.
 pub struct Before(BTreeMap<String, Association>);
 
 impl Before {
-    pub fn of(world: &World) -> Self {
-        let all = |a: &Association| (a.association_arn.clone(), a.clone());
-        let before: BTreeMap<_, _> = world.aws.eks(|eks| eks.associations().map(all).collect());
-        assert!(!before.is_empty(), "a world is looked at after it was made");
+    pub fn of(harness: &Harness) -> Self {
+        let entry = |a: &Association| (a.association_arn.clone(), a.clone());
+        let before: BTreeMap<_, _> = harness
+            .aws
+            .eks(|eks| eks.associations().map(entry).collect());
+        assert!(!before.is_empty(), "EKS has no associations yet");
         Self(before)
     }
 
-    /// How many use this role, in either field.
+    /// How many associations use this role, in either field.
     pub fn count_on(&self, role: &str) -> usize {
-        let uses = |a: &&Association| a.role_arn == role || a.target_role_arn.as_deref() == Some(role);
+        let uses =
+            |a: &&Association| a.role_arn == role || a.target_role_arn.as_deref() == Some(role);
         self.0.values().filter(uses).count()
     }
 }
 
-/// Checks what can be checked at any time.
-pub fn check(world: &World, before: &Before) {
-    let calls = world.aws.calls();
-    success_is_confirmed(world, &calls);
+/// Checks the guarantees that hold at any time.
+pub fn check(harness: &Harness, before: &Before) {
+    let calls = harness.aws.calls();
+    success_is_confirmed(harness, &calls);
     writes_are_justified(&calls);
-    finished_rotations_are_settled(world);
+    finished_rotations_are_settled(harness);
     tokens_name_versions(&calls);
-    only_the_role_changes(world, before, &calls);
-    locks_go_with_their_rotation(world);
+    only_the_role_changes(harness, before, &calls);
+    only_open_rotations_hold_locks(harness);
 }
 
-/// 1. Success recorded means EKS reported that role in each field that changed, at a version no older than the one
-///    observed before.
-fn success_is_confirmed(world: &World, calls: &[CallRecord]) {
-    for row in ledger_rows(world).iter().filter(|row| row["outcome"] == "Updated") {
+/// 1. Success recorded means EKS reported that role in each field that changed, at a version no
+///    older than the one observed before.
+fn success_is_confirmed(harness: &Harness, calls: &[CallRecord]) {
+    for row in ledger_rows(harness)
+        .iter()
+        .filter(|row| row["outcome"] == "Updated")
+    {
         let subject = subject(row["associationArn"].as_str().unwrap());
         let observed: Timestamp = row["observedModifiedAt"].as_str().unwrap().parse().unwrap();
-        let fields = row["fields"].as_array().unwrap();
-        assert!(!fields.is_empty(), "an update has changed something");
+        let fields: Vec<_> = row["fields"].as_array().unwrap().iter().collect();
+        assert!(!fields.is_empty(), "an updated row names no field: {row:#}");
+        let shows_new = |response: &Value| {
+            fields
+                .iter()
+                .all(|field| response["association"][field.as_str().unwrap()] == NEW)
+        };
         let confirmed = calls.iter().any(|record| {
             record.call.subject == subject
-                && record.answered_at.is_some()
-                && fields.iter().all(|field| record.response["association"][field.as_str().unwrap()] == NEW)
+                && record.received_at.is_some()
+                && shows_new(&record.response)
                 && version(record).is_some_and(|version| version >= observed)
         });
-        assert!(confirmed, "guarantee 1: nothing in the log confirms {row:#}");
+        assert!(confirmed, "guarantee 1: no response confirms {row:#}");
     }
 }
 
 /// 2. An association is written only when a Describe at most 5 s earlier showed it on the old role.
 fn writes_are_justified(calls: &[CallRecord]) {
     for update in updates(calls) {
+        let subject = &update.call.subject;
         let describe = last_describe(calls, update)
-            .unwrap_or_else(|| panic!("guarantee 2: {} was written unseen", update.call.subject));
+            .unwrap_or_else(|| panic!("guarantee 2: {subject} was updated without a Describe"));
         for field in fields_sent(update) {
-            assert_eq!(describe.response["association"][field], OLD, "guarantee 2: {field} of {}", update.call.subject);
+            let described = &describe.response["association"][field];
+            assert_eq!(described, OLD, "guarantee 2: {field} of {subject}");
         }
-        let age = update.sent_at.duration_since(describe.answered_at.unwrap()).unwrap();
-        assert!(age <= WINDOW, "guarantee 2: {} was looked at {age:?} before", update.call.subject);
+        let age = update
+            .sent_at
+            .duration_since(describe.received_at.unwrap())
+            .unwrap();
+        assert!(
+            age <= WINDOW,
+            "guarantee 2: {subject} was described {age:?} before its update"
+        );
     }
 }
 
-/// 3. A rotation is finished only when every association in scope that the index shows has a settled row.
-fn finished_rotations_are_settled(world: &World) {
-    for rotation in rotations(world).iter().filter(|rotation| rotation.get("finishedAt").is_some()) {
+/// 3. A rotation is finished only when every association in scope that the index shows has a
+///    settled row.
+fn finished_rotations_are_settled(harness: &Harness) {
+    let is_finished = |rotation: &&Value| rotation.get("finishedAt").is_some();
+    for rotation in rotations(harness).iter().filter(is_finished) {
         let key = rotation["rotationId"].as_str().unwrap();
-        let rows = world.rows(key);
-        assert!(rows.iter().all(|row| row["outcome"] != "Pending"), "guarantee 3: {key} is finished with pending rows");
-        assert_eq!(rotation["counts"]["total"], rows.len(), "the counts are those of the rows");
-        assert!(rotation.get("leaseUntil").is_none(), "a finished rotation has given its lease back");
-        let settled: BTreeSet<_> = rows.iter().map(|row| row["associationArn"].as_str().unwrap().to_owned()).collect();
-        // These scenarios have no scope, so that all of the role is in it.
-        for item in world.aws.items(INDEX).iter().filter(|item| item["roleArn"] == OLD || item["targetRoleArn"] == OLD)
-        {
-            let arn = item["associationArn"].as_str().unwrap();
-            assert!(settled.contains(arn), "guarantee 3: {key} is finished without {arn}");
+        let rows = harness.rows(key);
+        assert!(
+            rows.iter().all(|row| row["outcome"] != "Pending"),
+            "guarantee 3: {key} is finished with pending rows"
+        );
+        assert_eq!(
+            rotation["counts"]["total"],
+            rows.len(),
+            "the total is the number of rows"
+        );
+        assert!(
+            rotation.get("leaseUntil").is_none(),
+            "{key} is finished and still has its lease"
+        );
+        let arn_of = |item: &Value| item["associationArn"].as_str().unwrap().to_owned();
+        let settled: BTreeSet<_> = rows.iter().map(arn_of).collect();
+        // These scenarios have no scope, so every association on the old role is in scope.
+        let uses_old = |item: &&Value| item["roleArn"] == OLD || item["targetRoleArn"] == OLD;
+        for arn in harness.aws.items(INDEX).iter().filter(uses_old).map(arn_of) {
+            assert!(
+                settled.contains(&arn),
+                "guarantee 3: {key} is finished without {arn}"
+            );
         }
     }
 }
 
-/// 5. Same rotation, same association, same observed version: same token. Anything else: another token. Each definitive
-///    refusal allows one more; a process that died with the refusal unrecorded starts with the first token again.
+/// 5. Same rotation, same association, same observed version: same token. Anything else: another
+///    token. Each definitive refusal allows one more; a process that crashed with the refusal
+///    unrecorded starts with the first token again.
 fn tokens_name_versions(calls: &[CallRecord]) {
-    let mut names = BTreeMap::new();
+    let mut versions = BTreeMap::new();
     let mut refusals: BTreeMap<_, usize> = BTreeMap::new();
     for update in updates(calls) {
         let subject = update.call.subject.as_str();
-        let version = last_describe(calls, update).and_then(version);
-        let token = update.call.token.clone().expect("every update has a token");
-        let meaning = (subject, version);
-        let meant = *names.entry(token.clone()).or_insert(meaning);
-        assert_eq!(meant, meaning, "guarantee 5: token {token} names two things");
-        if update.status == Some(400) && update.answered_at.is_some() {
-            *refusals.entry(meaning).or_default() += 1;
+        let version = (subject, last_describe(calls, update).and_then(version));
+        let token = update
+            .call
+            .token
+            .clone()
+            .expect("an update was sent without a token");
+        let first = *versions.entry(token.clone()).or_insert(version);
+        assert_eq!(
+            first, version,
+            "guarantee 5: token {token} names two versions"
+        );
+        if update.status == Some(400) && update.received_at.is_some() {
+            *refusals.entry(version).or_default() += 1;
         }
     }
     let mut tokens: BTreeMap<_, usize> = BTreeMap::new();
-    for meaning in names.values() {
-        *tokens.entry(*meaning).or_default() += 1;
+    for version in versions.values() {
+        *tokens.entry(*version).or_default() += 1;
     }
-    for (meaning, count) in tokens {
-        let refusals = refusals.get(&meaning).copied().unwrap_or(0);
-        assert!(count <= 1 + refusals, "guarantee 5: {meaning:?} has {count} tokens after {refusals} refusals");
+    for (version, count) in tokens {
+        let refusals = refusals.get(&version).copied().unwrap_or(0);
+        assert!(
+            count <= 1 + refusals,
+            "guarantee 5: {version:?} has {count} tokens after {refusals} refusals"
+        );
     }
 }
 
 /// 6. An update sends the role fields that change and nothing else, and nothing else changes.
-fn only_the_role_changes(world: &World, before: &Before, calls: &[CallRecord]) {
+fn only_the_role_changes(harness: &Harness, before: &Before, calls: &[CallRecord]) {
     let mut sent: BTreeMap<_, BTreeSet<&str>> = BTreeMap::new();
     for update in updates(calls) {
-        let fields = fields_sent(update);
-        assert!(!fields.is_empty(), "guarantee 6");
-        let members = update.call.body.as_object().unwrap().len();
-        assert_eq!(members, fields.len() + 1, "guarantee 6: fields and token, in {}", update.call.body);
-        sent.entry(update.call.subject.as_str()).or_default().extend(fields);
+        let (fields, body) = (fields_sent(update), &update.call.body);
+        assert!(
+            !fields.is_empty(),
+            "guarantee 6: an update sends no role: {body}"
+        );
+        let members = body.as_object().unwrap().len();
+        assert_eq!(
+            members,
+            fields.len() + 1,
+            "guarantee 6: only roles and token, in {body}"
+        );
+        sent.entry(update.call.subject.as_str())
+            .or_default()
+            .extend(fields);
     }
-    world.aws.eks(|eks| {
+    harness.aws.eks(|eks| {
         for after in eks.associations() {
-            let Some(before) = before.0.get(&after.association_arn) else { continue };
+            let Some(before) = before.0.get(&after.association_arn) else {
+                continue;
+            };
             let sent = sent.get(subject(&after.association_arn).as_str());
             let was_sent = |field| sent.is_some_and(|sent| sent.contains(field));
-            let mut expected = Association { modified_at: before.modified_at, ..after.clone() };
-            // Somebody else may have changed the role, too; nobody else changes anything else in these scenarios.
+            let mut expected = Association {
+                modified_at: before.modified_at,
+                ..after.clone()
+            };
+            // In these scenarios, other actors change `roleArn` and nothing else.
             expected.role_arn.clone_from(&before.role_arn);
             if was_sent("targetRoleArn") {
                 expected.target_role_arn.clone_from(&before.target_role_arn);
             }
-            assert_eq!(&expected, before, "guarantee 6: more than the roles changed");
+            assert_eq!(
+                &expected, before,
+                "guarantee 6: more than the roles changed"
+            );
         }
     });
 }
 
+/// 9. A rotation holds its locks exactly as long as it is open. This is the part of the guarantee
+///    that a state of the ledger shows.
+fn only_open_rotations_hold_locks(harness: &Harness) {
+    let is_open = |rotation: &&Value| {
+        rotation.get("finishedAt").is_none() && rotation["request"]["dryRun"] == false
+    };
+    let rotations = rotations(harness);
+    let open = rotations.iter().filter(is_open);
+    let open: BTreeSet<_> = open
+        .map(|rotation| rotation["rotationId"].to_string())
+        .collect();
+    let items = harness.aws.items(LEDGER);
+    let locks = items.iter().filter(|item| item["entry"] == "lock");
+    let owners: Vec<_> = locks.map(|lock| lock["lockedBy"].to_string()).collect();
+    for owner in &owners {
+        assert!(
+            open.contains(owner),
+            "guarantee 9: {owner} holds a lock and is not open"
+        );
+    }
+    assert_eq!(
+        owners.len(),
+        2 * open.len(),
+        "guarantee 9: each open rotation holds two locks"
+    );
+}
+
 /// The role fields that an update sends, each of which must be the new role.
 fn fields_sent(update: &CallRecord) -> Vec<&'static str> {
-    let fields: Vec<_> =
-        ["roleArn", "targetRoleArn"].into_iter().filter(|field| update.call.body.get(field).is_some()).collect();
+    let body = &update.call.body;
+    let fields = ["roleArn", "targetRoleArn"].into_iter();
+    let fields: Vec<_> = fields.filter(|field| body.get(field).is_some()).collect();
     for field in &fields {
-        assert_eq!(update.call.body[field], NEW, "guarantee 6");
+        assert_eq!(body[field], NEW, "guarantee 6: {field} is not the new role");
     }
     fields
 }
 
-/// 9, as far as a state shows it: a lock is there exactly while its rotation is not finished.
-fn locks_go_with_their_rotation(world: &World) {
-    let open: BTreeSet<_> = rotations(world)
-        .iter()
-        .filter(|rotation| rotation.get("finishedAt").is_none() && rotation["request"]["dryRun"] == false)
-        .map(|rotation| rotation["rotationId"].clone().to_string())
-        .collect();
-    let items = world.aws.items(LEDGER);
-    let holders: Vec<_> =
-        items.iter().filter(|item| item["entry"] == "lock").map(|lock| lock["lockedBy"].to_string()).collect();
-    for holder in &holders {
-        assert!(open.contains(holder), "guarantee 9: {holder} holds a lock and is not open");
-    }
-    assert_eq!(holders.len(), 2 * open.len(), "guarantee 9: each open rotation holds two locks");
-}
-
-fn rotations(world: &World) -> Vec<Value> {
+fn rotations(harness: &Harness) -> Vec<Value> {
     let is_rotation = |item: &Value| item["entry"] == "rotation" && item.get("request").is_some();
-    world.aws.items(LEDGER).into_iter().filter(is_rotation).collect()
+    harness
+        .aws
+        .items(LEDGER)
+        .into_iter()
+        .filter(is_rotation)
+        .collect()
 }
 
-fn ledger_rows(world: &World) -> Vec<Value> {
-    world.aws.items(LEDGER).into_iter().filter(|item| item.get("associationArn").is_some()).collect()
+fn ledger_rows(harness: &Harness) -> Vec<Value> {
+    let is_row = |item: &Value| item.get("associationArn").is_some();
+    harness
+        .aws
+        .items(LEDGER)
+        .into_iter()
+        .filter(is_row)
+        .collect()
 }
 
 fn updates(calls: &[CallRecord]) -> impl Iterator<Item = &CallRecord> {
-    calls.iter().filter(|record| record.call.operation == "UpdatePodIdentityAssociation")
+    calls
+        .iter()
+        .filter(|record| record.call.operation == "UpdatePodIdentityAssociation")
 }
 
-/// The last Describe of the same association that was answered before this update left.
+/// The last Describe of the same association whose response arrived before the client sent this
+/// update.
 fn last_describe<'a>(calls: &'a [CallRecord], update: &CallRecord) -> Option<&'a CallRecord> {
-    let answered = |record: &&CallRecord| record.answered_at.is_some_and(|at: SystemTime| at <= update.sent_at);
+    let is_earlier = |at: SystemTime| at <= update.sent_at;
     calls
         .iter()
         .filter(|record| record.call.operation == "DescribePodIdentityAssociation")
         .filter(|record| record.call.subject == update.call.subject && record.status == Some(200))
-        .filter(answered)
-        .max_by_key(|record| record.answered_at)
+        .filter(|record| record.received_at.is_some_and(is_earlier))
+        .max_by_key(|record| record.received_at)
 }
 
-/// `modifiedAt` in an EKS answer: epoch seconds with a fraction.
-#[expect(clippy::cast_possible_truncation, reason = "milliseconds since 1970 fit")]
+/// `modifiedAt` in a response of EKS: epoch seconds with a fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "milliseconds since 1970 fit"
+)]
 fn version(record: &CallRecord) -> Option<Timestamp> {
     let seconds = record.response["association"]["modifiedAt"].as_f64()?;
     Some(Timestamp::from_millis((seconds * 1_000.0).round() as i64))
 }
 
-/// `<cluster>/<associationId>`, as the call log names it.
+/// `<cluster>/<associationId>`, as the log of calls names it.
 fn subject(arn: &str) -> String {
-    arn.split_once("podidentityassociation/").map(|(_, subject)| subject.to_owned()).unwrap()
+    let (_, subject) = arn.split_once("podidentityassociation/").unwrap();
+    subject.to_owned()
 }

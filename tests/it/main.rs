@@ -1,48 +1,68 @@
-//! Tests of the whole: real events into the real handler, through the real SDK clients, against the simulated AWS in
-//! virtual time. One binary, so that the SDK is linked once.
+//! Tests of the whole: real events into the real handlers, through the real SDK clients, against
+//! the simulated AWS in virtual time. They are one binary, so the SDK is linked once.
 
+/// The guarantees of the design, checked after any run.
 mod guarantees;
+/// The simulated AWS and the handlers of one test.
+mod harness;
+/// The templates as JSON.
 mod stack;
-mod states;
-mod world;
+/// An interpreter for the state machine of the template.
+mod state_machine;
 
-/// The crash test: the handler dies at every single call, and the next delivery carries on.
+/// The alarms of the template.
+mod alarms;
+/// Events about changes in EKS, which the indexer follows.
+mod cloudtrail;
+/// Changes of other actors while a rotation runs.
+mod concurrent_changes;
+/// Crashes at every single call, which the next delivery resumes.
 mod crash;
-/// What a holder that has been succeeded cannot write.
+/// Throttles, lost responses and services that are out of reach.
+mod failures;
+/// Writes of an owner that lost its lease.
 mod fence;
-/// Changes in EKS that the index follows.
-mod follow;
-/// Rejections, and events of another kind.
-mod intake;
-/// What rotations count.
+/// Index runs that take several slices, yield, or wait.
+mod index_runs;
+/// Leases of rotations, and owners that lose them.
+mod lease;
+/// Rotations and index runs that do not fit into one invocation.
+mod long_rotations;
+/// The metrics of rotations.
 mod metrics;
-/// What can become of one association, on the happy path and beside it.
+/// The outcomes of one association.
 mod outcomes;
-/// As fast as EKS lets calls in.
+/// The rate of calls at a throttled EKS.
 mod pace;
-/// What the function may do in AWS.
+/// Events that are rejected or ignored.
+mod payload;
+/// The permissions of the roles.
 mod permissions;
-/// The reconciler and rotations in each other's way, and dying.
+/// What the ledger shows of an open rotation.
+mod progress;
+/// Index runs that crash or race with a rotation.
 mod races;
-/// The index held against EKS.
+/// What an index run makes of the index.
 mod reconcile;
-/// Events that come twice, at once or later; roles that two rotations share; leases.
+/// Index runs in which calls fail.
+mod reconcile_errors;
+/// Repeated deliveries, reused ids, and roles that two rotations share.
 mod redelivery;
 /// Rotations that take more than one delivery.
 mod resume;
-/// Associations that come back to a role that was replaced.
-mod returns;
-/// Rotations and runs of the reconciler that are longer than an invocation.
-mod slices;
+/// Reversions while a rotation is in progress, and crashes.
+mod reversion_races;
+/// Associations that are moved back to a replaced role.
+mod reversions;
+/// Open rotations that no invocation works on.
+mod stalled;
 /// Rotations that stop early.
 mod stop;
-/// Roles that are associations' target roles.
+/// Roles that associations use as their target role.
 mod target_roles;
-/// What is deployed.
+/// The template against the code that it deploys.
 mod template;
-/// Throttles, lost answers, services in trouble.
-mod trouble;
-/// Rotations that nobody works on.
-mod watch;
-/// The time between Describe and Update.
+/// What invokes the functions.
+mod triggers;
+/// The maximum age of an observation when its update is sent.
 mod window;

@@ -1,94 +1,129 @@
-//! What can become of one association, on the happy path and beside it.
+//! How one association can end in a rotation: moved, already current, drifted, deleted, owned by an
+//! add-on or out of scope. Faults of AWS are in `failures/`, target roles in `target_roles.rs`.
 
 use std::time::Duration;
 
 use rerole_sim::fleet::Fleet;
-use rerole_sim::{AddonUpdates, Fault, Options, SameRole, Service};
+use rerole_sim::{AddonUpdates, Options, SameRoleUpdates, Service};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
-use crate::world::{NEW, OLD, THIRD, World, event, plain};
+use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, event, rotation_event, timestamp};
 
-/// Shows the happy path over several pages: every association moves, rows and index say so, and the calls are few.
+/// Attributes that a finished rotation has in the ledger and in the summary.
+const ROTATION_ATTRIBUTES: [&str; 8] = [
+    "rotationId",
+    "status",
+    "oldRoleArn",
+    "newRoleArn",
+    "counts",
+    "startedAt",
+    "finishedAt",
+    "oldRoleInUseUntil",
+];
+/// Attributes that the row of an updated association has, beside those that the test compares.
+const ROW_ATTRIBUTES: [&str; 6] = [
+    "requestId",
+    "observedModifiedAt",
+    "modifiedAt",
+    "createdAt",
+    "settledAt",
+    "disableSessionTags",
+];
+
+/// The fleet takes several pages of the index.
 #[tokio::test(start_paused = true)]
-async fn a_fleet_moves_and_the_ledger_tells() {
-    let world = World::new(Options::default());
-    let fleet = world.fleet(450);
-    let before = Before::of(&world);
-    let summary = world.finish(&plain()).await;
+async fn a_fleet_moves_with_two_eks_calls_per_association() {
+    let harness = Harness::new(Options::default());
+    let fleet = harness.fleet(450);
+    let before = Before::of(&harness);
+    let summary = harness.finish(&rotation_event()).await;
 
     assert_eq!(summary["status"], "Succeeded");
     assert_eq!(summary["counts"]["total"], 450);
     assert_eq!(summary["counts"]["updated"], 450);
     assert_eq!(summary["reason"], json!(null));
     for arn in &fleet.rotating {
-        assert_eq!(world.role_of(arn).as_deref(), Some(NEW));
-        assert_eq!(world.index_item(arn).unwrap()["roleArn"], NEW);
+        assert_eq!(harness.role_of(arn).as_deref(), Some(NEW));
+        assert_eq!(harness.index_item(arn).unwrap()["roleArn"], NEW);
     }
-    check(&world, &before);
+    check(&harness, &before);
 
-    // The goals for the happy path: 2 EKS calls, and at most 2.2 DynamoDB calls, for each association.
-    assert_eq!(world.call_count(Service::Eks), 2 * 450);
-    let dynamodb = world.call_count(Service::DynamoDb);
-    assert!(dynamodb * 10 <= 450 * 22, "{dynamodb} DynamoDB calls for 450 associations");
+    // The goals for a run without faults: 2 EKS calls and at most 2.2 DynamoDB calls per
+    // association.
+    assert_eq!(harness.call_count(Service::Eks), 2 * 450);
+    let dynamodb = harness.call_count(Service::DynamoDb);
+    assert!(
+        dynamodb * 10 <= 450 * 22,
+        "{dynamodb} DynamoDB calls for 450 associations"
+    );
 }
 
-/// Shows that the rotation's item and a row keep what the contract promises.
 #[tokio::test(start_paused = true)]
 async fn the_ledger_keeps_what_the_contract_promises() {
-    let world = World::new(Options::default());
-    let arn = world.associate("api", OLD);
-    let summary = world.finish(&plain()).await;
+    let harness = Harness::new(Options::default());
+    let arn = harness.associate("api", OLD);
+    let summary = harness.finish(&rotation_event()).await;
 
-    let rotation = world.rotation("r-1");
-    for name in
-        ["rotationId", "status", "oldRoleArn", "newRoleArn", "counts", "startedAt", "finishedAt", "oldRoleInUseUntil"]
-    {
+    let rotation = harness.rotation("r-1");
+    for name in ROTATION_ATTRIBUTES {
         assert_eq!(rotation[name], summary[name], "{name}");
         assert!(!rotation[name].is_null(), "{name}");
     }
     assert_eq!(rotation["fence"], 1);
     assert!(rotation.get("leaseUntil").is_none());
 
-    let row = world.row("r-1", &arn);
-    let update = &world.updates()[0];
+    let row = harness.row("r-1", &arn);
+    let update = &harness.updates()[0];
     assert_eq!(row["outcome"], "Updated");
     assert_eq!(row["entry"], format!("association#{arn}"));
+    for (name, value) in [
+        ("clusterName", "edge"),
+        ("namespace", "tools"),
+        ("serviceAccount", "api"),
+    ] {
+        assert_eq!(row[name], value, "{name}");
+    }
     assert_eq!(
-        (&row["clusterName"], &row["namespace"], &row["serviceAccount"]),
-        (&json!("edge"), &json!("tools"), &json!("api"))
+        (&row["previousRoleArn"], &row["observedRoleArn"]),
+        (&json!(OLD), &json!(OLD))
     );
-    assert_eq!((&row["previousRoleArn"], &row["observedRoleArn"]), (&json!(OLD), &json!(OLD)));
-    assert_eq!(row["clientRequestToken"].as_str(), update.call.token.as_deref());
+    assert_eq!(
+        row["clientRequestToken"].as_str(),
+        update.call.token.as_deref()
+    );
     assert_eq!(row["attempts"], 1);
-    for name in ["requestId", "observedModifiedAt", "modifiedAt", "createdAt", "settledAt", "disableSessionTags"] {
+    for name in ROW_ATTRIBUTES {
         assert!(!row[name].is_null(), "{name} in {row:#}");
     }
     assert!(row["modifiedAt"].as_str() > row["observedModifiedAt"].as_str());
     assert!(row.get("inferred").is_none());
 
-    let until: rerole::time::Timestamp = rotation["oldRoleInUseUntil"].as_str().unwrap().parse().unwrap();
-    let moved: rerole::time::Timestamp = row["modifiedAt"].as_str().unwrap().parse().unwrap();
-    assert_eq!(until, moved + Duration::from_hours(6));
+    let until = timestamp(&rotation["oldRoleInUseUntil"]);
+    assert_eq!(
+        until,
+        timestamp(&row["modifiedAt"]) + Duration::from_hours(6)
+    );
 }
 
-/// Shows each ending that needs no error: what EKS shows decides, and only the old role is ever written.
+/// The role that EKS shows decides the outcome, and only associations on the old role are written.
 #[tokio::test(start_paused = true)]
-async fn what_eks_shows_decides() {
-    let world = World::new(Options::default());
-    let moved = world.associate("moved", OLD);
-    let current = world.associate("current", OLD);
-    world.set_role(&current, NEW);
-    let drifted = world.associate("drifted", OLD);
-    world.set_role(&drifted, THIRD);
-    let deleted = world.associate("deleted", OLD);
-    world.aws.eks(|eks| eks.delete(&deleted));
-    let owned = world.associate("owned", OLD);
-    world.aws.eks(|eks| eks.set_owner(&owned, Some("arn:aws:eks:us-east-1:111122223333:addon/edge/csi/1")));
-    let elsewhere = world.associate("elsewhere", THIRD);
-    let before = Before::of(&world);
+async fn the_role_in_eks_decides_the_outcome() {
+    let harness = Harness::new(Options::default());
+    let moved = harness.associate("moved", OLD);
+    let current = harness.associate("current", OLD);
+    harness.set_role(&current, NEW);
+    let drifted = harness.associate("drifted", OLD);
+    harness.set_role(&drifted, THIRD);
+    let deleted = harness.associate("deleted", OLD);
+    harness.aws.eks(|eks| eks.delete(&deleted));
+    let owned = harness.associate("owned", OLD);
+    let addon = "arn:aws:eks:us-east-1:111122223333:addon/edge/csi/1";
+    harness.aws.eks(|eks| eks.set_owner(&owned, Some(addon)));
+    let elsewhere = harness.associate("elsewhere", THIRD);
+    let before = Before::of(&harness);
 
-    let summary = world.finish(&plain()).await;
+    let summary = harness.finish(&rotation_event()).await;
     for (arn, outcome, role) in [
         (&moved, "Updated", Some(NEW)),
         (&current, "AlreadyCurrent", Some(NEW)),
@@ -96,172 +131,107 @@ async fn what_eks_shows_decides() {
         (&deleted, "Deleted", None),
         (&owned, "OwnedByAddon", Some(OLD)),
     ] {
-        assert_eq!(world.row("r-1", arn)["outcome"], outcome);
-        assert_eq!(world.role_of(arn).as_deref(), role);
-        let indexed = world.index_item(arn).map(|item| item["roleArn"].as_str().unwrap().to_owned());
-        assert_eq!(indexed.as_deref(), role, "the index follows EKS");
+        assert_eq!(harness.row("r-1", arn)["outcome"], outcome);
+        assert_eq!(harness.role_of(arn).as_deref(), role);
+        let item = harness.index_item(arn);
+        let indexed = item.as_ref().map(|item| item["roleArn"].as_str().unwrap());
+        assert_eq!(indexed, role, "the index follows EKS");
     }
-    assert_eq!(world.role_of(&elsewhere).as_deref(), Some(THIRD));
-    assert_eq!(world.rows("r-1").len(), 5);
-    assert_eq!(world.updates().len(), 1);
+    assert_eq!(harness.role_of(&elsewhere).as_deref(), Some(THIRD));
+    assert_eq!(harness.rows("r-1").len(), 5);
+    assert_eq!(harness.updates().len(), 1);
     assert_eq!(summary["status"], "Succeeded");
     assert_eq!(summary["oldRoleInUseUntil"], json!(null));
-    assert_eq!(summary["reason"], "the old role is still in use: 1 owned by an add-on");
-    check(&world, &before);
+    assert_eq!(
+        summary["reason"],
+        "the old role is still in use: 1 owned by an add-on"
+    );
+    check(&harness, &before);
 }
 
-/// Shows that an add-on's association is left alone even where EKS would allow the update.
+/// Also if EKS would allow the update.
 #[tokio::test(start_paused = true)]
 async fn an_add_ons_association_is_never_written() {
-    for addon_updates in [AddonUpdates::Refused, AddonUpdates::Allowed] {
-        let world = World::new(Options { addon_updates, ..Options::default() });
-        world.build(&Fleet { rotating: 10, associations: 10, owned_by_addon: 4, ..Fleet::default() });
-        let summary = world.finish(&plain()).await;
+    for addon_updates in [AddonUpdates::Rejected, AddonUpdates::Accepted] {
+        let harness = Harness::new(Options {
+            addon_updates,
+            ..Options::default()
+        });
+        let fleet = Fleet {
+            rotating: 10,
+            associations: 10,
+            owned_by_addon: 4,
+            ..Fleet::default()
+        };
+        harness.build(&fleet);
+        let summary = harness.finish(&rotation_event()).await;
         assert_eq!(summary["counts"]["ownedByAddon"], 4);
-        assert_eq!(world.updates().len(), 6);
+        assert_eq!(harness.updates().len(), 6);
     }
 }
 
-/// Shows that nobody on the old role is no success.
+/// An old role without associations can be a typing error or a missing index.
 #[tokio::test(start_paused = true)]
-async fn an_empty_index_is_no_success() {
-    let world = World::new(Options::default());
-    world.associate("elsewhere", THIRD);
-    let summary = world.finish(&plain()).await;
+async fn a_rotation_without_associations_is_no_success() {
+    let harness = Harness::new(Options::default());
+    harness.associate("elsewhere", THIRD);
+    let summary = harness.finish(&rotation_event()).await;
     assert_eq!(summary["status"], "NoAssociations");
-    assert_eq!(summary["reason"], format!("the index knows no association on {OLD}"));
-    assert_eq!(world.call_count(Service::Eks), 0);
+    assert_eq!(
+        summary["reason"],
+        format!("the index has no association on {OLD}")
+    );
+    assert_eq!(harness.call_count(Service::Eks), 0);
 }
 
-/// Shows that only clusters and namespaces in scope are touched, and that the rest is counted.
 #[tokio::test(start_paused = true)]
-async fn a_scope_holds() {
-    let world = World::calm(60);
-    let inside = world.associate("inside", OLD);
-    let summary = world.finish(&event(&json!({ "clusterNames": ["ed*"], "namespaces": ["tools", "none"] }))).await;
+async fn associations_out_of_scope_are_counted_and_not_moved() {
+    let harness = Harness::calm(60);
+    let inside = harness.associate("inside", OLD);
+    let scope = json!({ "clusterNames": ["ed*"], "namespaces": ["tools", "none"] });
+    let summary = harness.finish(&event(&scope)).await;
     assert_eq!(summary["counts"]["updated"], 1);
     assert_eq!(summary["counts"]["outOfScope"], 60);
     assert_eq!(summary["oldRoleInUseUntil"], json!(null));
-    assert_eq!(world.role_of(&inside).as_deref(), Some(NEW));
-    assert_eq!(world.aws.eks(|eks| eks.association_count_on(NEW)), 1);
+    assert_eq!(harness.role_of(&inside).as_deref(), Some(NEW));
+    assert_eq!(harness.aws.eks(|eks| eks.association_count_on(NEW)), 1);
 }
 
-/// Shows that an association which somebody else moves between plan and look is drift, and one that is deleted is gone.
+/// Some AWS emulators keep times in whole seconds.
 #[tokio::test(start_paused = true)]
-async fn changes_by_others_in_mid_rotation_are_respected() {
-    let world = World::new(Options::default());
-    let fleet = world.fleet(40);
-    let (drifts, goes) = (fleet.rotating[30].clone(), fleet.rotating[31].clone());
-    let before = Before::of(&world);
-    let aws = world.aws.clone();
-    let (to_third, to_delete) = (drifts.clone(), goes.clone());
-    world.aws.on_call(move |call| {
-        if call.operation == "UpdatePodIdentityAssociation" {
-            let now = aws.now();
-            aws.eks(|eks| {
-                if eks.association(&to_third).is_some_and(|a| a.role_arn == OLD) {
-                    eks.set_role(&to_third, THIRD, now);
-                }
-                eks.delete(&to_delete);
-            });
-        }
-        Fault::None
+async fn versions_of_whole_seconds_are_enough() {
+    let modified_at_resolution = Duration::from_secs(1);
+    let harness = Harness::new(Options {
+        modified_at_resolution,
+        ..Options::default()
     });
-    let summary = world.finish(&plain()).await;
-    // The first association goes alone, so that its update is the first; it is one of the two only if the order says so.
-    assert_eq!(summary["counts"]["drifted"], 1);
-    assert_eq!(summary["counts"]["deleted"], 1);
-    assert_eq!(summary["counts"]["updated"], 38);
-    assert_eq!(world.role_of(&drifts).as_deref(), Some(THIRD));
-    assert_eq!(world.row("r-1", &goes)["outcome"], "Deleted");
-    assert!(world.index_item(&goes).is_none());
-    check(&world, &before);
-}
-
-/// Shows that an association deleted between Describe and Update is found deleted, not failed.
-#[tokio::test(start_paused = true)]
-async fn deleted_between_look_and_write_is_deleted() {
-    let world = World::new(Options::default());
-    let arn = world.associate("api", OLD);
-    let (aws, target) = (world.aws.clone(), arn.clone());
-    world.aws.on_call(move |call| {
-        if call.operation == "UpdatePodIdentityAssociation" {
-            aws.eks(|eks| eks.delete(&target));
-        }
-        Fault::None
-    });
-    let summary = world.finish(&plain()).await;
-    assert_eq!(summary["counts"]["deleted"], 1);
-    assert_eq!(world.row("r-1", &arn)["attempts"], 1);
-}
-
-/// Shows that an association created on the old role while the rotation runs is moved, too.
-#[tokio::test(start_paused = true)]
-async fn newcomers_are_swept_up() {
-    let world = World::new(Options::default());
-    world.fleet(20);
-    let (aws, mut updates) = (world.aws.clone(), 0);
-    world.aws.on_call(move |call| {
-        if call.operation == "UpdatePodIdentityAssociation" {
-            updates += 1;
-            // Once in the first round, and once more in the round that takes up the first newcomer.
-            if updates == 10 || updates == 21 {
-                let name = format!("late-{updates}");
-                let arn = aws.eks(|eks| {
-                    let cluster =
-                        eks.clusters().next().map(|cluster| (cluster.region.clone(), cluster.name.clone())).unwrap();
-                    eks.associate(&cluster.0, &cluster.1, "late", &name, OLD)
-                });
-                aws.index_association(crate::world::INDEX, &arn);
-            }
-        }
-        Fault::None
-    });
-    let summary = world.finish(&plain()).await;
-    assert_eq!(summary["counts"]["updated"], 22);
-    assert_eq!(world.aws.eks(|eks| eks.association_count_on(OLD)), 0);
-}
-
-/// Shows that an index whose secondary index lags is neither believed nor rewritten, and nobody is moved twice.
-#[tokio::test(start_paused = true)]
-async fn a_lagging_index_costs_nothing_but_a_look() {
-    let world = World::new(Options { index_lag: Duration::from_secs(5), ..Options::default() });
-    world.fleet(30);
-    let before = Before::of(&world);
-    tokio::time::sleep(Duration::from_secs(6)).await;
-    let summary = world.finish(&plain()).await;
-    assert_eq!(summary["counts"]["updated"], 30);
-    assert_eq!(summary["counts"]["returned"], 0);
-    assert_eq!(world.updates().len(), 30);
-    check(&world, &before);
-}
-
-/// Shows that a counterpart which keeps whole seconds is understood.
-#[tokio::test(start_paused = true)]
-async fn whole_second_versions_are_enough() {
-    let world = World::new(Options { modified_at_resolution: Duration::from_secs(1), ..Options::default() });
-    world.associate("api", OLD);
-    let summary = world.finish(&plain()).await;
+    harness.associate("api", OLD);
+    let summary = harness.finish(&rotation_event()).await;
     assert_eq!(summary["status"], "Succeeded");
 }
 
-/// Shows that no update to the role that is set already is ever sent, so that EKS's answer to it does not matter.
+/// EKS does not document its response to such an update, so rerole must not depend on it.
 #[tokio::test(start_paused = true)]
-async fn the_same_role_is_never_set_again() {
-    let world = World::new(Options { same_role_update: SameRole::Refused, ..Options::default() });
-    let arn = world.associate("api", OLD);
-    world.set_role(&arn, NEW);
-    let summary = world.finish(&plain()).await;
+async fn no_update_sets_the_role_that_is_already_set() {
+    let same_role_updates = SameRoleUpdates::Rejected;
+    let harness = Harness::new(Options {
+        same_role_updates,
+        ..Options::default()
+    });
+    let arn = harness.associate("api", OLD);
+    harness.set_role(&arn, NEW);
+    let summary = harness.finish(&rotation_event()).await;
     assert_eq!(summary["counts"]["alreadyCurrent"], 1);
-    assert_eq!(world.updates().len(), 0);
+    assert_eq!(harness.updates().len(), 0);
 }
 
-/// Shows that target role, session tags and policy survive, and that a target role shortens the drain to 59 minutes.
+/// Target role, session tags, policy and tags stay. With a target role, credentials come from role
+/// chaining and live 59 minutes, so the old role is in use for that long.
 #[tokio::test(start_paused = true)]
-async fn everything_but_the_role_survives() {
-    let world = World::new(Options::default());
-    let arn = world.associate("api", OLD);
-    world.aws.eks(|eks| {
+async fn an_update_keeps_everything_but_the_role() {
+    let harness = Harness::new(Options::default());
+    let arn = harness.associate("api", OLD);
+    harness.aws.eks(|eks| {
         eks.set_target_role(&arn, Some("arn:aws:iam::999900001111:role/data"));
         eks.edit(&arn, |association| {
             association.disable_session_tags = true;
@@ -269,32 +239,49 @@ async fn everything_but_the_role_survives() {
             association.tags.insert("team".to_owned(), "pay".to_owned());
         });
     });
-    let before = Before::of(&world);
-    let summary = world.finish(&plain()).await;
-    check(&world, &before);
-    let row = world.row("r-1", &arn);
+    let before = Before::of(&harness);
+    let summary = harness.finish(&rotation_event()).await;
+    check(&harness, &before);
+    let row = harness.row("r-1", &arn);
     assert_eq!(row["targetRoleArn"], "arn:aws:iam::999900001111:role/data");
     assert_eq!(row["disableSessionTags"], true);
     assert_eq!(row["tags"], json!({ "team": "pay" }));
-    let until: rerole::time::Timestamp = summary["oldRoleInUseUntil"].as_str().unwrap().parse().unwrap();
-    let moved: rerole::time::Timestamp = row["modifiedAt"].as_str().unwrap().parse().unwrap();
-    assert_eq!(until, moved + Duration::from_mins(59));
+    let until = timestamp(&summary["oldRoleInUseUntil"]);
+    assert_eq!(
+        until,
+        timestamp(&row["modifiedAt"]) + Duration::from_mins(59)
+    );
 }
 
-/// Shows that one bad index item stops a rotation before it touches anything, with an error that names it.
+/// The rotation cannot account for an association that it cannot read.
 #[tokio::test(start_paused = true)]
-async fn an_unreadable_index_item_is_named_and_nothing_is_touched() {
-    let world = World::calm(5);
-    world.aws.put_item(
-        crate::world::INDEX,
+async fn an_invalid_index_item_stops_the_rotation_before_any_update() {
+    let harness = Harness::calm(5);
+    harness.aws.put_item(
+        INDEX,
         json!({
-            "clusterArn": "arn:aws:eks:us-east-1:111122223333:cluster/zoo", "associationId": "a-bad",
-            "associationArn": "not an arn", "clusterName": "zoo", "namespace": "n", "serviceAccount": "s",
-            "roleArn": OLD, "modifiedAt": "2026-11-23T21:00:00.000Z",
+            "clusterArn": "arn:aws:eks:us-east-1:111122223333:cluster/zoo",
+            "associationId": "a-bad",
+            "associationArn": "not an arn",
+            "clusterName": "zoo",
+            "namespace": "n",
+            "serviceAccount": "s",
+            "roleArn": OLD,
+            "modifiedAt": "2026-11-23T21:00:00.000Z",
         }),
     );
-    let error = world.deliver(&plain()).await.unwrap_err().to_string();
-    assert!(error.contains("a-bad") && error.contains("not an arn"), "{error}");
-    assert_eq!(world.call_count(Service::Eks), 0);
-    assert!(world.rotation("r-1").get("leaseUntil").is_none(), "the lease was given back");
+    let error = harness
+        .deliver(&rotation_event())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("a-bad") && error.contains("not an arn"),
+        "{error}"
+    );
+    assert_eq!(harness.call_count(Service::Eks), 0);
+    assert!(
+        harness.rotation("r-1").get("leaseUntil").is_none(),
+        "the lease is released"
+    );
 }

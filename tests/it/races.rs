@@ -1,4 +1,4 @@
-//! Runs of the reconciler that die, and rotations that are at work meanwhile.
+//! Index runs that crash or race with a rotation. Crashes of rotations alone are in `crash/`.
 
 use std::time::Duration;
 
@@ -6,150 +6,180 @@ use rerole_sim::fleet::Fleet;
 use rerole_sim::{Fault, Options};
 use serde_json::json;
 
-use crate::reconcile::unknown;
-use crate::world::{INDEX, OLD, THIRD, TIMEOUT, World, in_virtual_time, index_handler, plain};
+use crate::harness::{
+    Harness, INDEX, OLD, THIRD, TIMEOUT, in_virtual_time, indexer_handler, rotation_event,
+};
+use crate::reconcile::{association_arns, unindexed};
 
-/// Ten minutes, and then some: by then a slice that died has lost its lease.
-const LEASE_IS_OVER: Duration = Duration::from_mins(11);
+/// Longer than the lease of an index run, which is ten minutes: a crashed slice has lost it by
+/// then.
+pub const LEASE_EXPIRY: Duration = Duration::from_mins(11);
 
-/// Shows that a run which dies at any of its calls, on either side of the effect, is taken up again and ends with a true
-/// index.
+/// A complete index, and then each kind of difference between EKS and that index.
+async fn harness_with_differences() -> Harness {
+    let harness = unindexed(14);
+    harness.aws.eks(|eks| {
+        eks.create_cluster("us-east-1", "old");
+        eks.associate("us-east-1", "old", "tools", "deleted", OLD);
+    });
+    harness.reconcile("full").await;
+    let arns = association_arns(&harness);
+    harness.aws.eks(|eks| {
+        eks.delete_cluster("us-east-1", "old");
+        eks.delete(&arns[0]);
+        eks.associate("us-east-1", "prod-2", "tools", "new", OLD);
+    });
+    harness.set_role(&arns[1], THIRD);
+    harness.aws.clear_calls();
+    harness
+}
+
+/// Each call crashes once before its effect and once after it.
 #[test]
-fn a_crash_at_any_call_is_healed() {
-    let varied = || {
-        let world = unknown(14);
-        world.aws.eks(|eks| {
-            eks.create_cluster("us-east-1", "old");
-            eks.associate("us-east-1", "old", "tools", "gone", OLD);
-        });
-        world
-    };
-    let prepare = async |world: &World| {
-        world.reconcile("deep").await;
-        let arns: Vec<_> = world.aws.eks(|eks| eks.associations().map(|a| a.association_arn.clone()).collect());
-        world.aws.eks(|eks| {
-            eks.delete_cluster("us-east-1", "old");
-            eks.delete(&arns[0]);
-            eks.associate("us-east-1", "prod-2", "tools", "new", OLD);
-        });
-        world.set_role(&arns[1], THIRD);
-        world.aws.clear_calls();
-    };
+fn the_run_after_a_crash_at_any_call_repairs_the_index() {
     let calls = in_virtual_time(async {
-        let world = varied();
-        prepare(&world).await;
-        world.reconcile("deep").await;
-        world.aws.calls().len()
+        let harness = harness_with_differences().await;
+        harness.reconcile("full").await;
+        harness.aws.calls().len()
     });
     assert!(calls > 30, "{calls} calls");
-    for at in 0..calls {
+    for index in 0..calls {
         for fault in [Fault::FreezeBefore, Fault::FreezeAfter] {
             in_virtual_time(async {
-                let world = varied();
-                prepare(&world).await;
-                let injected = fault.clone();
-                world.aws.on_call(move |call| if call.index == at { injected.clone() } else { Fault::None });
+                let harness = harness_with_differences().await;
+                harness.inject_at(index, &fault);
                 tokio::select! {
                     biased;
-                    () = world.aws.frozen() => {}
-                    report = world.reconcile("deep") => panic!("{fault:?} at {at}: it did not die: {report:#}"),
+                    () = harness.aws.wait_for_frozen_call() => {}
+                    report = harness.reconcile("full") => {
+                        panic!("{fault:?} at call {index}: the run did not crash: {report:#}")
+                    }
                 }
-                world.aws.clear_hook();
-                tokio::time::sleep(LEASE_IS_OVER).await;
-                let report = world.reconcile("deep").await;
-                assert_eq!(report["status"], "Finished", "{fault:?} at {at}: {report:#}");
-                world.check_index();
+                harness.aws.clear_hook();
+                tokio::time::sleep(LEASE_EXPIRY).await;
+                let report = harness.reconcile("full").await;
+                assert_eq!(
+                    report["status"], "Finished",
+                    "{fault:?} at call {index}: {report:#}"
+                );
+                harness.check_index();
             });
         }
     }
 }
 
-/// Shows that a rotation and the reconciler, at work on the same associations, leave no index item behind EKS and no
-/// association behind the rotation, in whatever order their calls arrive.
+/// The seeds vary the order in which the calls of both arrive. In every order the index must end
+/// equal to EKS, and the rotation must move every association.
 #[test]
 fn a_rotation_and_a_run_do_not_undo_each_other() {
     for seed in 0..25 {
         in_virtual_time(async {
-            let world = World::new(Options { seed, ..Options::default() });
-            let fleet = world.fleet(30);
-            // Half of what the index holds is old.
+            let harness = Harness::new(Options {
+                seed,
+                ..Options::default()
+            });
+            let fleet = harness.fleet(30);
+            // Half of the index items are outdated.
             for arn in fleet.associations.iter().step_by(2) {
-                let mut item = world.index_item(arn).unwrap();
+                let mut item = harness.index_item(arn).unwrap();
                 item["modifiedAt"] = json!("2026-01-01T00:00:00.000Z");
-                world.aws.put_item(INDEX, item);
+                harness.aws.put_item(INDEX, item);
             }
-            let index = index_handler(&world.aws);
-            let invocation = world.invocation(TIMEOUT);
-            let request = plain();
-            // The run is under way before the rotation opens, so that it does not give way at once.
+            let indexer = indexer_handler(&harness.aws);
+            let invocation = harness.invocation(TIMEOUT);
+            let request = rotation_event();
+            // The run starts before the rotation opens. Otherwise it would yield at once.
             let run = async {
-                index.handle(json!({ "reconcile": { "mode": "deep" } }), &invocation).await.unwrap();
+                indexer
+                    .handle(json!({ "reconcile": { "mode": "full" } }), &invocation)
+                    .await
+                    .unwrap();
             };
             let rotation = async {
                 tokio::time::sleep(Duration::from_millis(20 * seed)).await;
-                world.finish(&request).await
+                harness.finish(&request).await
             };
             let ((), summary) = tokio::join!(run, rotation);
             assert_eq!(summary["counts"]["updated"], 30, "seed {seed}: {summary:#}");
-            world.reconcile("resume").await;
-            world.check_index();
-            assert!(world.aws.items(INDEX).iter().all(|item| item["roleArn"] != OLD), "seed {seed}");
+            harness.reconcile("resume").await;
+            harness.check_index();
+            assert!(
+                harness
+                    .aws
+                    .items(INDEX)
+                    .iter()
+                    .all(|item| item["roleArn"] != OLD),
+                "seed {seed}"
+            );
         });
     }
 }
 
-/// Shows the same where one of the two dies at any call of both, on either side of its effect: after the next delivery and the
-/// next run EKS, index and ledger agree.
-#[test]
-fn a_crash_in_a_race_is_healed() {
-    // Nothing that is in work by then takes longer.
-    const DONE_OR_DEAD: Duration = Duration::from_mins(10);
-    let race = async |world: &World| {
-        let index = index_handler(&world.aws);
-        let invocation = world.invocation(TIMEOUT);
-        let request = plain();
-        let both = async {
-            let run = index.handle(json!({ "reconcile": { "mode": "deep" } }), &invocation);
-            let rotation = async {
-                tokio::time::sleep(Duration::from_millis(150)).await;
-                world.deliver(&request).await
-            };
-            let _ = tokio::join!(run, rotation);
+/// A small fleet, and an index that has missed two changes in EKS.
+fn small_fleet() -> Harness {
+    let harness = Harness::new(Options::default());
+    harness.build(&Fleet {
+        rotating: 5,
+        associations: 6,
+        ..Fleet::default()
+    });
+    harness.set_role(&association_arns(&harness)[0], THIRD);
+    harness
+        .aws
+        .eks(|eks| eks.associate("us-east-1", "prod-2", "tools", "new", OLD));
+    harness
+}
+
+/// Starts a run and then a rotation. Returns when both have ended, or when one of them must have
+/// crashed.
+async fn race(harness: &Harness) {
+    // Neither of them takes this long unless it has crashed.
+    const CRASHED_AFTER: Duration = Duration::from_mins(10);
+    let indexer = indexer_handler(&harness.aws);
+    let invocation = harness.invocation(TIMEOUT);
+    let request = rotation_event();
+    let both = async {
+        let run = indexer.handle(json!({ "reconcile": { "mode": "full" } }), &invocation);
+        let rotation = async {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            harness.deliver(&request).await
         };
-        // Whoever died is not waited for.
-        let _ = tokio::time::timeout(DONE_OR_DEAD, Box::pin(both)).await;
+        let _ = tokio::join!(run, rotation);
     };
-    let fleet = || {
-        let world = World::new(Options::default());
-        world.build(&Fleet { rotating: 5, associations: 6, ..Fleet::default() });
-        let arns: Vec<_> = world.aws.eks(|eks| eks.associations().map(|a| a.association_arn.clone()).collect());
-        world.set_role(&arns[0], THIRD);
-        world.aws.eks(|eks| eks.associate("us-east-1", "prod-2", "tools", "new", OLD));
-        world
-    };
+    let _ = tokio::time::timeout(CRASHED_AFTER, Box::pin(both)).await;
+}
+
+/// Any call of either one crashes, before or after its effect. The next delivery and the next run
+/// repair the differences.
+#[test]
+fn a_crash_in_a_race_leaves_eks_index_and_ledger_in_agreement() {
     let calls = in_virtual_time(async {
-        let world = fleet();
-        race(&world).await;
-        world.aws.calls().len()
+        let harness = small_fleet();
+        race(&harness).await;
+        harness.aws.calls().len()
     });
     assert!(calls > 60, "{calls} calls");
-    for at in 0..calls {
+    for index in 0..calls {
         for fault in [Fault::FreezeBefore, Fault::FreezeAfter] {
             in_virtual_time(async {
-                let world = fleet();
-                let injected = fault.clone();
-                world.aws.on_call(move |call| if call.index == at { injected.clone() } else { Fault::None });
-                race(&world).await;
-                world.aws.clear_hook();
-                tokio::time::sleep(LEASE_IS_OVER).await;
-                world.reconcile("deep").await;
-                let summary = world.finish(&plain()).await;
-                world.reconcile("deep").await;
-                world.check_index();
-                let left = world.aws.eks(|eks| eks.association_count_on(OLD));
-                // What the index learnt of after the rotation's end is recorded, and not moved by itself.
-                let returned = world.rotation("r-1")["counts"]["returned"].as_u64().unwrap();
-                assert_eq!(left as u64, returned, "{fault:?} at {at}: {summary:#}");
+                let harness = small_fleet();
+                harness.inject_at(index, &fault);
+                race(&harness).await;
+                harness.aws.clear_hook();
+                tokio::time::sleep(LEASE_EXPIRY).await;
+                harness.reconcile("full").await;
+                let summary = harness.finish(&rotation_event()).await;
+                harness.reconcile("full").await;
+                harness.check_index();
+                let on_old = harness.aws.eks(|eks| eks.association_count_on(OLD));
+                // An association that was indexed after the rotation finished is recorded as a
+                // reversion. rerole does not move it.
+                let reverted = &harness.rotation("r-1")["counts"]["reverted"];
+                assert_eq!(
+                    Some(on_old as u64),
+                    reverted.as_u64(),
+                    "{fault:?} at call {index}: {summary:#}"
+                );
             });
         }
     }

@@ -1,143 +1,186 @@
-//! Rotations that take more than one delivery: the deadline, a crash, and what others do in between.
+//! Rotations that take more than one delivery: after a deadline, after a crash, and with changes by
+//! other actors in between.
 
 use std::time::Duration;
 
-use rerole::handler::HandlerError;
-use rerole::rotation::DEADLINE_RESERVE;
+use rerole::rotate::error::RotateError;
+use rerole::rotate::slice::DEADLINE_RESERVE;
 use rerole_sim::{Fault, Options};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
-use crate::world::{INDEX, NEW, OLD, THIRD, World, plain};
+use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, is_describe, is_update, rotation_event};
 
-/// Lets the handler die when the `nth` update was applied.
-async fn die_after_update(world: &World, nth: u32) {
-    let mut updates = 0;
-    world.aws.on_call(move |call| {
-        updates += u32::from(call.operation == "UpdatePodIdentityAssociation");
-        if call.operation == "UpdatePodIdentityAssociation" && updates == nth {
-            Fault::FreezeAfter
-        } else {
-            Fault::None
-        }
-    });
-    let event = plain();
-    world.deliver_and_die(&event).await;
+/// Crashes the handler after its `nth` update took effect and before the response arrives.
+async fn crash_after_update(harness: &Harness, nth: usize) {
+    harness.freeze_after_update(nth);
+    harness.deliver_and_crash(&rotation_event()).await;
 }
 
-/// Shows that a slice ends before its deadline with nothing in flight, says how much is left, and that the next one
-/// carries on from there, until the rotation is at its end.
 #[tokio::test(start_paused = true)]
-async fn slices_end_before_the_deadline_and_carry_on() {
-    let world = World::calm(300);
-    let before = Before::of(&world);
-    let slice = DEADLINE_RESERVE + Duration::from_millis(1_500);
-    let mut left = vec![];
+async fn each_slice_ends_before_its_deadline_and_the_next_one_resumes() {
+    let harness = Harness::calm(300);
+    let before = Before::of(&harness);
+    let timeout = DEADLINE_RESERVE + Duration::from_millis(1_500);
+    let mut pending = vec![];
     for _ in 0..20 {
-        let began = world.aws.now();
-        let result = world.deliver_within(&plain(), slice).await;
-        let took = world.aws.now().duration_since(began).unwrap();
-        assert!(took < slice, "the slice took {took:?}");
-        assert!(world.aws.calls().iter().all(|record| record.answered_at.is_some()), "a call was left in flight");
-        check(&world, &before);
+        let started_at = harness.aws.now();
+        let result = harness.deliver_within(&rotation_event(), timeout).await;
+        let took = harness.aws.now().duration_since(started_at).unwrap();
+        assert!(took < timeout, "the slice took {took:?}");
+        assert!(
+            harness
+                .aws
+                .calls()
+                .iter()
+                .all(|record| record.received_at.is_some()),
+            "a call was still in flight"
+        );
+        check(&harness, &before);
         match result {
             Ok(_) => break,
-            Err(HandlerError::Unfinished { counts, reason, .. }) => {
+            Err(RotateError::Incomplete { counts, reason, .. }) => {
                 assert_eq!(reason.to_string(), "time is up");
-                left.push(counts.pending);
-                assert_eq!(counts.pending, world.count("r-1", "Pending") as u64);
+                pending.push(counts.pending);
+                assert_eq!(counts.pending, harness.count("r-1", "Pending") as u64);
             }
             Err(error) => panic!("{error}"),
         }
     }
-    assert!(left.len() >= 3, "{left:?}");
-    assert!(left.is_sorted_by(|a, b| a > b), "every slice makes progress: {left:?}");
-    assert_eq!(world.rotation("r-1")["status"], "Succeeded");
-    assert_eq!(world.rotation("r-1")["fence"], left.len() + 1);
-    assert_eq!(world.updates().len(), 300, "nothing was written twice");
+    assert!(pending.len() >= 3, "{pending:?}");
+    assert!(
+        pending.is_sorted_by(|a, b| a > b),
+        "a slice made no progress: {pending:?}"
+    );
+    assert_eq!(harness.rotation("r-1")["status"], "Succeeded");
+    assert_eq!(harness.rotation("r-1")["fence"], pending.len() + 1);
+    assert_eq!(
+        harness.updates().len(),
+        300,
+        "an association was updated twice"
+    );
 }
 
-/// Shows that an invocation with too little time does not begin.
 #[tokio::test(start_paused = true)]
-async fn too_little_time_is_said_and_nothing_begun() {
-    let world = World::calm(1);
-    let error = world.deliver_within(&plain(), Duration::from_secs(10)).await.unwrap_err();
-    assert!(matches!(error, HandlerError::TooLate { .. }), "{error}");
-    assert_eq!(world.aws.calls().len(), 0);
+async fn an_invocation_with_too_little_time_makes_no_call() {
+    let harness = Harness::calm(1);
+    let error = harness
+        .deliver_within(&rotation_event(), Duration::from_secs(10))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, RotateError::InsufficientTime { .. }),
+        "{error}"
+    );
+    assert_eq!(harness.aws.calls().len(), 0);
 }
 
-/// Shows that a crash during the lease is answered with "already running", and that a minute later the next delivery
-/// takes over and infers the update whose answer the dead one never saw.
+/// The crashed owner never saw the response to its last update. The next one infers it.
 #[tokio::test(start_paused = true)]
-async fn a_crash_is_carried_on_a_minute_later() {
-    let world = World::calm(30);
-    let before = Before::of(&world);
-    die_after_update(&world, 12).await;
-    let at_once = serde_json::to_value(world.deliver(&plain()).await.unwrap()).unwrap();
-    assert_eq!(at_once, json!({ "rotationId": "r-1", "alreadyRunning": true }));
+async fn a_crashed_rotation_is_resumed_after_its_lease_expires() {
+    let harness = Harness::calm(30);
+    let before = Before::of(&harness);
+    crash_after_update(&harness, 12).await;
+    let at_once = serde_json::to_value(harness.deliver(&rotation_event()).await.unwrap()).unwrap();
+    assert_eq!(
+        at_once,
+        json!({ "rotationId": "r-1", "alreadyRunning": true })
+    );
 
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let summary = world.finish(&plain()).await;
+    let summary = harness.finish(&rotation_event()).await;
     assert_eq!(summary["status"], "Succeeded");
     assert_eq!(summary["counts"]["updated"], 30);
-    assert_eq!(world.rotation("r-1")["fence"], 2);
-    assert!(world.rows("r-1").iter().any(|row| row["inferred"] == true));
-    check(&world, &before);
+    assert_eq!(harness.rotation("r-1")["fence"], 2);
+    assert!(
+        harness
+            .rows("r-1")
+            .iter()
+            .any(|row| row["inferred"] == true)
+    );
+    check(&harness, &before);
 }
 
-/// Shows that an association which somebody moved back between crash and resume is moved again: the observed version is
-/// new, so that the token is, and EKS does not answer from memory.
+/// The observed version is new, so the token is new, and EKS does not replay its old response.
 #[tokio::test(start_paused = true)]
-async fn moved_back_between_crash_and_resume_is_moved_again() {
-    let world = World::calm(10);
-    let before = Before::of(&world);
-    die_after_update(&world, 4).await;
-    let frozen = world.updates().into_iter().find(|update| update.answered_at.is_none() && update.applied_at.is_some());
-    let subject = frozen.expect("one update was applied and not answered").call.subject;
-    let arn = world
-        .aws
-        .eks(|eks| eks.associations().map(|a| a.association_arn.clone()).find(|arn| arn.ends_with(&subject)).unwrap());
+async fn an_association_moved_back_before_the_resume_is_moved_again() {
+    let harness = Harness::calm(10);
+    let before = Before::of(&harness);
+    crash_after_update(&harness, 4).await;
+    let frozen = harness
+        .updates()
+        .into_iter()
+        .find(|update| update.received_at.is_none() && update.applied_at.is_some());
+    let subject = frozen
+        .expect("one update took effect without a response")
+        .call
+        .subject;
+    let arn = harness.aws.eks(|eks| {
+        eks.associations()
+            .map(|a| a.association_arn.clone())
+            .find(|arn| arn.ends_with(&subject))
+            .unwrap()
+    });
     tokio::time::sleep(Duration::from_secs(30)).await;
-    world.set_role(&arn, OLD);
+    harness.set_role(&arn, OLD);
     tokio::time::sleep(Duration::from_secs(30)).await;
 
-    let summary = world.finish(&plain()).await;
+    let summary = harness.finish(&rotation_event()).await;
     assert_eq!(summary["counts"]["updated"], 10);
-    assert_eq!(world.role_of(&arn).as_deref(), Some(NEW));
-    let of_it: Vec<_> = world.updates().into_iter().filter(|update| update.call.subject == subject).collect();
-    assert_eq!(of_it.len(), 2);
-    assert_ne!(of_it[0].call.token, of_it[1].call.token);
-    assert!(!of_it[1].replayed);
-    assert!(world.row("r-1", &arn).get("inferred").is_none(), "this time EKS answered");
-    check(&world, &before);
+    assert_eq!(harness.role_of(&arn).as_deref(), Some(NEW));
+    let updates: Vec<_> = harness
+        .updates()
+        .into_iter()
+        .filter(|update| update.call.subject == subject)
+        .collect();
+    assert_eq!(updates.len(), 2);
+    assert_ne!(updates[0].call.token, updates[1].call.token);
+    assert!(!updates[1].replayed);
+    assert!(
+        harness.row("r-1", &arn).get("inferred").is_none(),
+        "the second update had a response"
+    );
+    check(&harness, &before);
 }
 
-/// Shows that a third role set between crash and resume is drift.
 #[tokio::test(start_paused = true)]
-async fn moved_elsewhere_between_crash_and_resume_is_drift() {
-    let world = World::calm(10);
-    die_after_update(&world, 4).await;
-    let arn = world.rows("r-1").iter().find(|row| row["outcome"] == "Pending").unwrap()["associationArn"].clone();
+async fn an_association_moved_elsewhere_before_the_resume_is_drifted() {
+    let harness = Harness::calm(10);
+    crash_after_update(&harness, 4).await;
+    let arn = harness
+        .rows("r-1")
+        .iter()
+        .find(|row| row["outcome"] == "Pending")
+        .unwrap()["associationArn"]
+        .clone();
     let arn = arn.as_str().unwrap();
-    world.set_role(arn, THIRD);
+    harness.set_role(arn, THIRD);
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let summary = world.finish(&plain()).await;
+    let summary = harness.finish(&rotation_event()).await;
     assert_eq!(summary["counts"]["drifted"], 1);
-    assert_eq!(world.role_of(arn).as_deref(), Some(THIRD));
+    assert_eq!(harness.role_of(arn).as_deref(), Some(THIRD));
 }
 
-/// Shows that index items which somebody else removes or advances in mid-flight stay as they left them.
 #[tokio::test(start_paused = true)]
-async fn index_items_of_others_are_left_to_them() {
-    let world = World::new(Options::default());
-    let (removed, advanced) = (world.associate("removed", OLD), world.associate("advanced", OLD));
+async fn index_items_that_another_writer_changes_are_left_alone() {
+    let harness = Harness::new(Options::default());
+    let (removed, advanced) = (
+        harness.associate("removed", OLD),
+        harness.associate("advanced", OLD),
+    );
     let later = "2026-11-23T22:00:00.000Z";
-    let aws = world.aws.clone();
-    let (to_remove, to_advance) = (world.index_item(&removed).unwrap(), world.index_item(&advanced).unwrap());
-    world.aws.on_call(move |call| {
-        if call.operation == "DescribePodIdentityAssociation" {
-            let key = |item: &serde_json::Value| json!({ "clusterArn": item["clusterArn"], "associationId": item["associationId"] });
-            aws.delete_item(INDEX, key(&to_remove));
+    let aws = harness.aws.clone();
+    let (to_remove, to_advance) = (
+        harness.index_item(&removed).unwrap(),
+        harness.index_item(&advanced).unwrap(),
+    );
+    harness.aws.on_call(move |call| {
+        if is_describe(call) {
+            let key = json!({
+                "clusterArn": to_remove["clusterArn"],
+                "associationId": to_remove["associationId"],
+            });
+            aws.delete_item(INDEX, key);
             let mut item = to_advance.clone();
             item["modifiedAt"] = json!(later);
             item["roleArn"] = json!(THIRD);
@@ -145,38 +188,53 @@ async fn index_items_of_others_are_left_to_them() {
         }
         Fault::None
     });
-    let summary = world.finish(&plain()).await;
+    let summary = harness.finish(&rotation_event()).await;
     assert_eq!(summary["counts"]["updated"], 2);
-    assert!(world.index_item(&removed).is_none(), "it is not created again");
-    let item = world.index_item(&advanced).unwrap();
-    assert_eq!((&item["modifiedAt"], &item["roleArn"]), (&json!(later), &json!(THIRD)));
+    assert!(
+        harness.index_item(&removed).is_none(),
+        "the rotation created the item again"
+    );
+    let item = harness.index_item(&advanced).unwrap();
+    assert_eq!(
+        (&item["modifiedAt"], &item["roleArn"]),
+        (&json!(later), &json!(THIRD))
+    );
 }
 
-/// Shows that an association moved back to the old role while the rotation still runs is counted and keeps the old role
-/// in use, and that it is not moved a second time.
+/// The rotation counts the association and does not move it a second time.
 #[tokio::test(start_paused = true)]
-async fn moved_back_before_the_end_keeps_the_old_role_in_use() {
-    let world = World::new(Options::default());
-    world.fleet(10);
-    let arn = world.associate("contested", OLD);
-    let (aws, target) = (world.aws.clone(), arn.clone());
-    let mut done = false;
-    world.aws.on_call(move |call| {
+async fn an_association_moved_back_during_the_rotation_keeps_the_old_role_in_use() {
+    let harness = Harness::new(Options::default());
+    harness.fleet(10);
+    let arn = harness.associate("contested", OLD);
+    let (aws, target) = (harness.aws.clone(), arn.clone());
+    let mut is_moved_back = false;
+    harness.aws.on_call(move |call| {
         let now = aws.now();
-        // Once it is on the new role and its index item has followed, somebody moves it back, and the index hears of it.
-        let indexed =
-            aws.items(INDEX).iter().any(|item| item["associationArn"] == target.as_str() && item["roleArn"] == NEW);
-        if !done && indexed && call.operation == "UpdatePodIdentityAssociation" {
-            done = true;
+        // Another actor moves it back once its index item shows the new role, and the index
+        // receives the event.
+        let is_indexed = aws
+            .items(INDEX)
+            .iter()
+            .any(|item| item["associationArn"] == target.as_str() && item["roleArn"] == NEW);
+        if !is_moved_back && is_indexed && is_update(call) {
+            is_moved_back = true;
             aws.eks(|eks| eks.set_role(&target, OLD, now));
             aws.index_association(INDEX, &target);
         }
         Fault::None
     });
-    let summary = world.finish(&plain()).await;
+    let summary = harness.finish(&rotation_event()).await;
     assert_eq!(summary["counts"]["updated"], 11);
-    assert_eq!(summary["counts"]["returned"], 1);
+    assert_eq!(summary["counts"]["reverted"], 1);
     assert_eq!(summary["oldRoleInUseUntil"], json!(null));
-    assert_eq!(summary["reason"], "the old role is still in use: 1 moved back by somebody else");
-    assert_eq!(world.role_of(&arn).as_deref(), Some(OLD), "nothing is moved against somebody's will");
+    assert_eq!(
+        summary["reason"],
+        "the old role is still in use: 1 moved back by another actor"
+    );
+    assert_eq!(
+        harness.role_of(&arn).as_deref(),
+        Some(OLD),
+        "the rotation moved it a second time"
+    );
 }

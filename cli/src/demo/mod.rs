@@ -1,90 +1,130 @@
-//! `rerole demo`: a simulated fleet is moved by delivering a real EventBridge event to the real handler, and then
-//! everything that was promised is checked.
+//! `rerole demo`: delivers a real EventBridge event to the real handler, which moves a simulated
+//! fleet, and then checks everything that the documentation promises.
 //!
-//! This file tells the story. Where it happens is in `world`, what is said in `report` and `look_around`, what has to
-//! hold in `checks`.
+//! This file has the order of the steps. `simulation` runs them, `report` and `aws_cli` write the
+//! text, and `checks` decides what must hold.
 
+mod aws_cli;
 mod checks;
 mod evidence;
-mod look_around;
 mod report;
-mod world;
+mod simulation;
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::args::{DemoPlan, Voice};
-use checks::Check;
-use world::{DemoError, EVENT_FILE, World};
+use crate::args::{DemoPlan, Verbosity};
+use crate::demo::checks::Check;
+use crate::demo::simulation::{DemoError, EVENT_FILE, Simulation};
+use crate::terminal::{OutputError, print, print_error, progress_bar};
 
-/// The port in the commands that are shown when the endpoints are about to go. Nothing well known listens there.
+/// The port that the demo suggests for `--keep`. No well-known service listens there.
 const PORT_SUGGESTED: u16 = 4550;
-/// Often enough for a bar that moves, seldom enough to cost nothing.
+/// Short enough for a smooth bar, long enough to cost nothing.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Runs the demonstration: success where everything that it promises held.
+/// Runs the demo. It succeeds if every check holds.
 pub fn run(plan: &DemoPlan) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    match runtime.map_err(DemoError::Process).and_then(|runtime| runtime.block_on(tell(plan))) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = runtime
+        .map_err(DemoError::Process)
+        .and_then(|runtime| runtime.block_on(demonstrate(plan)));
+    match result {
         Ok(checks) if checks.iter().all(Check::held) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
-        // Whoever closed the pipe has seen enough, and did not see the end.
-        Err(DemoError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::FAILURE,
+        // The reader closed the pipe before the last check was printed. That needs no message.
+        Err(DemoError::Output(OutputError(error))) if error.kind() == ErrorKind::BrokenPipe => {
+            ExitCode::FAILURE
+        }
         Err(error) => {
-            // Where even this cannot be written, the exit code is all that is left to say.
-            let _ = writeln!(io::stderr(), "error: {error}");
+            print_error(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-async fn tell(plan: &DemoPlan) -> Result<Vec<Check>, DemoError> {
-    if plan.voice == Voice::Verbose {
-        rerole::logging::init(Some("rerole=debug"));
+async fn demonstrate(plan: &DemoPlan) -> Result<Vec<Check>, DemoError> {
+    if plan.verbosity == Verbosity::Verbose {
+        rerole::lambda::logging::init(Some("rerole=debug"));
     }
-    let say = |text: String| if plan.voice == Voice::Quiet { Ok(()) } else { print(&text) };
-    let world = World::start(plan).await?;
-    say(report::opening(plan, &world.url(), &world.request))?;
-    say(format!("\n{}", report::fleet_table(&world.fleet.clusters, &world.before, &world.fleet.rotating)))?;
+    let say = |text: String| match plan.verbosity {
+        Verbosity::Quiet => Ok(()),
+        Verbosity::Normal | Verbosity::Verbose => print(&text),
+    };
+    let simulation = Simulation::start(plan).await?;
+    let Simulation { fleet, before, .. } = &simulation;
+    say(report::introduction(
+        plan,
+        &simulation.url(),
+        &simulation.request,
+    ))?;
+    let table = report::fleet_table(&fleet.clusters, before, &fleet.rotating);
+    say(format!("\n{table}"))?;
 
     say(format!("\nDelivering {EVENT_FILE} to the handler …"))?;
-    let first = watched(&world, progress_bar(plan.voice, world.to_move()), world.deliver()).await?;
-    let second = world.deliver().await?;
-    let evidence = world.evidence(&first, &second)?;
-    say(report::ending(&first, &world.fleet.clusters, &evidence.rows))?;
-    say(format!("\n{}\n", report::second_ending(&second)))?;
+    let bar = move_bar(plan.verbosity, simulation.expected_moves());
+    let first = with_progress(&simulation, bar, simulation.deliver()).await?;
+    let second = simulation.deliver().await?;
+    let evidence = simulation.evidence(&first, &second)?;
+    say(report::first_delivery(
+        &first,
+        &fleet.clusters,
+        &evidence.rows,
+    ))?;
+    say(format!("\n{}\n", report::second_delivery(&second)))?;
 
     let checks = checks::all(&evidence);
     for check in &checks {
-        if check.held() { say(check.to_string())? } else { print(&check.to_string())? }
+        if check.held() {
+            say(check.to_string())?;
+        } else {
+            print(&check.to_string())?;
+        }
     }
     print(&verdict(&checks))?;
-    finish(plan, world).await?;
+    finish(plan, simulation).await?;
     Ok(checks)
 }
 
-/// Says how to look around; with `--keep`, waits until somebody has.
-async fn finish(plan: &DemoPlan, world: World) -> Result<(), DemoError> {
-    // Listening before the endpoint is printed: whoever reads it may send a signal at once.
-    let mut signals = if plan.keep { Some(EndSignals::listen()?) } else { None };
-    let (introduction, url) = if plan.keep {
-        let url = world.url();
-        (format!("\nThe endpoints stay up at {url} until Ctrl-C."), url)
+/// Prints how to query the simulated AWS. With `--keep`, waits for a signal before it stops it.
+async fn finish(plan: &DemoPlan, simulation: Simulation) -> Result<(), DemoError> {
+    // Registered before the URL is printed, because its reader may send the signal at once.
+    let mut signals = if plan.keep {
+        Some(StopSignals::listen()?)
     } else {
-        let port = if plan.port == 0 { PORT_SUGGESTED } else { plan.port };
+        None
+    };
+    let (introduction, url) = if plan.keep {
+        let url = simulation.url();
+        (
+            format!("\nThe endpoints stay up at {url} until Ctrl-C."),
+            url,
+        )
+    } else {
+        let port = if plan.port == 0 {
+            PORT_SUGGESTED
+        } else {
+            plan.port
+        };
         let introduction = format!(
-            "\nThe endpoints are going down. To look around in them, add --keep --port {port} to the same command."
+            "\nThe endpoints shut down now. To query them, add --keep --port {port} to the same \
+             command."
         );
         (introduction, format!("http://127.0.0.1:{port}"))
     };
-    if plan.voice != Voice::Quiet {
-        let example = world.fleet.rotating.last().and_then(|arn| world.before.get(arn));
-        let commands = example.map(|example| look_around::commands(&url, &world.request, example)).unwrap_or_default();
+    if plan.verbosity != Verbosity::Quiet {
+        let example = simulation.fleet.rotating.last();
+        let example = example.and_then(|arn| simulation.before.get(arn));
+        let commands = example
+            .map(|example| aws_cli::commands(&url, &simulation.request, example))
+            .unwrap_or_default();
         print(&format!("{introduction} With the AWS CLI:\n\n{commands}"))?;
     } else if plan.keep {
         print(introduction.trim_start())?;
@@ -92,60 +132,61 @@ async fn finish(plan: &DemoPlan, world: World) -> Result<(), DemoError> {
     if let Some(signals) = &mut signals {
         signals.wait().await;
     }
-    world.stop().await;
+    simulation.stop().await;
     Ok(())
 }
 
 fn verdict(checks: &[Check]) -> String {
     match checks.iter().filter(|check| !check.held()).count() {
         0 => format!("All {} checks held.", checks.len()),
-        broken => format!("{broken} of {} checks FAILED.", checks.len()),
+        failed => format!("{failed} of {} checks FAILED.", checks.len()),
     }
 }
 
-/// A bar where somebody watches: standard output has to be a terminal as well, or the two would be read apart.
-fn progress_bar(voice: Voice, len: usize) -> ProgressBar {
-    if voice != Voice::Normal || !io::stdout().is_terminal() {
+/// The progress of the first delivery. It is hidden unless standard output is also a terminal: if
+/// the report goes to a file, a bar alone on the terminal would have no context.
+fn move_bar(verbosity: Verbosity, expected_moves: usize) -> ProgressBar {
+    if verbosity != Verbosity::Normal || !io::stdout().is_terminal() {
         return ProgressBar::hidden();
     }
-    let bar = ProgressBar::with_draw_target(Some(len as u64), ProgressDrawTarget::stderr());
-    match ProgressStyle::with_template("  {bar:50} {pos} of {len} moved, {elapsed}") {
-        Ok(style) => bar.with_style(style),
-        // The default style shows the same, less well.
-        Err(_) => bar,
-    }
+    let style = "  {bar:50} {pos} of {len} moved, {elapsed}";
+    progress_bar(expected_moves as u64, style)
 }
 
-/// Does the work, and lets the bar follow what EKS shows.
-async fn watched<T>(world: &World, bar: ProgressBar, work: impl Future<Output = T>) -> T {
+/// Runs `work`, and meanwhile updates the bar from the simulated EKS.
+async fn with_progress<T>(
+    simulation: &Simulation,
+    bar: ProgressBar,
+    work: impl Future<Output = T>,
+) -> T {
     let mut work = pin!(work);
     let mut tick = tokio::time::interval(PROGRESS_INTERVAL);
     loop {
         tokio::select! {
-            end = &mut work => {
+            output = &mut work => {
                 bar.finish_and_clear();
-                return end;
+                return output;
             }
-            _ = tick.tick(), if !bar.is_hidden() => bar.set_position(world.moved() as u64),
+            _ = tick.tick(), if !bar.is_hidden() => {
+                bar.set_position(simulation.moved_count() as u64);
+            }
         }
     }
 }
 
-fn print(text: &str) -> Result<(), DemoError> {
-    let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{text}").and_then(|()| stdout.flush()).map_err(DemoError::Output)
-}
-
 /// The two signals that end `--keep`.
-struct EndSignals {
+struct StopSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl EndSignals {
+impl StopSignals {
     fn listen() -> Result<Self, DemoError> {
         let listen = |kind| signal(kind).map_err(DemoError::Process);
-        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
     }
 
     async fn wait(&mut self) {

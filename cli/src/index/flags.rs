@@ -1,23 +1,19 @@
-//! The flags of `rerole index`, and what they come to.
+//! The flags of `rerole index`, and the requests that they make. The commands are in `mod.rs`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use rerole::arn::is_region;
-use rerole::index::run::{Mode, RunRequest};
-use rerole::max_concurrency::MaxConcurrency;
-use rerole::scope::Glob;
+use rerole_core::indexing::{Mode, RunRequest};
+use rerole_core::request::{CLUSTER_NAME_LEN_MAX, Glob, MaxConcurrency};
+use rerole_core::resource::is_region;
 
-use crate::args::InvalidFlag;
-
-/// EKS allows 100 characters in a cluster name.
-const CLUSTER_NAME_LEN_MAX: usize = 100;
+use crate::invalid_flag::InvalidFlag;
 
 #[derive(Debug, Subcommand)]
 pub enum IndexCommand {
-    /// Builds the index, or brings it to what EKS shows, from each association
+    /// Build the index, or correct it, by describing each association in EKS
     Build(BuildFlags),
-    /// Shows who uses a role, or what is known of an association
+    /// Show the associations that use a role, or one association, according to the index
     Show(ShowFlags),
-    /// Compares the index with EKS, and changes neither; exit code 1 where they differ
+    /// Compare the index with EKS and change neither; the exit code is 1 if they differ
     Check(CheckFlags),
 }
 
@@ -27,7 +23,7 @@ pub struct BuildFlags {
     pub aws: AwsFlags,
     #[command(flatten)]
     pub scope: ScopeFlags,
-    /// Say what would change, and change nothing
+    /// Show what would change, and change nothing
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -38,7 +34,7 @@ pub struct CheckFlags {
     pub aws: AwsFlags,
     #[command(flatten)]
     pub scope: ScopeFlags,
-    /// How differences are printed
+    /// Format of the differences
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
 }
@@ -48,44 +44,44 @@ pub struct CheckFlags {
 pub struct ShowFlags {
     #[command(flatten)]
     pub aws: AwsFlags,
-    /// Who has this role, as the role or as the target role
+    /// Show the associations with this role, or with this target role
     #[arg(long, value_name = "ARN")]
     pub role: Option<String>,
-    /// What is known of this association: its ARN, or its id
+    /// Show the association with this ARN or ID
     #[arg(long, value_name = "ID")]
     pub association: Option<String>,
-    /// Where to look for an id; repeat it for several [default: the profile's]
+    /// Region in which to search for an ID; repeat it for several [default: the profile's region]
     #[arg(long = "region", value_name = "REGION", conflicts_with = "role")]
     pub regions: Vec<String>,
-    /// How it is printed
+    /// Format of the associations
     #[arg(long, value_enum, default_value_t)]
     pub output: Output,
 }
 
-/// Where the tables are, and as whom to look.
+/// The credentials, the tables, and how fast to work.
 #[derive(Debug, Clone, Args)]
 pub struct AwsFlags {
-    /// Profile of the AWS configuration
+    /// Profile of the AWS configuration whose credentials are used
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Name of the table, the stack's output `AssociationIndexTableName`
+    /// Name of the index table: the output `AssociationIndexTableName` of the stack
     #[arg(long, value_name = "NAME", env = "ASSOCIATION_INDEX_TABLE")]
     pub index_table: String,
-    /// Name of the table, the stack's output `RotationLedgerTableName`
+    /// Name of the ledger table: the output `RotationLedgerTableName` of the stack
     #[arg(long, value_name = "NAME", env = "ROTATION_LEDGER_TABLE")]
     pub ledger_table: String,
-    /// Associations in work at once, at most: how fast EKS may be called is found out
+    /// Upper limit of associations in flight; rerole finds the rate of calls by itself
     #[arg(long, value_name = "N", default_value_t)]
     pub concurrency: MaxConcurrency,
 }
 
-/// What of EKS.
+/// The part of EKS that a command covers.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ScopeFlags {
-    /// A region; repeat it for several [default: the profile's]
+    /// Region to cover; repeat it for several [default: the profile's region]
     #[arg(long = "region", value_name = "REGION")]
     pub regions: Vec<String>,
-    /// Only clusters of this name, in which * stands for any run of characters; repeat it for several
+    /// Cover only clusters with this name; * matches any characters; repeat it for several
     #[arg(long = "cluster", value_name = "GLOB")]
     pub clusters: Vec<String>,
 }
@@ -98,34 +94,44 @@ pub enum Output {
 }
 
 impl ScopeFlags {
-    /// What is to be looked at; `own_region` where no region is named.
+    /// A full run over these regions and clusters. Without `--region`, it covers `own_region`.
     ///
     /// # Errors
-    /// The first region or glob that is none.
+    /// If a region or a glob is invalid.
     pub fn request(&self, own_region: &str) -> Result<RunRequest, InvalidFlag> {
         let glob = |text: &String| {
             Glob::new(text, CLUSTER_NAME_LEN_MAX).ok_or_else(|| {
-                InvalidFlag::new("--cluster", text, "letters, digits, \"-\", \"_\" and \"*\"".to_owned())
+                let allowed = "letters, digits, \"-\", \"_\" and \"*\"";
+                InvalidFlag::new("--cluster", text, allowed.to_owned())
             })
         };
-        let globs = self.clusters.iter().map(glob).collect::<Result<Vec<_>, _>>()?;
+        let globs = self
+            .clusters
+            .iter()
+            .map(glob)
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(RunRequest {
-            mode: Mode::Deep,
+            mode: Mode::Full,
             regions: regions(&self.regions, own_region)?,
             cluster_names: (!globs.is_empty()).then_some(globs),
         })
     }
 }
 
-/// Each region once, in order.
+/// The regions, sorted and without duplicates, or `own_region` if none is named.
 ///
 /// # Errors
-/// The first that is none.
+/// If a region is invalid.
 pub fn regions(named: &[String], own_region: &str) -> Result<Vec<String>, InvalidFlag> {
     if let Some(wrong) = named.iter().find(|region| !is_region(region)) {
-        return Err(InvalidFlag::new("--region", wrong, "a region's name, such as eu-west-1".to_owned()));
+        let allowed = "a region's name, such as eu-west-1";
+        return Err(InvalidFlag::new("--region", wrong, allowed.to_owned()));
     }
-    let mut regions = if named.is_empty() { vec![own_region.to_owned()] } else { named.to_vec() };
+    let mut regions = if named.is_empty() {
+        vec![own_region.to_owned()]
+    } else {
+        named.to_vec()
+    };
     regions.sort();
     regions.dedup();
     Ok(regions)

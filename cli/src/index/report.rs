@@ -1,23 +1,31 @@
-//! What `rerole index` says, as text. Pure functions: nothing here writes, waits or asks.
+//! The output of `rerole index`, as text and JSON. Pure functions: nothing here prints or calls
+//! AWS.
 
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
-use rerole::association::IndexItem;
-use rerole::index::cluster::Difference;
-use rerole::index::compare::Comparison;
-use rerole::index::run::{Run, Trouble};
+use rerole::indexer::cluster_walk::Difference;
+use rerole::indexer::comparison::Comparison;
+use rerole_core::indexing::{IndexItem, Run, RunError};
 use serde_json::{Value, json};
 
-/// Differences and troubles that are shown one by one in a table; JSON has them all.
+/// Differences and errors that are listed as text. More would be too long to read; JSON has all.
 const SHOWN_MAX: usize = 50;
 
-/// Items as a table.
+/// Index items as a table.
 pub fn items_table(items: &[IndexItem]) -> String {
     if items.is_empty() {
-        return "The index knows no such association.".to_owned();
+        return "The index has no such association.".to_owned();
     }
-    let mut table =
-        new_table(&["region", "cluster", "namespace", "service account", "id", "role", "target role", "since"]);
+    let mut table = new_table(&[
+        "region",
+        "cluster",
+        "namespace",
+        "service account",
+        "id",
+        "role",
+        "target role",
+        "since",
+    ]);
     for item in items {
         table.add_row([
             item.association_arn.region(),
@@ -33,19 +41,28 @@ pub fn items_table(items: &[IndexItem]) -> String {
     table.to_string()
 }
 
-/// Items as JSON, in the names of the table.
+/// Index items as JSON, with the attribute names of the table.
 pub fn items_json(items: &[IndexItem]) -> String {
     json!(items).to_string()
 }
 
 /// A comparison as text.
 pub fn comparison_text(comparison: &Comparison) -> String {
-    let Comparison { clusters, seen, differences, troubles } = comparison;
+    let Comparison {
+        clusters,
+        seen,
+        differences,
+        errors,
+    } = comparison;
     let found = match differences.len() {
-        0 => "the index holds what EKS shows.".to_owned(),
+        0 => "the index matches EKS.".to_owned(),
         count => format!("{count} differ.\n\n{}", differences_table(differences)),
     };
-    format!("{}: {found}{}", extent(*seen, *clusters), troubles_text(troubles))
+    format!(
+        "{}: {found}{}",
+        extent(*seen, *clusters),
+        errors_text(errors)
+    )
 }
 
 /// A comparison as JSON.
@@ -63,12 +80,12 @@ pub fn comparison_json(comparison: &Comparison) -> String {
         "clusters": comparison.clusters,
         "seen": comparison.seen,
         "differences": differences,
-        "troubles": comparison.troubles,
+        "errors": comparison.errors,
     })
     .to_string()
 }
 
-/// A run that has come to its end.
+/// A finished run as text.
 pub fn run_text(run: &Run) -> String {
     let counts = &run.counts;
     let text = format!(
@@ -79,12 +96,16 @@ pub fn run_text(run: &Run) -> String {
         counts.removed,
         counts.calls
     );
-    text + &troubles_text(&run.troubles)
+    text + &errors_text(&run.errors)
 }
 
 fn extent(associations: u64, clusters: u64) -> String {
     let plural = |count| if count == 1 { "" } else { "s" };
-    format!("{associations} association{} in {clusters} cluster{}", plural(associations), plural(clusters))
+    format!(
+        "{associations} association{} in {clusters} cluster{}",
+        plural(associations),
+        plural(clusters)
+    )
 }
 
 fn differences_table(differences: &[Difference]) -> String {
@@ -98,20 +119,27 @@ fn differences_table(differences: &[Difference]) -> String {
         ]);
     }
     let more = differences.len().saturating_sub(SHOWN_MAX);
-    let rest = if more > 0 { format!("\nand {more} more; --output json has all of them") } else { String::new() };
+    let rest = if more > 0 {
+        format!("\nand {more} more; --output json has all of them")
+    } else {
+        String::new()
+    };
     format!("{table}{rest}")
 }
 
-fn troubles_text(troubles: &[Trouble]) -> String {
-    let line = |trouble: &Trouble| {
-        let place = trouble.cluster_name.as_deref().unwrap_or("all clusters");
-        format!("\n  {place} in {}: {}", trouble.region, trouble.problem)
+fn errors_text(errors: &[RunError]) -> String {
+    let line = |run_error: &RunError| {
+        let place = run_error
+            .cluster_name
+            .as_deref()
+            .unwrap_or("the list of clusters");
+        format!("\n  {place} in {}: {}", run_error.region, run_error.problem)
     };
-    match troubles.len() {
+    match errors.len() {
         0 => String::new(),
         count => {
-            let lines: String = troubles.iter().take(SHOWN_MAX).map(line).collect();
-            format!("\n\n{count} could not be looked at:{lines}")
+            let lines: String = errors.iter().take(SHOWN_MAX).map(line).collect();
+            format!("\n\n{count} could not be read:{lines}")
         }
     }
 }
@@ -119,7 +147,7 @@ fn troubles_text(troubles: &[Trouble]) -> String {
 fn kind(difference: &Difference) -> &'static str {
     match (&difference.held, &difference.shown) {
         (None, _) => "missing",
-        (Some(_), None) => "gone",
+        (Some(_), None) => "deleted",
         (Some(_), Some(_)) => "changed",
     }
 }
@@ -131,7 +159,7 @@ fn roles(item: Option<&IndexItem>) -> String {
     })
 }
 
-/// A role's path and name: what precedes them is the same for most.
+/// The path and name of a role. The rest of the ARN is the same for most roles.
 fn role_name(arn: &str) -> &str {
     arn.split_once(":role/").map_or(arn, |(_, name)| name)
 }

@@ -1,64 +1,80 @@
-//! Token buckets, one for each (account, region): EKS throttles all calls of an account in a region together.
+//! Token buckets, one for each account and region: EKS throttles all calls of an account in a
+//! region together.
 
-use crate::options::Throttle;
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-pub(crate) struct Buckets {
+use crate::arn::Scope;
+use crate::options::Throttle;
+
+pub(crate) struct TokenBuckets {
     throttle: Option<Throttle>,
-    levels: BTreeMap<(String, String), Level>,
+    by_account_and_region: BTreeMap<(String, String), Bucket>,
 }
 
-struct Level {
+struct Bucket {
     tokens: f64,
     refilled_at: SystemTime,
 }
 
-impl Level {
+impl Bucket {
     fn refill(&mut self, throttle: Throttle, now: SystemTime) {
         let elapsed = now.duration_since(self.refilled_at).unwrap_or_default();
-        self.tokens = (self.tokens + elapsed.as_secs_f64() * throttle.rate_per_sec).min(throttle.burst);
+        self.tokens =
+            (self.tokens + elapsed.as_secs_f64() * throttle.rate_per_sec).min(throttle.burst);
         self.refilled_at = now;
     }
 }
 
-impl Buckets {
+impl TokenBuckets {
     pub(crate) fn new(throttle: Option<Throttle>) -> Self {
-        Self { throttle, levels: BTreeMap::new() }
+        Self {
+            throttle,
+            by_account_and_region: BTreeMap::new(),
+        }
     }
 
-    /// Another rate from `now` on. What is in the buckets stays, as far as it fits.
-    pub(crate) fn change(&mut self, throttle: Option<Throttle>, now: SystemTime) {
+    /// Changes rate and burst from `now` on. The buckets keep their tokens, up to the new burst.
+    pub(crate) fn set_throttle(&mut self, throttle: Option<Throttle>, now: SystemTime) {
         if let Some(before) = self.throttle {
-            self.levels.values_mut().for_each(|level| level.refill(before, now));
+            for bucket in self.by_account_and_region.values_mut() {
+                bucket.refill(before, now);
+            }
         }
         self.throttle = throttle;
     }
 
-    /// Takes one token; false where there is none. A call turned away costs nothing.
-    pub(crate) fn admits(&mut self, account: &str, region: &str, now: SystemTime) -> bool {
-        let Some(throttle) = self.throttle else { return true };
-        let level = self
-            .levels
-            .entry((account.to_owned(), region.to_owned()))
-            .or_insert(Level { tokens: throttle.burst, refilled_at: now });
-        level.refill(throttle, now);
-        let admitted = level.tokens >= 1.0;
-        if admitted {
-            level.tokens -= 1.0;
+    /// Takes one token; false if the bucket is empty. A throttled call takes no token.
+    pub(crate) fn try_acquire(&mut self, scope: Scope<'_>, now: SystemTime) -> bool {
+        let Some(throttle) = self.throttle else {
+            return true;
+        };
+        let key = (scope.account.to_owned(), scope.region.to_owned());
+        let full = Bucket {
+            tokens: throttle.burst,
+            refilled_at: now,
+        };
+        let bucket = self.by_account_and_region.entry(key).or_insert(full);
+        bucket.refill(throttle, now);
+        let is_admitted = bucket.tokens >= 1.0;
+        if is_admitted {
+            bucket.tokens -= 1.0;
         }
-        admitted
+        is_admitted
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use std::time::Duration;
+    use std::time::{Duration, SystemTime};
+
+    use super::TokenBuckets;
+    use crate::arn::Scope;
+    use crate::options::Throttle;
 
     #[test]
-    fn a_bucket_admits_its_burst_and_then_its_rate_for_each_domain() {
-        let mut buckets = Buckets::new(Some(Throttle { rate_per_sec: 2.0, burst: 3.0 }));
+    fn each_region_has_a_bucket_with_its_burst_and_rate() {
+        let mut buckets = buckets(2.0, 3.0);
         // Milliseconds since the start, region, admitted.
         let rows = [
             (0, "r1", true),
@@ -74,19 +90,52 @@ mod tests {
             (60_000, "r1", true),
             (60_000, "r1", false),
         ];
-        for (millis, region, admitted) in rows {
+        for (millis, region, is_admitted) in rows {
             let now = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
-            assert_eq!(buckets.admits("1", region, now), admitted, "{region} at {millis} ms");
+            assert_eq!(
+                buckets.try_acquire(
+                    Scope {
+                        account: "1",
+                        region
+                    },
+                    now
+                ),
+                is_admitted,
+                "{region} at {millis} ms"
+            );
         }
     }
 
     #[test]
-    fn a_change_of_rate_counts_from_where_it_was_made() {
+    fn a_new_rate_applies_from_the_time_of_the_change() {
         let at = |secs| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
-        let mut buckets = Buckets::new(Some(Throttle { rate_per_sec: 1.0, burst: 10.0 }));
-        let admitted = |buckets: &mut Buckets, now| (0..20).filter(|_| buckets.admits("1", "r1", now)).count();
+        let mut buckets = buckets(1.0, 10.0);
+        let scope = Scope {
+            account: "1",
+            region: "r1",
+        };
+        let admitted = |buckets: &mut TokenBuckets, now| {
+            (0..20).filter(|_| buckets.try_acquire(scope, now)).count()
+        };
         assert_eq!(admitted(&mut buckets, at(0)), 10);
-        buckets.change(Some(Throttle { rate_per_sec: 3.0, burst: 10.0 }), at(2));
-        assert_eq!(admitted(&mut buckets, at(3)), 5, "two at the old rate, three at the new one");
+        buckets.set_throttle(
+            Some(Throttle {
+                rate_per_sec: 3.0,
+                burst: 10.0,
+            }),
+            at(2),
+        );
+        assert_eq!(
+            admitted(&mut buckets, at(3)),
+            5,
+            "two at the old rate, three at the new one"
+        );
+    }
+
+    fn buckets(rate_per_sec: f64, burst: f64) -> TokenBuckets {
+        TokenBuckets::new(Some(Throttle {
+            rate_per_sec,
+            burst,
+        }))
     }
 }

@@ -1,58 +1,65 @@
-//! What EKS remembers of each `clientRequestToken`. How long AWS remembers is not known; here it is forever.
+//! The results that EKS keeps for each `clientRequestToken`. AWS does not document how long it
+//! keeps them; here it is forever.
 
-use super::EksRequest;
-use super::errors::EksError;
-use serde_json::Value;
 use std::collections::HashMap;
+use std::ops::RangeInclusive;
 
-/// EKS has no length in its model, but refuses tokens outside this range (ansible community.aws issue 817).
-const TOKEN_LEN: std::ops::RangeInclusive<usize> = 33..=126;
+use serde_json::Value;
 
-/// Tokens with what they were used for, and what came of it. Successes are kept as text: parsed, a fleet's worth of them
-/// would take several times the memory.
+use crate::eks::error::EksError;
+use crate::eks::request::EksRequest;
+
+/// EKS refuses tokens of other lengths (ansible community.aws issue 817), although its model has no
+/// limits.
+const TOKEN_LEN: RangeInclusive<usize> = 33..=126;
+
+/// The parameters and the result of the first request with each token. Bodies are kept as text: for
+/// a large fleet the parsed values would take several times the memory.
 #[derive(Default)]
-pub(crate) struct TokenMemory(HashMap<TokenScope, (String, Result<String, EksError>)>);
+pub(crate) struct TokenStore(HashMap<TokenKey, (String, Result<String, EksError>)>);
 
-/// A token means something within one account, region and operation.
+/// A token is unique within an account, region and operation.
 #[derive(PartialEq, Eq, Hash)]
-struct TokenScope {
+struct TokenKey {
     account: String,
     region: String,
     operation: &'static str,
     token: String,
 }
 
-/// What the memory says about a request.
-pub(crate) enum Remembered {
-    Nothing,
-    Success(Value),
-    Refusal(EksError),
-}
-
-impl TokenMemory {
-    /// What this token brought the first time; an error where the parameters were others.
-    pub(crate) fn recall(&self, request: &EksRequest, token: &str) -> Result<Remembered, EksError> {
-        match self.0.get(&scope(request, token)) {
-            None => Ok(Remembered::Nothing),
-            Some((first, outcome)) if *first == parameters(request) => Ok(match outcome {
-                Ok(body) => Remembered::Success(
-                    serde_json::from_str(body).expect("a body that was written as JSON reads as JSON"),
-                ),
-                Err(refusal) => Remembered::Refusal(refusal.clone()),
-            }),
+impl TokenStore {
+    /// The result of the first request with this token, if there was one. It is an error if that
+    /// request had other parameters.
+    pub(crate) fn get(
+        &self,
+        request: &EksRequest,
+        token: &str,
+    ) -> Result<Option<Result<Value, EksError>>, EksError> {
+        match self.0.get(&key(request, token)) {
+            None => Ok(None),
+            Some((first, result)) if *first == parameters(request) => {
+                let parse = |body| serde_json::from_str(body).expect("a body was stored as JSON");
+                Ok(Some(result.as_deref().map(parse).map_err(EksError::clone)))
+            }
             Some(_) => Err(EksError::invalid_parameter(
                 "The clientRequestToken was used before, with other parameters. Use another token for another request.",
             )),
         }
     }
 
-    pub(crate) fn remember(&mut self, request: &EksRequest, token: &str, outcome: Result<Value, EksError>) {
-        let outcome = outcome.map(|body| body.to_string());
-        self.0.insert(scope(request, token), (parameters(request), outcome));
+    pub(crate) fn put(
+        &mut self,
+        request: &EksRequest,
+        token: &str,
+        result: Result<&Value, EksError>,
+    ) {
+        let result = result.map(Value::to_string);
+        self.0
+            .insert(key(request, token), (parameters(request), result));
     }
 }
 
-/// The request's token, if it has one of a length that EKS takes.
+/// The request's token, if it has one, with a length that EKS accepts.
 pub(crate) fn checked(request: &EksRequest) -> Result<Option<&str>, EksError> {
     match request.body.get("clientRequestToken") {
         None | Some(Value::Null) => Ok(None),
@@ -63,12 +70,14 @@ pub(crate) fn checked(request: &EksRequest) -> Result<Option<&str>, EksError> {
             TOKEN_LEN.end(),
             token.len()
         ))),
-        Some(_) => Err(EksError::serialization("clientRequestToken must be a string")),
+        Some(_) => Err(EksError::serialization(
+            "clientRequestToken must be a string",
+        )),
     }
 }
 
-fn scope(request: &EksRequest, token: &str) -> TokenScope {
-    TokenScope {
+fn key(request: &EksRequest, token: &str) -> TokenKey {
+    TokenKey {
         account: request.account.clone(),
         region: request.region.clone(),
         operation: request.route.operation(),
@@ -76,7 +85,8 @@ fn scope(request: &EksRequest, token: &str) -> TokenScope {
     }
 }
 
-/// Everything the request says except its token, in one order whatever order the client wrote it in.
+/// Everything in the request except its token. The order in which a client writes the members does
+/// not matter.
 fn parameters(request: &EksRequest) -> String {
     let members = request.body.as_object().into_iter().flatten();
     let mut members: Vec<String> = members

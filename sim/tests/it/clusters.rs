@@ -1,93 +1,112 @@
-//! Clusters: their lives, their pages, and what is denied with them.
+//! Clusters: their lives, their pages, and denied ones.
 
-use crate::{NEW, OLD, REGION, code_of, eks, in_virtual_time};
-use rerole_sim::{Options, SimulatedAws};
 use std::collections::BTreeSet;
 
-/// Clusters are created once, listed in pages, and described.
+use aws_sdk_eks::Client;
+use aws_sdk_eks::types::ClusterStatus;
+use rerole_sim::{Association, Options, SimulatedAws};
+
+use crate::harness::{
+    NEW, OLD, REGION, code_of, create_cluster, delete, describe, eks, in_virtual_time, list, update,
+};
+
 #[test]
-fn clusters_are_records() {
+fn clusters_can_be_created_once_listed_and_described() {
     in_virtual_time(async {
         let aws = SimulatedAws::new(Options::default());
         let client = eks(&aws);
-        let create = |name: &str| {
-            let vpc = aws_sdk_eks::types::VpcConfigRequest::builder().subnet_ids("subnet-1").build();
-            client.create_cluster().name(name).role_arn(OLD).resources_vpc_config(vpc).send()
-        };
         for name in ["b", "a", "c"] {
-            create(name).await.expect("a new cluster");
+            let created = create_cluster(&client, name).send().await;
+            created.expect("a new cluster");
         }
-        assert_eq!(code_of(create("a").await).0, "ResourceInUseException");
+        let again = create_cluster(&client, "a").send().await;
+        assert_eq!(code_of(again), "ResourceInUseException");
         let mut names = Vec::new();
         let mut pages = client.list_clusters().into_paginator().page_size(2).send();
         while let Some(page) = pages.next().await {
             names.push(page.expect("a page").clusters.unwrap_or_default());
         }
         assert_eq!(names, [vec!["a", "b"], vec!["c"]]);
-        let cluster = client.describe_cluster().name("a").send().await.expect("it exists").cluster.expect("it is told");
-        assert_eq!(cluster.status(), Some(&aws_sdk_eks::types::ClusterStatus::Active));
-        assert_eq!(code_of(client.describe_cluster().name("z").send().await).0, "ResourceNotFoundException");
+        let described = client.describe_cluster().name("a").send().await;
+        let cluster = described.expect("it exists").cluster;
+        let cluster = cluster.expect("the response has it");
+        assert_eq!(cluster.status(), Some(&ClusterStatus::Active));
+        let absent = client.describe_cluster().name("z").send().await;
+        assert_eq!(code_of(absent), "ResourceNotFoundException");
     });
 }
 
-/// More clusters than fit on a page come on two, each once; the caller may ask for less on a page, not for more.
+/// The caller may ask for fewer than a hundred clusters on a page, and not for more.
 #[test]
-fn clusters_come_in_pages_of_a_hundred() {
+fn clusters_have_pages_of_a_hundred() {
     in_virtual_time(async {
         let aws = SimulatedAws::new(Options::default());
         aws.eks(|eks| (0..130).for_each(|n| drop(eks.create_cluster(REGION, &format!("c-{n}")))));
         aws.eks(|eks| eks.create_cluster("us-east-1", "elsewhere"));
         let client = eks(&aws);
-        for (page_size, lens) in [(None, vec![100, 30]), (Some(50), vec![50, 50, 30]), (Some(65), vec![65, 65])] {
-            let (mut seen, mut pages) = (Vec::new(), Vec::new());
-            let mut paginator = client.list_clusters().set_max_results(page_size).into_paginator().send();
+        let rows = [
+            (None, vec![100, 30]),
+            (Some(50), vec![50, 50, 30]),
+            (Some(65), vec![65, 65]),
+        ];
+        for (page_size, lens) in rows {
+            let (mut seen, mut pages) = (BTreeSet::new(), Vec::new());
+            let list = client.list_clusters().set_max_results(page_size);
+            let mut paginator = list.into_paginator().send();
             while let Some(page) = paginator.next().await {
                 let names = page.expect("a page").clusters.unwrap_or_default();
                 pages.push(names.len());
                 seen.extend(names);
             }
             assert_eq!(pages, lens, "{page_size:?}");
-            assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), 130, "{page_size:?}");
+            assert_eq!(seen.len(), 130, "{page_size:?}");
         }
-        assert_eq!(code_of(client.list_clusters().max_results(101).send().await).0, "InvalidParameterException");
+        let too_many = client.list_clusters().max_results(101).send().await;
+        assert_eq!(code_of(too_many), "InvalidParameterException");
     });
 }
 
-/// A cluster goes with its associations, through the API or behind its back; its neighbour stays. The name can be used
-/// again, and what is made under it then has other ids.
+/// Through the API and without it. A cluster with a similar name keeps its associations, and an
+/// association that is created under the same names later has another id.
 #[test]
-fn a_deleted_cluster_takes_its_associations_along() {
-    for is_asked in [true, false] {
+fn deleting_a_cluster_deletes_its_associations() {
+    for through_api in [true, false] {
         in_virtual_time(async {
             let aws = SimulatedAws::new(Options::default());
             let before = aws.eks(|eks| eks.associate(REGION, "prod", "ns", "sa", OLD));
-            let neighbour = aws.eks(|eks| eks.associate(REGION, "prod-2", "ns", "sa", OLD));
+            let neighbor = aws.eks(|eks| eks.associate(REGION, "prod-2", "ns", "sa", OLD));
             let client = eks(&aws);
-            if is_asked {
-                let deleted = client.delete_cluster().name("prod").send().await.expect("it exists").cluster;
-                let status = deleted.expect("the answer has it").status.expect("it has a status");
-                assert_eq!(status.as_str(), "DELETING");
+            if through_api {
+                let deleted = client.delete_cluster().name("prod").send().await;
+                let cluster = deleted.expect("it exists").cluster;
+                let status = cluster.and_then(|cluster| cluster.status);
+                assert_eq!(status, Some(ClusterStatus::Deleting));
             } else {
                 assert!(aws.eks(|eks| eks.delete_cluster(REGION, "prod")));
             }
-            let left: Vec<String> = aws.eks(|eks| eks.associations().map(|it| it.association_arn.clone()).collect());
-            assert_eq!(left, [neighbour]);
-            assert_eq!(code_of(client.describe_cluster().name("prod").send().await).0, "ResourceNotFoundException");
-            let list = client.list_pod_identity_associations().cluster_name("prod").send().await;
-            assert_eq!(code_of(list).0, "ResourceNotFoundException");
-            assert_eq!(code_of(client.delete_cluster().name("prod").send().await).0, "ResourceNotFoundException");
-            assert!(!aws.eks(|eks| eks.delete_cluster(REGION, "prod")), "it is gone");
+            let arn = |association: &Association| association.association_arn.clone();
+            let rest: Vec<String> = aws.eks(|eks| eks.associations().map(arn).collect());
+            assert_eq!(rest, [neighbor]);
+            let codes = [
+                code_of(client.describe_cluster().name("prod").send().await),
+                code_of(list(&client, "prod").send().await),
+                code_of(client.delete_cluster().name("prod").send().await),
+            ];
+            assert_eq!(codes, ["ResourceNotFoundException"; 3]);
+            let exists = aws.eks(|eks| eks.delete_cluster(REGION, "prod"));
+            assert!(!exists, "it is deleted");
             let after = aws.eks(|eks| eks.associate(REGION, "prod", "ns", "sa", OLD));
             assert_ne!(before, after);
-            let list = client.list_pod_identity_associations().cluster_name("prod").send().await.expect("it is back");
-            assert_eq!(list.associations().len(), 1);
+            let listed = list(&client, "prod").send().await;
+            let listed = listed.expect("it exists again");
+            assert_eq!(listed.associations().len(), 1);
         });
     }
 }
 
-/// Every call about a denied cluster is denied, those about its neighbour are not, and the list of clusters shows both.
+/// Calls about another cluster are not denied, and `ListClusters` shows both.
 #[test]
-fn a_denied_cluster_denies_each_operation() {
+fn every_call_about_a_denied_cluster_is_denied() {
     in_virtual_time(async {
         let aws = SimulatedAws::new(Options::default());
         for cluster in ["denied", "open"] {
@@ -96,36 +115,31 @@ fn a_denied_cluster_denies_each_operation() {
         aws.eks(|eks| eks.deny("denied"));
         let client = eks(&aws);
         for (cluster, code) in [("denied", "AccessDeniedException"), ("open", "")] {
-            let arn = aws.eks(|eks| eks.associations().find(|it| it.cluster_name == cluster).cloned());
-            let id = arn.expect("it was just made").association_id;
-            let codes = [
-                code_of(client.describe_cluster().name(cluster).send().await).0,
-                code_of(client.list_pod_identity_associations().cluster_name(cluster).send().await).0,
-                code_of(
-                    client.describe_pod_identity_association().cluster_name(cluster).association_id(&id).send().await,
-                )
-                .0,
-                code_of(
-                    client
-                        .update_pod_identity_association()
-                        .cluster_name(cluster)
-                        .association_id(&id)
-                        .role_arn(NEW)
-                        .send()
-                        .await,
-                )
-                .0,
-                code_of(
-                    client.delete_pod_identity_association().cluster_name(cluster).association_id(&id).send().await,
-                )
-                .0,
-                code_of(client.delete_cluster().name(cluster).send().await).0,
-            ];
+            let codes = codes_of_all_calls(&aws, &client, cluster).await;
             assert_eq!(codes, [code; 6], "{cluster}");
         }
         aws.eks(|eks| eks.allow("denied"));
-        assert!(client.describe_cluster().name("denied").send().await.is_ok(), "allowed again");
-        let clusters = client.list_clusters().send().await.expect("the list is no cluster's").clusters;
-        assert_eq!(clusters.unwrap_or_default(), ["denied"]);
+        let allowed = client.describe_cluster().name("denied").send().await;
+        assert!(allowed.is_ok(), "allowed again");
+        let listed = client.list_clusters().send().await;
+        let listed = listed.expect("it is about no cluster");
+        assert_eq!(listed.clusters(), ["denied"]);
     });
+}
+
+/// The codes of six calls about the cluster and its association. The last two delete them.
+async fn codes_of_all_calls(aws: &SimulatedAws, client: &Client, cluster: &str) -> [String; 6] {
+    let in_cluster = |association: &&Association| association.cluster_name == cluster;
+    let association = aws.eks(|eks| eks.associations().find(in_cluster).cloned());
+    let id = association.expect("it was created just now").association_id;
+    let subject = format!("{cluster}/{id}");
+    let update = update(client, &subject).role_arn(NEW);
+    [
+        code_of(client.describe_cluster().name(cluster).send().await),
+        code_of(list(client, cluster).send().await),
+        code_of(describe(client, &subject).send().await),
+        code_of(update.send().await),
+        code_of(delete(client, &subject).send().await),
+        code_of(client.delete_cluster().name(cluster).send().await),
+    ]
 }

@@ -1,66 +1,49 @@
-//! The switches in front of the embedded DynamoDB, through the SDK's own client.
+//! What is added to the embedded DynamoDB: index lag, unprocessed entries, conflicts and throttles.
 
-use crate::{dynamodb, in_virtual_time};
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, PutRequest, TransactWriteItem, WriteRequest};
-use rerole_sim::{Options, SimulatedAws};
-use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::time::Duration;
 
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, Put, PutRequest, TransactWriteItem, WriteRequest,
+};
+use rerole_sim::{Options, SimulatedAws};
+use serde_json::{Value, json};
 
-fn index_item(id: &str, role: &str) -> HashMap<String, AttributeValue> {
-    let members = [("clusterArn", "c"), ("associationId", id), ("associationArn", id), ("roleArn", role)];
-    members.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
-}
+use crate::harness::{NO_LATENCY, code_of, dynamodb, in_virtual_time, text};
 
-/// The association ids that `ByRole` shows for a role.
-async fn by_role(aws: &SimulatedAws, role: &str) -> Vec<String> {
-    let query = dynamodb(aws).query().table_name("Index").index_name("ByRole").key_condition_expression("roleArn = :r");
-    let page = query.expression_attribute_values(":r", text(role)).send().await.expect("a valid query");
-    let ids = page.items().iter().filter_map(|item| item["associationId"].as_s().ok().cloned());
-    ids.collect()
-}
+type Item = HashMap<String, AttributeValue>;
 
-/// A query of the index shows the table as it was one lag ago: new items hidden, old images shown, deleted ones still
-/// there. The table itself is current.
+/// For the time of the lag a query of the index shows deleted items and the old image of changed
+/// ones, and does not show new items. The table itself is current.
 #[test]
-fn the_index_lags_whole() {
+fn an_index_shows_the_table_as_it_was_one_lag_ago() {
     in_virtual_time(async {
         let lag = Duration::from_secs(10);
-        let zero = Duration::ZERO..=Duration::ZERO;
-        let aws = SimulatedAws::new(Options { index_lag: lag, latency: zero, ..Options::default() });
-        aws.create_tables("Index", "Ledger");
-        let seeded =
-            |id: &str| json!({ "clusterArn": "c", "associationId": id, "associationArn": id, "roleArn": "old" });
-        aws.put_item("Index", seeded("moved"));
-        aws.put_item("Index", seeded("deleted"));
-        assert_eq!(by_role(&aws, "old").await, ["deleted", "moved"], "behind the door there is no lag");
-        let client = dynamodb(&aws);
-        let key =
-            |id: &str| HashMap::from([("clusterArn".to_owned(), text("c")), ("associationId".to_owned(), text(id))]);
-        client
-            .update_item()
-            .table_name("Index")
-            .set_key(Some(key("moved")))
-            .update_expression("SET roleArn = :r")
-            .expression_attribute_values(":r", text("new"))
-            .send()
-            .await
-            .expect("a valid update");
-        client.delete_item().table_name("Index").set_key(Some(key("deleted"))).send().await.expect("a valid delete");
-        client
-            .put_item()
-            .table_name("Index")
-            .set_item(Some(index_item("put", "old")))
-            .send()
-            .await
-            .expect("a valid put");
+        let aws = with_tables(Options {
+            index_lag: lag,
+            latency: NO_LATENCY,
+            ..Options::default()
+        });
+        for id in ["moved", "deleted"] {
+            let item = json!({
+                "clusterArn": "c",
+                "associationId": id,
+                "associationArn": id,
+                "roleArn": "old",
+            });
+            aws.put_item("Index", item);
+        }
+        let seeded = by_role(&aws, "old").await;
+        assert_eq!(seeded, ["deleted", "moved"], "no lag without the API");
+        write_all(&dynamodb(&aws)).await;
         assert_eq!(aws.items("Index").len(), 2, "the table is current");
-        for (old, new) in [(vec!["deleted", "moved"], vec![]), (vec!["put"], vec!["moved"])] {
+        let rows = [
+            (vec!["deleted", "moved"], vec![]),
+            (vec!["put"], vec!["moved"]),
+        ];
+        for (old, new) in rows {
             assert_eq!(by_role(&aws, "old").await, old);
             assert_eq!(by_role(&aws, "new").await, new);
             tokio::time::advance(lag).await;
@@ -68,102 +51,182 @@ fn the_index_lags_whole() {
     });
 }
 
-/// Whatever a batch leaves unprocessed comes back, and sending it again finishes the work.
+/// Moves an item to the role `new`, deletes one, and puts one.
+async fn write_all(client: &aws_sdk_dynamodb::Client) {
+    let update = client.update_item().table_name("Index");
+    let update = update
+        .set_key(Some(key("moved")))
+        .update_expression("SET roleArn = :r")
+        .expression_attribute_values(":r", text("new"));
+    update.send().await.expect("a valid update");
+    let delete = client.delete_item().table_name("Index");
+    let delete = delete.set_key(Some(key("deleted"))).send().await;
+    delete.expect("a valid delete");
+    let put = client.put_item().table_name("Index");
+    let put = put.set_item(Some(index_item("put", "old"))).send().await;
+    put.expect("a valid put");
+}
+
 #[test]
-fn unprocessed_entries_come_back_until_they_are_done() {
+fn resending_unprocessed_entries_completes_a_batch() {
     in_virtual_time(async {
-        let aws = SimulatedAws::new(Options { unprocessed: 0.5, ..Options::default() });
-        aws.create_tables("Index", "Ledger");
+        let aws = with_tables(Options {
+            unprocessed_share: 0.5,
+            ..Options::default()
+        });
         let client = dynamodb(&aws);
         let put = |n: usize| {
-            let put = PutRequest::builder().set_item(Some(index_item(&format!("a-{n:02}"), "old"))).build();
-            WriteRequest::builder().put_request(put.expect("it has an item")).build()
+            let item = Some(index_item(&numbered(n), "old"));
+            let put = PutRequest::builder().set_item(item).build();
+            let put = put.expect("it has an item");
+            WriteRequest::builder().put_request(put).build()
         };
-        let mut left = HashMap::from([("Index".to_owned(), (0..25).map(put).collect::<Vec<_>>())]);
+        let entries: Vec<WriteRequest> = (0..25).map(put).collect();
+        let mut rest = HashMap::from([("Index".to_owned(), entries)]);
         let mut calls = 0;
-        while !left.is_empty() {
-            let written = client.batch_write_item().set_request_items(Some(left)).send().await.expect("a valid batch");
-            left = written.unprocessed_items.unwrap_or_default();
+        while !rest.is_empty() {
+            let write = client.batch_write_item().set_request_items(Some(rest));
+            let written = write.send().await.expect("a valid batch");
+            rest = written.unprocessed_items.unwrap_or_default();
             calls += 1;
         }
-        assert!(calls > 1, "half of it should come back");
+        assert!(calls > 1, "about half of each batch is unprocessed");
         assert_eq!(aws.items("Index").len(), 25);
-        let key = |n: usize| {
-            HashMap::from([
-                ("clusterArn".to_owned(), text("c")),
-                ("associationId".to_owned(), text(&format!("a-{n:02}"))),
-            ])
-        };
-        let keys = KeysAndAttributes::builder().set_keys(Some((0..25).map(key).collect())).build();
-        let got =
-            client.batch_get_item().request_items("Index", keys.expect("it has keys")).send().await.expect("valid");
-        let read = got.responses().expect("some")["Index"].len();
-        let unread = got.unprocessed_keys().expect("some")["Index"].keys().len();
-        assert!(unread > 0 && read + unread == 25, "{read} read, {unread} given back");
+
+        let keys = (0..25).map(|n| key(&numbered(n))).collect();
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).build();
+        let keys = keys.expect("it has keys");
+        let get = client.batch_get_item().request_items("Index", keys);
+        let got = get.send().await.expect("a valid batch");
+        let read = got.responses().expect("some were read")["Index"].len();
+        let unread = &got.unprocessed_keys().expect("some were not")["Index"];
+        assert!(!unread.keys().is_empty());
+        assert_eq!(read + unread.keys().len(), 25);
     });
 }
 
-/// A share of transactions is cancelled whole, with a reason for each item; a share of calls is throttled.
+/// A canceled transaction has a reason for each item, and writes none.
 #[test]
 fn conflicts_and_throttles_happen_in_their_share() {
     in_virtual_time(async {
-        let aws =
-            SimulatedAws::new(Options { transaction_conflicts: 0.5, dynamodb_throttles: 0.2, ..Options::default() });
-        aws.create_tables("Index", "Ledger");
+        let aws = with_tables(Options {
+            transaction_conflict_share: 0.5,
+            dynamodb_throttle_share: 0.2,
+            ..Options::default()
+        });
         let client = dynamodb(&aws);
         let mut codes: HashMap<String, usize> = HashMap::new();
         for n in 0..200 {
-            let put = |suffix: &str| {
+            let put = |suffix| {
                 let item = index_item(&format!("a-{n}{suffix}"), "old");
-                let put =
-                    Put::builder().table_name("Index").set_item(Some(item)).build().expect("it has table and item");
+                let put = Put::builder().table_name("Index").set_item(Some(item));
+                let put = put.build().expect("it has table and item");
                 TransactWriteItem::builder().put(put).build()
             };
-            let result = client.transact_write_items().transact_items(put("x")).transact_items(put("y")).send().await;
-            let code = match &result {
-                Ok(_) => "ok",
-                Err(error) => error.code().expect("each error has a code"),
+            let write = client.transact_write_items().transact_items(put("x"));
+            let error = write.transact_items(put("y")).send().await.err();
+            let code = match &error {
+                None => "ok",
+                Some(error) => error.code().expect("each error has a code"),
             };
             *codes.entry(code.to_owned()).or_default() += 1;
-            let error = result.err().map(aws_sdk_dynamodb::error::SdkError::into_service_error);
-            if let Some(cancelled) = error.as_ref().and_then(|error| match error {
-                aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
-                    cancelled,
-                ) => Some(cancelled),
-                _ => None,
-            }) {
-                let reasons = cancelled.cancellation_reasons().iter().map(|reason| reason.code().unwrap_or_default());
-                assert_eq!(reasons.collect::<Vec<_>>(), ["TransactionConflict", "None"]);
+            if let Some(reasons) = error.and_then(cancellation_reasons) {
+                assert_eq!(reasons, ["TransactionConflict", "None"]);
             }
         }
-        let share = |code: &str| codes.get(code).copied().unwrap_or_default();
-        assert!((20..=60).contains(&share("ProvisionedThroughputExceededException")), "{codes:?}");
-        assert!((55..=105).contains(&share("TransactionCanceledException")), "{codes:?}");
-        assert_eq!(aws.items("Index").len(), share("ok") * 2, "cancelled and throttled calls wrote nothing");
+        let count = |code: &str| codes.get(code).copied().unwrap_or_default();
+        let throttled = count("ProvisionedThroughputExceededException");
+        assert!((20..=60).contains(&throttled), "{codes:?}");
+        let canceled = count("TransactionCanceledException");
+        assert!((55..=105).contains(&canceled), "{codes:?}");
+        let written = aws.items("Index").len();
+        assert_eq!(written, count("ok") * 2, "the other calls wrote nothing");
     });
 }
 
-/// Items behind the door are plain JSON in order of their keys; errors have DynamoDB's codes.
+fn cancellation_reasons(error: SdkError<TransactWriteItemsError>) -> Option<Vec<String>> {
+    let TransactWriteItemsError::TransactionCanceledException(canceled) =
+        error.into_service_error()
+    else {
+        return None;
+    };
+    let reasons = canceled.cancellation_reasons().iter();
+    let codes = reasons.map(|reason| reason.code().unwrap_or_default().to_owned());
+    Some(codes.collect())
+}
+
 #[test]
-fn items_are_plain_and_errors_are_dynamodbs_own() {
+fn items_are_plain_json_in_order_of_their_keys() {
     in_virtual_time(async {
-        let aws = SimulatedAws::new(Options::default());
-        aws.create_tables("Index", "Ledger");
-        let b = json!({ "rotationId": "b", "entry": "rotation", "n": 2, "list": ["x", true], "none": Value::Null });
-        aws.put_item("Ledger", b);
-        aws.put_item("Ledger", json!({ "rotationId": "a", "entry": "rotation" }));
-        let items = aws.items("Ledger");
-        assert_eq!(items[0]["rotationId"], "a");
-        assert_eq!(items[1], json!({ "rotationId": "b", "entry": "rotation", "n": 2, "list": ["x", true] }));
-        aws.delete_item("Ledger", json!({ "rotationId": "a", "entry": "rotation" }));
+        let aws = with_tables(Options::default());
+        let mut b = json!({ "rotationId": "b", "entry": "rotation", "n": 2, "list": ["x", true] });
+        let a = json!({ "rotationId": "a", "entry": "rotation" });
+        b["none"] = Value::Null;
+        aws.put_item("Ledger", b.clone());
+        aws.put_item("Ledger", a.clone());
+        b.as_object_mut().expect("an object").remove("none");
+        assert_eq!(aws.items("Ledger"), [a.clone(), b]);
+        aws.delete_item("Ledger", a);
         assert_eq!(aws.items("Ledger").len(), 1);
-        let client = dynamodb(&aws);
-        let put = client.put_item().table_name("Ledger").item("rotationId", text("b")).item("entry", text("rotation"));
-        let put = put.condition_expression("attribute_not_exists(rotationId)").send().await;
-        assert_eq!(put.expect_err("it exists").code(), Some("ConditionalCheckFailedException"));
-        let scan = client.scan().table_name("absent").send().await;
-        assert_eq!(scan.expect_err("no such table").code(), Some("ResourceNotFoundException"));
-        let put = client.put_item().table_name("Ledger").item("entry", text("x")).send().await;
-        assert_eq!(put.expect_err("half a key").code(), Some("ValidationException"));
     });
+}
+
+#[test]
+fn errors_have_the_codes_of_dynamodb() {
+    in_virtual_time(async {
+        let aws = with_tables(Options::default());
+        aws.put_item("Ledger", json!({ "rotationId": "b", "entry": "rotation" }));
+        let client = dynamodb(&aws);
+        let put = || client.put_item().table_name("Ledger");
+        let existing = put()
+            .item("rotationId", text("b"))
+            .item("entry", text("rotation"))
+            .condition_expression("attribute_not_exists(rotationId)");
+        let codes = [
+            code_of(existing.send().await),
+            code_of(client.scan().table_name("absent").send().await),
+            code_of(put().item("entry", text("half a key")).send().await),
+        ];
+        let expected = [
+            "ConditionalCheckFailedException",
+            "ResourceNotFoundException",
+            "ValidationException",
+        ];
+        assert_eq!(codes, expected);
+    });
+}
+
+fn with_tables(options: Options) -> SimulatedAws {
+    let aws = SimulatedAws::new(options);
+    aws.create_tables("Index", "Ledger");
+    aws
+}
+
+/// The association ids that the index `ByRole` shows for a role.
+async fn by_role(aws: &SimulatedAws, role: &str) -> Vec<String> {
+    let query = dynamodb(aws)
+        .query()
+        .table_name("Index")
+        .index_name("ByRole")
+        .key_condition_expression("roleArn = :r")
+        .expression_attribute_values(":r", text(role));
+    let page = query.send().await.expect("a valid query");
+    let id = |item: &Item| item["associationId"].as_s().ok().cloned();
+    page.items().iter().filter_map(id).collect()
+}
+
+fn index_item(id: &str, role: &str) -> Item {
+    let mut item = key(id);
+    item.insert("associationArn".to_owned(), text(id));
+    item.insert("roleArn".to_owned(), text(role));
+    item
+}
+
+fn key(id: &str) -> Item {
+    let members = [("clusterArn", text("c")), ("associationId", text(id))];
+    members.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
+fn numbered(n: usize) -> String {
+    format!("a-{n:02}")
 }

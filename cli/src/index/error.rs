@@ -1,0 +1,38 @@
+//! Why a command of `rerole index` ends without a result.
+
+use std::io;
+
+use rerole::indexer::reconciler::ReconcileError;
+use rerole::indexer::retry::RetryError;
+use rerole_core::call::CallError;
+use rerole_core::resource::InvalidArn;
+use rerole_core::timestamp::Timestamp;
+
+use crate::index::connect::ConnectError;
+use crate::invalid_flag::InvalidFlag;
+use crate::terminal::OutputError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error(transparent)]
+    Flag(#[from] InvalidFlag),
+    #[error(transparent)]
+    Arn(#[from] InvalidArn),
+    #[error(transparent)]
+    Call(#[from] CallError),
+    #[error(transparent)]
+    Reconcile(#[from] ReconcileError),
+    #[error(transparent)]
+    Walk(#[from] RetryError),
+    #[error(
+        "another index run, started at {0}, is in flight; this run is queued after it, unless both \
+         cover the same"
+    )]
+    AlreadyRunning(Timestamp),
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    #[error("start the runtime: {0}")]
+    Runtime(io::Error),
+}

@@ -1,0 +1,112 @@
+//! Which associations of a cluster to describe, given the list from EKS and the entries of the
+//! index.
+
+use std::cmp::Ordering;
+
+use crate::indexing::{Entry, IndexItem, Mode};
+
+/// An association to describe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DescribeTask {
+    pub association_id: String,
+    /// The index's item, unless the index has none or a tombstone.
+    pub known: Option<Box<IndexItem>>,
+}
+
+/// Merges a part of EKS's list with the index's entries for the same part. Both are in the order of
+/// association IDs.
+///
+/// The list and the index may each lag behind EKS, so neither is believed where they differ. Every
+/// difference becomes a Describe, and what that shows is stored:
+///
+/// - Listed, but not in the index: the association is new.
+/// - In the index, but not listed: the association was deleted, or the list lags behind its
+///   creation. If it were removed without a Describe, a rotation would miss it.
+/// - Listed, but a tombstone in the index: the list lags behind the deletion, or the tombstone was
+///   written too early, because a Describe lagged behind the creation.
+///
+/// If both have an association, only a full reconcile describes it: the list does not show roles.
+#[must_use]
+pub fn diff(mode: Mode, listed: &[String], entries: Vec<(String, Entry)>) -> Vec<DescribeTask> {
+    let mut tasks = Vec::new();
+    let mut listed = listed.iter().peekable();
+    for (id, entry) in entries {
+        while let Some(new) = listed.next_if(|other| other.as_str() < id.as_str()) {
+            tasks.push(DescribeTask {
+                association_id: new.clone(),
+                known: None,
+            });
+        }
+        let is_listed = listed
+            .next_if(|other| other.as_str().cmp(&id) == Ordering::Equal)
+            .is_some();
+        match entry {
+            Entry::Live(_) if is_listed && mode == Mode::ListOnly => {}
+            Entry::Live(item) => tasks.push(DescribeTask {
+                association_id: id,
+                known: Some(item),
+            }),
+            Entry::Tombstone if is_listed => tasks.push(DescribeTask {
+                association_id: id,
+                known: None,
+            }),
+            Entry::Tombstone => {}
+        }
+    }
+    tasks.extend(listed.map(|new| DescribeTask {
+        association_id: new.clone(),
+        known: None,
+    }));
+    tasks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resource::association;
+
+    /// Parses entries: `a` is a live item, `a†` a tombstone.
+    fn entries(text: &str) -> Vec<(String, Entry)> {
+        text.split_whitespace()
+            .map(|word| match word.strip_suffix('†') {
+                Some(id) => (id.to_owned(), Entry::Tombstone),
+                None => (
+                    word.to_owned(),
+                    Entry::Live(Box::new(IndexItem::of(&association("role")))),
+                ),
+            })
+            .collect()
+    }
+
+    /// Prints the tasks: `+a` is not in the index, `a` is.
+    fn shown(mode: Mode, listed: &str, index: &str) -> String {
+        let listed: Vec<_> = listed.split_whitespace().map(str::to_owned).collect();
+        let tasks = diff(mode, &listed, entries(index));
+        let word = |task: &DescribeTask| {
+            let sign = if task.known.is_some() { "" } else { "+" };
+            format!("{sign}{}", task.association_id)
+        };
+        tasks.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn list_only_describes_the_differences_and_full_describes_everything() {
+        for (listed, index, list_only, full) in [
+            ("", "", "", ""),
+            ("a b", "", "+a +b", "+a +b"),
+            ("", "a b", "a b", "a b"),
+            ("a b c", "a b c", "", "a b c"),
+            ("a c", "b", "+a b +c", "+a b +c"),
+            ("a b", "a† b", "+a", "+a b"),
+            ("b", "a† b", "", "b"),
+            ("a b d e", "b c d† f", "+a c +d +e f", "+a b c +d +e f"),
+        ] {
+            assert_eq!(
+                shown(Mode::ListOnly, listed, index),
+                list_only,
+                "{listed} | {index}"
+            );
+            assert_eq!(shown(Mode::Full, listed, index), full, "{listed} | {index}");
+        }
+    }
+}

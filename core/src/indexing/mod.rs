@@ -1,0 +1,23 @@
+//! The association index: its items, the runs that reconcile it with EKS, and the CloudTrail events
+//! that say where it may be wrong. Rotations, which read it, are in `rotation`.
+
+mod association_events;
+mod change;
+mod claim;
+pub mod cloudtrail;
+mod diff;
+mod index_item;
+mod region_index;
+mod run;
+mod run_request;
+mod visibility;
+
+pub use association_events::{AssociationEvents, Caller, EventVerdict};
+pub use change::Change;
+pub use claim::{Claim, claim};
+pub use diff::{DescribeTask, diff};
+pub use index_item::{Entry, IndexItem};
+pub use region_index::RegionIndex;
+pub use run::{Cursor, INDEX_KEY, NEXT_ENTRY, RUN_ENTRY, RUN_LEASE, Run, RunCounts, RunError};
+pub use run_request::{Mode, ReconcileRequest, RunRequest};
+pub use visibility::may_be_hidden;

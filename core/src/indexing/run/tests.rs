@@ -1,0 +1,152 @@
+//! What a run has left to do, and what counts as progress.
+
+use super::*;
+use crate::indexing::Mode;
+use crate::request::Glob;
+
+pub(crate) fn at(secs: i64) -> Timestamp {
+    Timestamp::from_millis(secs * 1_000)
+}
+
+/// Returns the request of a run in this mode over two regions.
+pub(crate) fn request(mode: Mode) -> RunRequest {
+    RunRequest {
+        mode,
+        regions: vec!["eu-west-1".to_owned(), "us-east-1".to_owned()],
+        cluster_names: None,
+    }
+}
+
+/// Returns a list-only run that started at 0 under fence 3.
+pub(crate) fn run(finished_at: Option<i64>, lease_until: Option<i64>) -> Run {
+    let run = Run::start(request(Mode::ListOnly), 3, at(0));
+    Run {
+        finished_at: finished_at.map(at),
+        lease_until: lease_until.map(at),
+        ..run
+    }
+}
+
+#[test]
+fn the_cursor_says_which_clusters_remain() {
+    let listed: BTreeSet<_> = ["a", "b", "c"].map(str::to_owned).into();
+    let remaining = |cluster: Option<&str>, after: Option<&str>| {
+        let (cluster, after) = (cluster.map(str::to_owned), after.map(str::to_owned));
+        let cursor = Cursor {
+            cluster,
+            after,
+            ..Cursor::default()
+        };
+        Run {
+            cursor,
+            ..run(None, None)
+        }
+        .remaining_clusters(&listed)
+        .join("")
+    };
+    assert_eq!(remaining(None, None), "abc");
+    assert_eq!(
+        remaining(Some("b"), Some("a-7")),
+        "bc",
+        "a slice ended within cluster b"
+    );
+    assert_eq!(remaining(Some("b"), None), "c");
+    assert_eq!(
+        remaining(Some("bb"), Some("a-7")),
+        "c",
+        "the cluster in which a slice ended was deleted"
+    );
+    assert_eq!(remaining(Some("c"), None), "");
+}
+
+#[test]
+fn a_new_position_or_count_is_progress_and_calls_alone_are_not() {
+    let before = run(None, None);
+    let cursor = |after: &str| Cursor {
+        after: Some(after.to_owned()),
+        ..before.cursor.clone()
+    };
+    for (after, expected) in [
+        (before.clone(), false),
+        (
+            Run {
+                fence: 4,
+                counts: RunCounts {
+                    calls: 7,
+                    ..before.counts
+                },
+                ..before.clone()
+            },
+            false,
+        ),
+        (
+            Run {
+                cursor: Cursor {
+                    started_at: Some(at(1)),
+                    ..before.cursor.clone()
+                },
+                ..before.clone()
+            },
+            false,
+        ),
+        (
+            Run {
+                cursor: cursor("a-1"),
+                ..before.clone()
+            },
+            true,
+        ),
+        (
+            Run {
+                cursor: Cursor {
+                    region: 1,
+                    ..before.cursor.clone()
+                },
+                ..before.clone()
+            },
+            true,
+        ),
+        (
+            Run {
+                counts: RunCounts {
+                    removed: 1,
+                    ..before.counts
+                },
+                ..before.clone()
+            },
+            true,
+        ),
+        (run(Some(1), None), true),
+    ] {
+        assert_eq!(after.has_advanced_since(&before), expected, "{after:?}");
+    }
+}
+
+#[test]
+fn a_region_with_gaps_or_of_selected_clusters_is_not_complete() {
+    let finished = |has_gaps, globs: Option<Vec<Glob>>| {
+        let mut run = run(None, None);
+        run.request.cluster_names = globs;
+        run.cursor = Cursor {
+            started_at: Some(at(7)),
+            has_gaps,
+            cluster: Some("z".to_owned()),
+            ..Cursor::default()
+        };
+        let since = run.finish_region();
+        assert_eq!(
+            run.cursor,
+            Cursor {
+                region: 1,
+                ..Cursor::default()
+            }
+        );
+        since
+    };
+    assert_eq!(finished(false, None), Some(at(7)));
+    assert_eq!(finished(true, None), None);
+    assert_eq!(
+        finished(false, Glob::new("*", 9).map(|glob| vec![glob])),
+        None
+    );
+}

@@ -1,0 +1,167 @@
+//! The payload `{"reconcile": …}`, and what an index run covers.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::request::{CLUSTER_NAME_LEN_MAX, Glob, LIST_LEN_MAX, Rejection};
+use crate::resource::is_region;
+
+/// How thoroughly a run reconciles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Lists the associations and describes only differences. EKS's lists do not show roles, so a
+    /// changed role is not noticed.
+    ListOnly,
+    /// Describes every association.
+    Full,
+}
+
+/// What a run covers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunRequest {
+    pub mode: Mode,
+    pub regions: Vec<String>,
+    /// Only these clusters. Such a run does not make a region's index complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_names: Option<Vec<Glob>>,
+}
+
+/// The request in a payload `{"reconcile": …}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReconcileRequest {
+    Run(RunRequest),
+    /// Resume an unfinished or waiting run, but start no other.
+    Resume,
+}
+
+impl RunRequest {
+    /// Returns whether the request covers this cluster.
+    #[must_use]
+    pub fn covers(&self, cluster_name: &str) -> bool {
+        self.cluster_names
+            .as_ref()
+            .is_none_or(|globs| globs.iter().any(|glob| glob.matches(cluster_name)))
+    }
+}
+
+impl ReconcileRequest {
+    /// Parses the value of the member `reconcile`. `own_regions` are the regions of a request that
+    /// names none.
+    ///
+    /// # Errors
+    /// If a member is not allowed: the first such member.
+    pub fn parse(reconcile: &Value, own_regions: &[String]) -> Result<Self, Rejection> {
+        let Some(members) = reconcile.as_object() else {
+            return Err(Rejection::new(
+                "reconcile",
+                reconcile,
+                "a JSON object with a mode",
+            ));
+        };
+        if let Some((unknown, value)) = members
+            .iter()
+            .find(|(name, _)| !["mode", "regions", "clusterNames"].contains(&name.as_str()))
+        {
+            let allowed = "only mode, regions and clusterNames";
+            return Err(Rejection::new(
+                format!("reconcile.{unknown}"),
+                value,
+                allowed,
+            ));
+        }
+        let mode = match members.get("mode").and_then(Value::as_str) {
+            Some("listOnly") => Mode::ListOnly,
+            Some("full") => Mode::Full,
+            Some("resume") if members.len() == 1 => return Ok(Self::Resume),
+            Some("resume") => {
+                let allowed = "\"resume\" without other members";
+                return Err(Rejection::new("reconcile", reconcile, allowed));
+            }
+            _ => {
+                let allowed = "\"listOnly\", \"full\" or \"resume\"";
+                return Err(Rejection::new(
+                    "reconcile.mode",
+                    &reconcile["mode"],
+                    allowed,
+                ));
+            }
+        };
+        Ok(Self::Run(RunRequest {
+            mode,
+            regions: regions(reconcile)?.unwrap_or_else(|| own_regions.to_vec()),
+            cluster_names: cluster_names(reconcile)?,
+        }))
+    }
+
+    /// Returns whether a run with the request `other` does what this request asks for.
+    #[must_use]
+    pub fn is_done_by(&self, other: &RunRequest) -> bool {
+        match self {
+            Self::Resume => true,
+            Self::Run(request) => request == other,
+        }
+    }
+
+    /// Returns the run that must wait if another run is active. A list-only run can be skipped,
+    /// because its schedule requests the next one within an hour. The next full run comes after a
+    /// day.
+    #[must_use]
+    pub fn waiting_run(&self) -> Option<&RunRequest> {
+        match self {
+            Self::Run(request) if request.mode == Mode::Full => Some(request),
+            Self::Run(_) | Self::Resume => None,
+        }
+    }
+}
+
+/// Returns the regions of the request, sorted and without duplicates.
+fn regions(reconcile: &Value) -> Result<Option<Vec<String>>, Rejection> {
+    let Some(texts) = list(reconcile, "regions")? else {
+        return Ok(None);
+    };
+    if let Some(invalid) = texts.iter().find(|text| !is_region(text)) {
+        return Err(Rejection::new(
+            "reconcile.regions",
+            &Value::from(invalid.as_str()),
+            "names of regions",
+        ));
+    }
+    let sorted: BTreeSet<_> = texts.into_iter().collect();
+    Ok(Some(sorted.into_iter().collect()))
+}
+
+fn cluster_names(reconcile: &Value) -> Result<Option<Vec<Glob>>, Rejection> {
+    let glob = |text: String| {
+        let allowed = "cluster names, in which * matches any number of characters";
+        Glob::new(&text, CLUSTER_NAME_LEN_MAX)
+            .ok_or_else(|| Rejection::new("reconcile.clusterNames", &Value::from(text), allowed))
+    };
+    list(reconcile, "clusterNames")?
+        .map(|texts| texts.into_iter().map(glob).collect())
+        .transpose()
+}
+
+/// Returns the list of strings under `name`, if there is one.
+fn list(reconcile: &Value, name: &str) -> Result<Option<Vec<String>>, Rejection> {
+    let Some(value) = reconcile.get(name) else {
+        return Ok(None);
+    };
+    let texts: Option<Vec<String>> = value.as_array().and_then(|texts| {
+        texts
+            .iter()
+            .map(|text| text.as_str().map(str::to_owned))
+            .collect()
+    });
+    match texts {
+        Some(texts) if (1..=LIST_LEN_MAX).contains(&texts.len()) => Ok(Some(texts)),
+        _ => Err(Rejection::new(
+            format!("reconcile.{name}"),
+            value,
+            format!("a list of 1 to {LIST_LEN_MAX} strings"),
+        )),
+    }
+}

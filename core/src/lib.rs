@@ -1,0 +1,26 @@
+//! The types and decisions of rerole, as plain functions over plain data.
+//!
+//! This crate has no AWS client, no clock, no environment and no I/O. `now` is an argument, and
+//! what AWS returned is data. The package `rerole` calls AWS and uses this crate to decide what to
+//! do.
+//!
+//! - [`resource`]: roles, clusters and associations, and their ARNs
+//! - [`call`]: what a failed call to AWS means
+//! - [`request`]: the event that requests a rotation, and its checks
+//! - [`indexing`]: the association index, and how it is kept correct
+//! - [`rotation`]: one rotation, its rows, and how it ends
+//! - [`state_machine`]: the input and names of Step Functions executions
+//! - [`pacer`]: the rate at which calls to EKS may be sent
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
+
+pub mod call;
+pub mod hex;
+pub mod indexing;
+pub mod pacer;
+pub mod request;
+pub mod resource;
+pub mod rotation;
+pub mod state_machine;
+pub mod timestamp;

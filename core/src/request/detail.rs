@@ -1,0 +1,272 @@
+//! The `detail` of a `Role Rotation Requested` event: its form, and the rules that it must follow
+//! to become a [`RotationRequest`]. The EventBridge envelope around it is in `envelope.rs`.
+//!
+//! The JSON Schema in `docs/` is generated from `RotationDetail`, so the two always agree.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::request::{
+    CLUSTER_NAME_LEN_MAX, Glob, LIST_LEN_MAX, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM,
+    MaxConcurrency, MaxErrors, ROTATION_ID_FORM, Rejection, RotationId, RotationRequest, Scope,
+};
+use crate::resource::{ROLE_ARN_FORM, RoleArn};
+
+/// The form of a role ARN in the JSON Schema. A test compares it with [`RoleArn`]'s own rules.
+#[cfg(test)]
+const ROLE_ARN_PATTERN: &str =
+    r"^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$";
+/// Kubernetes allows 63 characters in a namespace's name (RFC 1123 label).
+const NAMESPACE_LEN_MAX: usize = 63;
+
+/// Parses the `detail` of an event and checks its rules. `event_id` names the rotation if
+/// `rotationId` is absent. `role_path` is the IAM path that new roles must have.
+///
+/// # Errors
+/// If the detail breaks a rule: the first such rule, with the field and its value.
+pub fn parse_detail(
+    detail: &Value,
+    event_id: Option<&str>,
+    role_path: &str,
+) -> Result<RotationRequest, Rejection> {
+    let raw: RotationDetail = deserialize(detail)?;
+
+    let rotation_id = rotation_id(raw.rotation_id.as_deref(), event_id)?;
+    let old_role_arn = role("detail.oldRoleArn", raw.old_role_arn.as_deref())?;
+    let new_role_arn = role("detail.newRoleArn", raw.new_role_arn.as_deref())?;
+    check_roles(&old_role_arn, &new_role_arn, role_path)?;
+    let cluster_names = globs(
+        "detail.clusterNames",
+        raw.cluster_names,
+        CLUSTER_NAME_LEN_MAX,
+    )?;
+    let namespaces = globs("detail.namespaces", raw.namespaces, NAMESPACE_LEN_MAX)?;
+    let max_errors = raw.max_errors.map(|text| max_errors(&text)).transpose()?;
+    let max_concurrency = raw
+        .max_concurrency
+        .map(|text| max_concurrency(&text))
+        .transpose()?;
+
+    Ok(RotationRequest {
+        rotation_id,
+        old_role_arn,
+        new_role_arn,
+        scope: Scope {
+            cluster_names,
+            namespaces,
+        },
+        dry_run: raw.dry_run,
+        max_errors: max_errors.unwrap_or_default(),
+        max_concurrency,
+    })
+}
+
+// The comments on this type and its fields are the descriptions in the JSON Schema.
+/// The `detail` of the event. An unknown member is an error, so a misspelled `dryrun` cannot move a
+/// fleet. A member that is null is also an error: a broken template may produce it, and to read it
+/// as "no limit" would be dangerous.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[cfg_attr(
+    test,
+    schemars(
+        title = "Role Rotation Requested",
+        extend("required" = ["oldRoleArn", "newRoleArn"])
+    )
+)]
+struct RotationDetail {
+    /// The ID of the rotation. Default: the event's ID. Every event with the same ID must have the
+    /// same request.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(
+        test,
+        schemars(with = "String", regex(pattern = r"^[A-Za-z0-9_-]{1,64}$"))
+    )]
+    rotation_id: Option<String>,
+    /// The IAM role to replace, in associations that have it as their role or target role.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = ROLE_ARN_PATTERN)))]
+    old_role_arn: Option<String>,
+    /// The IAM role that replaces the old role. A different role in the same partition and account.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = ROLE_ARN_PATTERN)))]
+    new_role_arn: Option<String>,
+    /// Move only associations in these clusters: names, or globs in which `*` matches any number of
+    /// characters. Default: all clusters.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Vec<String>",
+            length(min = 1, max = 100),
+            inner(regex(pattern = r"^[A-Za-z0-9*_-]{1,100}$"))
+        )
+    )]
+    cluster_names: Option<Vec<String>>,
+    /// Move only associations in these namespaces: names, or globs in which `*` matches any number
+    /// of characters. Default: all namespaces.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Vec<String>",
+            length(min = 1, max = 100),
+            inner(regex(pattern = r"^[A-Za-z0-9*_-]{1,63}$"))
+        )
+    )]
+    namespaces: Option<Vec<String>>,
+    /// Read everything, write nothing to EKS, and record what a rotation would do.
+    #[serde(default)]
+    dry_run: bool,
+    /// The maximum number of failed associations: a count ("5") or a percentage of the
+    /// associations ("10%"). One more failure stops the rotation. Default: "100%".
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "String",
+            regex(pattern = r"^((0|[1-9][0-9]{0,6})|(0|[1-9][0-9]?|100)%)$")
+        )
+    )]
+    max_errors: Option<String>,
+    /// The maximum number of associations in flight at the same time: a count ("5"). It can only
+    /// lower the function's own maximum. rerole finds out by itself how fast it can call EKS.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "String",
+            regex(pattern = r"^([1-9][0-9]?|1[01][0-9]|12[0-8])$")
+        )
+    )]
+    max_concurrency: Option<String>,
+}
+
+fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Deserializes the detail. A type error becomes a rejection that names the field.
+fn deserialize<T: DeserializeOwned>(detail: &Value) -> Result<T, Rejection> {
+    // Serde would also accept an array, with the members in order. No operator means that.
+    if !detail.is_object() {
+        return Err(Rejection::new("detail", detail, "a JSON object"));
+    }
+    serde_path_to_error::deserialize(detail).map_err(|error| {
+        let path = error.path().to_string();
+        let value = error
+            .path()
+            .iter()
+            .try_fold(detail, |value, segment| match segment {
+                serde_path_to_error::Segment::Map { key } => value.get(key),
+                serde_path_to_error::Segment::Seq { index } => value.get(index),
+                _ => None,
+            });
+        let field = if path == "." {
+            "detail".to_owned()
+        } else {
+            format!("detail.{path}")
+        };
+        Rejection::new(
+            field,
+            value.unwrap_or(&Value::Null),
+            format!("a valid detail: {}", error.inner()),
+        )
+    })
+}
+
+fn rotation_id(text: Option<&str>, event_id: Option<&str>) -> Result<RotationId, Rejection> {
+    if let Some(text) = text {
+        return RotationId::new(text).ok_or_else(|| {
+            Rejection::new("detail.rotationId", &Value::from(text), ROTATION_ID_FORM)
+        });
+    }
+    let Some(text) = event_id else {
+        let allowed = "an event id, or a rotationId";
+        return Err(Rejection::new("id", &Value::Null, allowed));
+    };
+    RotationId::new(text).ok_or_else(|| {
+        let allowed = format!("{ROTATION_ID_FORM}, or a rotationId");
+        Rejection::new("id", &Value::from(text), allowed)
+    })
+}
+
+fn role(field: &str, text: Option<&str>) -> Result<RoleArn, Rejection> {
+    let parsed = text.and_then(|text| text.parse::<RoleArn>().ok());
+    let role = parsed.ok_or_else(|| Rejection::new(field, &Value::from(text), ROLE_ARN_FORM))?;
+    if role.is_service_linked() {
+        let allowed = "a role that is not service-linked";
+        return Err(Rejection::new(field, &Value::from(text), allowed));
+    }
+    Ok(role)
+}
+
+/// Checks the rules for the two roles together. They may be in any account: target roles may be in
+/// another account than the cluster, and EKS itself requires the cluster's account for other roles.
+fn check_roles(old: &RoleArn, new: &RoleArn, role_path: &str) -> Result<(), Rejection> {
+    let allowed = if old == new {
+        "a role other than oldRoleArn".to_owned()
+    } else if old.partition() != new.partition() {
+        format!("a role in oldRoleArn's partition, {}", old.partition())
+    } else if old.account() != new.account() {
+        format!("a role in oldRoleArn's account, {}", old.account())
+    } else if !new.path().starts_with(role_path) {
+        format!("a role under the path {role_path} (ROLE_PATH)")
+    } else {
+        return Ok(());
+    };
+    Err(Rejection::new(
+        "detail.newRoleArn",
+        &Value::from(new.as_str()),
+        allowed,
+    ))
+}
+
+fn globs(
+    field: &str,
+    texts: Option<Vec<String>>,
+    len_max: usize,
+) -> Result<Option<Vec<Glob>>, Rejection> {
+    let Some(texts) = texts else { return Ok(None) };
+    if !(1..=LIST_LEN_MAX).contains(&texts.len()) {
+        let allowed = format!(
+            "1 to {LIST_LEN_MAX} entries, not {}; leave the field out to cover all",
+            texts.len()
+        );
+        return Err(Rejection::new(field, &Value::from(texts), allowed));
+    }
+    let glob = |(at, text): (usize, String)| {
+        Glob::new(&text, len_max).ok_or_else(|| {
+            let allowed = format!("1 to {len_max} letters, digits, \"-\", \"_\" or \"*\"");
+            Rejection::new(format!("{field}[{at}]"), &Value::from(text), allowed)
+        })
+    };
+    texts
+        .into_iter()
+        .enumerate()
+        .map(glob)
+        .collect::<Result<_, _>>()
+        .map(Some)
+}
+
+fn max_errors(text: &str) -> Result<MaxErrors, Rejection> {
+    text.parse()
+        .map_err(|_| Rejection::new("detail.maxErrors", &Value::from(text), MAX_ERRORS_FORM))
+}
+
+fn max_concurrency(text: &str) -> Result<MaxConcurrency, Rejection> {
+    text.parse().map_err(|_| {
+        Rejection::new(
+            "detail.maxConcurrency",
+            &Value::from(text),
+            MAX_CONCURRENCY_FORM,
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! The EventBridge envelope around a rotation request. The `detail` in it is checked in
+//! `detail.rs`.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::request::detail::parse_detail;
+use crate::request::{Rejection, RotationRequest};
+use crate::timestamp::Timestamp;
+
+/// Parses a rotation request from an EventBridge event. `own_account` is the function's account, if
+/// known. `role_path` is the IAM path that new roles must have.
+///
+/// # Errors
+/// If a member is missing or not allowed: the first such member.
+pub fn parse_event(
+    event: &Value,
+    own_account: Option<&str>,
+    role_path: &str,
+) -> Result<RotationRequest, Rejection> {
+    let envelope: Envelope = serde_path_to_error::deserialize(event).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." {
+            "event".to_owned()
+        } else {
+            path
+        };
+        let value = event.get(&field).unwrap_or(if field == "event" {
+            event
+        } else {
+            &Value::Null
+        });
+        Rejection::new(
+            field,
+            value,
+            format!("an EventBridge event: {}", error.inner()),
+        )
+    })?;
+    let Some(account) = envelope.account.as_deref() else {
+        return Err(Rejection::new(
+            "account",
+            &Value::Null,
+            "the account that the event comes from",
+        ));
+    };
+    if own_account.is_some_and(|own| own != account) {
+        let own = own_account.unwrap_or_default();
+        return Err(Rejection::new(
+            "account",
+            &Value::from(account),
+            format!("events from the stack's own account, {own}"),
+        ));
+    }
+    parse_detail(&envelope.detail, envelope.id.as_deref(), role_path)
+}
+
+/// The members of an EventBridge event that are checked. Others are ignored.
+///
+/// The members with an underscore are checked for their type only.
+/// <https://docs.aws.amazon.com/eventbridge/latest/ref/overiew-event-structure.html>
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", expecting = "an object")]
+struct Envelope {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(rename = "detail-type")]
+    _detail_type: String,
+    #[serde(rename = "source")]
+    _source: String,
+    #[serde(default)]
+    account: Option<String>,
+    #[serde(default, rename = "time")]
+    _time: Option<Timestamp>,
+    #[serde(default, rename = "region")]
+    _region: Option<String>,
+    #[serde(default, rename = "resources")]
+    _resources: Option<Vec<String>>,
+    detail: Value,
+}

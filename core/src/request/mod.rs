@@ -1,0 +1,23 @@
+//! The event `Role Rotation Requested`: its checks, and the [`RotationRequest`] that results from
+//! them. What the rotation does is decided in `rotation`.
+
+mod detail;
+mod envelope;
+mod event_record;
+mod max_concurrency;
+mod max_errors;
+mod rejection;
+mod rotation_id;
+mod rotation_request;
+mod scope;
+
+#[cfg(test)]
+pub(crate) use detail::parse_detail;
+pub use envelope::parse_event;
+pub use event_record::{EventRecord, event_id};
+pub use max_concurrency::{InvalidMaxConcurrency, MAX_CONCURRENCY_FORM, MaxConcurrency};
+pub use max_errors::{InvalidMaxErrors, MAX_ERRORS_FORM, MaxErrors};
+pub use rejection::Rejection;
+pub use rotation_id::{ROTATION_ID_FORM, RotationId};
+pub use rotation_request::RotationRequest;
+pub use scope::{CLUSTER_NAME_LEN_MAX, Glob, LIST_LEN_MAX, Scope};

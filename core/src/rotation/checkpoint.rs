@@ -1,0 +1,134 @@
+//! Whether a slice has made progress. A slice without progress is an error, because the state
+//! machine would otherwise repeat it forever.
+
+use crate::rotation::{RotationRecord, SliceState, Status, Stop};
+
+/// How far a rotation is. If one of these values grows, the slice has made progress.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The plan is complete.
+    pub is_planned: bool,
+    /// The rows that this slice has added to the plan.
+    pub rows_added: u64,
+    /// The settled rows, as counted in the rotation's item or by this slice. If a slice was killed
+    /// after it settled rows, the next slice counts those rows as its own progress. This is right:
+    /// a rotation whose every slice is killed after it settles some rows does reach its end.
+    pub settled: u64,
+    /// The rotation was stopped early.
+    pub is_stopped: bool,
+    /// How long the rotation has waited for the new role. Waiting counts as progress because it has
+    /// a limit of its own.
+    pub role_not_ready_ms: u64,
+}
+
+impl Checkpoint {
+    /// Returns the checkpoint at which a slice finds the rotation.
+    pub fn of(record: &RotationRecord) -> Self {
+        Self {
+            is_planned: record.status == Status::InProgress,
+            rows_added: 0,
+            settled: record.counts.total - record.counts.pending,
+            is_stopped: record.stopped.is_some(),
+            role_not_ready_ms: record.role_not_ready_ms,
+        }
+    }
+
+    /// Returns the checkpoint at which a slice leaves the rotation.
+    pub fn after(state: &SliceState, role_not_ready_ms: u64) -> Self {
+        Self {
+            is_planned: state.is_planned,
+            rows_added: state.rows_added,
+            settled: state.counts.total - state.counts.pending,
+            is_stopped: matches!(state.stop, Stop::Recorded(_)),
+            role_not_ready_ms,
+        }
+    }
+}
+
+/// Returns whether a slice that found the rotation at `before` and left it at `after` made
+/// progress.
+pub fn has_advanced(before: &Checkpoint, after: &Checkpoint) -> bool {
+    after.is_planned && !before.is_planned
+        || after.rows_added > before.rows_added
+        || after.settled > before.settled
+        || after.is_stopped && !before.is_stopped
+        || after.role_not_ready_ms > before.role_not_ready_ms
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_that_grows_is_progress() {
+        let before = Checkpoint {
+            is_planned: false,
+            rows_added: 0,
+            settled: 3,
+            is_stopped: false,
+            role_not_ready_ms: 70,
+        };
+        for (after, expected) in [
+            (before, false),
+            (
+                Checkpoint {
+                    is_planned: true,
+                    ..before
+                },
+                true,
+            ),
+            (
+                Checkpoint {
+                    rows_added: 1,
+                    ..before
+                },
+                true,
+            ),
+            (
+                Checkpoint {
+                    settled: 4,
+                    ..before
+                },
+                true,
+            ),
+            (
+                Checkpoint {
+                    is_stopped: true,
+                    ..before
+                },
+                true,
+            ),
+            (
+                Checkpoint {
+                    role_not_ready_ms: 71,
+                    ..before
+                },
+                true,
+            ),
+            // The role worked, but the slice had no time to count the rows that it then settled.
+            (
+                Checkpoint {
+                    role_not_ready_ms: 0,
+                    ..before
+                },
+                false,
+            ),
+            // The slice ran out of time while it counted the rows.
+            (
+                Checkpoint {
+                    settled: 0,
+                    ..before
+                },
+                false,
+            ),
+        ] {
+            assert_eq!(has_advanced(&before, &after), expected, "{after:?}");
+        }
+        let planned = Checkpoint {
+            is_planned: true,
+            is_stopped: true,
+            ..before
+        };
+        assert!(!has_advanced(&planned, &planned));
+    }
+}

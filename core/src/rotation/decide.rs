@@ -1,0 +1,126 @@
+//! What to do with one association, given what Describe showed. No other code decides this.
+
+use crate::request::RotationRequest;
+use crate::resource::{Association, RoleFields};
+
+/// What to do with one association.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Update these fields. They have the old role, and no add-on owns the association.
+    Update(RoleFields),
+    /// Nothing: the association is on the new role already.
+    AlreadyCurrent,
+    /// Nothing: the association is on neither role, because another actor has changed it.
+    Drifted,
+    /// Nothing: EKS does not know the association, or no longer.
+    Deleted,
+    /// Nothing: the association is on the old role, but an add-on owns it. The add-on's next update
+    /// would move it back.
+    OwnedByAddon,
+}
+
+/// Decides what to do with an association. `observed` is what a Describe has just shown, or `None`
+/// if EKS did not find the association.
+///
+/// This decision races with every other writer of the association: Terraform, an operator, another
+/// slice that has lost its lease, and an earlier update of rerole whose response was lost. EKS has
+/// no conditional update, so no version check can exclude them. Instead, the decision depends on
+/// the request and on one recent observation, and on nothing else. It does not consult the plan,
+/// which is older, nor what rerole has sent, because a request that was sent may or may not have
+/// taken effect. This has three consequences:
+///
+/// - A lost response needs no special case. The caller describes the association again and decides
+///   again. If the lost update took effect, the result is `AlreadyCurrent`, and the association is
+///   not written a second time. If it did not, the result is `Update` with the same observed
+///   version, so the update has the same [`Token`](crate::rotation::Token), and EKS carries out
+///   only one of the two even if the first request arrives late.
+/// - Two slices that both believe that they hold the lease cannot undo each other's work. Each of
+///   them only moves fields from the old role to the new one. The slower one observes the new role.
+/// - Another actor's change is kept if the Describe shows it. For example, rotation A→B describes
+///   an association on role C. The plan says A, but the result is `Drifted`.
+///
+/// The remaining risk is a change between the Describe and the update. The caller limits this time
+/// to the write window of 5 s (`src/aws/eks/update.rs`), and sends only the fields that showed the
+/// old role. A field that another actor moves within the window can still be overwritten.
+#[must_use]
+pub fn decide(request: &RotationRequest, observed: Option<&Association>) -> Action {
+    let Some(observed) = observed else {
+        return Action::Deleted;
+    };
+    let naming = |role| {
+        RoleFields::naming(
+            role,
+            &observed.role_arn,
+            observed.target_role_arn.as_deref(),
+        )
+    };
+    let on_old_role = naming(&request.old_role_arn);
+    if !on_old_role.is_empty() {
+        if observed.owner_arn.is_some() {
+            Action::OwnedByAddon
+        } else {
+            Action::Update(on_old_role)
+        }
+    } else if naming(&request.new_role_arn).is_empty() {
+        Action::Drifted
+    } else {
+        Action::AlreadyCurrent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::request::parse_detail;
+    use crate::resource::{RoleField, association};
+
+    #[test]
+    fn the_roles_decide_and_an_owner_prevents_the_update() {
+        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+        let detail = serde_json::json!({ "oldRoleArn": role("old"), "newRoleArn": role("new") });
+        let request = parse_detail(&detail, Some("e"), "/").unwrap();
+        assert_eq!(decide(&request, None), Action::Deleted);
+        let check = |role_name: &str, target: Option<&str>, owned: bool, expected: Expect| {
+            let mut observed = association(&role(role_name));
+            observed.target_role_arn = target.map(role);
+            observed.owner_arn =
+                owned.then(|| "arn:aws:eks:us-east-1:111122223333:addon/prod-1/x/y".to_owned());
+            let shown = match decide(&request, Some(&observed)) {
+                Action::Update(fields) => {
+                    format!(
+                        "update {}",
+                        fields
+                            .iter()
+                            .map(RoleField::name)
+                            .collect::<Vec<_>>()
+                            .join(" and ")
+                    )
+                }
+                other => format!("{other:?}"),
+            };
+            expected.assert_eq(&shown);
+        };
+        check("old", None, false, expect!["update roleArn"]);
+        check("old", Some("third"), false, expect!["update roleArn"]);
+        check(
+            "old",
+            Some("old"),
+            false,
+            expect!["update roleArn and targetRoleArn"],
+        );
+        check("third", Some("old"), false, expect!["update targetRoleArn"]);
+        // One field has been moved, by another actor or an earlier rotation of one field.
+        check("new", Some("old"), false, expect!["update targetRoleArn"]);
+        check("old", Some("new"), false, expect!["update roleArn"]);
+        check("old", None, true, expect!["OwnedByAddon"]);
+        check("third", Some("old"), true, expect!["OwnedByAddon"]);
+        check("new", None, false, expect!["AlreadyCurrent"]);
+        check("new", None, true, expect!["AlreadyCurrent"]);
+        check("third", Some("new"), false, expect!["AlreadyCurrent"]);
+        check("third", None, false, expect!["Drifted"]);
+        check("third", Some("third"), true, expect!["Drifted"]);
+        check("", None, false, expect!["Drifted"]);
+    }
+}

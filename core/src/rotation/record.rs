@@ -1,0 +1,199 @@
+//! The rotation's own item in the ledger: request, status, counts, lease and fence.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::request::RotationRequest;
+use crate::resource::RoleArn;
+use crate::rotation::{Counts, Progress, Status, Summary};
+use crate::timestamp::Timestamp;
+
+/// Sort key of the rotation's item.
+pub const ROTATION_ENTRY: &str = "rotation";
+/// Sort key of a role's lock.
+pub const LOCK_ENTRY: &str = "lock";
+/// How long an open rotation may be idle before it counts as stalled. Lambda retries one and two
+/// minutes after a failed invocation, and the lease of an invocation that died expires in less than
+/// a minute. So most likely nothing resumes a rotation that has been idle for longer.
+pub const STALLED_AFTER: Duration = Duration::from_mins(10);
+
+/// Returns the partition key of the lock on a role.
+#[must_use]
+pub fn lock_key(role: &RoleArn) -> String {
+    format!("role/{role}")
+}
+
+/// The item `(rotationId, "rotation")`. It exists from the moment the rotation is opened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RotationRecord {
+    /// The ledger key: `dry-run/<id>` for a dry run.
+    pub rotation_id: String,
+    pub entry: String,
+    pub status: Status,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    pub old_role_arn: RoleArn,
+    pub new_role_arn: RoleArn,
+    pub request: RotationRequest,
+    pub counts: Counts,
+    pub started_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old_role_in_use_until: Option<Timestamp>,
+    /// For each region, since when its index was complete when the rotation finished. An
+    /// association that was put on the old role after this time may be missing from the rotation.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub index_as_of: BTreeMap<String, Timestamp>,
+    /// The end of the lease. Present while an invocation works on the rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_until: Option<Timestamp>,
+    /// When the last slice released the unfinished rotation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_since: Option<Timestamp>,
+    /// The progress when the lease was last renewed or released. Absent once the rotation is
+    /// finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// Increases each time the lease changes hands.
+    pub fence: u64,
+    /// The number of recorded reversions.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub reversion_count: u64,
+    /// How often the indexer has found an association on the old role that the open rotation did
+    /// not know.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub arrivals: u64,
+    /// Why the rotation was stopped early. Since then associations are only described.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped: Option<String>,
+    /// How long earlier slices have waited for the new role, in milliseconds.
+    #[serde(default)]
+    pub role_not_ready_ms: u64,
+}
+
+impl RotationRecord {
+    /// Creates a rotation that starts at `now` and is leased until `lease_until`.
+    #[must_use]
+    pub fn open(request: &RotationRequest, now: Timestamp, lease_until: Timestamp) -> Self {
+        Self {
+            rotation_id: request.ledger_key(),
+            entry: ROTATION_ENTRY.to_owned(),
+            status: Status::Planning,
+            reason: None,
+            old_role_arn: request.old_role_arn.clone(),
+            new_role_arn: request.new_role_arn.clone(),
+            request: request.clone(),
+            counts: Counts::default(),
+            started_at: now,
+            finished_at: None,
+            old_role_in_use_until: None,
+            index_as_of: BTreeMap::new(),
+            lease_until: Some(lease_until),
+            idle_since: None,
+            progress: None,
+            fence: 1,
+            reversion_count: 0,
+            arrivals: 0,
+            stopped: None,
+            role_not_ready_ms: 0,
+        }
+    }
+
+    /// Returns whether an invocation may be working on the rotation.
+    #[must_use]
+    pub fn is_leased_at(&self, now: Timestamp) -> bool {
+        self.lease_until.is_some_and(|until| now < until)
+    }
+
+    /// Returns for how long no invocation has worked on the rotation, or zero if one may be working
+    /// on it. After a slice that was killed, the time counts from the end of its lease.
+    #[must_use]
+    pub fn idle_for(&self, now: Timestamp) -> Duration {
+        now.since(
+            self.lease_until
+                .max(self.idle_since)
+                .unwrap_or(self.started_at),
+        )
+    }
+
+    /// Returns whether the rotation is stalled: no invocation has worked on it for
+    /// [`STALLED_AFTER`].
+    #[must_use]
+    pub fn is_stalled(&self, now: Timestamp) -> bool {
+        self.idle_for(now) >= STALLED_AFTER
+    }
+
+    /// Returns the result of the rotation, as an invocation returns it.
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        Summary {
+            rotation_id: self.request.rotation_id.clone(),
+            status: self.status,
+            reason: self.reason.clone(),
+            dry_run: self.request.dry_run,
+            old_role_arn: self.old_role_arn.clone(),
+            new_role_arn: self.new_role_arn.clone(),
+            counts: self.counts,
+            started_at: self.started_at,
+            finished_at: self.finished_at,
+            old_role_in_use_until: self.old_role_in_use_until,
+            index_as_of: self.index_as_of.clone(),
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(lease_until: Option<u64>, idle_since: Option<u64>) -> RotationRecord {
+        let request = serde_json::json!({
+            "rotationId": "r-1",
+            "oldRoleArn": "arn:aws:iam::111122223333:role/platform/a",
+            "newRoleArn": "arn:aws:iam::111122223333:role/platform/b",
+            "dryRun": false,
+            "maxErrors": "100%",
+        });
+        let record =
+            RotationRecord::open(&serde_json::from_value(request).unwrap(), at(10), at(10));
+        RotationRecord {
+            lease_until: lease_until.map(at),
+            idle_since: idle_since.map(at),
+            ..record
+        }
+    }
+
+    fn at(secs: u64) -> Timestamp {
+        Timestamp::from_millis(0) + Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn the_end_of_the_lease_or_its_release_says_since_when_a_rotation_is_idle() {
+        for (lease_until, idle_since, now, idle_secs) in [
+            // An invocation works on it.
+            (Some(145), None, 100, 0),
+            (Some(145), Some(50), 100, 0),
+            // The last slice released the lease.
+            (None, Some(50), 100, 50),
+            // The first slice, or a later one, was killed.
+            (Some(90), None, 100, 10),
+            (Some(90), Some(50), 100, 10),
+        ] {
+            let idle = record(lease_until, idle_since).idle_for(at(now));
+            assert_eq!(
+                idle,
+                Duration::from_secs(idle_secs),
+                "{lease_until:?} {idle_since:?}"
+            );
+        }
+    }
+}

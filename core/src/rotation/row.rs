@@ -1,0 +1,84 @@
+//! A row of the ledger: one association in a rotation. The attributes that settling adds are in
+//! `settled.rs`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::indexing::IndexItem;
+use crate::resource::{AssociationArn, RoleArn, RoleFields};
+use crate::rotation::Outcome;
+use crate::timestamp::Timestamp;
+
+/// Sort-key prefix of a rotation's association rows.
+pub const ROW_PREFIX: &str = "association#";
+
+/// The attributes of a ledger row that the code reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Row {
+    pub rotation_id: String,
+    /// `association#<associationArn>`.
+    pub entry: String,
+    pub association_arn: AssociationArn,
+    pub cluster_name: String,
+    pub namespace: String,
+    pub service_account: String,
+    pub outcome: Outcome,
+    /// The fields that the rotation changes: those that have the old role in the index, or, once
+    /// updated, those that the update changed.
+    pub fields: RoleFields,
+    /// The role that the index showed when the row was planned.
+    pub previous_role_arn: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_target_role_arn: Option<String>,
+    /// The version that the index showed when the row was planned.
+    pub planned_modified_at: Timestamp,
+    /// The number of definitive refusals of an update so far. It is stored while the row is
+    /// pending, because it is part of the token.
+    #[serde(default)]
+    pub refusals: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    /// The outcome was inferred from a Describe, because no response confirmed the update.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inferred: bool,
+    /// As EKS showed it before the update.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_target_role_arn: Option<String>,
+    /// As EKS showed it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_role_arn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_at: Option<Timestamp>,
+}
+
+impl Row {
+    /// Creates a pending row for an index item, in a rotation that replaces `old_role`.
+    #[must_use]
+    pub fn planned(ledger_key: &str, old_role: &RoleArn, item: &IndexItem) -> Self {
+        Self {
+            rotation_id: ledger_key.to_owned(),
+            entry: format!("{ROW_PREFIX}{}", item.association_arn),
+            association_arn: item.association_arn.clone(),
+            cluster_name: item.cluster_name.clone(),
+            namespace: item.namespace.clone(),
+            service_account: item.service_account.clone(),
+            outcome: Outcome::Pending,
+            fields: RoleFields::naming(old_role, &item.role_arn, item.target_role_arn.as_deref()),
+            previous_role_arn: item.role_arn.clone(),
+            previous_target_role_arn: item.target_role_arn.clone(),
+            planned_modified_at: item.modified_at,
+            refusals: 0,
+            settled_at: None,
+            error_code: None,
+            inferred: false,
+            observed_target_role_arn: None,
+            role_arn: None,
+            target_role_arn: None,
+            modified_at: None,
+        }
+    }
+}

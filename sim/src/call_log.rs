@@ -1,0 +1,124 @@
+//! The log of all calls, their counts, and the hash of the trace.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use crate::call::{Call, CallRecord, Service};
+use crate::clock::VirtualClock;
+
+/// Every call since the last `clear`, in order of arrival.
+pub(crate) struct CallLog {
+    keeps_records: bool,
+    /// How often the log was cleared.
+    generation: u64,
+    arrived: usize,
+    records: Vec<CallRecord>,
+    counts: BTreeMap<(Service, String), usize>,
+}
+
+/// Identifies the record of a call until the log is cleared.
+#[derive(Clone, Copy)]
+pub(crate) struct RecordId {
+    generation: u64,
+    index: usize,
+}
+
+impl CallLog {
+    pub(crate) fn new(keeps_records: bool) -> Self {
+        Self {
+            keeps_records,
+            generation: 0,
+            arrived: 0,
+            records: Vec::new(),
+            counts: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a call that has arrived, and sets its index.
+    pub(crate) fn append(&mut self, call: &mut Call, sent_at: SystemTime) -> RecordId {
+        call.index = self.arrived;
+        self.arrived += 1;
+        *self
+            .counts
+            .entry((call.service, call.operation.clone()))
+            .or_default() += 1;
+        if self.keeps_records {
+            self.records.push(CallRecord {
+                call: call.clone(),
+                sent_at,
+                applied_at: None,
+                received_at: None,
+                status: None,
+                error_code: None,
+                response: Value::Null,
+                replayed: false,
+            });
+        }
+        RecordId {
+            generation: self.generation,
+            index: call.index,
+        }
+    }
+
+    /// The record to complete; none if records are not kept, or the log was cleared while the call
+    /// was in flight.
+    pub(crate) fn record_mut(&mut self, id: RecordId) -> Option<&mut CallRecord> {
+        if id.generation == self.generation {
+            self.records.get_mut(id.index)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn records(&self) -> &[CallRecord] {
+        &self.records
+    }
+
+    pub(crate) fn counts(&self) -> &BTreeMap<(Service, String), usize> {
+        &self.counts
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.generation += 1;
+        self.arrived = 0;
+        self.records.clear();
+        self.counts.clear();
+    }
+
+    /// The hash of all records, with times relative to the start of `clock`.
+    pub(crate) fn trace_hash(&self, clock: &VirtualClock) -> u64 {
+        // FNV-1a is stable across builds and platforms; the standard library's hasher does not
+        // promise that.
+        const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0100_0000_01b3;
+        let lines = self.records.iter().map(|record| trace_line(record, clock));
+        lines.fold(OFFSET_BASIS, |hash, line| {
+            line.bytes().fold(hash, |hash, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(PRIME)
+            })
+        })
+    }
+}
+
+fn trace_line(record: &CallRecord, clock: &VirtualClock) -> String {
+    let call = &record.call;
+    let at = |time: Option<SystemTime>| time.map(|time| clock.since_start(time).as_nanos());
+    // The SDK draws DynamoDB's tokens at random.
+    let token = call
+        .token
+        .as_deref()
+        .filter(|_| call.service == Service::Eks);
+    format!(
+        "{:?} {} {} {token:?} {:?} {:?} {:?} {:?} {:?}\n",
+        call.service,
+        call.operation,
+        call.subject,
+        at(Some(record.sent_at)),
+        at(record.applied_at),
+        at(record.received_at),
+        record.status,
+        record.error_code,
+    )
+}

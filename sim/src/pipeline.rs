@@ -1,0 +1,234 @@
+//! The way of one call, the same for both transports: the request arrives, the hook chooses a
+//! fault, latency passes, the service responds, and latency passes again.
+//!
+//! All of it happens inside the caller's future. If the client drops the future before the effect
+//! (a timeout, a crash), the call is not applied. If the client drops it later, the call is applied
+//! and the client does not learn the response.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
+
+use tokio::time::sleep;
+
+use crate::call::{Call, Service};
+use crate::call_log::{CallLog, RecordId};
+use crate::clock::VirtualClock;
+use crate::cloudtrail::{CloudTrail, CompletedCall, EventIds};
+use crate::dynamodb::{self, DynamoDb};
+use crate::eks::{self, EksState};
+use crate::fault::{Fault, FaultInjector};
+use crate::options::Options;
+use crate::rng::Rng;
+use crate::service_request::ServiceRequest;
+use crate::step_functions::{self, StepFunctions};
+use crate::sync::lock;
+use crate::wire::{Response, WireRequest};
+
+/// The connection broke before the response arrived.
+#[derive(Debug)]
+pub(crate) struct ConnectionLost;
+
+/// The services, and everything that a call passes on its way to them.
+pub(crate) struct Pipeline {
+    pub(crate) options: Options,
+    pub(crate) clock: VirtualClock,
+    pub(crate) eks: Mutex<EksState>,
+    pub(crate) dynamodb: Mutex<DynamoDb>,
+    pub(crate) step_functions: Mutex<StepFunctions>,
+    pub(crate) log: Mutex<CallLog>,
+    pub(crate) faults: FaultInjector,
+    pub(crate) cloudtrail: CloudTrail,
+    rng: Mutex<Rng>,
+}
+
+impl fmt::Debug for Pipeline {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Pipeline")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Pipeline {
+    pub(crate) fn new(options: Options) -> Self {
+        let clock = VirtualClock::starting_at(options.starts_at);
+        Self {
+            eks: Mutex::new(EksState::new(&options)),
+            dynamodb: Mutex::new(DynamoDb::new(&options, &clock)),
+            step_functions: Mutex::new(StepFunctions::default()),
+            log: Mutex::new(CallLog::new(options.keep_log)),
+            faults: FaultInjector::new(),
+            cloudtrail: CloudTrail::default(),
+            rng: Mutex::new(Rng::from_seed(options.seed)),
+            clock,
+            options,
+        }
+    }
+
+    pub(crate) fn now(&self) -> SystemTime {
+        self.clock.now()
+    }
+
+    /// Responds to a request, with latency and injected faults, and logs the call.
+    pub(crate) async fn handle(
+        &self,
+        request: WireRequest,
+    ) -> Result<http::Response<Vec<u8>>, ConnectionLost> {
+        let account = request.caller.account(&self.options.account);
+        let parsed = ServiceRequest::parse(&request, account);
+        let (record, fault) = self.admit(self.call(&request, &parsed));
+        let latency = lock(&self.rng).latency(&self.options.latency);
+        match &fault {
+            Fault::FreezeBefore => return self.faults.freeze().await,
+            Fault::Delay(extra) => pause(latency / 2 + *extra).await,
+            _ => pause(latency / 2).await,
+        }
+        if fault == Fault::LoseRequest {
+            pause(latency / 2).await;
+            return Err(ConnectionLost);
+        }
+        let response = self.respond(&parsed, &fault);
+        let request_id = self.draw_request_id(parsed.service());
+        self.log_response(record, &response);
+        if let ServiceRequest::Eks(parsed) = &parsed {
+            self.deliver_event(&CompletedCall {
+                at: self.now(),
+                request: &request,
+                parsed,
+                response: &response,
+                request_id: &request_id,
+            });
+        }
+        match &fault {
+            Fault::FreezeAfter => return self.faults.freeze().await,
+            Fault::DelayResponse(extra) => pause(latency / 2 + *extra).await,
+            _ => pause(latency / 2).await,
+        }
+        if fault == Fault::LoseResponse {
+            return Err(ConnectionLost);
+        }
+        let now = self.now();
+        if let Some(record) = lock(&self.log).record_mut(record) {
+            record.received_at = Some(now);
+        }
+        Ok(to_http(&response, parsed.service(), &request_id))
+    }
+
+    fn call(&self, request: &WireRequest, parsed: &ServiceRequest) -> Call {
+        let subject = match parsed {
+            ServiceRequest::Eks(request) => request.subject(),
+            ServiceRequest::DynamoDb(request) => lock(&self.dynamodb).subject(request),
+            ServiceRequest::StepFunctions(request) => step_functions::subject(request),
+        };
+        Call {
+            index: 0,
+            service: parsed.service(),
+            operation: parsed.operation().to_owned(),
+            account: request.caller.account(&self.options.account).to_owned(),
+            access_key: request.caller.access_key.clone(),
+            region: request.caller.region.clone(),
+            subject,
+            token: parsed.token().map(str::to_owned),
+            body: parsed.body().clone(),
+        }
+    }
+
+    /// Logs the call, and lets the hook choose its fault.
+    fn admit(&self, mut call: Call) -> (RecordId, Fault) {
+        let record = lock(&self.log).append(&mut call, self.now());
+        (record, self.faults.choose(&call))
+    }
+
+    /// The response to the call. The call takes effect unless the fault is an error.
+    fn respond(&self, parsed: &ServiceRequest, fault: &Fault) -> Response {
+        let throttled = |bare| match parsed.service() {
+            Service::Eks => eks::throttled(bare),
+            Service::DynamoDb => dynamodb::throttled(bare),
+            Service::StepFunctions => step_functions::throttled(bare),
+        };
+        let injected = |status, code, message: &str| match parsed.service() {
+            Service::Eks => eks::injected(status, code, message),
+            Service::DynamoDb => dynamodb::injected(status, code, message),
+            Service::StepFunctions => step_functions::injected(status, code, message),
+        };
+        match fault {
+            Fault::Throttle => throttled(false),
+            Fault::BareThrottle => throttled(true),
+            Fault::ServerError(status) => injected(*status, None, "Internal server error"),
+            Fault::Error {
+                status,
+                code,
+                message,
+            } => injected(*status, Some(code), message),
+            _ => self.dispatch(parsed),
+        }
+    }
+
+    fn dispatch(&self, parsed: &ServiceRequest) -> Response {
+        let now = self.now();
+        match parsed {
+            ServiceRequest::Eks(request) => eks::respond(&mut lock(&self.eks), now, request),
+            ServiceRequest::DynamoDb(request) => {
+                let mut rng = lock(&self.rng);
+                lock(&self.dynamodb).respond(now, request, &mut rng)
+            }
+            ServiceRequest::StepFunctions(request) => {
+                let mut rng = lock(&self.rng);
+                lock(&self.step_functions).respond(now, request, &mut rng)
+            }
+        }
+    }
+
+    fn draw_request_id(&self, service: Service) -> String {
+        let mut rng = lock(&self.rng);
+        match service {
+            Service::Eks | Service::StepFunctions => rng.uuid(),
+            Service::DynamoDb => rng.dynamodb_request_id(),
+        }
+    }
+
+    fn log_response(&self, record: RecordId, response: &Response) {
+        let now = self.now();
+        if let Some(record) = lock(&self.log).record_mut(record) {
+            record.applied_at = (response.is_success() && !response.rejected).then_some(now);
+            record.status = Some(response.status);
+            record.error_code.clone_from(&response.error_code);
+            record.response = response.body.clone();
+            record.replayed = response.replayed;
+        }
+    }
+
+    fn deliver_event(&self, call: &CompletedCall<'_>) {
+        if call.is_logged(&self.options) {
+            let ids = EventIds::draw(&mut lock(&self.rng));
+            self.cloudtrail.deliver(call.event(&self.options, ids));
+        }
+    }
+}
+
+/// The response as bytes, with the headers that all responses of the service have.
+fn to_http(response: &Response, service: Service, request_id: &str) -> http::Response<Vec<u8>> {
+    let body = serde_json::to_vec(&response.body).expect("a JSON value can be serialized");
+    let mut builder = http::Response::builder()
+        .status(response.status)
+        .header("content-type", response.content_type);
+    for (name, value) in &response.headers {
+        builder = builder.header(*name, value);
+    }
+    builder = builder.header("x-amzn-requestid", request_id);
+    if service == Service::DynamoDb {
+        builder = builder.header("x-amz-crc32", crc32fast::hash(&body).to_string());
+    }
+    builder
+        .body(body)
+        .expect("headers made of letters, digits and hyphens are valid")
+}
+
+/// Time on the wire. A call without latency does not yield to other tasks.
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        sleep(time).await;
+    }
+}

@@ -1,0 +1,79 @@
+//! Random values, all drawn from the seed. Each purpose has a stream of its own: an additional draw
+//! for one purpose, for example a longer id, does not change the values of the others.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Seeded draws for latencies, ids and injected errors.
+pub(crate) struct Rng {
+    latency: fastrand::Rng,
+    ids: fastrand::Rng,
+    shares: fastrand::Rng,
+    event_ids: fastrand::Rng,
+}
+
+impl Rng {
+    pub(crate) fn from_seed(seed: u64) -> Self {
+        let mut root = fastrand::Rng::with_seed(seed);
+        Self {
+            latency: root.fork(),
+            ids: root.fork(),
+            shares: root.fork(),
+            event_ids: root.fork(),
+        }
+    }
+
+    /// A latency within the range, to the microsecond.
+    pub(crate) fn latency(&mut self, range: &RangeInclusive<Duration>) -> Duration {
+        let micros = |duration: &Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let (min, max) = (micros(range.start()), micros(range.end()));
+        if max <= min {
+            *range.start()
+        } else {
+            Duration::from_micros(self.latency.u64(min..=max))
+        }
+    }
+
+    /// True in this share (0 to 1) of draws. A share of zero draws nothing.
+    pub(crate) fn happens(&mut self, share: f64) -> bool {
+        share > 0.0 && self.shares.f64() < share
+    }
+
+    /// A request id in the form of a UUID, as EKS and Step Functions give.
+    pub(crate) fn uuid(&mut self) -> String {
+        uuid(&mut self.ids)
+    }
+
+    /// The id of an EventBridge event or of a CloudTrail record.
+    pub(crate) fn event_id(&mut self) -> String {
+        uuid(&mut self.event_ids)
+    }
+
+    /// A request id of 52 upper-case letters and digits, as DynamoDB gives.
+    pub(crate) fn dynamodb_request_id(&mut self) -> String {
+        (0..52)
+            .map(|_| self.ids.alphanumeric().to_ascii_uppercase())
+            .collect()
+    }
+}
+
+/// A random UUID (version 4) from this stream.
+pub(crate) fn uuid(rng: &mut fastrand::Rng) -> String {
+    let hex = format!("{:032x}", rng.u128(..));
+    format!(
+        "{}-{}-4{}-a{}-{}",
+        &hex[..8],
+        &hex[8..12],
+        &hex[13..16],
+        &hex[17..20],
+        &hex[20..]
+    )
+}
+
+/// This many lower-case letters and digits from this stream.
+pub(crate) fn lowercase_alphanumerics(rng: &mut fastrand::Rng, len: usize) -> String {
+    const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    (0..len)
+        .map(|_| char::from(ALPHABET[rng.usize(..ALPHABET.len())]))
+        .collect()
+}

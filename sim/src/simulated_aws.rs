@@ -1,0 +1,230 @@
+//! The handle that tests hold: the two transports, and what tests read and change without a call to
+//! the API.
+//!
+//! Nothing is simulated here. `pipeline` handles the calls, and each service has a module.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use serde_json::Value;
+
+use crate::call::{Call, CallRecord, Service};
+use crate::eks::EksState;
+use crate::fault::Fault;
+use crate::options::Options;
+use crate::pipeline::Pipeline;
+use crate::step_functions::{Execution, ExecutionStatus};
+use crate::sync::lock;
+use crate::tables::{self, index_item};
+use crate::transport::{InProcessTransport, LoopbackServer};
+
+/// The simulated AWS. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct SimulatedAws(Arc<Pipeline>);
+
+impl fmt::Debug for SimulatedAws {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SimulatedAws")
+            .field("options", &self.0.options)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Transports and time.
+impl SimulatedAws {
+    /// A new, empty AWS. Call it in a tokio runtime, whose clock it uses.
+    pub fn new(options: Options) -> Self {
+        Self(Arc::new(Pipeline::new(options)))
+    }
+
+    /// An HTTP client for SDK configs, in process.
+    pub fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(InProcessTransport::new(Arc::clone(&self.0)))
+    }
+
+    /// A server on a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// If 127.0.0.1 has no free port.
+    pub async fn serve(&self) -> io::Result<LoopbackServer> {
+        self.serve_on(0).await
+    }
+
+    /// A server on this port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// If the port is in use.
+    pub async fn serve_on(&self, port: u16) -> io::Result<LoopbackServer> {
+        LoopbackServer::start(Arc::clone(&self.0), port).await
+    }
+
+    /// The simulated clock, for SDK configs.
+    pub fn time_source(&self) -> SharedTimeSource {
+        SharedTimeSource::new(self.0.clock.clone())
+    }
+
+    /// The time on the simulated clock.
+    pub fn now(&self) -> SystemTime {
+        self.0.now()
+    }
+
+    /// The options that it was created with.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+}
+
+/// The state of the services.
+impl SimulatedAws {
+    /// Reads or changes the state of EKS without a call to the API. `work` must not call `eks`
+    /// itself.
+    pub fn eks<T>(&self, work: impl FnOnce(&mut EksState) -> T) -> T {
+        let now = self.now();
+        let mut state = lock(&self.0.eks);
+        state.now = now;
+        work(&mut state)
+    }
+
+    /// Creates the association index and the rotation ledger with their global secondary indexes.
+    ///
+    /// # Panics
+    /// If one of the tables exists already.
+    pub fn create_tables(&self, index_table: &str, ledger_table: &str) {
+        let mut dynamodb = lock(&self.0.dynamodb);
+        for request in [
+            tables::create_index(index_table),
+            tables::create_ledger(ledger_table),
+        ] {
+            dynamodb
+                .create_table(request)
+                .expect("a test creates each table once");
+        }
+    }
+
+    /// Every item of a table as a plain JSON object (numbers as numbers), in order of the keys.
+    ///
+    /// # Panics
+    /// If the table does not exist.
+    pub fn items(&self, table: &str) -> Vec<Value> {
+        lock(&self.0.dynamodb).items(table)
+    }
+
+    /// Puts an item given as a plain JSON object, without its null members. Indexes show it at
+    /// once, whatever their lag.
+    ///
+    /// # Panics
+    /// If the table does not exist or does not accept the item.
+    pub fn put_item(&self, table: &str, item: Value) {
+        lock(&self.0.dynamodb).put(table, &item);
+    }
+
+    /// Deletes the item with this key if it exists. Indexes show it at once, whatever their lag.
+    ///
+    /// # Panics
+    /// If the table does not exist or has another key.
+    pub fn delete_item(&self, table: &str, key: Value) {
+        lock(&self.0.dynamodb).delete(table, &key);
+    }
+
+    /// Puts the association, as EKS has it now, into the index table.
+    ///
+    /// # Panics
+    /// If the association or the table does not exist.
+    pub fn index_association(&self, table: &str, arn: &str) {
+        let now = self.now();
+        let item = self.eks(|eks| eks.association(arn).map(|it| index_item(it, now)));
+        let item =
+            item.unwrap_or_else(|| panic!("a test indexes associations that exist, not {arn}"));
+        self.put_item(table, item);
+    }
+
+    /// Puts many new items, several times faster than one by one.
+    pub(crate) fn import_items(&self, table: &str, items: &[Value]) {
+        lock(&self.0.dynamodb).import(table, items);
+    }
+
+    /// Creates a Standard state machine that does nothing.
+    pub fn create_state_machine(&self, arn: &str) {
+        lock(&self.0.step_functions).create_state_machine(arn);
+    }
+
+    /// All executions, in the order of their starts.
+    pub fn executions(&self) -> Vec<Execution> {
+        lock(&self.0.step_functions).executions().to_vec()
+    }
+
+    /// Sets the status of the execution with this name: ends it, or redrives it.
+    ///
+    /// # Panics
+    /// If the execution does not exist.
+    pub fn set_execution_status(&self, name: &str, status: ExecutionStatus) {
+        lock(&self.0.step_functions).set_status(name, status, self.now());
+    }
+}
+
+/// Faults, the log of calls, and CloudTrail.
+impl SimulatedAws {
+    /// Sets the hook that chooses the fault of each call from now on, in place of the previous
+    /// hook. The hook may read and change this `SimulatedAws`.
+    pub fn on_call(&self, hook: impl FnMut(&Call) -> Fault + Send + 'static) {
+        self.0.faults.set_hook(hook);
+    }
+
+    /// Removes the hook. Calls that are frozen stay frozen.
+    pub fn clear_hook(&self) {
+        self.0.faults.clear_hook();
+    }
+
+    /// Returns once a call was frozen since the hook was set. A call that is frozen after its
+    /// effect has then been applied.
+    pub async fn wait_for_frozen_call(&self) {
+        self.0.faults.wait_for_frozen_call().await;
+    }
+
+    /// Every call since the start or the last `clear_calls`, in order of arrival; none without
+    /// `Options::keep_log`.
+    pub fn calls(&self) -> Vec<CallRecord> {
+        lock(&self.0.log).records().to_vec()
+    }
+
+    /// How many calls of each operation arrived since the start or the last `clear_calls`.
+    pub fn call_counts(&self) -> BTreeMap<(Service, String), usize> {
+        lock(&self.0.log).counts().clone()
+    }
+
+    /// Clears the log and the counts; the next call has index 0.
+    pub fn clear_calls(&self) {
+        lock(&self.0.log).clear();
+    }
+
+    /// A hash of the log: service, operation, subject, EKS token, times, status and error code of
+    /// each call in order of arrival. It is equal for equal seeds, work and code. DynamoDB's tokens
+    /// do not count: the SDK draws them at random.
+    pub fn trace_hash(&self) -> u64 {
+        lock(&self.0.log).trace_hash(&self.0.clock)
+    }
+
+    /// The CloudTrail events since the start or the last `take_cloudtrail_events`, in order of the
+    /// calls' effects; none without `Options::cloudtrail`.
+    pub fn cloudtrail_events(&self) -> Vec<Value> {
+        self.0.cloudtrail.events()
+    }
+
+    /// Removes and returns the CloudTrail events since the start or the last
+    /// `take_cloudtrail_events`.
+    pub fn take_cloudtrail_events(&self) -> Vec<Value> {
+        self.0.cloudtrail.take_events()
+    }
+
+    /// Passes each CloudTrail event to `listener` from now on, instead of keeping it. The listener
+    /// has it before the client has the response, and may read and change this `SimulatedAws`.
+    pub fn on_cloudtrail_event(&self, listener: impl FnMut(Value) + Send + 'static) {
+        self.0.cloudtrail.set_listener(listener);
+    }
+}

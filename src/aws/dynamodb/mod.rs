@@ -1,0 +1,54 @@
+//! DynamoDB: the client of both tables, expressions and transactions. What the tables contain is in
+//! `ledger` and `index_table`.
+
+mod expression;
+mod transaction;
+
+pub use expression::{Expression, Item, number, text, to_item};
+pub use transaction::{TRANSACTION_TIMEOUT, Transacted, build, is_failed_condition, transact};
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::{Region, SharedHttpClient};
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_types::retry::RetryConfig;
+
+use crate::aws::client_config::{behavior_version, retry_partition, timeouts};
+use crate::settings::Settings;
+
+/// The limit for all attempts at one call.
+pub const DYNAMODB_OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
+/// Items per page. DynamoDB's own limit, a megabyte, would be a thousand rows, which take several
+/// megabytes in memory. This limit keeps memory flat, and costs 0.004 calls per association and
+/// pass.
+pub const PAGE_LEN: i32 = 250;
+/// A call takes tens of milliseconds. After this long a response is unlikely to come.
+const DYNAMODB_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The first attempt at a call and its retries. An on-demand table stops throttling within about a
+/// second.
+const DYNAMODB_ATTEMPTS: u32 = 6;
+
+/// Creates the client of both tables.
+#[must_use]
+pub fn client(
+    settings: &Settings,
+    http_client: SharedHttpClient,
+    clock: SharedTimeSource,
+) -> aws_sdk_dynamodb::Client {
+    let mut config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(behavior_version())
+        .region(Region::new(settings.region.clone()))
+        .credentials_provider(settings.credentials.clone())
+        .http_client(http_client)
+        .time_source(clock)
+        .retry_config(RetryConfig::standard().with_max_attempts(DYNAMODB_ATTEMPTS))
+        .retry_partition(retry_partition("dynamodb"))
+        .timeout_config(timeouts(
+            DYNAMODB_ATTEMPT_TIMEOUT,
+            DYNAMODB_OPERATION_TIMEOUT,
+        ));
+    if let Some(url) = &settings.dynamodb_endpoint {
+        config = config.endpoint_url(url);
+    }
+    aws_sdk_dynamodb::Client::from_conf(config.build())
+}

@@ -1,0 +1,91 @@
+//! EKS: the clients of all regions, and the calls that describe, list and update associations.
+//!
+//! Every call takes a permit from a rate limiter of its region before it is sent, and is sent once:
+//! the SDK retries no call to EKS. Whether an association may be updated is decided elsewhere.
+
+mod associations;
+mod clusters;
+mod rate_limiter;
+mod read;
+mod region;
+mod response;
+mod update;
+
+pub use clusters::DescribedCluster;
+pub use rate_limiter::{Permit, RateLimiter};
+pub use region::EKS_CALL_TIMEOUT;
+pub use update::{OBSERVATION_AGE_MAX, Observed, UpdateError, Updated};
+
+use aws_sdk_eks::config::SharedHttpClient;
+use aws_smithy_async::time::SharedTimeSource;
+use rerole_core::pacer::LearnedRates;
+
+use crate::aws::eks::region::Regions;
+use crate::settings::Settings;
+
+/// The EKS clients and rate limiters of all regions.
+#[derive(Debug)]
+pub struct Eks {
+    regions: Regions,
+}
+
+/// One page of names or IDs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamePage {
+    pub names: Vec<String>,
+    /// The token of the next page; `None` after the last page.
+    pub next: Option<String>,
+}
+
+impl Eks {
+    #[must_use]
+    pub fn new(
+        settings: &Settings,
+        http_client: SharedHttpClient,
+        clock: SharedTimeSource,
+    ) -> Self {
+        Self {
+            regions: Regions::new(settings, http_client, clock),
+        }
+    }
+
+    /// Replaces the pacers of all regions. A slice starts with new ones, because the rates that an
+    /// earlier slice measured in this process may be out of date.
+    pub fn reset_rates(&self) {
+        self.regions.reset_rates();
+    }
+
+    /// Replaces the region's pacers with pacers that start at the learned rates.
+    pub fn seed_rates(&self, region: &str, learned: LearnedRates) {
+        self.regions.seed_rates(region, learned);
+    }
+
+    /// Returns the learned rates, by region.
+    #[must_use]
+    pub fn learned_rates(&self) -> Vec<(String, LearnedRates)> {
+        self.regions.learned_rates()
+    }
+
+    /// Returns how many associations of the region should be in flight: enough to use its rate, and
+    /// few enough that their calls do not queue.
+    #[must_use]
+    pub fn concurrency(&self, region: &str) -> usize {
+        self.regions.get(region).concurrency()
+    }
+
+    /// Returns the region's current rate of updates, per second.
+    #[must_use]
+    pub fn update_rate(&self, region: &str) -> f64 {
+        self.regions.get(region).updates.load().per_sec
+    }
+
+    /// Returns how many calls were throttled since this was last called.
+    pub fn take_throttled_calls(&self) -> u64 {
+        self.regions.counter.take_throttled()
+    }
+
+    /// Returns how many calls got a response since this was last called.
+    pub fn take_calls(&self) -> u64 {
+        self.regions.counter.take_responses()
+    }
+}

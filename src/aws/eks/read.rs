@@ -1,0 +1,37 @@
+//! How a read is sent: with a permit, and again if EKS throttles it. Updates are sent in
+//! `update.rs`.
+
+use std::sync::Arc;
+
+use rerole_core::call::{CallError, ErrorClass};
+use tokio::time::Instant;
+
+use crate::aws::eks::RateLimiter;
+
+/// Sends a read, and sends it again as long as EKS throttles it and there is time. Repeating a read
+/// is safe.
+pub(super) async fn read<T>(
+    rate_limiter: &Arc<RateLimiter>,
+    until: Instant,
+    no_permit: impl FnOnce() -> CallError,
+    call: impl AsyncFn() -> Result<T, CallError>,
+) -> Result<T, CallError> {
+    loop {
+        let Some(permit) = rate_limiter.acquire(until).await else {
+            return Err(no_permit());
+        };
+        match permit.send(call()).await {
+            Err(error) if error.class == ErrorClass::Throttled && Instant::now() < until => {}
+            result => return result,
+        }
+    }
+}
+
+/// Turns "not found", which is a valid response, into `None`.
+pub(super) fn none_if_not_found<T>(error: CallError) -> Result<Option<T>, CallError> {
+    if error.class == ErrorClass::NotFound {
+        Ok(None)
+    } else {
+        Err(error)
+    }
+}

@@ -1,0 +1,212 @@
+//! The EKS client of each region and its three rate limiters, made when the region is first used.
+//! EKS throttles all calls of one account in one region together. A stack has one account, so it
+//! has one set of rate limiters for each region.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_sdk_eks::Client;
+use aws_sdk_eks::config::SharedHttpClient;
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, context};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::retry::RetryConfig;
+use rerole_core::pacer::{LearnedRate, LearnedRates, concurrency};
+use rerole_core::timestamp::Timestamp;
+
+use crate::aws::client_config::{behavior_version, timeouts};
+use crate::aws::eks::RateLimiter;
+use crate::settings::Settings;
+
+/// The limit for one call to EKS. EKS has been seen to take up to two seconds to respond. The SDK
+/// sends each call once: a throttled call is left to the rate limiter, and any other failed call to
+/// the caller, because a write needs a new Describe first.
+pub const EKS_CALL_TIMEOUT: Duration = Duration::from_secs(4);
+
+/// The regions that this process has used.
+#[derive(Debug)]
+pub(super) struct Regions {
+    template: ClientTemplate,
+    by_name: Mutex<BTreeMap<String, Arc<Region>>>,
+    pub(super) counter: CallCounter,
+}
+
+/// The client and rate limiters of one region.
+#[derive(Debug)]
+pub(super) struct Region {
+    pub(super) client: Client,
+    pub(super) lists: Arc<RateLimiter>,
+    pub(super) describes: Arc<RateLimiter>,
+    pub(super) updates: Arc<RateLimiter>,
+}
+
+impl Region {
+    /// Returns how many associations should be in flight.
+    pub(super) fn concurrency(&self) -> usize {
+        concurrency(&self.describes.load(), &self.updates.load())
+    }
+}
+
+impl Regions {
+    pub(super) fn new(
+        settings: &Settings,
+        http_client: SharedHttpClient,
+        clock: SharedTimeSource,
+    ) -> Self {
+        let counter = CallCounter::default();
+        let template = ClientTemplate {
+            settings: settings.clone(),
+            http_client,
+            clock,
+            counter: counter.clone(),
+        };
+        Self {
+            template,
+            by_name: Mutex::default(),
+            counter,
+        }
+    }
+
+    pub(super) fn get(&self, name: &str) -> Arc<Region> {
+        let mut regions = self.lock();
+        if let Some(region) = regions.get(name) {
+            return region.clone();
+        }
+        let region = Arc::new(
+            self.template
+                .region(self.template.client(name), LearnedRates::default()),
+        );
+        regions.insert(name.to_owned(), region.clone());
+        region
+    }
+
+    /// Replaces the rate limiters. The clients stay, so their connections also do.
+    pub(super) fn reset_rates(&self) {
+        for region in self.lock().values_mut() {
+            *region = Arc::new(
+                self.template
+                    .region(region.client.clone(), LearnedRates::default()),
+            );
+        }
+    }
+
+    pub(super) fn seed_rates(&self, name: &str, learned: LearnedRates) {
+        let client = self.get(name).client.clone();
+        let region = self.template.region(client, learned);
+        self.lock().insert(name.to_owned(), Arc::new(region));
+    }
+
+    pub(super) fn learned_rates(&self) -> Vec<(String, LearnedRates)> {
+        let learned_at = self.template.clock.now().into();
+        let rate = |rate_limiter: &RateLimiter| {
+            rate_limiter.learned().map(|per_sec| LearnedRate {
+                per_sec,
+                learned_at,
+            })
+        };
+        let rates = |region: &Region| LearnedRates {
+            lists: rate(&region.lists),
+            describes: rate(&region.describes),
+            updates: rate(&region.updates),
+        };
+        let regions = self.lock();
+        let rates = regions
+            .iter()
+            .map(|(name, region)| (name.clone(), rates(region)));
+        rates
+            .filter(|(_, rates)| *rates != LearnedRates::default())
+            .collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Region>>> {
+        // Each statement leaves the map consistent, so it stays usable if another thread panicked.
+        self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts responses as they arrive, before the SDK parses them.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CallCounter {
+    responses: Arc<AtomicU64>,
+    throttled: Arc<AtomicU64>,
+}
+
+impl CallCounter {
+    pub(super) fn take_responses(&self) -> u64 {
+        self.responses.swap(0, Ordering::Relaxed)
+    }
+
+    pub(super) fn take_throttled(&self) -> u64 {
+        self.throttled.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Intercept for CallCounter {
+    fn name(&self) -> &'static str {
+        "CallCounter"
+    }
+
+    /// Counts the response. EKS sends status 429 with every throttle, whatever the error code.
+    fn read_before_deserialization(
+        &self,
+        context: &context::BeforeDeserializationInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        _config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        self.responses.fetch_add(1, Ordering::Relaxed);
+        if context.response().status().as_u16() == 429 {
+            self.throttled.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// The configuration that the clients of all regions share.
+#[derive(Debug)]
+struct ClientTemplate {
+    settings: Settings,
+    http_client: SharedHttpClient,
+    clock: SharedTimeSource,
+    counter: CallCounter,
+}
+
+impl ClientTemplate {
+    fn region(&self, client: Client, learned: LearnedRates) -> Region {
+        let now = Timestamp::from(self.clock.now());
+        let rate_limiter = |rate: Option<LearnedRate>| {
+            let learned = rate.map(
+                |LearnedRate {
+                     per_sec,
+                     learned_at,
+                 }| (per_sec, now.since(learned_at)),
+            );
+            Arc::new(RateLimiter::new(learned))
+        };
+        Region {
+            client,
+            lists: rate_limiter(learned.lists),
+            describes: rate_limiter(learned.describes),
+            updates: rate_limiter(learned.updates),
+        }
+    }
+
+    fn client(&self, name: &str) -> Client {
+        let mut config = aws_sdk_eks::Config::builder()
+            .behavior_version(behavior_version())
+            .region(aws_sdk_eks::config::Region::new(name.to_owned()))
+            .credentials_provider(self.settings.credentials.clone())
+            .http_client(self.http_client.clone())
+            .time_source(self.clock.clone())
+            .interceptor(self.counter.clone())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts(EKS_CALL_TIMEOUT, EKS_CALL_TIMEOUT));
+        if let Some(url) = &self.settings.eks_endpoint {
+            config = config.endpoint_url(url);
+        }
+        Client::from_conf(config.build())
+    }
+}

@@ -1,0 +1,89 @@
+//! Parses the association in a response of EKS.
+
+use aws_sdk_eks::primitives::DateTime;
+use aws_sdk_eks::types::PodIdentityAssociation;
+use rerole_core::call::CallError;
+use rerole_core::resource::{Association, AssociationArn};
+use rerole_core::timestamp::Timestamp;
+
+/// Returns the subject of an error about an association.
+pub(super) fn subject(arn: &AssociationArn) -> String {
+    format!(
+        "{} in cluster {} in {}",
+        arn.association_id(),
+        arn.cluster_name(),
+        arn.region()
+    )
+}
+
+/// Parses a response. The fields that every response has are required. The ID must be the requested
+/// one, because every decision relies on that.
+pub(super) fn association(
+    arn: &AssociationArn,
+    response: Option<&PodIdentityAssociation>,
+    operation: &'static str,
+) -> Result<Association, CallError> {
+    let malformed =
+        |problem: String| CallError::malformed_response(operation, subject(arn), problem);
+    let response =
+        response.ok_or_else(|| malformed("the response has no association".to_owned()))?;
+    let required = |value: Option<&str>, name: &str| {
+        value
+            .map(str::to_owned)
+            .ok_or_else(|| malformed(format!("the response has no {name}")))
+    };
+    let non_empty = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(str::to_owned);
+    let association_id = required(response.association_id(), "associationId")?;
+    if association_id != arn.association_id() {
+        return Err(malformed(format!("the response is about {association_id}")));
+    }
+    let modified_at = response
+        .modified_at()
+        .ok_or_else(|| malformed("the response has no modifiedAt".to_owned()))?;
+    Ok(Association {
+        association_arn: arn.clone(),
+        namespace: required(response.namespace(), "namespace")?,
+        service_account: required(response.service_account(), "serviceAccount")?,
+        role_arn: required(response.role_arn(), "roleArn")?,
+        target_role_arn: non_empty(response.target_role_arn()),
+        disable_session_tags: response.disable_session_tags(),
+        policy: non_empty(response.policy()),
+        external_id: non_empty(response.external_id()),
+        owner_arn: non_empty(response.owner_arn()),
+        tags: response
+            .tags()
+            .into_iter()
+            .flatten()
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        created_at: response.created_at().and_then(timestamp),
+        modified_at: timestamp(modified_at)
+            .ok_or_else(|| malformed(format!("modifiedAt is out of range: {modified_at:?}")))?,
+    })
+}
+
+/// Rounds the time to milliseconds. EKS sends seconds since the epoch as a JSON float, in which
+/// `.123` reads as 122,999,9xx ns. If that were truncated, it would not equal the same version in
+/// the index. Returns `None` if the time is out of range.
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    const NANOS_PER_MILLI: i64 = 1_000_000;
+    let millis = (i64::from(time.subsec_nanos()) + NANOS_PER_MILLI / 2) / NANOS_PER_MILLI;
+    time.secs()
+        .checked_mul(1_000)?
+        .checked_add(millis)
+        .map(Timestamp::from_millis)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn float_seconds_are_rounded_to_the_milliseconds_that_eks_sent() {
+        for millis in (0..1_000).map(|fraction| 1_795_467_600_000 + fraction) {
+            #[expect(clippy::cast_precision_loss, reason = "what EKS does")]
+            let sent = DateTime::from_secs_f64(millis as f64 / 1_000.0);
+            assert_eq!(timestamp(&sent), Some(Timestamp::from_millis(millis)));
+        }
+    }
+}

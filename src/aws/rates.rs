@@ -1,0 +1,37 @@
+//! Carries learned rates from one invocation to the next: both functions save the rates of the
+//! regions that they called. An error here never stops a slice, because rates can be learned again.
+//! How a rate is learned is in `rerole_core::pacer`.
+
+use futures_util::future::join_all;
+use tracing::{debug, warn};
+
+use crate::aws::Aws;
+
+impl Aws {
+    /// Starts the pacers of these regions at the rates that earlier invocations learned.
+    pub async fn seed_rates(&self, regions: impl IntoIterator<Item = &str>) {
+        let seeds = regions
+            .into_iter()
+            .map(async |region| match self.ledger.rates(region).await {
+                Ok(rates) => {
+                    debug!(region, ?rates, "learned rates read");
+                    self.eks.seed_rates(region, rates);
+                }
+                Err(error) => {
+                    warn!(region, %error, "could not read learned rates, they are learned again");
+                }
+            });
+        join_all(seeds).await;
+    }
+
+    /// Saves the rates that this invocation has learned.
+    pub async fn save_rates(&self) {
+        let rates = self.eks.learned_rates();
+        let saves = rates.iter().map(async |(region, rates)| {
+            if let Err(error) = self.ledger.save_rates(region, rates).await {
+                warn!(region, %error, "could not save learned rates");
+            }
+        });
+        join_all(saves).await;
+    }
+}

@@ -1,0 +1,127 @@
+//! Starts executions of the state machine, which resumes work that takes longer than one
+//! invocation. What an execution is started with, and how it is named, is in
+//! `rerole_core::state_machine`.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::config::{Region, SharedHttpClient};
+use aws_sdk_sfn::operation::start_execution::StartExecutionError;
+use aws_smithy_async::time::SharedTimeSource;
+use aws_smithy_types::retry::RetryConfig;
+use rerole_core::call::CallError;
+use rerole_core::state_machine::Execution;
+
+use crate::aws::call_error::call_error;
+use crate::aws::client_config::{behavior_version, retry_partition, timeouts};
+use crate::settings::Settings;
+
+/// The limit for all calls of one [`StateMachine::start`]. Usually it is one call, or a few, each
+/// of which takes tens of milliseconds.
+pub const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(6);
+/// A call takes tens of milliseconds. After this long a response is unlikely to come.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
+/// The first attempt at a call and its retries. Starting an execution twice starts it once, so
+/// every call may be retried.
+const ATTEMPTS: u32 = 4;
+/// The maximum number of closed executions of one rotation or index run. Each was stopped by an
+/// operator, or failed and raised an alarm.
+const EXECUTIONS_MAX: u32 = 100;
+const OPERATION: &str = "start execution";
+
+/// The state machine. Most invocations do not need it, so the client is made at the first call.
+#[derive(Debug)]
+pub struct StateMachine {
+    arn: String,
+    region: String,
+    endpoint: Option<String>,
+    credentials: SharedCredentialsProvider,
+    http_client: SharedHttpClient,
+    clock: SharedTimeSource,
+    client: OnceLock<Client>,
+}
+
+impl StateMachine {
+    /// Returns `None` if no state machine is configured.
+    #[must_use]
+    pub fn new(
+        settings: &Settings,
+        http_client: SharedHttpClient,
+        clock: SharedTimeSource,
+    ) -> Option<Self> {
+        settings.state_machine_arn.clone().map(|arn| Self {
+            arn,
+            region: settings.region.clone(),
+            endpoint: settings.step_functions_endpoint.clone(),
+            credentials: settings.credentials.clone(),
+            http_client,
+            clock,
+            client: OnceLock::new(),
+        })
+    }
+
+    /// Starts this execution, unless it is already running. Returns its name.
+    ///
+    /// # Errors
+    /// If Step Functions cannot be reached, rejects the call, or has a hundred closed executions of
+    /// this rotation or index run.
+    pub async fn start(&self, execution: &Execution) -> Result<String, CallError> {
+        let started =
+            tokio::time::timeout(HAND_OVER_TIMEOUT, self.start_first_unused(execution)).await;
+        started.unwrap_or_else(|_| {
+            let problem = format!("no execution was started within {HAND_OVER_TIMEOUT:?}");
+            Err(CallError::contention(OPERATION, self.arn.clone(), problem))
+        })
+    }
+
+    /// Starts the execution under the first of its names that no closed execution has.
+    async fn start_first_unused(&self, execution: &Execution) -> Result<String, CallError> {
+        let input = execution.input().to_string();
+        for run in 1..=EXECUTIONS_MAX {
+            let name = execution.name(run);
+            let start = self
+                .client()
+                .start_execution()
+                .state_machine_arn(&self.arn)
+                .name(&name)
+                .input(&input);
+            match start.send().await {
+                // It was started, or is running with the same input.
+                Ok(_) => return Ok(name),
+                // The execution of this name is closed, or has another input.
+                Err(error)
+                    if matches!(
+                        error.as_service_error(),
+                        Some(StartExecutionError::ExecutionAlreadyExists(_))
+                    ) => {}
+                Err(error) => return Err(call_error(OPERATION, name, &error)),
+            }
+        }
+        let problem = format!(
+            "executions {} to {} are closed; check why they failed",
+            execution.name(1),
+            execution.name(EXECUTIONS_MAX)
+        );
+        Err(CallError::contention(OPERATION, self.arn.clone(), problem))
+    }
+
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| {
+            let mut config = aws_sdk_sfn::Config::builder()
+                .behavior_version(behavior_version())
+                .region(Region::new(self.region.clone()))
+                .credentials_provider(self.credentials.clone())
+                .http_client(self.http_client.clone())
+                .time_source(self.clock.clone())
+                .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+                .retry_partition(retry_partition("states"))
+                .timeout_config(timeouts(ATTEMPT_TIMEOUT, HAND_OVER_TIMEOUT));
+            if let Some(url) = &self.endpoint {
+                config = config.endpoint_url(url);
+            }
+            Client::from_conf(config.build())
+        })
+    }
+}

@@ -1,0 +1,255 @@
+//! Follows CloudTrail events from the queue. An event only names an association or a cluster: EKS
+//! is asked, and what it shows is stored. So events may come late, twice and in any order. How an
+//! event is parsed is in `rerole_core::indexing::cloudtrail`.
+
+use std::collections::BTreeMap;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use rerole_core::call::CallError;
+use rerole_core::indexing::cloudtrail::{CloudTrailEvent, Parsed, Subject, parse};
+use rerole_core::indexing::{AssociationEvents, EventVerdict, Mode};
+use rerole_core::resource::{Association, AssociationArn, Cluster};
+use rerole_core::timestamp::Timestamp;
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::aws::Aws;
+use crate::aws::index_table::Stored;
+use crate::indexer::cluster_walk::{ClusterWalk, Purpose};
+use crate::indexer::clusters::remove_cluster;
+use crate::indexer::retry::{RetryError, retry};
+use crate::indexer::reversions::ReversionDetector;
+
+/// Follows the events of one batch of messages.
+#[derive(Debug)]
+pub struct EventFollower<'a> {
+    aws: &'a Aws,
+    reversions: &'a ReversionDetector<'a>,
+    /// Associations of a cluster in flight at once.
+    concurrency: usize,
+    ends_at: Instant,
+}
+
+impl<'a> EventFollower<'a> {
+    #[must_use]
+    pub fn new(
+        aws: &'a Aws,
+        reversions: &'a ReversionDetector<'a>,
+        concurrency: usize,
+        ends_at: Instant,
+    ) -> Self {
+        Self {
+            aws,
+            reversions,
+            concurrency,
+            ends_at,
+        }
+    }
+
+    /// Follows a batch of messages. The queue delivers the messages that the response names again.
+    /// After a few deliveries they end in the dead-letter queue.
+    pub async fn follow(&self, batch: SqsEvent) -> SqsBatchResponse {
+        let mut response = SqsBatchResponse::default();
+        let Grouped {
+            associations,
+            clusters,
+        } = group(batch, &mut response);
+        for (arn, grouped) in associations {
+            if let Err(error) = self.follow_association(&arn, &grouped).await {
+                warn!(association = %arn, %error, "association not followed, messages retried");
+                for message_id in grouped.message_ids {
+                    response.add_failure(message_id);
+                }
+            }
+        }
+        for (message_id, event) in clusters {
+            if let Err(error) = self.follow_cluster(&event).await {
+                let subject = &event.subject;
+                warn!(%subject, %error, "cluster not followed, message retried");
+                response.add_failure(message_id);
+            }
+        }
+        response
+    }
+
+    async fn follow_association(
+        &self,
+        arn: &AssociationArn,
+        grouped: &AssociationMessages,
+    ) -> Result<(), FollowError> {
+        let seen = retry(self.ends_at, |until| self.aws.eks.describe(arn, until)).await?;
+        let now = self.aws.now();
+        let seen = seen.map(|seen| seen.association);
+        let shown = seen.as_ref().map(|seen| seen.modified_at);
+        match (grouped.events.verdict(shown, now), seen) {
+            (EventVerdict::Exists, Some(seen)) => self.store(&seen, grouped, now).await,
+            (EventVerdict::Exists | EventVerdict::Deleted, _) => {
+                let changed = self.aws.index.write_tombstone(arn, now).await?;
+                info!(association = %arn, changed, "event followed, association deleted");
+                Ok(())
+            }
+            (EventVerdict::StillShown, _) => Err(FollowError::StillShown),
+            (EventVerdict::NotYetShown, _) => Err(FollowError::NotYetShown),
+        }
+    }
+
+    /// Stores what EKS shows of an association.
+    async fn store(
+        &self,
+        seen: &Association,
+        grouped: &AssociationMessages,
+        now: Timestamp,
+    ) -> Result<(), FollowError> {
+        let arn = &seen.association_arn;
+        let caller = grouped.events.caller_of(seen.modified_at);
+        self.aws
+            .index
+            .record_cluster(arn.region(), &arn.cluster_arn())
+            .await?;
+        // Reversions are recorded before the item is stored. If the invocation dies in between, the
+        // queue delivers the messages again.
+        let arrivals = self.reversions.inspect(seen, &caller).await?;
+        let stored = self.aws.index.store(seen, now).await?;
+        if stored == Stored::Tombstone {
+            return Err(FollowError::RecentTombstone);
+        }
+        self.reversions.arrived(arrivals, seen, &caller).await?;
+        info!(association = %arn, ?stored, "event followed");
+        Ok(())
+    }
+
+    /// Follows an event about a deleted cluster, or about an association that it does not name.
+    async fn follow_cluster(&self, event: &CloudTrailEvent) -> Result<(), FollowError> {
+        let (Subject::ClusterAssociations(cluster) | Subject::DeletedCluster(cluster)) =
+            &event.subject
+        else {
+            return Ok(());
+        };
+        let described = retry(self.ends_at, |until| {
+            self.aws
+                .eks
+                .describe_cluster(&cluster.region, &cluster.cluster_name, until)
+        })
+        .await?;
+        match described {
+            None => {
+                let removed = remove_cluster(self.aws, cluster, self.ends_at).await?;
+                info!(
+                    cluster = cluster.cluster_arn,
+                    removed, "event followed, cluster deleted"
+                );
+                Ok(())
+            }
+            Some(described) if described.is_being_deleted => Err(FollowError::StillShown),
+            // The event is about one of its associations, or the deleted cluster was created again.
+            Some(_) => self.walk(cluster).await,
+        }
+    }
+
+    /// Compares the list of a cluster's associations with the index.
+    async fn walk(&self, cluster: &Cluster) -> Result<(), FollowError> {
+        let walk = ClusterWalk::open(
+            self.aws,
+            Purpose::Repair(self.reversions),
+            cluster.clone(),
+            Mode::ListOnly,
+            None,
+            self.concurrency,
+            self.ends_at,
+        )
+        .await?;
+        let Some(mut walk) = walk else { return Ok(()) };
+        while walk.step().await?.is_some() {}
+        if let Some(problem) = walk.take_errors().into_iter().next() {
+            return Err(FollowError::NotDescribed(problem));
+        }
+        info!(
+            cluster = cluster.cluster_arn,
+            "event followed, cluster listed"
+        );
+        Ok(())
+    }
+}
+
+/// The events of a batch, by what they are about.
+#[derive(Debug, Default)]
+struct Grouped {
+    /// Each association is followed once, however many messages are about it.
+    associations: BTreeMap<AssociationArn, AssociationMessages>,
+    /// Each event about a whole cluster, with the ID of its message.
+    clusters: Vec<(String, CloudTrailEvent)>,
+}
+
+/// The messages about one association.
+#[derive(Debug, Default)]
+struct AssociationMessages {
+    message_ids: Vec<String>,
+    events: AssociationEvents,
+}
+
+/// Why the queue has to deliver a message again.
+#[derive(Debug, thiserror::Error)]
+enum FollowError {
+    #[error("EKS still shows what was deleted")]
+    StillShown,
+    #[error("EKS does not show the change yet")]
+    NotYetShown,
+    #[error("the index has a recent tombstone of the association, and EKS shows the association")]
+    RecentTombstone,
+    #[error("{0}")]
+    NotDescribed(String),
+    #[error(transparent)]
+    Walk(#[from] RetryError),
+}
+
+impl From<CallError> for FollowError {
+    fn from(error: CallError) -> Self {
+        Self::Walk(error.into())
+    }
+}
+
+/// Parses the messages and groups their events. A message that cannot be parsed fails.
+fn group(batch: SqsEvent, response: &mut SqsBatchResponse) -> Grouped {
+    let mut grouped = Grouped::default();
+    for message in batch.records {
+        let message_id = message.message_id.clone().unwrap_or_default();
+        match parse_message(&message) {
+            Ok(None) => {}
+            Ok(Some(event)) => match event.subject.clone() {
+                Subject::Association(arn) => {
+                    let association = grouped.associations.entry(arn).or_default();
+                    association.message_ids.push(message_id);
+                    association.events.add(event);
+                }
+                Subject::ClusterAssociations(_) | Subject::DeletedCluster(_) => {
+                    grouped.clusters.push((message_id, event));
+                }
+            },
+            Err(problem) => {
+                error!(messageId = message_id, problem, "message cannot be parsed");
+                response.add_failure(message_id);
+            }
+        }
+    }
+    grouped
+}
+
+/// Returns the event in a message, or `None` if the event changes no association.
+fn parse_message(message: &SqsMessage) -> Result<Option<CloudTrailEvent>, String> {
+    let body = message.body.as_deref().unwrap_or_default();
+    let event: Value =
+        serde_json::from_str(body).map_err(|error| format!("the body is not JSON: {error}"))?;
+    match parse(&event) {
+        Ok(Parsed::Change(event)) => Ok(Some(*event)),
+        Ok(Parsed::Ignored(ignored)) => {
+            info!(
+                member = ignored.member,
+                value = ignored.value,
+                "event ignored"
+            );
+            Ok(None)
+        }
+        Err(invalid) => Err(invalid.to_string()),
+    }
+}

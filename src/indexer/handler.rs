@@ -1,0 +1,166 @@
+//! The handler of the `indexer` function: a payload in, a response or an error out.
+//!
+//! An error means: deliver this payload again, or repeat this task of the state machine. The work
+//! on associations is in `cloudtrail` and `reconciler`.
+
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_smithy_async::time::SharedTimeSource;
+use lambda_runtime::LambdaEvent;
+use rerole_core::indexing::ReconcileRequest;
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::aws::Aws;
+use crate::indexer::cloudtrail::EventFollower;
+use crate::indexer::error::IndexerError;
+use crate::indexer::hand_over::hand_over;
+use crate::indexer::payload::Payload;
+use crate::indexer::reconciler::{RECONCILE_RESERVE, Reconciled, Reconciler, SliceEnd};
+use crate::indexer::response::{IndexerResponse, report};
+use crate::indexer::reversions::ReversionDetector;
+use crate::lambda::invocation::Invocation;
+use crate::lambda::metrics::{IndexMetrics, Metrics};
+use crate::settings::IndexerSettings;
+
+/// The longest that one batch of messages may take. The queue delivers messages again that were not
+/// followed. The limit is well below the queue's visibility timeout of 15 minutes, so no other
+/// invocation receives the messages of this batch meanwhile.
+const FOLLOW_MAX: Duration = Duration::from_mins(5);
+
+/// The `indexer` function: clients and settings, made once and used for every event.
+#[derive(Debug)]
+pub struct IndexerHandler {
+    aws: Aws,
+    metrics: Metrics,
+    regions: Vec<String>,
+    concurrency: usize,
+    stale_after: Duration,
+}
+
+impl IndexerHandler {
+    /// Makes the clients, without any call. The caller passes HTTP client, clock and metrics, so a
+    /// test can simulate them.
+    #[must_use]
+    pub fn new(
+        settings: &IndexerSettings,
+        http_client: SharedHttpClient,
+        clock: SharedTimeSource,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            aws: Aws::new(&settings.common, http_client, clock),
+            metrics,
+            regions: settings.regions.clone(),
+            concurrency: settings.common.max_concurrency.count(),
+            stale_after: settings.stale_after,
+        }
+    }
+
+    /// Handles an event as the Lambda runtime delivers it.
+    ///
+    /// # Errors
+    /// See [`IndexerError`].
+    pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<IndexerResponse, IndexerError> {
+        let invocation = Invocation::of(&event.context, self.aws.now());
+        Box::pin(self.handle(event.payload, &invocation)).await
+    }
+
+    /// Handles a payload.
+    ///
+    /// # Errors
+    /// See [`IndexerError`].
+    pub async fn handle(
+        &self,
+        payload: Value,
+        invocation: &Invocation,
+    ) -> Result<IndexerResponse, IndexerError> {
+        let deadline = Instant::now() + invocation.deadline.since(self.aws.now());
+        let result = match Payload::parse(payload, &self.regions) {
+            Ok(Payload::Messages(batch)) => Ok(self.follow(batch, deadline).await),
+            Ok(Payload::Reconcile(request)) => self.reconcile(&request, deadline).await,
+            Err(error) => Err(error),
+        };
+        result.inspect_err(|error| warn!(%error, "invocation failed"))
+    }
+
+    async fn follow(&self, batch: SqsEvent, deadline: Instant) -> IndexerResponse {
+        let reversions = ReversionDetector::new(&self.aws);
+        let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
+        let ends_at = ends_at.min(Instant::now() + FOLLOW_MAX);
+        let followed = EventFollower::new(&self.aws, &reversions, self.concurrency, ends_at)
+            .follow(batch)
+            .await;
+        self.metrics.reverted(self.aws.now(), reversions.recorded());
+        IndexerResponse::Followed(followed)
+    }
+
+    async fn reconcile(
+        &self,
+        request: &ReconcileRequest,
+        deadline: Instant,
+    ) -> Result<IndexerResponse, IndexerError> {
+        let reversions = ReversionDetector::new(&self.aws);
+        let reconciled = Reconciler::new(&self.aws, &reversions, self.concurrency, deadline)
+            .reconcile(request)
+            .await;
+        self.metrics.reverted(self.aws.now(), reversions.recorded());
+        self.write_metrics(reconciled.as_ref().ok()).await;
+        let reconciled = reconciled?;
+        if let Reconciled::Slice {
+            run,
+            end: SliceEnd::OutOfTime,
+            has_advanced,
+        } = &reconciled
+        {
+            if !has_advanced {
+                return Err(IndexerError::NoProgress {
+                    started_at: run.started_at,
+                });
+            }
+            if *request != ReconcileRequest::Resume {
+                hand_over(&self.aws, run).await;
+            }
+        }
+        Ok(IndexerResponse::Reconciled(Box::new(report(reconciled))))
+    }
+
+    /// Writes the metrics, also if reconciling failed: an index that cannot be reconciled becomes
+    /// stale.
+    async fn write_metrics(&self, reconciled: Option<&Reconciled>) {
+        let now = self.aws.now();
+        let stale_regions = match self.aws.ledger.region_indexes().await {
+            Ok(indexes) => {
+                let is_stale = |region: &&String| {
+                    let index = indexes.get(*region).copied().unwrap_or_default();
+                    index.is_stale(now, self.stale_after)
+                };
+                self.regions.iter().filter(is_stale).count() as u64
+            }
+            Err(error) => {
+                warn!(%error, "age of the index unknown, all regions count as stale");
+                self.regions.len() as u64
+            }
+        };
+        let finished = match reconciled {
+            Some(Reconciled::Slice {
+                run,
+                end: SliceEnd::Finished,
+                ..
+            }) => Some(run),
+            _ => None,
+        };
+        self.metrics.index(
+            now,
+            &IndexMetrics {
+                stale_regions,
+                throttled_calls: self.aws.eks.take_throttled_calls(),
+                repaired: finished.map(|run| run.counts.repaired()),
+                errors: finished.map(|run| run.error_count),
+            },
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! What both functions need of the Lambda runtime: start, invocations, logs and metrics. What a
+//! function does with an invocation is in `rotate` and `indexer`.
+
+pub mod bootstrap;
+pub mod invocation;
+pub mod logging;
+pub mod metrics;

@@ -1,0 +1,204 @@
+//! Why an invocation of the `rotate` function fails.
+//!
+//! Lambda then delivers the event again, or the state machine repeats its task. Associations that
+//! are settled by then stay settled. A rejected event is no error: it succeeds, and is recorded.
+
+use std::time::Duration;
+
+use lambda_runtime::Diagnostic;
+use rerole_core::call::CallError;
+use rerole_core::request::{Rejection, RotationId};
+use rerole_core::resource::RoleArn;
+use rerole_core::rotation::Counts;
+use rerole_core::state_machine::RotationKey;
+
+use crate::rotate::slice::{DEADLINE_RESERVE, SliceError};
+
+/// Why an invocation fails.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    #[error(
+        "rotation {rotation_id} has to wait: {owner}; if no retry succeeds, send its event again"
+    )]
+    Busy {
+        rotation_id: RotationId,
+        owner: Owner,
+    },
+    #[error(
+        "rotation {rotation_id} is not finished: {reason}; {} of {} associations are pending, \
+         and the next delivery or slice resumes it", counts.pending, counts.total
+    )]
+    Incomplete {
+        rotation_id: RotationId,
+        reason: IncompleteReason,
+        counts: Counts,
+    },
+    #[error(
+        "rotation {rotation_id} made no progress before time was up, and another invocation would \
+         make none; {} of {} associations are pending: raise the function's timeout, or find out \
+         why calls to AWS take so long", counts.pending, counts.total
+    )]
+    NoProgress {
+        rotation_id: RotationId,
+        counts: Counts,
+    },
+    #[error("the ledger has no rotation {0}")]
+    UnknownRotation(RotationKey),
+    #[error(
+        "the ledger is not available for rotation {rotation_id}: {error}; the invocation is retried"
+    )]
+    LedgerUnavailable {
+        rotation_id: RotationId,
+        error: CallError,
+    },
+    #[error(
+        "could not record the rejection of event {event_id} ({rejection}): {error}; \
+         the invocation is retried"
+    )]
+    RejectionNotRecorded {
+        event_id: String,
+        rejection: Rejection,
+        error: CallError,
+    },
+    #[error("the check for stalled rotations failed: {0}; the next schedule repeats it")]
+    StalledScanFailed(CallError),
+    #[error(
+        "the invocation has {left:?} left and needs {DEADLINE_RESERVE:?} to start work; \
+         raise the function's timeout"
+    )]
+    InsufficientTime { left: Duration },
+}
+
+/// What a rotation has to wait for.
+#[derive(Debug, thiserror::Error)]
+pub enum Owner {
+    #[error("rotation {owner} holds the lock of {role}")]
+    Rotation { role: RoleArn, owner: String },
+    #[error("another invocation works on it")]
+    Invocation,
+}
+
+/// Why an invocation ended before its rotation was finished.
+#[derive(Debug, thiserror::Error)]
+pub enum IncompleteReason {
+    #[error(transparent)]
+    Slice(SliceError),
+    #[error("time is up, and the state machine could not be started: {0}")]
+    NotHandedOver(CallError),
+}
+
+impl From<RotateError> for Diagnostic {
+    /// The variant's name is the error type that Step Functions, alarms and operators match on.
+    fn from(error: RotateError) -> Self {
+        let error_type = match &error {
+            RotateError::Busy { .. } => "Busy",
+            RotateError::Incomplete { .. } => "Incomplete",
+            RotateError::NoProgress { .. } => "NoProgress",
+            RotateError::UnknownRotation(_) => "UnknownRotation",
+            RotateError::LedgerUnavailable { .. } => "LedgerUnavailable",
+            RotateError::RejectionNotRecorded { .. } => "RejectionNotRecorded",
+            RotateError::StalledScanFailed(_) => "StalledScanFailed",
+            RotateError::InsufficientTime { .. } => "InsufficientTime",
+        };
+        Self {
+            error_type: error_type.to_owned(),
+            error_message: error.to_string(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::json;
+
+    use super::*;
+
+    fn check(error: RotateError, expected: &Expect) {
+        let Diagnostic {
+            error_type,
+            error_message,
+        } = error.into();
+        expected.assert_eq(&format!("{error_type}: {error_message}"));
+    }
+
+    #[test]
+    fn each_error_names_its_type_and_what_to_do() {
+        let rotation_id = || RotationId::new("r-1").unwrap();
+        let counts = Counts {
+            total: 9,
+            pending: 4,
+            ..Counts::default()
+        };
+        let error = |operation| CallError::contention(operation, "r-1", "came second".to_owned());
+        let role = "arn:aws:iam::111122223333:role/platform/a".parse().unwrap();
+        for (error, expected) in [
+            (
+                RotateError::Busy {
+                    rotation_id: rotation_id(),
+                    owner: Owner::Rotation {
+                        role,
+                        owner: "r-0".to_owned(),
+                    },
+                },
+                expect![
+                    "Busy: rotation r-1 has to wait: rotation r-0 holds the lock of arn:aws:iam::111122223333:role/platform/a; if no retry succeeds, send its event again"
+                ],
+            ),
+            (
+                RotateError::Incomplete {
+                    rotation_id: rotation_id(),
+                    reason: IncompleteReason::NotHandedOver(error("start execution")),
+                    counts,
+                },
+                expect![
+                    "Incomplete: rotation r-1 is not finished: time is up, and the state machine could not be started: start execution r-1: came second; 4 of 9 associations are pending, and the next delivery or slice resumes it"
+                ],
+            ),
+            (
+                RotateError::NoProgress {
+                    rotation_id: rotation_id(),
+                    counts,
+                },
+                expect![
+                    "NoProgress: rotation r-1 made no progress before time was up, and another invocation would make none; 4 of 9 associations are pending: raise the function's timeout, or find out why calls to AWS take so long"
+                ],
+            ),
+            (
+                RotateError::LedgerUnavailable {
+                    rotation_id: rotation_id(),
+                    error: error("open rotation"),
+                },
+                expect![
+                    "LedgerUnavailable: the ledger is not available for rotation r-1: open rotation r-1: came second; the invocation is retried"
+                ],
+            ),
+            (
+                RotateError::RejectionNotRecorded {
+                    event_id: "e-1".to_owned(),
+                    rejection: Rejection::new("time", &json!("now"), "RFC 3339"),
+                    error: error("record rejection"),
+                },
+                expect![[
+                    r#"RejectionNotRecorded: could not record the rejection of event e-1 (time "now" is not allowed; allowed: RFC 3339): record rejection r-1: came second; the invocation is retried"#
+                ]],
+            ),
+            (
+                RotateError::StalledScanFailed(error("query rotations by status")),
+                expect![
+                    "StalledScanFailed: the check for stalled rotations failed: query rotations by status r-1: came second; the next schedule repeats it"
+                ],
+            ),
+            (
+                RotateError::InsufficientTime {
+                    left: Duration::from_secs(2),
+                },
+                expect![
+                    "InsufficientTime: the invocation has 2s left and needs 48s to start work; raise the function's timeout"
+                ],
+            ),
+        ] {
+            check(error, &expected);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What happens to a rotation that a slice did not finish: the state machine resumes it, or the
+//! invocation fails and is repeated.
+
+use rerole_core::call::CallError;
+use rerole_core::request::RotationRequest;
+use rerole_core::rotation::Status;
+use rerole_core::state_machine::{Execution, RotationKey};
+use tracing::info;
+
+use crate::aws::Aws;
+use crate::aws::state_machine::StateMachine;
+use crate::rotate::error::{IncompleteReason, RotateError};
+use crate::rotate::response::RotateResponse;
+use crate::rotate::slice::{Incomplete, SliceError};
+
+/// What triggered this slice, and so what happens after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trigger {
+    /// Lambda delivers an event at most three times.
+    Event,
+    /// The state machine invokes the function until the rotation is finished.
+    StateMachine,
+}
+
+/// Makes sure that an unfinished rotation, whose lease was released, is resumed. If time was up,
+/// the state machine resumes it. If an error ended the slice, the invocation fails, and Lambda or
+/// the state machine retries it.
+pub(super) async fn hand_over(
+    aws: &Aws,
+    request: &RotationRequest,
+    incomplete: Incomplete,
+    trigger: Trigger,
+) -> Result<RotateResponse, RotateError> {
+    let Incomplete {
+        reason,
+        counts,
+        has_advanced,
+        ..
+    } = incomplete;
+    let rotation_id = request.rotation_id.clone();
+    let state_machine = match (&reason, trigger, &aws.state_machine) {
+        (SliceError::OutOfTime, Trigger::StateMachine, _) => None,
+        (SliceError::OutOfTime, Trigger::Event, Some(state_machine)) => Some(state_machine),
+        _ => {
+            return Err(RotateError::Incomplete {
+                rotation_id,
+                reason: IncompleteReason::Slice(reason),
+                counts,
+            });
+        }
+    };
+    if !has_advanced {
+        return Err(RotateError::NoProgress {
+            rotation_id,
+            counts,
+        });
+    }
+    if let Some(state_machine) = state_machine
+        && let Err(error) = start_execution(state_machine, request).await
+    {
+        return Err(RotateError::Incomplete {
+            rotation_id,
+            reason: IncompleteReason::NotHandedOver(error),
+            counts,
+        });
+    }
+    info!(
+        total = counts.total,
+        pending = counts.pending,
+        updated = counts.updated,
+        failed = counts.failed,
+        "rotation continues in the next slice"
+    );
+    Ok(RotateResponse::InProgress {
+        rotation_id,
+        status: Status::InProgress,
+        counts,
+    })
+}
+
+/// Hands the rotation over to the state machine.
+async fn start_execution(
+    state_machine: &StateMachine,
+    request: &RotationRequest,
+) -> Result<(), CallError> {
+    let key = RotationKey {
+        rotation_id: request.rotation_id.clone(),
+        dry_run: request.dry_run,
+    };
+    let execution = state_machine.start(&Execution::Rotation(key)).await?;
+    info!(execution, "rotation handed over to the state machine");
+    Ok(())
+}

@@ -1,0 +1,303 @@
+//! The handler of the `rotate` function: a payload in, a response or an error out.
+//!
+//! An error means: deliver this event again, or repeat this task of the state machine. The work on
+//! associations is in `slice`.
+
+use aws_sdk_dynamodb::config::SharedHttpClient;
+use aws_smithy_async::time::SharedTimeSource;
+use lambda_runtime::LambdaEvent;
+use rerole_core::request::{EventRecord, MaxConcurrency, Rejection, RotationRequest};
+use rerole_core::rotation::{RotationRecord, Status};
+use rerole_core::state_machine::RotationKey;
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{Instrument, Span, error, info, info_span, warn};
+
+use crate::aws::Aws;
+use crate::aws::ledger::Opened;
+use crate::lambda::invocation::Invocation;
+use crate::lambda::metrics::{Metrics, SliceMetrics};
+use crate::rotate::error::{Owner, RotateError};
+use crate::rotate::hand_over::{Trigger, hand_over};
+use crate::rotate::payload::{Payload, Task};
+use crate::rotate::response::RotateResponse;
+use crate::rotate::slice::{DEADLINE_RESERVE, LEASE, Slice};
+use crate::rotate::stalled;
+use crate::settings::RotateSettings;
+
+/// The `rotate` function: clients and settings, made once and used for every event.
+#[derive(Debug)]
+pub struct RotateHandler {
+    aws: Aws,
+    metrics: Metrics,
+    role_path: String,
+    max_concurrency: MaxConcurrency,
+}
+
+impl RotateHandler {
+    /// Makes the clients, without any call. The caller passes HTTP client, clock and metrics, so a
+    /// test can simulate them.
+    #[must_use]
+    pub fn new(
+        settings: &RotateSettings,
+        http_client: SharedHttpClient,
+        clock: SharedTimeSource,
+        metrics: Metrics,
+    ) -> Self {
+        Self {
+            aws: Aws::new(&settings.common, http_client, clock),
+            metrics,
+            role_path: settings.role_path.clone(),
+            max_concurrency: settings.common.max_concurrency,
+        }
+    }
+
+    /// Handles an event as the Lambda runtime delivers it.
+    ///
+    /// # Errors
+    /// See [`RotateError`].
+    pub async fn invoke(&self, event: LambdaEvent<Value>) -> Result<RotateResponse, RotateError> {
+        let invocation = Invocation::of(&event.context, self.aws.now());
+        Box::pin(self.handle(&event.payload, &invocation)).await
+    }
+
+    /// Handles a payload.
+    ///
+    /// # Errors
+    /// See [`RotateError`].
+    pub async fn handle(
+        &self,
+        payload: &Value,
+        invocation: &Invocation,
+    ) -> Result<RotateResponse, RotateError> {
+        let Payload { task, event } =
+            Payload::parse(payload, invocation.own_account.as_deref(), &self.role_path);
+        let span = match &task {
+            Task::Rotate(request) => {
+                info_span!("rotation", rotationId = %request.ledger_key())
+            }
+            Task::Resume(key) => info_span!("rotation", rotationId = %key),
+            Task::CheckStalled | Task::Ignore { .. } | Task::Reject(_) => Span::none(),
+        };
+        Box::pin(self.perform(task, &event, invocation))
+            .instrument(span)
+            .await
+    }
+
+    /// Performs the task, and logs the error with which the invocation fails.
+    async fn perform(
+        &self,
+        task: Task,
+        event: &EventRecord,
+        invocation: &Invocation,
+    ) -> Result<RotateResponse, RotateError> {
+        let result = match task {
+            Task::Rotate(request) => {
+                self.rotate(&request, event, invocation, Trigger::Event)
+                    .await
+            }
+            Task::Resume(key) => self.resume(key, event, invocation).await,
+            Task::CheckStalled => self.check_stalled().await,
+            Task::Ignore { detail_type } => {
+                info!(detail_type, "event ignored");
+                Ok(RotateResponse::Ignored {
+                    ignored_detail_type: detail_type,
+                })
+            }
+            Task::Reject(rejection) => self.reject(event, rejection).await,
+        };
+        result.inspect_err(|error| warn!(%error, "invocation failed"))
+    }
+
+    async fn check_stalled(&self) -> Result<RotateResponse, RotateError> {
+        let stalled = stalled::stalled_rotations(&self.aws)
+            .await
+            .map_err(RotateError::StalledScanFailed)?;
+        self.metrics.stalled(self.aws.now(), stalled.count);
+        Ok(RotateResponse::Stalled {
+            stalled_rotations: stalled.first,
+        })
+    }
+
+    /// Resumes a rotation with the request that the ledger has.
+    async fn resume(
+        &self,
+        key: RotationKey,
+        event: &EventRecord,
+        invocation: &Invocation,
+    ) -> Result<RotateResponse, RotateError> {
+        let found = self.aws.ledger.read(&key.to_string()).await;
+        let found = found.map_err(|error| RotateError::LedgerUnavailable {
+            rotation_id: key.rotation_id.clone(),
+            error,
+        })?;
+        match found {
+            Some(record) => {
+                self.rotate(&record.request, event, invocation, Trigger::StateMachine)
+                    .await
+            }
+            None => Err(RotateError::UnknownRotation(key)),
+        }
+    }
+
+    async fn rotate(
+        &self,
+        request: &RotationRequest,
+        event: &EventRecord,
+        invocation: &Invocation,
+        trigger: Trigger,
+    ) -> Result<RotateResponse, RotateError> {
+        let (now, start) = (self.aws.now(), Instant::now());
+        let left = invocation.deadline.since(now);
+        if left < DEADLINE_RESERVE {
+            return Err(RotateError::InsufficientTime { left });
+        }
+        let opened = self.aws.ledger.open(request, now, now + LEASE).await;
+        let opened = opened.map_err(|error| RotateError::LedgerUnavailable {
+            rotation_id: request.rotation_id.clone(),
+            error,
+        })?;
+        match opened {
+            Opened::Acquired(record) => {
+                let deadline = start + left;
+                self.run_slice(request, *record, TimeSpan { start, deadline }, trigger)
+                    .await
+            }
+            Opened::Finished(record) => {
+                info!(status = ?record.status, "rotation already finished");
+                Ok(RotateResponse::Finished(Box::new(record.summary())))
+            }
+            Opened::AlreadyRunning => {
+                info!("rotation already running");
+                match trigger {
+                    // If the other invocation fails, it is itself retried.
+                    Trigger::Event => Ok(RotateResponse::AlreadyRunning {
+                        rotation_id: request.rotation_id.clone(),
+                        already_running: true,
+                    }),
+                    // The execution ends only when the rotation is finished, so it tries again.
+                    Trigger::StateMachine => Err(busy(request, Owner::Invocation)),
+                }
+            }
+            Opened::OtherRequest(found) => self.reject(event, id_taken(request, &found)).await,
+            Opened::RoleLocked { role, owner } => {
+                Err(busy(request, Owner::Rotation { role, owner }))
+            }
+        }
+    }
+
+    /// Runs this invocation's slice of a rotation whose lease it holds.
+    async fn run_slice(
+        &self,
+        request: &RotationRequest,
+        record: RotationRecord,
+        time: TimeSpan,
+        trigger: Trigger,
+    ) -> Result<RotateResponse, RotateError> {
+        info!(
+            fence = record.fence,
+            oldRole = %request.old_role_arn,
+            newRole = %request.new_role_arn,
+            "rotation opened"
+        );
+        let before = record.counts;
+        let ceiling = request
+            .max_concurrency
+            .map_or(self.max_concurrency, |requested| {
+                requested.min(self.max_concurrency)
+            });
+        let slice = Slice::new(
+            &self.aws,
+            record,
+            time.start,
+            time.deadline,
+            ceiling.count(),
+        );
+        let end = Box::pin(slice.run()).await;
+        let (after, ended) = match &end {
+            Ok(record) => (Some(record.counts), Some(record.status)),
+            Err(incomplete) => (incomplete.is_recorded.then_some(incomplete.counts), None),
+        };
+        self.metrics.slice(
+            self.aws.now(),
+            &SliceMetrics {
+                rotation_id: &request.ledger_key(),
+                associations: after
+                    .filter(|_| !request.dry_run)
+                    .map(|after| (before, after)),
+                throttled_calls: self.aws.eks.take_throttled_calls(),
+                ended,
+            },
+        );
+        match end {
+            Ok(record) => Ok(finished(&record)),
+            Err(incomplete) => hand_over(&self.aws, request, incomplete, trigger).await,
+        }
+    }
+
+    /// Records an event that cannot run. The invocation succeeds, since another delivery could not
+    /// help.
+    async fn reject(
+        &self,
+        event: &EventRecord,
+        rejection: Rejection,
+    ) -> Result<RotateResponse, RotateError> {
+        let now = self.aws.now();
+        match self.aws.ledger.reject(event, &rejection, now).await {
+            Ok(is_new) => {
+                error!(eventId = event.id, reason = %rejection, "event rejected");
+                if is_new {
+                    self.metrics
+                        .rejected(now, &format!("rejected/{}", event.id));
+                }
+                Ok(RotateResponse::Rejected {
+                    event_id: event.id.clone(),
+                    status: Status::Rejected,
+                    reason: rejection.to_string(),
+                })
+            }
+            Err(error) => Err(RotateError::RejectionNotRecorded {
+                event_id: event.id.clone(),
+                rejection,
+                error,
+            }),
+        }
+    }
+}
+
+/// The time that an invocation has, on tokio's clock.
+#[derive(Debug, Clone, Copy)]
+struct TimeSpan {
+    start: Instant,
+    deadline: Instant,
+}
+
+fn busy(request: &RotationRequest, owner: Owner) -> RotateError {
+    RotateError::Busy {
+        rotation_id: request.rotation_id.clone(),
+        owner,
+    }
+}
+
+/// Why an event is rejected whose rotation ID belongs to another request.
+fn id_taken(request: &RotationRequest, found: &RotationRecord) -> Rejection {
+    let allowed = format!(
+        "an ID of its own: rotation {} started at {} with another request ({} to {})",
+        request.rotation_id, found.started_at, found.old_role_arn, found.new_role_arn
+    );
+    let rotation_id = Value::from(request.rotation_id.as_str());
+    Rejection::new("detail.rotationId", &rotation_id, allowed)
+}
+
+fn finished(record: &RotationRecord) -> RotateResponse {
+    let counts = &record.counts;
+    info!(
+        status = ?record.status,
+        reason = record.reason,
+        total = counts.total,
+        updated = counts.updated,
+        failed = counts.failed,
+        "rotation finished"
+    );
+    RotateResponse::Finished(Box::new(record.summary()))
+}

@@ -1,0 +1,81 @@
+//! What a payload asks the `rotate` function to do. A payload is an EventBridge event, or a short
+//! payload of the stack's schedule or state machine. How an event's fields are read is in
+//! `rerole_core::request`.
+
+use rerole_core::request::{EventRecord, Rejection, RotationRequest, parse_event};
+use rerole_core::state_machine::{ROTATION_ID, RotationKey};
+use serde_json::Value;
+
+/// The `detail-type` that requests a rotation.
+pub const DETAIL_TYPE: &str = "Role Rotation Requested";
+
+/// The one check that the schedule's payload `{"check": …}` can ask for.
+pub const STALLED_ROTATIONS: &str = "stalledRotations";
+
+/// A payload, parsed once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Payload {
+    pub task: Task,
+    /// What the ledger records if the event is rejected.
+    pub event: EventRecord,
+}
+
+/// What a payload asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Start a rotation, or resume it if it has been started.
+    Rotate(Box<RotationRequest>),
+    /// Resume a rotation that the ledger has.
+    Resume(RotationKey),
+    /// Report the open rotations that no invocation works on.
+    CheckStalled,
+    /// Acknowledge an event of another kind.
+    Ignore { detail_type: String },
+    /// Reject a payload that cannot be parsed, or that requests what is not allowed.
+    Reject(Rejection),
+}
+
+impl Payload {
+    /// Parses a payload. `own_account` is the account of the function, if known. `role_path` is the
+    /// IAM path that every new role must be under.
+    #[must_use]
+    pub fn parse(payload: &Value, own_account: Option<&str>, role_path: &str) -> Self {
+        let task = Task::parse(payload, own_account, role_path).unwrap_or_else(Task::Reject);
+        Self {
+            task,
+            event: EventRecord::of(payload),
+        }
+    }
+}
+
+impl Task {
+    fn parse(
+        payload: &Value,
+        own_account: Option<&str>,
+        role_path: &str,
+    ) -> Result<Self, Rejection> {
+        if let Some(check) = payload.get("check") {
+            if check == STALLED_ROTATIONS {
+                return Ok(Self::CheckStalled);
+            }
+            return Err(Rejection::new(
+                "check",
+                check,
+                format!("\"{STALLED_ROTATIONS}\""),
+            ));
+        }
+        if payload.get(ROTATION_ID).is_some() {
+            return RotationKey::parse(payload).map(Self::Resume);
+        }
+        match payload.get("detail-type").and_then(Value::as_str) {
+            Some(detail_type) if detail_type != DETAIL_TYPE => Ok(Self::Ignore {
+                detail_type: detail_type.to_owned(),
+            }),
+            _ => parse_event(payload, own_account, role_path)
+                .map(|request| Self::Rotate(Box::new(request))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,148 @@
+//! What the steps of a slice share: the clients, the rotation's record, the lease, the deadline and
+//! the slice's state. The steps themselves are in `run`, `scan`, `execute` and `associate`.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rerole_core::call::CallError;
+use rerole_core::request::RotationRequest;
+use rerole_core::rotation::{Progress, RotationRecord, SliceState, Status, Stop};
+use tokio::time::Instant;
+use tracing::warn;
+
+use crate::aws::Aws;
+use crate::aws::ledger::LeaseError;
+use crate::rotate::slice::deadline::DEADLINE_RESERVE;
+use crate::rotate::slice::error::SliceError;
+use crate::rotate::slice::lease::Lease;
+
+/// A running slice.
+#[derive(Debug)]
+pub struct Slice<'a> {
+    pub(super) aws: &'a Aws,
+    pub(super) record: RotationRecord,
+    pub(super) lease: Lease,
+    started_at: Instant,
+    /// The slice starts no further step at or after this time.
+    pub(super) ends_at: Instant,
+    pub(super) max_concurrency: usize,
+    state: Mutex<SliceState>,
+}
+
+impl<'a> Slice<'a> {
+    /// A slice of the rotation that `record` describes. Its lease was requested at `started_at`,
+    /// and the invocation ends at `deadline`.
+    #[must_use]
+    pub fn new(
+        aws: &'a Aws,
+        record: RotationRecord,
+        started_at: Instant,
+        deadline: Instant,
+        max_concurrency: usize,
+    ) -> Self {
+        let waited_before = Duration::from_millis(record.role_not_ready_ms);
+        let mut state = SliceState::new(record.counts, record.stopped.clone(), waited_before);
+        state.is_planned = record.status == Status::InProgress;
+        Self {
+            aws,
+            lease: Lease::acquired(record.rotation_id.clone(), record.fence, started_at),
+            started_at,
+            ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(started_at),
+            max_concurrency,
+            state: Mutex::new(state),
+            record,
+        }
+    }
+
+    /// Checks that the slice may start another step: there is time, and the lease allows writes.
+    pub(super) fn check(&self) -> Result<(), SliceError> {
+        if !self.lease.allows_writes() || self.state().stop == Stop::Unrecorded {
+            return Err(SliceError::LeaseLost);
+        }
+        if Instant::now() >= self.ends_at {
+            return Err(SliceError::OutOfTime);
+        }
+        Ok(())
+    }
+
+    /// Stops the rotation early. From here on associations are only described, in this slice and in
+    /// those that follow.
+    pub(super) async fn stop(&self, reason: &str) -> Result<(), CallError> {
+        warn!(reason, "rotation stops early");
+        let recorded = self
+            .aws
+            .ledger
+            .stop(self.key(), self.lease.fence(), reason)
+            .await;
+        self.state().stop = if recorded.is_ok() {
+            Stop::Recorded(reason.to_owned())
+        } else {
+            Stop::Unrecorded
+        };
+        match recorded {
+            // `check` reports a lost lease.
+            Ok(()) | Err(LeaseError::Lost) => Ok(()),
+            Err(LeaseError::Call(error)) => Err(error),
+        }
+    }
+
+    /// How far the rotation is, for readers of its item in the ledger.
+    pub(super) fn progress(&self) -> Progress {
+        self.sample_rate();
+        let (state, now) = (self.state(), self.aws.now());
+        let mut counts = state.counts;
+        if !state.is_planned {
+            // The part of the plan that this slice or an earlier one has counted. None of its
+            // associations has been started.
+            let planned = counts.total.max(state.rows_added);
+            (counts.total, counts.pending) = (planned, planned);
+        }
+        let estimate = state.estimator.estimate(counts.pending);
+        Progress {
+            at: now,
+            counts,
+            settled_per_sec: estimate.map(|estimate| estimate.settled_per_sec),
+            estimated_end_at: estimate
+                .and_then(|estimate| estimate.left)
+                .map(|left| now + left),
+        }
+    }
+
+    /// Takes a sample for the estimate of the rotation's end.
+    pub(super) fn sample_rate(&self) {
+        let mut state = self.state();
+        let settled = state.counts.total - state.counts.pending;
+        state.estimator.note(self.elapsed(), settled);
+    }
+
+    /// For how long the new role has not been ready, in all slices together, in milliseconds.
+    pub(super) fn role_not_ready_ms(&self) -> u64 {
+        let waited = self.state().role_not_ready_for(self.elapsed());
+        u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Time since the slice started.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.started_at.elapsed()
+    }
+
+    /// Returns whether an earlier slice may have written to EKS. No slice writes before the plan is
+    /// complete.
+    pub(super) fn is_resumed(&self) -> bool {
+        self.record.status == Status::InProgress
+    }
+
+    pub(super) fn key(&self) -> &str {
+        &self.record.rotation_id
+    }
+
+    pub(super) fn request(&self) -> &RotationRequest {
+        &self.record.request
+    }
+
+    /// Locks the state. A caller must not hold the guard across an `await`: other associations of
+    /// this slice need the lock, on the same thread.
+    pub(super) fn state(&self) -> MutexGuard<'_, SliceState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

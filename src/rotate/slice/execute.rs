@@ -1,0 +1,224 @@
+//! Execution: starts the pending rows, several at a time. Each region has a queue of its own, since
+//! each region throttles for itself. What happens to a row is in `associate`.
+
+use std::collections::VecDeque;
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use rerole_core::call::CallError;
+use rerole_core::rotation::{Row, Stop};
+
+use crate::aws::dynamodb::Item;
+use crate::aws::ledger::{RowPage, RowRegion, Select};
+use crate::rotate::slice::context::Slice;
+use crate::rotate::slice::error::SliceError;
+
+/// A pass starts every pending row once. A second pass follows if the rotation stopped during the
+/// first one, which leaves rows pending. Nothing makes a third one necessary.
+const PASSES_MAX: u32 = 3;
+
+impl Slice<'_> {
+    /// Works until no row is pending.
+    pub(super) async fn execute(&self) -> Result<(), SliceError> {
+        for _ in 0..PASSES_MAX {
+            if self.state().counts.pending == 0 {
+                return Ok(());
+            }
+            self.pass().await?;
+            // A former owner of the lease may have settled a row, with a write that was still in
+            // flight.
+            if self.state().counts.pending > 0 {
+                self.recount_rows().await?;
+            }
+        }
+        match self.state().counts.pending {
+            0 => Ok(()),
+            pending => Err(SliceError::StillPending { pending }),
+        }
+    }
+
+    /// Starts every pending row once. Returns only when no row is in flight any more, also after an
+    /// error.
+    async fn pass(&self) -> Result<(), SliceError> {
+        let mut queues = self.queues().await?;
+        let (mut in_flight, mut pages) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let associate = |index, row| async move { (index, Box::pin(self.associate(row)).await) };
+        let read_page = |index, region: RowRegion, start| async move {
+            (index, self.page(&region, start).await)
+        };
+        let mut unsettled = Unsettled::default();
+        // Why no further row is started.
+        let mut halt: Option<SliceError> = None;
+        loop {
+            if halt.is_none() {
+                halt = self.check().err();
+            }
+            if halt.is_none() {
+                self.start_rows(&mut queues, &in_flight, associate);
+                request_pages(&mut queues, &pages, read_page);
+            }
+            // Rows that were read but not started stay pending.
+            if in_flight.is_empty() && pages.is_empty() {
+                break;
+            }
+            tokio::select! {
+                biased;
+                Some((index, result)) = in_flight.next(), if !in_flight.is_empty() => {
+                    queues[index].in_flight -= 1;
+                    unsettled.note(result);
+                }
+                Some((index, page)) = pages.next(), if !pages.is_empty() => match page {
+                    Ok(page) => queues[index].extend(page),
+                    Err(error) => halt = halt.or(Some(error.into())),
+                },
+            }
+        }
+        halt.map_or(Ok(()), Err).and(unsettled.into_result())
+    }
+
+    /// A queue for each region, with the region's rates as they were learned earlier.
+    async fn queues(&self) -> Result<Vec<RegionQueue>, SliceError> {
+        let regions = self.aws.ledger.row_regions(self.key()).await?;
+        let is_new = |region: &&RowRegion| self.state().regions.insert(region.name.clone());
+        self.aws
+            .seed_rates(
+                regions
+                    .iter()
+                    .filter(is_new)
+                    .map(|region| region.name.as_str()),
+            )
+            .await;
+        Ok(regions.into_iter().map(RegionQueue::new).collect())
+    }
+
+    async fn page(&self, region: &RowRegion, start: Option<Item>) -> Result<RowPage, CallError> {
+        self.aws
+            .ledger
+            .rows(self.key(), Select::PendingIn(region), start)
+            .await
+    }
+
+    /// Starts as many rows as may be in flight.
+    fn start_rows<F>(
+        &self,
+        queues: &mut [RegionQueue],
+        in_flight: &FuturesUnordered<F>,
+        associate: impl Fn(usize, Row) -> F,
+    ) {
+        while let Some(index) = self.next_queue(queues, in_flight.len()) {
+            let queue = &mut queues[index];
+            if let Some(row) = queue.rows.pop_front() {
+                queue.in_flight += 1;
+                in_flight.push(associate(index, row));
+            }
+        }
+    }
+
+    /// Returns the queue that may start a row now, if there is one: the one with the fewest in
+    /// flight.
+    fn next_queue(&self, queues: &[RegionQueue], in_flight: usize) -> Option<usize> {
+        if in_flight >= self.in_flight_max() {
+            return None;
+        }
+        let may_start = |queue: &RegionQueue| {
+            !queue.rows.is_empty() && queue.in_flight < self.aws.eks.concurrency(&queue.region.name)
+        };
+        let queues = queues
+            .iter()
+            .enumerate()
+            .filter(|(_, queue)| may_start(queue));
+        queues
+            .min_by_key(|(_, queue)| queue.in_flight)
+            .map(|(index, _)| index)
+    }
+
+    /// Returns how many associations may be in flight now, in all regions. Until an update has
+    /// succeeded, the new role itself may be the problem, so the first association goes alone. A
+    /// slice that writes nothing has nothing to prove.
+    fn in_flight_max(&self) -> usize {
+        let state = self.state();
+        match state.stop {
+            // The association that records the decision is itself in flight.
+            Stop::Deciding | Stop::Unrecorded => 0,
+            Stop::No if !self.request().dry_run && !state.role_proven => 1,
+            Stop::No | Stop::Recorded(_) => self.max_concurrency,
+        }
+    }
+}
+
+/// Reads the next page of each queue that is empty.
+fn request_pages<F>(
+    queues: &mut [RegionQueue],
+    pages: &FuturesUnordered<F>,
+    read_page: impl Fn(usize, RowRegion, Option<Item>) -> F,
+) {
+    for (index, queue) in queues.iter_mut().enumerate() {
+        if queue.rows.is_empty()
+            && let NextPage::At(start) = &mut queue.page
+        {
+            let start = start.take();
+            queue.page = NextPage::Requested;
+            pages.push(read_page(index, queue.region.clone(), start));
+        }
+    }
+}
+
+/// The rows of one region that a pass has not started yet.
+#[derive(Debug)]
+struct RegionQueue {
+    region: RowRegion,
+    rows: VecDeque<Row>,
+    page: NextPage,
+    in_flight: usize,
+}
+
+/// The page that a region queue reads next.
+#[derive(Debug)]
+enum NextPage {
+    At(Option<Item>),
+    Requested,
+    None,
+}
+
+impl RegionQueue {
+    fn new(region: RowRegion) -> Self {
+        Self {
+            region,
+            rows: VecDeque::new(),
+            page: NextPage::At(None),
+            in_flight: 0,
+        }
+    }
+
+    fn extend(&mut self, page: RowPage) {
+        self.rows.extend(page.rows);
+        self.page = page
+            .next
+            .map_or(NextPage::None, |next| NextPage::At(Some(next)));
+    }
+}
+
+/// Rows that a pass started and could not settle.
+#[derive(Debug, Default)]
+struct Unsettled {
+    count: u64,
+    first: Option<CallError>,
+}
+
+impl Unsettled {
+    fn note(&mut self, result: Result<(), CallError>) {
+        if let Err(error) = result {
+            self.count += 1;
+            self.first.get_or_insert(error);
+        }
+    }
+
+    fn into_result(self) -> Result<(), SliceError> {
+        match self.first {
+            Some(first) => Err(SliceError::Unsettled {
+                count: self.count,
+                first: Box::new(first),
+            }),
+            None => Ok(()),
+        }
+    }
+}

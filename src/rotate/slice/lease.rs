@@ -1,0 +1,120 @@
+//! The lease on a rotation as its owner sees it: until when the owner may write, and how the lease
+//! is renewed. The ledger's side, with the fence, is in `crate::aws::ledger`.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rerole_core::rotation::Progress;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use crate::aws::Aws;
+use crate::aws::eks::EKS_CALL_TIMEOUT;
+use crate::aws::ledger::LeaseError;
+
+/// How long a lease lasts. Lambda delivers a failed event again after 60 s at the earliest. By then
+/// the lease of an invocation that crashed has expired, so a crash never blocks a rotation.
+pub const LEASE: Duration = Duration::from_secs(45);
+/// Three renewals may fail before the lease expires.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+/// Pause after a renewal that failed.
+const RENEWAL_RETRY_PAUSE: Duration = Duration::from_secs(2);
+/// An update is sent only if the lease outlives its timeout by a second. So EKS has responded, or
+/// the call has timed out, while the lease is still held.
+const WRITE_MARGIN: Duration = EKS_CALL_TIMEOUT.saturating_add(Duration::from_secs(1));
+
+/// The lease of one slice. Its times are on tokio's clock, the ledger's are on the wall clock.
+#[derive(Debug)]
+pub(super) struct Lease {
+    key: String,
+    fence: u64,
+    /// `None` after another invocation has acquired the lease.
+    valid_until: Mutex<Option<Instant>>,
+}
+
+impl Lease {
+    /// A lease that was requested at `requested_at`. The ledger counts its duration from before the
+    /// call, so the owner does also.
+    #[must_use]
+    pub(super) fn acquired(key: String, fence: u64, requested_at: Instant) -> Self {
+        Self {
+            key,
+            fence,
+            valid_until: Mutex::new(Some(requested_at + LEASE)),
+        }
+    }
+
+    #[must_use]
+    pub(super) fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// Returns whether an update may be sent to EKS.
+    #[must_use]
+    pub(super) fn allows_writes(&self) -> bool {
+        self.outlives(WRITE_MARGIN)
+    }
+
+    /// Returns whether work of this duration is done before another invocation can acquire the
+    /// lease.
+    pub(super) fn outlives(&self, duration: Duration) -> bool {
+        self.valid_until()
+            .is_some_and(|until| Instant::now() + duration < until)
+    }
+
+    /// Returns whether no other invocation can have acquired the lease yet.
+    #[must_use]
+    pub(super) fn is_held(&self) -> bool {
+        self.valid_until()
+            .is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Renews the lease until `done` is notified or the lease is lost, and records the rotation's
+    /// progress with each renewal. A renewal in flight always finishes first.
+    pub(super) async fn renew_until(
+        &self,
+        done: &Notify,
+        aws: &Aws,
+        progress: impl Fn() -> Progress,
+    ) {
+        let mut pause = RENEWAL_INTERVAL;
+        loop {
+            tokio::select! {
+                () = done.notified() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let requested_at = Instant::now();
+            match aws
+                .ledger
+                .renew(&self.key, self.fence, aws.now() + LEASE, &progress())
+                .await
+            {
+                Ok(()) => {
+                    *self.lock() = Some(requested_at + LEASE);
+                    pause = RENEWAL_INTERVAL;
+                    debug!(fence = self.fence, "lease renewed");
+                }
+                Err(LeaseError::Lost) => {
+                    warn!(fence = self.fence, "lease lost to another invocation");
+                    *self.lock() = None;
+                    return;
+                }
+                Err(LeaseError::Call(error)) => {
+                    warn!(fence = self.fence, %error, "lease not renewed, trying again");
+                    pause = RENEWAL_RETRY_PAUSE;
+                }
+            }
+        }
+    }
+
+    fn valid_until(&self) -> Option<Instant> {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.valid_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,186 @@
+//! The settings of both functions from tables of variables: defaults, errors and CA bundles.
+
+use expect_test::expect;
+
+use super::*;
+
+const REQUIRED: &[(&str, &str)] = &[
+    ("ASSOCIATION_INDEX_TABLE", "index"),
+    ("ROTATION_LEDGER_TABLE", "ledger"),
+    ("ROLE_PATH", "/platform/"),
+    ("AWS_REGION", "us-east-1"),
+    ("AWS_ACCESS_KEY_ID", "key"),
+    ("AWS_SECRET_ACCESS_KEY", "secret"),
+];
+
+fn read(changes: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    RotateSettings::from_lookup(lookup(changes)).map(|settings| settings.common)
+}
+
+fn lookup<'a>(changes: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+    move |name| {
+        let set = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .find(|(n, _)| *n == name)
+                .map(|(_, v)| (*v).to_owned())
+        };
+        set(changes).or_else(|| set(REQUIRED))
+    }
+}
+
+#[test]
+fn optional_settings_have_defaults() {
+    let settings = read(&[]).unwrap();
+    assert_eq!(settings.max_concurrency, MaxConcurrency::default());
+    assert_eq!(settings.eks_endpoint, None);
+    assert_eq!(settings.state_machine_arn, None);
+    assert_eq!(settings.ca_bundle, None);
+}
+
+#[test]
+fn an_endpoint_for_one_service_overrides_the_common_endpoint() {
+    let settings = read(&[
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
+        ("AWS_ENDPOINT_URL_EKS", "http://127.0.0.1:2"),
+    ])
+    .unwrap();
+    assert_eq!(settings.eks_endpoint.as_deref(), Some("http://127.0.0.1:2"));
+    assert_eq!(
+        settings.dynamodb_endpoint.as_deref(),
+        Some("http://127.0.0.1:1")
+    );
+    assert_eq!(
+        settings.step_functions_endpoint.as_deref(),
+        Some("http://127.0.0.1:1")
+    );
+    let settings = read(&[("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:3")]).unwrap();
+    assert_eq!(
+        settings.step_functions_endpoint.as_deref(),
+        Some("http://127.0.0.1:3")
+    );
+    assert_eq!(settings.eks_endpoint, None);
+}
+
+#[test]
+fn an_error_names_the_environment_variable() {
+    let errors = [
+        ("ASSOCIATION_INDEX_TABLE", ""),
+        ("ROTATION_LEDGER_TABLE", ""),
+        ("ROLE_PATH", ""),
+        ("ROLE_PATH", "platform"),
+        ("AWS_REGION", ""),
+        ("AWS_ACCESS_KEY_ID", ""),
+        ("AWS_SECRET_ACCESS_KEY", ""),
+        ("AWS_ENDPOINT_URL_EKS", "127.0.0.1"),
+        ("AWS_ENDPOINT_URL", "ftp://x"),
+        ("AWS_ENDPOINT_URL_SFN", "localhost:1"),
+        (
+            "STATE_MACHINE_ARN",
+            "arn:aws:states:us-east-1:111122223333:stateMachine:rerole:7",
+        ),
+        ("MAX_CONCURRENCY", "0"),
+        ("MAX_CONCURRENCY", "many"),
+        ("AWS_CA_BUNDLE", "/nowhere.pem"),
+    ]
+    .map(|change| {
+        read(&[change])
+            .expect_err(&format!("{change:?}"))
+            .to_string()
+            + "\n"
+    });
+    expect![[r#"
+        setting ASSOCIATION_INDEX_TABLE: is missing or empty
+        setting ROTATION_LEDGER_TABLE: is missing or empty
+        setting ROLE_PATH: is missing or empty
+        setting ROLE_PATH: "platform" is not allowed; allowed: an IAM path with a slash at both ends, such as /platform/
+        setting AWS_REGION: is missing or empty
+        setting AWS_ACCESS_KEY_ID: is missing or empty
+        setting AWS_SECRET_ACCESS_KEY: is missing or empty
+        setting AWS_ENDPOINT_URL_EKS: "127.0.0.1" is not allowed; allowed: a URL that starts with http:// or https://
+        setting AWS_ENDPOINT_URL: "ftp://x" is not allowed; allowed: a URL that starts with http:// or https://
+        setting AWS_ENDPOINT_URL_SFN: "localhost:1" is not allowed; allowed: a URL that starts with http:// or https://
+        setting STATE_MACHINE_ARN: "arn:aws:states:us-east-1:111122223333:stateMachine:rerole:7" is not allowed; allowed: the ARN of a state machine
+        setting MAX_CONCURRENCY: "0" is not allowed; allowed: a whole number from 1 to 128
+        setting MAX_CONCURRENCY: "many" is not allowed; allowed: a whole number from 1 to 128
+        setting AWS_CA_BUNDLE: /nowhere.pem: cannot be read: No such file or directory (os error 2)
+    "#]]
+    .assert_eq(&errors.concat());
+}
+
+#[test]
+fn every_certificate_of_a_bundle_is_checked() {
+    let roots = include_str!("../aws/http/amazon-trust-services/all.pem");
+    let first_line = roots.lines().nth(1).unwrap();
+    let folder = std::env::temp_dir().join(format!("rerole-settings-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (name, pem, problem) in [
+        ("good", roots.to_owned(), None),
+        ("empty", String::new(), Some("contains no certificate")),
+        (
+            "prose",
+            "these are not the certificates".to_owned(),
+            Some("contains no certificate"),
+        ),
+        ("cut", roots[..200].to_owned(), Some("is not a PEM bundle")),
+        (
+            "garbled",
+            roots.replacen(first_line, "!!!!", 1),
+            Some("is not a PEM bundle"),
+        ),
+        (
+            "no-certificate",
+            "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n".to_owned(),
+            Some("certificate 1"),
+        ),
+    ] {
+        let path = folder.join(name);
+        std::fs::write(&path, pem).unwrap();
+        let result = read(&[("AWS_CA_BUNDLE", path.to_str().unwrap())]);
+        match problem {
+            None => assert!(result.is_ok(), "{name}: {result:?}"),
+            Some(problem) => {
+                let error = result.expect_err(name);
+                assert_eq!(error.variable, "AWS_CA_BUNDLE");
+                assert!(error.problem.contains(problem), "{name}: {error}");
+            }
+        }
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn the_index_covers_the_listed_regions_or_the_functions_own() {
+    let regions = |text: &str| {
+        let settings =
+            IndexerSettings::from_lookup(lookup(&[("INDEX_REGIONS", text), ("ROLE_PATH", "")]));
+        settings
+            .map(|settings| settings.regions.join(" "))
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(regions("").unwrap(), "us-east-1");
+    assert_eq!(
+        regions("us-west-2, eu-west-1,us-west-2").unwrap(),
+        "eu-west-1 us-west-2"
+    );
+    let allowed = "region names, separated by commas";
+    for (text, wrong) in [
+        ("eu-west-1,", ""),
+        ("everywhere!", "everywhere!"),
+        ("eu west", "eu west"),
+    ] {
+        assert_eq!(
+            regions(text).unwrap_err(),
+            format!("setting INDEX_REGIONS: \"{wrong}\" is not allowed; allowed: {allowed}")
+        );
+    }
+}
+
+#[test]
+fn debug_output_omits_the_secret_key() {
+    let printed = format!(
+        "{:?}",
+        read(&[("AWS_SECRET_ACCESS_KEY", "do-not-print")]).unwrap()
+    );
+    assert!(!printed.contains("do-not-print"), "{printed}");
+}

@@ -1,0 +1,78 @@
+"""Scenarios about rotations that fail, as a whole or for one association."""
+
+import json
+
+from expect import contains, equal, eventually
+from fleet import DENIED_NEXT, DENIED_ROLE, ROLE_2026, ROLE_2027
+from harness import entry, rotation, sample
+
+ID, LOCK_OWNER = "app-2027", "another-rotation"
+
+
+def an_event_that_fails_three_times_is_kept(harness):
+    """An event whose role is locked fails three times and goes to the on-failure queue.
+
+    This invokes the function asynchronously, as EventBridge does, because the EventBridge of
+    MiniStack does not retry.
+    """
+    lock = {"rotationId": f"role/{ROLE_2026}", "entry": "lock"}
+    locked = {"lockedBy": LOCK_OWNER, "lockedAt": "2026-11-23T21:17:00.000Z"}
+    harness.ledger.table.put_item(Item={**lock, **locked})
+    detail = rotation(ID, ROLE_2026, ROLE_2027)
+    event = {**sample("role-rotation-requested"), "detail": detail}
+    function = {"FunctionName": harness.stack.rotate.name, "InvocationType": "Event"}
+    harness.cloud.client("lambda").invoke(**function, Payload=json.dumps(event).encode())
+    claim = "the on-failure queue has a message"
+    message = eventually(claim, lambda: failed_event(harness))
+    context, error = message["requestContext"], message["responsePayload"]
+    equal("the reason of the failure", context["condition"], "RetriesExhausted")
+    equal("the function of the message", context["functionArn"], harness.stack.rotate.arn)
+    equal("the message has the event", message["requestPayload"], event)
+    equal("the type of the error", error["errorType"], "Busy")
+    claim = "the error names the role and the owner of its lock"
+    contains(claim, error["errorMessage"], ROLE_2026, LOCK_OWNER)
+    attempts = harness.rotate_log.wait_for(ID, f"rotation {ID}", count=3)
+    equal("the number of attempts in the log", len(attempts), 3)
+    equal("and in the message", context["approximateInvokeCount"], 3)
+    equal("the ledger has no such rotation", harness.ledger.item(ID), None)
+    check_put_again(harness, lock, message["requestPayload"])
+
+
+def check_put_again(harness, lock, event):
+    """After the cause is removed, the event of the message works."""
+    harness.ledger.table.delete_item(Key=lock)
+    users = harness.fleet.users(ROLE_2026)
+    harness.put_events(entry(event["detail"], event["source"], event["detail-type"]))
+    item = harness.wait_until_finished(ID)
+    equal("the status of the rotation, after the event is put again", item["status"], "Succeeded")
+    equal("EKS shows the 12 on the newest role", harness.fleet.users(ROLE_2027), users)
+
+
+def failed_event(harness):
+    """The message of the on-failure queue. [failed-events] shows it and leaves it in the queue."""
+    body = harness.commands.run("failed-events")
+    return json.loads(body) if body.strip() != "None" else None
+
+
+def a_denied_update_fails_its_association(harness):
+    """If the role of the function may not update, each association fails with the error of EKS."""
+    iam, function = harness.cloud.client("iam"), harness.stack.rotate
+    policy = {"RoleName": function.role_name, "PolicyName": "denied-by-e2e"}
+    action = "eks:UpdatePodIdentityAssociation"
+    statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    iam.put_role_policy(**policy, PolicyDocument=document)
+    harness.put_events(entry(rotation("denied", DENIED_ROLE, DENIED_NEXT)))
+    item = harness.wait_until_finished("denied")
+    iam.delete_role_policy(**policy)
+    equal("the status of the rotation", item["status"], "CompletedWithFailures")
+    contains("the reason says why the old role is in use", item["reason"], "1 failed")
+    equal("there is no time at which that ends", item.get("oldRoleInUseUntil"), None)
+    (row,) = harness.ledger.rows("denied").values()
+    equal("the outcome of the row", row["outcome"], "Failed")
+    equal("the error of the row", row["errorCode"], "AccessDeniedException")
+    identity = f"assumed-role/{function.role_name}/"
+    claim = "the error names the role of the function and the action"
+    contains(claim, row["errorMessage"], identity, "UpdatePodIdentityAssociation")
+    users = harness.fleet.users(DENIED_ROLE)
+    equal("the association is still on its old role", users, harness.fleet.arns(DENIED_ROLE))

@@ -1,0 +1,99 @@
+//! EKS may show a change later than CloudTrail reports it, and a client may still hold an older
+//! read. Neither leaves the index behind or brings a deleted association back.
+
+use std::time::Duration;
+
+use rerole::aws::index_table::Stored;
+use rerole_sim::Fault;
+use serde_json::json;
+use tokio::time::Instant;
+
+use crate::cloudtrail::{client, create, delete, follow_all, on_save, update};
+use crate::harness::{NEW, OLD, is_describe};
+
+/// Neither a late event nor a read from before the deletion brings the association back. After a
+/// quarter of an hour, EKS must show the deletion, so a tombstone written too early yields to what
+/// EKS still shows then.
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_holds_until_eks_must_show_the_deletion() {
+    let harness = on_save(1);
+    let client = client(&harness, "us-east-1");
+    let id = create(&client, "prod-1", "api", OLD).await;
+    let created = harness.aws.take_cloudtrail_events();
+    let aws = harness.clients();
+    let arn = format!("arn:aws:eks:us-east-1:111122223333:podidentityassociation/prod-1/{id}");
+    let described = aws
+        .eks
+        .describe(&arn.parse().unwrap(), Instant::now())
+        .await;
+    let stale = described.unwrap().unwrap().association;
+    delete(&client, "prod-1", &id).await;
+    harness.follow(&harness.aws.take_cloudtrail_events()).await;
+    assert_eq!(
+        harness.follow(&created).await,
+        [0],
+        "EKS may not show a young association yet"
+    );
+    harness.check_index();
+    assert_eq!(
+        aws.index.store(&stale, aws.now()).await.unwrap(),
+        Stored::Tombstone
+    );
+    harness.check_index();
+    tokio::time::sleep(Duration::from_mins(15)).await;
+    follow_all(&harness, &created).await;
+    harness.check_index();
+    assert_eq!(
+        aws.index.store(&stale, aws.now()).await.unwrap(),
+        Stored::Added
+    );
+}
+
+/// If the indexer trusted the read, it would write a tombstone for a new association, or miss the
+/// role of an update.
+#[tokio::test(start_paused = true)]
+async fn a_change_that_eks_does_not_show_yet_is_delivered_again() {
+    let harness = on_save(1);
+    let client = client(&harness, "us-east-1");
+    let id = create(&client, "prod-1", "api", OLD).await;
+    let created = harness.aws.take_cloudtrail_events();
+    let not_found = Fault::Error {
+        status: 404,
+        code: "ResourceNotFoundException".to_owned(),
+        message: "not yet".to_owned(),
+    };
+    harness.inject(not_found, is_describe);
+    assert_eq!(harness.follow(&created).await, [0]);
+    harness.aws.clear_hook();
+    follow_all(&harness, &created).await;
+    harness.check_index();
+
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    update(&client, "prod-1", &id, NEW).await;
+    let mut updated = harness.aws.take_cloudtrail_events();
+    let modified_at = "/detail/responseElements/association/modifiedAt";
+    let modified_at = updated[0].pointer_mut(modified_at).unwrap();
+    // The event reports a later version than the one that EKS shows.
+    let version = modified_at.as_f64().unwrap();
+    *modified_at = json!(version + 5.0);
+    assert_eq!(harness.follow(&updated).await, [0]);
+    updated[0]["detail"]["responseElements"]["association"]["modifiedAt"] = json!(version);
+    follow_all(&harness, &updated).await;
+    harness.check_index();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_eks_does_not_show_yet_is_delivered_again() {
+    let harness = on_save(1);
+    let client = client(&harness, "us-east-1");
+    let id = create(&client, "prod-1", "api", OLD).await;
+    let created = harness.aws.take_cloudtrail_events();
+    harness.follow(&created).await;
+    // The event arrives before the association is deleted.
+    let mut event = created[0].clone();
+    event["detail"]["eventName"] = json!("DeletePodIdentityAssociation");
+    assert_eq!(harness.follow(&[event.clone()]).await, [0]);
+    delete(&client, "prod-1", &id).await;
+    follow_all(&harness, &[event]).await;
+    harness.check_index();
+}

@@ -1,0 +1,62 @@
+//! The environment of the functions under test: names of tables and roles, access keys and
+//! environment variables. The harness builds the handlers from them; the permission checks tell
+//! tables and callers apart by them.
+
+use rerole::settings::{IndexerSettings, RotateSettings, Settings};
+
+pub const INDEX: &str = "association-index";
+pub const LEDGER: &str = "rotation-ledger";
+/// The role that the rotations of the tests replace.
+pub const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
+/// The role that the rotations of the tests move associations to.
+pub const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
+/// A role that no rotation names: the role that another actor sets.
+pub const THIRD: &str = "arn:aws:iam::111122223333:role/platform/by-hand";
+/// The state machine, in the tests that have one.
+pub const STATE_MACHINE: &str =
+    "arn:aws:states:us-east-1:111122223333:stateMachine:rerole-state-machine";
+/// The access key that signs the calls of the rotate function.
+pub const ROTATE_ACCESS_KEY: &str = "rotate-function";
+/// The access key that signs the calls of the indexer.
+pub const INDEXER_ACCESS_KEY: &str = "indexer-function";
+
+/// The usual settings that both functions share, with `variables` on top.
+pub fn settings(variables: &[(&str, &str)]) -> Settings {
+    rotate_settings(variables).common
+}
+
+pub(super) fn rotate_settings(variables: &[(&str, &str)]) -> RotateSettings {
+    RotateSettings::from_lookup(lookup(variables)).unwrap()
+}
+
+pub(super) fn indexer_settings(variables: &[(&str, &str)]) -> IndexerSettings {
+    let lookup = lookup(variables);
+    IndexerSettings::from_lookup(|name| {
+        if name == "AWS_ACCESS_KEY_ID" {
+            Some(INDEXER_ACCESS_KEY.to_owned())
+        } else {
+            lookup(name)
+        }
+    })
+    .unwrap()
+}
+
+/// The usual environment variables, with `variables` on top.
+fn lookup<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+    let defaults = [
+        ("ASSOCIATION_INDEX_TABLE", INDEX),
+        ("ROTATION_LEDGER_TABLE", LEDGER),
+        ("ROLE_PATH", "/platform/"),
+        ("INDEX_REGIONS", "eu-west-1,us-east-1"),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", ROTATE_ACCESS_KEY),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ];
+    move |name| {
+        let find = |pairs: &[(&str, &str)]| {
+            let pair = pairs.iter().find(|(variable, _)| *variable == name);
+            pair.map(|(_, value)| (*value).to_owned())
+        };
+        find(variables).or_else(|| find(&defaults))
+    }
+}

@@ -1,0 +1,166 @@
+//! Index runs that take several slices, yield to a rotation, wait for another run, or cover
+//! only a part.
+
+use std::time::Duration;
+
+use rerole::indexer::reconciler::RECONCILE_RESERVE;
+use rerole_sim::Options;
+use rerole_sim::fleet::Fleet;
+use serde_json::{Value, json};
+
+use crate::harness::{Harness, THIRD, TIMEOUT, indexer_handler, rotation_event};
+use crate::pace::throttled_harness;
+use crate::reconcile::unindexed;
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_run_finishes_over_several_slices() {
+    let harness = throttled_harness(5.0, 10.0);
+    harness.build(&Fleet {
+        rotating: 400,
+        associations: 800,
+        ..Fleet::default()
+    });
+    harness.empty_index();
+    let timeout = RECONCILE_RESERVE + Duration::from_secs(40);
+    let mut report = harness
+        .reconcile_within(&json!({ "mode": "full" }), timeout)
+        .await;
+    let mut slices = 1;
+    while report["status"] == "InProgress" {
+        slices += 1;
+        assert!(slices < 20, "{report:#}");
+        report = harness
+            .reconcile_within(&json!({ "mode": "resume" }), timeout)
+            .await;
+    }
+    assert_eq!(report["status"], "Finished", "{report:#}");
+    assert!(slices > 3, "{slices} slices: {report:#}");
+    assert_eq!(report["errorCount"], 0, "{report:#}");
+    assert_eq!(
+        (&report["counts"]["seen"], &report["counts"]["added"]),
+        (&json!(800), &json!(800))
+    );
+    harness.check_index();
+    let describes = harness
+        .calls("DescribePodIdentityAssociation")
+        .iter()
+        .filter(|call| call.status == Some(200))
+        .count();
+    // Each slice repeats at most the step that the previous one did not save: 100 associations.
+    assert!(
+        describes <= 800 + 100 * (slices - 1),
+        "{describes} describes in {slices} slices"
+    );
+    assert_eq!(
+        harness.reconcile("resume").await["status"],
+        "NothingToResume"
+    );
+}
+
+/// It yields also in the middle of a cluster.
+#[tokio::test(start_paused = true)]
+async fn a_run_yields_to_a_rotation_and_resumes_after_it() {
+    let latency = Duration::from_millis(400)..=Duration::from_millis(500);
+    let harness = Harness::new(Options {
+        latency,
+        ..Options::default()
+    });
+    let fleet = harness.fleet(900);
+    harness
+        .aws
+        .eks(|eks| eks.associate("us-east-1", "prod-2", "tools", "new", THIRD));
+    let indexer = indexer_handler(&harness.aws);
+    let invocation = harness.invocation(TIMEOUT);
+    let request = rotation_event();
+    let (rotation, response) = tokio::join!(harness.finish(&request), async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        indexer
+            .handle(json!({ "reconcile": { "mode": "full" } }), &invocation)
+            .await
+            .unwrap()
+    });
+    assert_eq!(rotation["counts"]["updated"], fleet.rotating.len());
+    assert_eq!(serde_json::to_value(response).unwrap()["status"], "Yielded");
+    let report = harness.reconcile("resume").await;
+    assert_eq!(report["status"], "Finished", "{report:#}");
+    assert_eq!(report["counts"]["added"], 1);
+    harness.check_index();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_run_requested_during_another_run_waits_for_it() {
+    let harness = unindexed(200);
+    let other = indexer_handler(&harness.aws);
+    let invocation = harness.invocation(TIMEOUT);
+    let (first, second) = tokio::join!(harness.reconcile("listOnly"), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other
+            .handle(json!({ "reconcile": { "mode": "full" } }), &invocation)
+            .await
+            .unwrap()
+    });
+    assert_eq!(first["status"], "Finished");
+    assert_eq!(
+        serde_json::to_value(second).unwrap()["status"],
+        "AlreadyRunning"
+    );
+    let next = harness.reconcile("resume").await;
+    assert_eq!(
+        (&next["status"], &next["mode"]),
+        (&json!("Finished"), &json!("full"))
+    );
+    assert_eq!(
+        harness.reconcile("resume").await["status"],
+        "NothingToResume"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_run_of_all_clusters_is_not_replaced_by_a_partial_one() {
+    let harness = unindexed(200);
+    let others = [indexer_handler(&harness.aws), indexer_handler(&harness.aws)];
+    let invocation = harness.invocation(TIMEOUT);
+    let request = |at: usize, reconcile: Value| {
+        let (others, invocation) = (&others, &invocation);
+        async move {
+            tokio::time::sleep(Duration::from_millis(300 * (at as u64 + 1))).await;
+            others[at]
+                .handle(json!({ "reconcile": reconcile }), invocation)
+                .await
+                .unwrap()
+        }
+    };
+    tokio::join!(
+        harness.reconcile("listOnly"),
+        request(0, json!({ "mode": "full" })),
+        request(1, json!({ "mode": "full", "clusterNames": ["prod-1"] })),
+    );
+    let next = harness.reconcile("resume").await;
+    assert_eq!(
+        (&next["mode"], next.get("clusterNames")),
+        (&json!("full"), None),
+        "{next:#}"
+    );
+    assert_eq!(
+        harness.reconcile("resume").await["status"],
+        "NothingToResume"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_of_some_clusters_completes_no_region() {
+    let harness = unindexed(40);
+    let request = json!({ "mode": "full", "regions": ["us-east-1"], "clusterNames": ["*-2"] });
+    let report = harness.reconcile_within(&request, TIMEOUT).await;
+    assert_eq!(
+        (&report["counts"]["clusters"], &report["counts"]["added"]),
+        (&json!(1), &json!(20))
+    );
+    assert_eq!(harness.ledger_item("index", "region#us-east-1"), None);
+    let request = json!({ "mode": "full", "clusterNames": ["other"] });
+    let report = harness.reconcile_within(&request, TIMEOUT).await;
+    assert_eq!(
+        (&report["counts"]["clusters"], &report["counts"]["removed"]),
+        (&json!(0), &json!(0))
+    );
+}

@@ -1,0 +1,75 @@
+//! What the definition of the state machine promises without being run: the errors it names exist,
+//! its delays fit the leases, and its history has room for a week.
+
+use rerole::rotate::slice::{DEADLINE_RESERVE, LEASE};
+use rerole_core::rotation::STALLED_AFTER;
+use serde_json::Value;
+
+use crate::harness::TIMEOUT;
+use crate::stack::properties;
+use crate::state_machine::seconds;
+
+/// The most events that Step Functions keeps in the history of an execution.
+const HISTORY_EVENTS_MAX: u64 = 25_000;
+/// The events of one slice: three of its task, and entering and exiting the task and its choice.
+const EVENTS_PER_SLICE: u64 = 7;
+
+fn definition() -> &'static Value {
+    &properties("StateMachine")["Definition"]
+}
+
+/// The template sets the execution's timeout to a week.
+#[test]
+fn a_history_has_room_for_a_week_of_full_slices() {
+    let slice = TIMEOUT.saturating_sub(DEADLINE_RESERVE);
+    let slices = seconds(&definition()["TimeoutSeconds"]).as_secs() / slice.as_secs();
+    assert!(
+        EVENTS_PER_SLICE * slices < HISTORY_EVENTS_MAX,
+        "{slices} slices"
+    );
+}
+
+/// A retry or a catch of an error that the function cannot return would never apply.
+#[test]
+fn the_definition_names_only_errors_that_the_functions_return() {
+    let files = [
+        ("Rotate", "src/rotate/error.rs"),
+        ("Reconcile", "src/indexer/error.rs"),
+    ];
+    for (state, file) in files {
+        let path = format!("{}/{file}", env!("CARGO_MANIFEST_DIR"));
+        let source = std::fs::read_to_string(path).unwrap();
+        let rules = ["Retry", "Catch"].into_iter();
+        let rules = rules.filter_map(|name| definition()["States"][state][name].as_array());
+        let names = rules
+            .flatten()
+            .flat_map(|rule| rule["ErrorEquals"].as_array().unwrap());
+        let names = names.map(|name| name.as_str().unwrap());
+        // Names with a dot are errors of Lambda and Step Functions.
+        let names: Vec<_> = names.filter(|name| !name.contains('.')).collect();
+        for name in &names {
+            assert!(
+                source.contains(&format!("=> \"{name}\"")),
+                "{name} is not in {file}"
+            );
+        }
+        assert!(names.len() >= 2, "{names:?}");
+    }
+}
+
+/// The state machine retries after a killed slice has lost its lease, and before the rotation
+/// counts as stalled.
+#[test]
+fn delays_are_longer_than_a_lease_and_raise_no_alarm() {
+    let states = &definition()["States"];
+    for state in ["Rotate", "Reconcile"] {
+        for rule in states[state]["Retry"].as_array().unwrap() {
+            let longest = rule
+                .get("MaxDelaySeconds")
+                .unwrap_or(&rule["IntervalSeconds"]);
+            assert!(seconds(&rule["IntervalSeconds"]) > LEASE, "{rule:#}");
+            assert!(seconds(longest) < STALLED_AFTER, "{rule:#}");
+        }
+    }
+    assert!(seconds(&states["WaitForRotation"]["Seconds"]) > LEASE);
+}

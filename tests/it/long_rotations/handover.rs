@@ -1,0 +1,172 @@
+//! The start of an execution: how often a rotation starts one, what happens if the start fails, and
+//! which inputs an execution accepts.
+
+use std::time::Duration;
+
+use rerole_sim::{ExecutionStatus, Fault, Service};
+use serde_json::json;
+
+use crate::guarantees::{Before, check};
+use crate::harness::{Harness, STATE_MACHINE, in_virtual_time, rotation_event};
+use crate::long_rotations::{SHORT, assert_executions, error_type, hand_over, with_state_machine};
+use crate::state_machine::End;
+
+#[tokio::test(start_paused = true)]
+async fn handing_over_twice_starts_one_execution() {
+    let harness = with_state_machine(150);
+    hand_over(&harness, &rotation_event()).await;
+    hand_over(&harness, &rotation_event()).await;
+    assert_eq!(harness.call_count(Service::StepFunctions), 2);
+    assert_executions(&harness, &[("r-1-1", ExecutionStatus::Running)]);
+}
+
+/// The operator sends the event again after the execution failed. The failed execution does no harm
+/// if it is redriven as well.
+#[tokio::test(start_paused = true)]
+async fn after_a_failed_execution_the_next_one_has_the_next_number() {
+    let harness = with_state_machine(150);
+    let before = Before::of(&harness);
+    hand_over(&harness, &rotation_event()).await;
+    harness
+        .aws
+        .set_execution_status("r-1-1", ExecutionStatus::Failed);
+    hand_over(&harness, &rotation_event()).await;
+    hand_over(&harness, &rotation_event()).await;
+    let (failed, running) = (ExecutionStatus::Failed, ExecutionStatus::Running);
+    assert_executions(&harness, &[("r-1-1", failed), ("r-1-2", running)]);
+    let played = harness.play(SHORT).await;
+    assert_eq!(played.output()["counts"]["updated"], 150);
+
+    harness
+        .aws
+        .set_execution_status("r-1-1", ExecutionStatus::Running);
+    let redriven = harness.play(SHORT).await;
+    assert_eq!(redriven.output(), played.output());
+    assert_eq!(redriven.slices(), 1);
+    assert_eq!(harness.updates().len(), 150);
+    check(&harness, &before);
+}
+
+/// Whatever is wrong with Step Functions, the invocation fails before its time is up and names the
+/// reason. Lambda delivers the event again, and that delivery resumes the rotation.
+#[test]
+fn a_failed_start_fails_the_invocation() {
+    let error = |code: &str| Fault::Error {
+        status: 400,
+        code: code.to_owned(),
+        message: "injected".to_owned(),
+    };
+    for (fault, expected) in [
+        (
+            error("AccessDeniedException"),
+            "AccessDeniedException: injected",
+        ),
+        (
+            error("StateMachineDoesNotExist"),
+            "StateMachineDoesNotExist: injected",
+        ),
+        (
+            error("ExecutionAlreadyExists"),
+            "executions r-1-1 to r-1-100 are closed",
+        ),
+        (Fault::ServerError(500), "InternalFailure: "),
+        (Fault::Throttle, "ThrottlingException: "),
+        (
+            Fault::Delay(Duration::from_mins(1)),
+            "request has timed out",
+        ),
+    ] {
+        in_virtual_time(fail_to_start(fault, expected));
+    }
+}
+
+async fn fail_to_start(fault: Fault, expected: &str) {
+    let harness = with_state_machine(150);
+    harness.inject(fault.clone(), |call| call.service == Service::StepFunctions);
+    let started = harness.aws.now();
+    let error = harness
+        .deliver_within(&rotation_event(), SHORT)
+        .await
+        .unwrap_err();
+    let elapsed = harness.aws.now().duration_since(started).unwrap();
+    assert!(elapsed < SHORT, "{fault:?}: the slice took {elapsed:?}");
+    let message = error.to_string();
+    assert!(
+        message.contains("the state machine could not be started"),
+        "{fault:?}: {message}"
+    );
+    assert!(message.contains(expected), "{fault:?}: {message}");
+    assert_eq!(error_type(error), "Incomplete");
+    assert_executions(&harness, &[]);
+    harness.aws.clear_hook();
+    assert_eq!(
+        harness.finish(&rotation_event()).await["counts"]["updated"],
+        150
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_start_whose_response_is_lost_starts_one_execution() {
+    let harness = with_state_machine(150);
+    let mut lost = false;
+    harness.inject(Fault::LoseResponse, move |call| {
+        call.service == Service::StepFunctions && !std::mem::replace(&mut lost, true)
+    });
+    hand_over(&harness, &rotation_event()).await;
+    assert_executions(&harness, &[("r-1-1", ExecutionStatus::Running)]);
+}
+
+/// The state machine is for rotations that run out of time. Errors fail the invocation.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_that_fails_with_errors_is_not_handed_over() {
+    let harness = with_state_machine(30);
+    harness.inject(Fault::ServerError(503), |call| call.service == Service::Eks);
+    let error = harness.deliver(&rotation_event()).await.unwrap_err();
+    assert_eq!(error_type(error), "Incomplete");
+    assert_eq!(harness.call_count(Service::StepFunctions), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_rotation_fails_its_execution_at_once() {
+    let harness = with_state_machine(1);
+    start_by_hand(&harness, "r-7").await;
+    let played = harness.play(SHORT).await;
+    let cause = "the ledger has no rotation r-7";
+    assert_eq!(
+        played.end,
+        End::Failed("UnknownRotation".to_owned(), cause.to_owned())
+    );
+    assert_eq!(played.path, ["ChooseTask", "Rotate", "(UnknownRotation)"]);
+}
+
+/// Starts an execution as an operator can.
+async fn start_by_hand(harness: &Harness, rotation_id: &str) {
+    use aws_sdk_sfn::config::{BehaviorVersion, Credentials, Region};
+    let config = aws_sdk_sfn::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .credentials_provider(Credentials::new("operator", "test", None, None, "test"))
+        .http_client(harness.aws.http_client())
+        .build();
+    let input = json!({ "rotationId": rotation_id }).to_string();
+    let start = aws_sdk_sfn::Client::from_conf(config).start_execution();
+    start
+        .state_machine_arn(STATE_MACHINE)
+        .input(input)
+        .send()
+        .await
+        .unwrap();
+}
+
+/// The payload of a slice has no options. One that has them is rejected, and the rejection is
+/// recorded.
+#[tokio::test(start_paused = true)]
+async fn the_payload_of_a_slice_has_only_the_rotation_id() {
+    let harness = with_state_machine(1);
+    let payload = json!({ "rotationId": "r-1", "dryRun": true });
+    let response = serde_json::to_value(harness.deliver(&payload).await.unwrap()).unwrap();
+    let reason = "dryRun true is not allowed; allowed: rotationId as the only member";
+    assert_eq!(response["reason"], reason);
+    let key = format!("rejected/{}", response["eventId"].as_str().unwrap());
+    assert_eq!(harness.rotation(&key)["status"], "Rejected");
+}

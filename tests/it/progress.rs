@@ -1,0 +1,85 @@
+//! What the ledger shows of the progress of an open rotation.
+
+use std::time::Duration;
+
+use rerole::rotate::slice::DEADLINE_RESERVE;
+use rerole_sim::Options;
+
+use crate::harness::{Harness, rotation_event, timestamp};
+use crate::pace::{add_associations, throttled_harness};
+
+/// An operator reads it with one `GetItem`.
+#[tokio::test(start_paused = true)]
+async fn an_open_rotation_reports_its_progress() {
+    let harness = throttled_harness(10.0, 20.0);
+    add_associations(&harness, "us-east-1", 400);
+    let event = rotation_event();
+    let read_later = async {
+        tokio::time::sleep(Duration::from_secs(45)).await;
+        harness.rotation("r-1")
+    };
+    let (summary, seen) = tokio::join!(harness.finish(&event), read_later);
+    let progress = &seen["progress"];
+    assert_eq!(seen["status"], "InProgress");
+    let (pending, updated) = (
+        progress["counts"]["pending"].as_u64(),
+        progress["counts"]["updated"].as_u64(),
+    );
+    assert_eq!(pending.unwrap() + updated.unwrap(), 400, "{seen}");
+    assert!(
+        progress["settledPerSec"]
+            .as_f64()
+            .is_some_and(|rate| (3.0..7.0).contains(&rate)),
+        "{progress}"
+    );
+    let estimated = timestamp(&progress["estimatedEndAt"]);
+    let finished = timestamp(&summary["finishedAt"]);
+    let difference = (estimated.as_millis() - finished.as_millis()).abs();
+    assert!(
+        difference < 15_000,
+        "estimated {estimated}, finished {finished}"
+    );
+    assert!(
+        harness.rotation("r-1").get("progress").is_none(),
+        "a finished rotation has no progress"
+    );
+}
+
+/// The total must not drop when a second slice resumes the plan.
+#[tokio::test(start_paused = true)]
+async fn a_long_plan_reports_its_progress_across_slices() {
+    let latency = Duration::from_secs(1)..=Duration::from_secs(1);
+    let harness = Harness::new(Options {
+        latency,
+        keep_log: false,
+        ..Options::default()
+    });
+    add_associations(&harness, "us-east-1", 1_500);
+    let planned = async |after: Duration| {
+        tokio::time::sleep(after).await;
+        let seen = harness.rotation("r-1");
+        assert_eq!(seen["status"], "Planning");
+        let counts = &seen["progress"]["counts"];
+        assert_eq!(counts["total"], counts["pending"]);
+        counts["total"].as_u64().unwrap()
+    };
+    let (event, slice) = (rotation_event(), DEADLINE_RESERVE + Duration::from_secs(14));
+    let (first, early) = tokio::join!(
+        harness.deliver_within(&event, slice),
+        planned(Duration::from_secs(13))
+    );
+    assert!(first.is_err(), "{first:?}");
+    let saved = planned(Duration::ZERO).await;
+    assert!(
+        0 < early && early <= saved && saved < 1_500,
+        "{early} early in the slice, {saved} after it"
+    );
+    let (_, later) = tokio::join!(
+        harness.deliver_within(&event, slice),
+        planned(Duration::from_secs(13))
+    );
+    assert!(
+        saved <= later,
+        "{saved} after the first slice, {later} in the second"
+    );
+}

@@ -1,0 +1,136 @@
+//! Reversions while a rotation is in progress or closes, and runs that crash while they record one.
+
+use std::time::Duration;
+
+use rerole::rotate::slice::DEADLINE_RESERVE;
+use rerole_sim::{Fault, Options};
+use serde_json::{Value, json};
+
+use crate::cloudtrail::{client, create, on_save};
+use crate::harness::{Harness, INDEX, LEDGER, OLD, is_close, rotation_event};
+use crate::races::LEASE_EXPIRY;
+use crate::reversions::reversion_rows;
+
+#[tokio::test(start_paused = true)]
+async fn an_association_indexed_between_the_last_sweep_and_the_close_is_moved() {
+    let harness = on_save(1);
+    let client = client(&harness, "us-east-1");
+    create(&client, "prod-1", "known", OLD).await;
+    harness.follow(&harness.aws.take_cloudtrail_events()).await;
+    create(&client, "prod-1", "arriving", OLD).await;
+    let arriving = harness.aws.take_cloudtrail_events();
+    // The indexer processes the event while the transaction that closes the rotation is in flight.
+    harness.inject(Fault::Delay(Duration::from_secs(1)), is_close);
+    let request = rotation_event();
+    let (first, _) = tokio::join!(harness.deliver(&request), async {
+        while harness.count("r-1", "Updated") == 0 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        harness.follow(&arriving).await
+    });
+    first.unwrap_err();
+    harness.aws.clear_hook();
+    let summary = harness.finish(&request).await;
+    assert_eq!(summary["counts"]["updated"], 2, "{summary:#}");
+    assert_eq!(reversion_rows(&harness, "r-1"), Vec::<Value>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reversion_during_a_rotation_is_recorded_and_in_its_summary() {
+    let harness = Harness::calm(120);
+    harness
+        .deliver_within(&rotation_event(), DEADLINE_RESERVE + Duration::from_secs(1))
+        .await
+        .unwrap_err();
+    let row = harness
+        .rows("r-1")
+        .into_iter()
+        .find(|row| row["outcome"] == "Updated")
+        .unwrap();
+    let arn = row["associationArn"].as_str().unwrap();
+    let pending = harness
+        .rows("r-1")
+        .iter()
+        .filter(|row| row["outcome"] == "Pending")
+        .count();
+    assert!(pending > 0);
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    harness.set_role(arn, OLD);
+    harness.reconcile("full").await;
+    assert_eq!(
+        reversion_rows(&harness, "r-1").len(),
+        1,
+        "a pending association counts as a reversion"
+    );
+    assert!(harness.rotation("r-1").get("oldRoleInUseUntil").is_none());
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["counts"]["reverted"], 1, "{summary:#}");
+    assert_eq!(summary["oldRoleInUseUntil"], Value::Null);
+    assert_eq!(summary["counts"]["total"], 120);
+}
+
+/// The transaction that closes the rotation fails, and the next one counts the reversion.
+#[tokio::test(start_paused = true)]
+async fn a_reversion_during_the_close_is_not_lost() {
+    let harness = Harness::calm(10);
+    let aws = harness.aws.clone();
+    let mut closing = 0;
+    harness.aws.on_call(move |call| {
+        closing += u32::from(is_close(call));
+        if is_close(call) && closing == 1 {
+            let is_rotation =
+                |item: &Value| item["rotationId"] == "r-1" && item["entry"] == "rotation";
+            let mut item = aws.items(LEDGER).into_iter().find(is_rotation).unwrap();
+            item["reversionCount"] = json!(1);
+            aws.put_item(LEDGER, item);
+        }
+        Fault::None
+    });
+    harness.deliver(&rotation_event()).await.unwrap_err();
+    assert_eq!(harness.rotation("r-1")["status"], "InProgress");
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["counts"]["reverted"], 1, "{summary:#}");
+    assert_eq!(summary["oldRoleInUseUntil"], Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_between_record_and_index_records_nothing_twice() {
+    for index in 0..12 {
+        let harness = Harness::new(Options::default());
+        harness.associate("api", OLD);
+        harness.finish(&rotation_event()).await;
+        let arn = harness.rows("r-1")[0]["associationArn"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        harness.set_role(&arn, OLD);
+        harness.aws.clear_calls();
+        harness.inject_at(index, &Fault::FreezeAfter);
+        tokio::select! {
+            biased;
+            () = harness.aws.wait_for_frozen_call() => {}
+            _ = harness.reconcile("full") => {}
+        }
+        harness.aws.clear_hook();
+        tokio::time::sleep(LEASE_EXPIRY).await;
+        harness.reconcile("full").await;
+        assert_eq!(reversion_rows(&harness, "r-1").len(), 1, "call {index}");
+        assert_eq!(
+            harness.rotation("r-1")["counts"]["reverted"],
+            1,
+            "call {index}"
+        );
+        assert_eq!(
+            harness
+                .aws
+                .items(INDEX)
+                .iter()
+                .filter(|item| item["roleArn"] == OLD)
+                .count(),
+            1,
+            "call {index}"
+        );
+    }
+}
