@@ -38,16 +38,15 @@ pub(super) async fn hand_over(
         ..
     } = incomplete;
     let rotation_id = request.rotation_id.clone();
+    let unfinished = |reason| RotateError::Incomplete {
+        rotation_id: rotation_id.clone(),
+        reason,
+        counts,
+    };
     let state_machine = match (&reason, trigger, &aws.state_machine) {
         (SliceError::OutOfTime, Trigger::StateMachine, _) => None,
         (SliceError::OutOfTime, Trigger::Event, Some(state_machine)) => Some(state_machine),
-        _ => {
-            return Err(RotateError::Incomplete {
-                rotation_id,
-                reason: IncompleteReason::Slice(reason),
-                counts,
-            });
-        }
+        _ => return Err(unfinished(IncompleteReason::Slice(reason))),
     };
     if !has_advanced {
         return Err(RotateError::NoProgress {
@@ -58,11 +57,7 @@ pub(super) async fn hand_over(
     if let Some(state_machine) = state_machine
         && let Err(error) = start_execution(state_machine, request).await
     {
-        return Err(RotateError::Incomplete {
-            rotation_id,
-            reason: IncompleteReason::NotHandedOver(error),
-            counts,
-        });
+        return Err(unfinished(IncompleteReason::NotHandedOver(error)));
     }
     info!(
         total = counts.total,

@@ -99,7 +99,7 @@ impl RotateHandler {
             Task::Resume(key) => self.resume(key, event, invocation).await,
             Task::CheckStalled => self.check_stalled().await,
             Task::Ignore { detail_type } => {
-                info!(detail_type, "event ignored");
+                info!(detailType = detail_type, "event ignored");
                 Ok(RotateResponse::Ignored {
                     ignored_detail_type: detail_type,
                 })

@@ -31,8 +31,10 @@ def an_event_that_fails_three_times_is_kept(harness):
     equal("the type of the error", error["errorType"], "Busy")
     claim = "the error names the role and the owner of its lock"
     contains(claim, error["errorMessage"], ROLE_2026, LOCK_OWNER)
-    attempts = harness.rotate_log.wait_for(ID, f"rotation {ID}", count=3)
+    attempts = harness.rotate_log.wait_for(ID, "invocation failed", count=3)
     equal("the number of attempts in the log", len(attempts), 3)
+    for attempt in attempts:
+        contains("the log names them also", attempt["error"], ROLE_2026, LOCK_OWNER)
     equal("and in the message", context["approximateInvokeCount"], 3)
     equal("the ledger has no such rotation", harness.ledger.item(ID), None)
     check_put_again(harness, lock, message["requestPayload"])
