@@ -125,7 +125,7 @@ def an_invalid_message_is_kept(harness):
     )
     equal("the message has the event", json.loads(message["Body"]), event)
     lines = harness.indexer_log.eventually(
-        "the problem of each try", lambda line: line.get("message_id") == message_id, TRIES
+        "the problem of each try", lambda line: line.get("messageId") == message_id, TRIES
     )
     problems = [line["problem"] for line in lines]
     equal("the log has the problem of each try", problems, [problems[0]] * TRIES)

@@ -49,5 +49,5 @@ def no_ignored_event_arrived_late(harness):
     keys = [key for key in harness.ledger.all_items() if "of-another" in key[0]]
     equal("the ledger has no item of the other events", keys, [])
     # The function would acknowledge an event of another type, and log it.
-    lines = harness.rotate_log.lines(lambda line: line.get("detail_type") == "Role Created")
+    lines = harness.rotate_log.lines(lambda line: line.get("detailType") == "Role Created")
     holds("the log has no line about them", not lines, lines)
