@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::call::{Call, CallRecord, Service};
 use crate::clock::VirtualClock;
+use crate::options::Options;
 
 /// Every call since the last `clear`, in order of arrival.
 pub(crate) struct CallLog {
@@ -26,9 +27,9 @@ pub(crate) struct RecordId {
 }
 
 impl CallLog {
-    pub(crate) fn new(keeps_records: bool) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
         Self {
-            keeps_records,
+            keeps_records: options.keep_log,
             generation: 0,
             arrived: 0,
             records: Vec::new(),

@@ -23,7 +23,7 @@ use crate::rng::Rng;
 use crate::service_request::ServiceRequest;
 use crate::step_functions::{self, StepFunctions};
 use crate::sync::lock;
-use crate::wire::{Response, WireRequest};
+use crate::wire::{Response, WireRequest, bare_throttle};
 
 /// The connection broke before the response arrived.
 #[derive(Debug)]
@@ -58,7 +58,7 @@ impl Pipeline {
             eks: Mutex::new(EksState::new(&options)),
             dynamodb: Mutex::new(DynamoDb::new(&options, &clock)),
             step_functions: Mutex::new(StepFunctions::default()),
-            log: Mutex::new(CallLog::new(options.keep_log)),
+            log: Mutex::new(CallLog::new(&options)),
             faults: FaultInjector::new(),
             cloudtrail: CloudTrail::default(),
             rng: Mutex::new(Rng::from_seed(options.seed)),
@@ -143,19 +143,18 @@ impl Pipeline {
 
     /// The response to the call. The call takes effect unless the fault is an error.
     fn respond(&self, parsed: &ServiceRequest, fault: &Fault) -> Response {
-        let throttled = |bare| match parsed.service() {
-            Service::Eks => eks::throttled(bare),
-            Service::DynamoDb => dynamodb::throttled(bare),
-            Service::StepFunctions => step_functions::throttled(bare),
-        };
         let injected = |status, code, message: &str| match parsed.service() {
             Service::Eks => eks::injected(status, code, message),
             Service::DynamoDb => dynamodb::injected(status, code, message),
             Service::StepFunctions => step_functions::injected(status, code, message),
         };
         match fault {
-            Fault::Throttle => throttled(false),
-            Fault::BareThrottle => throttled(true),
+            Fault::Throttle => match parsed.service() {
+                Service::Eks => eks::throttled(),
+                Service::DynamoDb => dynamodb::throttled(),
+                Service::StepFunctions => step_functions::throttled(),
+            },
+            Fault::BareThrottle => bare_throttle(),
             Fault::ServerError(status) => injected(*status, None, "Internal server error"),
             Fault::Error {
                 status,

@@ -181,14 +181,9 @@ pub(crate) fn subject(request: &JsonRequest) -> String {
     format!("{state_machine}/{}", text("name"))
 }
 
-/// The throttling error; a bare one has no code.
-pub(crate) fn throttled(bare: bool) -> Response {
-    let (status, code) = if bare {
-        (429, None)
-    } else {
-        (400, Some("ThrottlingException"))
-    };
-    error(status, code, "Rate exceeded").rejected()
+/// The throttling error.
+pub(crate) fn throttled() -> Response {
+    error(400, Some("ThrottlingException"), "Rate exceeded").rejected()
 }
 
 /// An error that a hook injects. Without a code, the one for a 5xx status.

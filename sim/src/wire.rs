@@ -136,6 +136,13 @@ impl Response {
     }
 }
 
+/// A throttle without an error code. SDKs do not retry it.
+pub(crate) fn bare_throttle() -> Response {
+    let mut body = Map::new();
+    body.insert("message".to_owned(), Value::from("Too Many Requests"));
+    Response::error("application/json", 429, None, body).rejected()
+}
+
 #[cfg(test)]
 mod tests {
     use super::Caller;

@@ -83,14 +83,11 @@ pub(crate) fn ok(body: Value) -> Response {
     Response::ok(JSON, body)
 }
 
-/// The throttling error; a bare one has no code.
-pub(crate) fn throttled(bare: bool) -> Response {
-    let response = if bare {
-        Response::error(JSON, 429, None, Map::new())
-    } else {
-        DynamoDbError::throughput_exceeded().into_response()
-    };
-    response.rejected()
+/// The throttling error.
+pub(crate) fn throttled() -> Response {
+    DynamoDbError::throughput_exceeded()
+        .into_response()
+        .rejected()
 }
 
 /// An error that a hook injects. Without a code, the one that DynamoDB models for a 5xx status.

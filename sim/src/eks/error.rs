@@ -85,17 +85,11 @@ pub(crate) fn ok(body: Value) -> Response {
     Response::ok(JSON, body)
 }
 
-/// The throttling error, which the model of EKS does not have. A bare one has no code; SDKs do not
-/// retry it.
-pub(crate) fn throttled(bare: bool) -> Response {
+/// The throttling error, which the model of EKS does not have.
+pub(crate) fn throttled() -> Response {
     let mut body = Map::new();
     body.insert("message".to_owned(), json!("Too Many Requests"));
-    let response = if bare {
-        Response::error(JSON, 429, None, body)
-    } else {
-        with_code(429, "TooManyRequestsException", body)
-    };
-    response.rejected()
+    with_code(429, "TooManyRequestsException", body).rejected()
 }
 
 /// An error that a hook injects. Without a code, the one that EKS models for this status.

@@ -10,13 +10,17 @@ use crate::eks::request::EksRequest;
 use crate::eks::route::Route;
 use crate::eks::state::EksState;
 use crate::eks::{associations, clusters, tokens};
-use crate::wire::Response;
+use crate::wire::{Response, bare_throttle};
 
 /// Responds to one request at `now`.
 pub(crate) fn respond(state: &mut EksState, now: SystemTime, request: &EksRequest) -> Response {
     state.now = now;
     if !state.buckets.try_acquire(request.scope(), now) {
-        let mut response = throttled(state.options.bare_throttle);
+        let mut response = if state.options.bare_throttle {
+            bare_throttle()
+        } else {
+            throttled()
+        };
         let retry_after = state.options.retry_after_secs;
         response
             .headers

@@ -94,6 +94,10 @@ impl EksState {
     ///
     /// # Panics
     /// If the service account has an association already.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a test's call names an association in one line"
+    )]
     pub fn associate(
         &mut self,
         region: &str,

@@ -17,7 +17,7 @@ use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, State};
 use axum::response::Response;
 use axum::serve::{IncomingStream, Listener};
-use http::{HeaderMap, Method, Uri};
+use http::request::Parts;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -84,12 +84,10 @@ impl LoopbackServer {
 async fn handle(
     State(pipeline): State<Arc<Pipeline>>,
     ConnectInfo(breaker): ConnectInfo<Breaker>,
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
+    head: Parts,
     body: Bytes,
 ) -> Response {
-    let request = WireRequest::new(&method, &uri, &headers, body.to_vec());
+    let request = WireRequest::new(&head.method, &head.uri, &head.headers, body.to_vec());
     let Ok(response) = pipeline.handle(request).await else {
         breaker.0.store(true, Ordering::Relaxed);
         // This response never arrives: from now on writes to the socket fail.
