@@ -13,7 +13,7 @@ use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, Tok
 use futures_util::stream::{self, StreamExt};
 use rerole::aws::call_error::call_error;
 use rerole::aws::eks::RateLimiter;
-use rerole_core::call::ErrorClass;
+use rerole_core::call::{ErrorClass, Operation};
 use rerole_core::pacer::Rate;
 use rerole_sim::{CallRecord, Options, SimulatedAws, Throttle};
 use tokio::time::Instant;
@@ -154,7 +154,7 @@ async fn send_update_with_permits(
 ) -> bool {
     let call = || async {
         let response = update(client, id).send().await;
-        response.map_err(|error| call_error("update association", id, &error))
+        response.map_err(|error| call_error(Operation::on("update association", &id), &error))
     };
     let until = Instant::now() + Duration::from_hours(24);
     while let Some(permit) = rate_limiter.acquire(until).await {

@@ -47,7 +47,12 @@ pub fn draw(file: &Path) -> Result<(), DrawError> {
             .fold(0.0, f64::max);
         let most = runs
             .iter()
-            .flat_map(|(run, _)| [calls_per_sec(run, true), calls_per_sec(run, false)])
+            .flat_map(|(run, _)| {
+                [
+                    calls_per_sec(run, Calls::Admitted),
+                    calls_per_sec(run, Calls::Throttled),
+                ]
+            })
             .flatten()
             .map(|(_, calls)| calls)
             .fold(0.0, f64::max);
@@ -71,12 +76,12 @@ fn lines(case: &Case, run: &Run, secs: f64) -> [Line; 3] {
             "the bucket's rate",
         ),
         (
-            calls_per_sec(run, true),
+            calls_per_sec(run, Calls::Admitted),
             ADMITTED.stroke_width(2),
             "admitted",
         ),
         (
-            calls_per_sec(run, false),
+            calls_per_sec(run, Calls::Throttled),
             THROTTLED.stroke_width(2),
             "throttled",
         ),
@@ -118,13 +123,21 @@ fn draw_panel(
     Ok(())
 }
 
-/// Calls per second over time: those that EKS admitted, or those that it throttled.
-fn calls_per_sec(run: &Run, admitted: bool) -> Vec<(f64, f64)> {
+/// Which calls a line shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Calls {
+    Admitted,
+    Throttled,
+}
+
+/// Calls per second over time.
+fn calls_per_sec(run: &Run, shown: Calls) -> Vec<(f64, f64)> {
     let mut points = vec![];
     let (mut from, end) = (0.0, run.took.as_secs_f64());
     while from < end {
         let is_counted = |(at, is_admitted): &&(Duration, bool)| {
-            *is_admitted == admitted && (from..from + STEP).contains(&at.as_secs_f64())
+            *is_admitted == (shown == Calls::Admitted)
+                && (from..from + STEP).contains(&at.as_secs_f64())
         };
         let calls = u32::try_from(run.calls.iter().filter(is_counted).count()).unwrap_or(u32::MAX);
         points.push((from + STEP / 2.0, f64::from(calls) / STEP));

@@ -7,17 +7,21 @@
 //! - [`resource`]: roles, clusters and associations, and their ARNs
 //! - [`call`]: what a failed call to AWS means
 //! - [`request`]: the event that requests a rotation, and its checks
+//! - [`keys`]: the keys of the ledger's items
 //! - [`indexing`]: the association index, and how it is kept correct
 //! - [`rotation`]: one rotation, its rows, and how it ends
 //! - [`state_machine`]: the input and names of Step Functions executions
 //! - [`pacer`]: the rate at which calls to EKS may be sent
 
+// The tables of tests have bools.
+#![cfg_attr(test, allow(clippy::fn_params_excessive_bools))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 pub mod call;
 pub mod hex;
 pub mod indexing;
+pub mod keys;
 pub mod pacer;
 pub mod request;
 pub mod resource;

@@ -2,24 +2,14 @@
 //! rotation, or an index run, that does not fit into one invocation. Its definition is
 //! in `template.yaml`.
 
-use std::fmt;
-
 use serde_json::{Value, json};
 
-use crate::request::{ROTATION_ID_FORM, Rejection, RotationId};
+use crate::keys::RotationKey;
+use crate::request::Rejection;
 use crate::timestamp::Timestamp;
 
 /// The only member of the payload that resumes a rotation.
 pub const ROTATION_ID: &str = "rotationId";
-/// Prefix of the ledger keys of dry runs.
-const DRY_RUN_PREFIX: &str = "dry-run/";
-
-/// Identifies a rotation, as the payload `{"rotationId": …}` does: by its key in the ledger.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RotationKey {
-    pub rotation_id: RotationId,
-    pub dry_run: bool,
-}
 
 /// One execution of the state machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,46 +20,19 @@ pub enum Execution {
     IndexRun(Timestamp),
 }
 
-impl fmt::Display for RotationKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}{}",
-            if self.dry_run { DRY_RUN_PREFIX } else { "" },
-            self.rotation_id
-        )
+/// Parses a payload that has the member `rotationId`: the ledger key of the rotation to resume.
+///
+/// # Errors
+/// If the payload has another member, or `rotationId` is not the key of a rotation.
+pub fn parse_resume(payload: &Value) -> Result<RotationKey, Rejection> {
+    let mut members = payload.as_object().into_iter().flatten();
+    if let Some((name, value)) = members.find(|(name, _)| *name != ROTATION_ID) {
+        let allowed = format!("{ROTATION_ID} as the only member");
+        return Err(Rejection::new(name, value, allowed));
     }
-}
-
-impl RotationKey {
-    /// Parses a payload that has the member `rotationId`.
-    ///
-    /// # Errors
-    /// If the payload has another member, or `rotationId` is not a ledger key.
-    pub fn parse(payload: &Value) -> Result<Self, Rejection> {
-        let mut members = payload.as_object().into_iter().flatten();
-        if let Some((name, value)) = members.find(|(name, _)| *name != ROTATION_ID) {
-            return Err(Rejection::new(
-                name,
-                value,
-                format!("{ROTATION_ID} as the only member"),
-            ));
-        }
-        let parsed = payload[ROTATION_ID].as_str().and_then(|key| {
-            let (id, dry_run) = key
-                .strip_prefix(DRY_RUN_PREFIX)
-                .map_or((key, false), |id| (id, true));
-            Some(Self {
-                rotation_id: RotationId::new(id)?,
-                dry_run,
-            })
-        });
-        parsed.ok_or_else(|| {
-            let allowed =
-                format!("{ROTATION_ID_FORM}, prefixed with \"{DRY_RUN_PREFIX}\" for a dry run");
-            Rejection::new(ROTATION_ID, &payload[ROTATION_ID], allowed)
-        })
-    }
+    let value = &payload[ROTATION_ID];
+    let key = value.as_str().and_then(|text| text.parse().ok());
+    key.ok_or_else(|| Rejection::new(ROTATION_ID, value, RotationKey::form()))
 }
 
 impl Execution {
@@ -91,14 +54,10 @@ impl Execution {
     #[must_use]
     pub fn name(&self, run: u32) -> String {
         match self {
-            Self::Rotation(RotationKey {
-                rotation_id,
-                dry_run: false,
-            }) => format!("{rotation_id}-{run}"),
-            Self::Rotation(RotationKey {
-                rotation_id,
-                dry_run: true,
-            }) => format!("dry-run-{rotation_id}-{run}"),
+            Self::Rotation(RotationKey::Rotation(rotation_id)) => format!("{rotation_id}-{run}"),
+            Self::Rotation(RotationKey::DryRun(rotation_id)) => {
+                format!("dry-run-{rotation_id}-{run}")
+            }
             Self::IndexRun(started_at) => format!("index-{}-{run}", started_at.as_millis()),
         }
     }
@@ -113,16 +72,16 @@ mod tests {
     #[test]
     fn a_payload_names_one_rotation_and_has_no_other_member() {
         let check = |payload: Value, expected: Expect| {
-            let shown = RotationKey::parse(&payload).map(|key| format!("{key:?}"));
+            let shown = parse_resume(&payload).map(|key| format!("{key:?}"));
             expected.assert_eq(&shown.unwrap_or_else(|rejection| rejection.to_string()));
         };
         check(
             json!({ "rotationId": "r-1" }),
-            expect![[r#"RotationKey { rotation_id: RotationId("r-1"), dry_run: false }"#]],
+            expect![[r#"Rotation(RotationId("r-1"))"#]],
         );
         check(
             json!({ "rotationId": "dry-run/r-1" }),
-            expect![[r#"RotationKey { rotation_id: RotationId("r-1"), dry_run: true }"#]],
+            expect![[r#"DryRun(RotationId("r-1"))"#]],
         );
         check(
             json!({ "rotationId": "r-1", "dryRun": true }),
@@ -144,16 +103,11 @@ mod tests {
 
     #[test]
     fn an_execution_has_a_name_and_an_input() {
-        let rotation = |dry_run| {
-            Execution::Rotation(RotationKey {
-                rotation_id: RotationId::new("r-1").unwrap(),
-                dry_run,
-            })
-        };
+        let rotation = |key: &str| Execution::Rotation(key.parse().unwrap());
         for (execution, name, input) in [
-            (rotation(false), "r-1-3", json!({ "rotationId": "r-1" })),
+            (rotation("r-1"), "r-1-3", json!({ "rotationId": "r-1" })),
             (
-                rotation(true),
+                rotation("dry-run/r-1"),
                 "dry-run-r-1-3",
                 json!({ "rotationId": "dry-run/r-1" }),
             ),

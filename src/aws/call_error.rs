@@ -4,14 +4,10 @@
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::RequestId;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use rerole_core::call::{CallError, ErrorClass, Failure};
+use rerole_core::call::{CallError, ErrorClass, FailedCall, Failure, Operation};
 
-/// Creates the error of `operation` on `subject`, which failed with `error`, and classifies it.
-pub fn call_error<E>(
-    operation: &'static str,
-    subject: impl Into<String>,
-    error: &SdkError<E, HttpResponse>,
-) -> CallError
+/// Creates the error of an operation that failed with `error`, and classifies it.
+pub fn call_error<E>(operation: Operation<'_>, error: &SdkError<E, HttpResponse>) -> CallError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
     SdkError<E, HttpResponse>: RequestId,
@@ -33,16 +29,16 @@ where
             message: message.as_deref(),
         }),
     };
-    CallError {
-        operation,
-        subject: subject.into(),
+    CallError::from(FailedCall {
+        operation: operation.name,
+        subject: operation.subject.to_string(),
         class,
         message: message.unwrap_or_else(|| DisplayErrorContext(error).to_string()),
         request_id: error.request_id().map(str::to_owned),
         code,
         retry_after_secs: error.raw_response().and_then(retry_after_secs),
         no_response: error.raw_response().is_none(),
-    }
+    })
 }
 
 /// Returns the header `retry-after` as a number of seconds. It can also be a date, but AWS sends

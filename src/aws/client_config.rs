@@ -28,10 +28,21 @@ pub(crate) fn retry_partition(name: &'static str) -> RetryPartition {
         .build()
 }
 
-pub(crate) fn timeouts(attempt: Duration, operation: Duration) -> TimeoutConfig {
-    TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .operation_attempt_timeout(attempt)
-        .operation_timeout(operation)
-        .build()
+/// How long the calls of a client may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    /// One attempt at a call.
+    pub(crate) attempt: Duration,
+    /// All attempts at a call.
+    pub(crate) operation: Duration,
+}
+
+impl From<Timeouts> for TimeoutConfig {
+    fn from(timeouts: Timeouts) -> Self {
+        Self::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(timeouts.attempt)
+            .operation_timeout(timeouts.operation)
+            .build()
+    }
 }

@@ -11,6 +11,7 @@ pub mod eks;
 pub mod http;
 pub mod index_table;
 pub mod ledger;
+pub mod page;
 mod rates;
 pub mod state_machine;
 

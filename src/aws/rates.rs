@@ -10,9 +10,8 @@ use crate::aws::Aws;
 impl Aws {
     /// Starts the pacers of these regions at the rates that earlier invocations learned.
     pub async fn seed_rates(&self, regions: impl IntoIterator<Item = &str>) {
-        let seeds = regions
-            .into_iter()
-            .map(async |region| match self.ledger.rates(region).await {
+        let seeds = regions.into_iter().map(async |region| {
+            match self.ledger.rates().read(region).await {
                 Ok(rates) => {
                     debug!(region, ?rates, "learned rates read");
                     self.eks.seed_rates(region, rates);
@@ -20,7 +19,8 @@ impl Aws {
                 Err(error) => {
                     warn!(region, %error, "could not read learned rates, they are learned again");
                 }
-            });
+            }
+        });
         join_all(seeds).await;
     }
 
@@ -28,7 +28,7 @@ impl Aws {
     pub async fn save_rates(&self) {
         let rates = self.eks.learned_rates();
         let saves = rates.iter().map(async |(region, rates)| {
-            if let Err(error) = self.ledger.save_rates(region, rates).await {
+            if let Err(error) = self.ledger.rates().save(region, rates).await {
                 warn!(region, %error, "could not save learned rates");
             }
         });

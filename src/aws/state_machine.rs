@@ -11,11 +11,11 @@ use aws_sdk_sfn::config::{Region, SharedHttpClient};
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::retry::RetryConfig;
-use rerole_core::call::CallError;
+use rerole_core::call::{CallError, Operation};
 use rerole_core::state_machine::Execution;
 
 use crate::aws::call_error::call_error;
-use crate::aws::client_config::{behavior_version, retry_partition, timeouts};
+use crate::aws::client_config::{Timeouts, behavior_version, retry_partition};
 use crate::settings::Settings;
 
 /// The limit for all calls of one [`StateMachine::start`]. Usually it is one call, or a few, each
@@ -29,7 +29,6 @@ const ATTEMPTS: u32 = 4;
 /// The maximum number of closed executions of one rotation or index run. Each was stopped by an
 /// operator, or failed and raised an alarm.
 const EXECUTIONS_MAX: u32 = 100;
-const OPERATION: &str = "start execution";
 
 /// The state machine. Most invocations do not need it, so the client is made at the first call.
 #[derive(Debug)]
@@ -71,8 +70,8 @@ impl StateMachine {
         let started =
             tokio::time::timeout(HAND_OVER_TIMEOUT, self.start_first_unused(execution)).await;
         started.unwrap_or_else(|_| {
-            let problem = format!("no execution was started within {HAND_OVER_TIMEOUT:?}");
-            Err(CallError::contention(OPERATION, self.arn.clone(), problem))
+            let operation = Operation::on("start execution", &self.arn);
+            Err(CallError::timed_out(operation, HAND_OVER_TIMEOUT))
         })
     }
 
@@ -96,7 +95,9 @@ impl StateMachine {
                         error.as_service_error(),
                         Some(StartExecutionError::ExecutionAlreadyExists(_))
                     ) => {}
-                Err(error) => return Err(call_error(OPERATION, name, &error)),
+                Err(error) => {
+                    return Err(call_error(Operation::on("start execution", &name), &error));
+                }
             }
         }
         let problem = format!(
@@ -104,11 +105,16 @@ impl StateMachine {
             execution.name(1),
             execution.name(EXECUTIONS_MAX)
         );
-        Err(CallError::contention(OPERATION, self.arn.clone(), problem))
+        let operation = Operation::on("start execution", &self.arn);
+        Err(CallError::limit_reached(operation, problem))
     }
 
     fn client(&self) -> &Client {
         self.client.get_or_init(|| {
+            let timeouts = Timeouts {
+                attempt: ATTEMPT_TIMEOUT,
+                operation: HAND_OVER_TIMEOUT,
+            };
             let mut config = aws_sdk_sfn::Config::builder()
                 .behavior_version(behavior_version())
                 .region(Region::new(self.region.clone()))
@@ -117,7 +123,7 @@ impl StateMachine {
                 .time_source(self.clock.clone())
                 .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
                 .retry_partition(retry_partition("states"))
-                .timeout_config(timeouts(ATTEMPT_TIMEOUT, HAND_OVER_TIMEOUT));
+                .timeout_config(timeouts.into());
             if let Some(url) = &self.endpoint {
                 config = config.endpoint_url(url);
             }

@@ -15,20 +15,18 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::aws::Aws;
-use crate::aws::index_table::Stored;
-use crate::indexer::cluster_walk::{ClusterWalk, Purpose};
-use crate::indexer::clusters::remove_cluster;
+use crate::aws::index_table::{Replaces, Stored};
 use crate::indexer::retry::{RetryError, retry};
 use crate::indexer::reversions::ReversionDetector;
+use crate::indexer::walker::{ClusterWalk, Part, Purpose, WalkContext};
 
 /// Follows the events of one batch of messages.
 #[derive(Debug)]
 pub struct EventFollower<'a> {
     aws: &'a Aws,
     reversions: &'a ReversionDetector<'a>,
-    /// Associations of a cluster in flight at once.
-    concurrency: usize,
-    ends_at: Instant,
+    /// What the walks through whole clusters share.
+    context: WalkContext<'a>,
 }
 
 impl<'a> EventFollower<'a> {
@@ -39,11 +37,16 @@ impl<'a> EventFollower<'a> {
         concurrency: usize,
         ends_at: Instant,
     ) -> Self {
+        let context = WalkContext {
+            aws,
+            purpose: Purpose::Repair(reversions),
+            concurrency,
+            ends_at,
+        };
         Self {
             aws,
             reversions,
-            concurrency,
-            ends_at,
+            context,
         }
     }
 
@@ -78,14 +81,18 @@ impl<'a> EventFollower<'a> {
         arn: &AssociationArn,
         grouped: &AssociationMessages,
     ) -> Result<(), FollowError> {
-        let seen = retry(self.ends_at, |until| self.aws.eks.describe(arn, until)).await?;
+        let seen = retry(self.context.ends_at, |until| {
+            self.aws.eks.describe(arn, until)
+        })
+        .await?;
         let now = self.aws.now();
         let seen = seen.map(|seen| seen.association);
         let shown = seen.as_ref().map(|seen| seen.modified_at);
         match (grouped.events.verdict(shown, now), seen) {
             (EventVerdict::Exists, Some(seen)) => self.store(&seen, grouped, now).await,
             (EventVerdict::Exists | EventVerdict::Deleted, _) => {
-                let changed = self.aws.index.write_tombstone(arn, now).await?;
+                let index = &self.aws.index;
+                let changed = index.write_tombstone(arn, Replaces::Any, now).await?;
                 info!(association = %arn, changed, "event followed, association deleted");
                 Ok(())
             }
@@ -103,10 +110,8 @@ impl<'a> EventFollower<'a> {
     ) -> Result<(), FollowError> {
         let arn = &seen.association_arn;
         let caller = grouped.events.caller_of(seen.modified_at);
-        self.aws
-            .index
-            .record_cluster(arn.region(), &arn.cluster_arn())
-            .await?;
+        let cluster = Cluster::of(arn);
+        self.aws.index.known_clusters().record(&cluster).await?;
         // Reversions are recorded before the item is stored. If the invocation dies in between, the
         // queue delivers the messages again.
         let arrivals = self.reversions.inspect(seen, &caller).await?;
@@ -126,15 +131,13 @@ impl<'a> EventFollower<'a> {
         else {
             return Ok(());
         };
-        let described = retry(self.ends_at, |until| {
-            self.aws
-                .eks
-                .describe_cluster(&cluster.region, &cluster.cluster_name, until)
+        let described = retry(self.context.ends_at, |until| {
+            self.aws.eks.describe_cluster(cluster.name(), until)
         })
         .await?;
         match described {
             None => {
-                let removed = remove_cluster(self.aws, cluster, self.ends_at).await?;
+                let (removed, _) = self.context.remove_cluster(cluster).await?;
                 info!(
                     cluster = cluster.cluster_arn,
                     removed, "event followed, cluster deleted"
@@ -149,19 +152,14 @@ impl<'a> EventFollower<'a> {
 
     /// Compares the list of a cluster's associations with the index.
     async fn walk(&self, cluster: &Cluster) -> Result<(), FollowError> {
-        let walk = ClusterWalk::open(
-            self.aws,
-            Purpose::Repair(self.reversions),
-            cluster.clone(),
-            Mode::ListOnly,
-            None,
-            self.concurrency,
-            self.ends_at,
-        )
-        .await?;
+        let whole = Part {
+            mode: Mode::ListOnly,
+            after: None,
+        };
+        let walk = ClusterWalk::open(self.context, cluster.clone(), whole).await?;
         let Some(mut walk) = walk else { return Ok(()) };
         while walk.step().await?.is_some() {}
-        if let Some(problem) = walk.take_errors().into_iter().next() {
+        if let Some(problem) = walk.take_found().errors.into_iter().next() {
             return Err(FollowError::NotDescribed(problem));
         }
         info!(
@@ -201,12 +199,8 @@ enum FollowError {
     NotDescribed(String),
     #[error(transparent)]
     Walk(#[from] RetryError),
-}
-
-impl From<CallError> for FollowError {
-    fn from(error: CallError) -> Self {
-        Self::Walk(error.into())
-    }
+    #[error(transparent)]
+    Call(#[from] CallError),
 }
 
 /// Parses the messages and groups their events. A message that cannot be parsed fails.

@@ -7,10 +7,11 @@ use lambda_runtime::Diagnostic;
 use rerole_core::request::Rejection;
 use rerole_core::timestamp::Timestamp;
 
-use crate::indexer::reconciler::ReconcileError;
+use crate::aws::ledger::LeaseError;
+use crate::lambda::diagnostic::diagnostic;
 
 /// Why an invocation fails.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum IndexerError {
     #[error("the payload has neither Records nor reconcile; send one of them")]
     UnknownPayload,
@@ -19,7 +20,7 @@ pub enum IndexerError {
     #[error(transparent)]
     Rejected(#[from] Rejection),
     #[error("could not reconcile the index: {0}; the next invocation resumes the run")]
-    ReconcileFailed(ReconcileError),
+    ReconcileFailed(LeaseError),
     #[error(
         "the index run of {started_at} made no progress before time was up, and another \
          invocation would make none: raise the function's timeout, or find out why calls to AWS \
@@ -28,41 +29,16 @@ pub enum IndexerError {
     NoProgress { started_at: Timestamp },
 }
 
-// Not `#[from]`: that would make an error the source whose text the message contains already.
-
-impl From<serde_json::Error> for IndexerError {
-    fn from(error: serde_json::Error) -> Self {
-        Self::InvalidPayload(error)
-    }
-}
-
-impl From<ReconcileError> for IndexerError {
-    fn from(error: ReconcileError) -> Self {
-        Self::ReconcileFailed(error)
-    }
-}
-
 impl From<IndexerError> for Diagnostic {
-    /// The variant's name is the error type that Step Functions, alarms and operators match on.
     fn from(error: IndexerError) -> Self {
-        let error_type = match &error {
-            IndexerError::UnknownPayload => "UnknownPayload",
-            IndexerError::InvalidPayload(_) => "InvalidPayload",
-            IndexerError::Rejected(_) => "Rejected",
-            IndexerError::ReconcileFailed(_) => "ReconcileFailed",
-            IndexerError::NoProgress { .. } => "NoProgress",
-        };
-        Self {
-            error_type: error_type.to_owned(),
-            error_message: error.to_string(),
-        }
+        diagnostic(&error)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
-    use rerole_core::call::CallError;
+    use rerole_core::call::{CallError, Operation};
     use serde_json::{Value, json};
 
     use super::*;
@@ -78,7 +54,8 @@ mod tests {
     #[test]
     fn each_error_names_its_type_and_what_to_do() {
         let invalid = serde_json::from_value::<u8>(Value::Null).unwrap_err();
-        let contention = CallError::contention("save run", "run", "came second".to_owned());
+        let contention =
+            CallError::contention(Operation::on("save run", &"run"), "came second".to_owned());
         for (error, expected) in [
             (
                 IndexerError::UnknownPayload,
@@ -87,7 +64,7 @@ mod tests {
                 ],
             ),
             (
-                invalid.into(),
+                IndexerError::InvalidPayload(invalid),
                 expect![
                     "InvalidPayload: could not parse the payload as messages of a queue: invalid type: null, expected u8"
                 ],
@@ -97,15 +74,15 @@ mod tests {
                 expect![[r#"Rejected: reconcile.mode "deep" is not allowed; allowed: "full""#]],
             ),
             (
-                ReconcileError::from(contention).into(),
+                IndexerError::ReconcileFailed(contention.into()),
                 expect![
                     "ReconcileFailed: could not reconcile the index: save run run: came second; the next invocation resumes the run"
                 ],
             ),
             (
-                ReconcileError::LeaseLost.into(),
+                IndexerError::ReconcileFailed(LeaseError::Lost),
                 expect![
-                    "ReconcileFailed: could not reconcile the index: the lease of the run was lost to another invocation; the next invocation resumes the run"
+                    "ReconcileFailed: could not reconcile the index: the lease was lost to another invocation, or could not be renewed; the next invocation resumes the run"
                 ],
             ),
             (

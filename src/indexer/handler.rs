@@ -109,7 +109,7 @@ impl IndexerHandler {
             .await;
         self.metrics.reverted(self.aws.now(), reversions.recorded());
         self.write_metrics(reconciled.as_ref().ok()).await;
-        let reconciled = reconciled?;
+        let reconciled = reconciled.map_err(IndexerError::ReconcileFailed)?;
         if let Reconciled::Slice {
             run,
             end: SliceEnd::OutOfTime,
@@ -132,7 +132,7 @@ impl IndexerHandler {
     /// stale.
     async fn write_metrics(&self, reconciled: Option<&Reconciled>) {
         let now = self.aws.now();
-        let stale_regions = match self.aws.ledger.region_indexes().await {
+        let stale_regions = match self.aws.ledger.region_indexes().read().await {
             Ok(indexes) => {
                 let is_stale = |region: &&String| {
                     let index = indexes.get(*region).copied().unwrap_or_default();

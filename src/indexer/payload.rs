@@ -23,7 +23,8 @@ impl Payload {
     /// If the payload is neither of the two, or has a member that is not allowed.
     pub fn parse(payload: Value, own_regions: &[String]) -> Result<Self, IndexerError> {
         if payload.get("Records").is_some() {
-            return Ok(Self::Messages(serde_json::from_value(payload)?));
+            let batch = serde_json::from_value(payload).map_err(IndexerError::InvalidPayload)?;
+            return Ok(Self::Messages(batch));
         }
         let reconcile = payload
             .get("reconcile")

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rerole_core::call::{CallError, ErrorClass};
+use rerole_core::call::{Backoff, CallError, ErrorClass};
 use tokio::time::Instant;
 
 /// Attempts of one call that ends in a retryable error other than a throttle. With the pauses below
@@ -14,9 +14,11 @@ const ATTEMPTS_MAX: u32 = 7;
 /// waits for its permit. But if no call gets through for this long, the rest of the run must not
 /// wait any longer.
 const THROTTLED_MAX: Duration = Duration::from_mins(5);
-/// The first pause between attempts. It doubles each time, up to [`PAUSE_MAX`].
-const PAUSE_MIN: Duration = Duration::from_secs(1);
-const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// Pauses between attempts.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    max: Duration::from_secs(10),
+};
 
 /// Why work on a cluster or region ends early.
 #[derive(Debug, thiserror::Error)]
@@ -24,13 +26,7 @@ pub enum RetryError {
     #[error("time is up")]
     OutOfTime,
     #[error(transparent)]
-    Call(#[from] Box<CallError>),
-}
-
-impl From<CallError> for RetryError {
-    fn from(error: CallError) -> Self {
-        Self::Call(Box::new(error))
-    }
+    Call(#[from] CallError),
 }
 
 /// Calls until the call succeeds, returns an error that is not retryable, or time is up. `call`
@@ -39,12 +35,12 @@ impl From<CallError> for RetryError {
 /// # Errors
 /// If the call returns an error that is not retryable, or too many retryable errors in a row: the
 /// last error. If time is up: [`RetryError::OutOfTime`].
-pub async fn retry<T, F>(ends_at: Instant, call: impl Fn(Instant) -> F) -> Result<T, RetryError>
-where
-    F: Future<Output = Result<T, CallError>>,
-{
+pub async fn retry<T>(
+    ends_at: Instant,
+    call: impl AsyncFn(Instant) -> Result<T, CallError>,
+) -> Result<T, RetryError> {
     let until = ends_at.min(Instant::now() + THROTTLED_MAX);
-    let (mut attempts, mut pauses) = (0, 0);
+    let (mut attempts, mut calls) = (0, 0);
     loop {
         if Instant::now() >= ends_at {
             return Err(RetryError::OutOfTime);
@@ -52,19 +48,14 @@ where
         match call(until).await {
             Ok(response) => return Ok(response),
             Err(error) => {
+                calls += 1;
                 attempts += u32::from(error.class != ErrorClass::Throttled);
                 let is_given_up = (until..ends_at).contains(&Instant::now());
                 if !error.class.is_retryable() || attempts == ATTEMPTS_MAX || is_given_up {
                     return Err(error.into());
                 }
-                let pause = PAUSE_MIN
-                    .saturating_mul(2_u32.saturating_pow(pauses))
-                    .min(PAUSE_MAX);
-                // Half of the pause is random. Otherwise calls that were throttled together would
-                // also come again together.
-                let pause = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+                let pause = BACKOFF.jittered(calls, fastrand::f64());
                 tokio::time::sleep_until((Instant::now() + pause).min(ends_at)).await;
-                pauses += 1;
             }
         }
     }

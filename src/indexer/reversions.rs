@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use rerole_core::call::CallError;
 use rerole_core::indexing::Caller;
+use rerole_core::keys::RotationKey;
 use rerole_core::resource::{Association, RoleField};
 use rerole_core::rotation::RotationRecord;
 use rerole_core::rotation::reversion::{ReversionRow, Verdict, covers, replaces_roles, verdict};
@@ -36,7 +37,7 @@ pub struct ReversionDetector<'a> {
 /// the index holds the association, so their next sweep finds it.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Arrivals(Vec<String>);
+pub struct Arrivals(Vec<RotationKey>);
 
 type Rotations = Arc<Vec<RotationRecord>>;
 
@@ -78,7 +79,7 @@ impl<'a> ReversionDetector<'a> {
             };
             match verdict {
                 Verdict::Reverted => self.record(&rotation, seen, caller).await?,
-                Verdict::Arriving => arrivals.0.push(rotation.rotation_id),
+                Verdict::Arriving => arrivals.0.push(rotation.key),
                 Verdict::NeverLeft | Verdict::Elsewhere => {}
             }
         }
@@ -97,13 +98,14 @@ impl<'a> ReversionDetector<'a> {
         caller: &Caller,
     ) -> Result<(), CallError> {
         for key in arrivals.0 {
-            if self.aws.ledger.record_arrival(&key).await? {
+            let ledger = &self.aws.ledger;
+            if ledger.reversions().record_arrival(&key).await? {
                 continue;
             }
-            let Some(rotation) = self.aws.ledger.read(&key).await? else {
+            let Some(rotation) = ledger.rotations().read(&key).await? else {
                 continue;
             };
-            let row = self.aws.ledger.row(&key, &seen.association_arn).await?;
+            let row = ledger.rows(&key).get(&seen.association_arn).await?;
             if verdict(&rotation, row.as_ref(), seen) == Verdict::Reverted {
                 self.record(&rotation, seen, caller).await?;
             }
@@ -118,10 +120,16 @@ impl<'a> ReversionDetector<'a> {
         caller: &Caller,
     ) -> Result<(), CallError> {
         let row = ReversionRow::new(rotation, seen, caller.clone(), self.aws.now());
-        if self.aws.ledger.record_reversion(&row).await? {
+        if self
+            .aws
+            .ledger
+            .reversions()
+            .record(&rotation.key, &row)
+            .await?
+        {
             self.recorded.fetch_add(1, Ordering::Relaxed);
             warn!(
-                rotationId = rotation.rotation_id,
+                rotationId = %rotation.key,
                 association = %seen.association_arn,
                 role = %rotation.old_role_arn,
                 modifiedAt = %seen.modified_at,
@@ -141,11 +149,8 @@ impl<'a> ReversionDetector<'a> {
         seen: &Association,
     ) -> Result<Option<(RotationRecord, Verdict)>, CallError> {
         for rotation in self.rotations(role).await?.iter() {
-            let row = self
-                .aws
-                .ledger
-                .row(&rotation.rotation_id, &seen.association_arn)
-                .await?;
+            let rows = self.aws.ledger.rows(&rotation.key);
+            let row = rows.get(&seen.association_arn).await?;
             let verdict = verdict(rotation, row.as_ref(), seen);
             if verdict != Verdict::Elsewhere {
                 let is_new_again = self.is_new_again(role, rotation, seen).await?;
@@ -191,7 +196,7 @@ impl<'a> ReversionDetector<'a> {
         if let Some(cached) = cached {
             return Ok(cached);
         }
-        let mut rotations = self.aws.ledger.by_old_role(role).await?;
+        let mut rotations = self.aws.ledger.rotations().by_old_role(role).await?;
         rotations.retain(replaces_roles);
         let rotations = Arc::new(rotations);
         let mut by_role = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);

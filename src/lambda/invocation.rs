@@ -1,6 +1,6 @@
 //! An invocation without its payload: the function's account and the deadline.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lambda_runtime::Context;
 use rerole_core::resource::function_account;
@@ -24,7 +24,7 @@ impl Invocation {
     pub fn of(context: &Context, now: Timestamp) -> Self {
         Self {
             own_account: function_account(&context.invoked_function_arn).map(str::to_owned),
-            deadline: deadline(context.deadline().into(), now),
+            deadline: deadline(context.deadline(), now),
         }
     }
 }
@@ -32,7 +32,8 @@ impl Invocation {
 /// Returns when Lambda ends the invocation. Lambda sends a time of day. `cargo lambda watch` sends
 /// the remaining time instead, 600,000 ms. So a time within the first minutes of 1970 is read as a
 /// remaining time.
-fn deadline(sent: Timestamp, now: Timestamp) -> Timestamp {
+fn deadline(sent: SystemTime, now: Timestamp) -> Timestamp {
+    let sent = Timestamp::from(sent);
     let since_1970 = sent.since(Timestamp::from_millis(0));
     if since_1970 <= TIMEOUT_MAX {
         now + since_1970
@@ -54,11 +55,12 @@ mod tests {
             (900_001, 0),
             (1_795_467_650_000, 50_000),
         ] {
-            let deadline = deadline(Timestamp::from_millis(sent), now);
+            let sent = SystemTime::UNIX_EPOCH + Duration::from_millis(sent);
+            let deadline = deadline(sent, now);
             assert_eq!(
                 deadline.since(now),
                 Duration::from_millis(remaining_ms),
-                "{sent}"
+                "{sent:?}"
             );
         }
     }

@@ -1,7 +1,8 @@
-//! What both functions need of the Lambda runtime: start, invocations, logs and metrics. What a
+//! What both functions need of the Lambda runtime: start, invocations, errors, logs and metrics. What a
 //! function does with an invocation is in `rotate` and `indexer`.
 
 pub mod bootstrap;
+pub mod diagnostic;
 pub mod invocation;
 pub mod logging;
 pub mod metrics;

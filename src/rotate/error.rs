@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use lambda_runtime::Diagnostic;
 use rerole_core::call::CallError;
+use rerole_core::keys::RotationKey;
 use rerole_core::request::{Rejection, RotationId};
 use rerole_core::resource::RoleArn;
 use rerole_core::rotation::Counts;
-use rerole_core::state_machine::RotationKey;
 
+use crate::lambda::diagnostic::diagnostic;
 use crate::rotate::slice::{DEADLINE_RESERVE, SliceError};
 
 /// Why an invocation fails.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum RotateError {
     #[error(
         "rotation {rotation_id} has to wait: {owner}; if no retry succeeds, send its event again"
@@ -88,28 +89,15 @@ pub enum IncompleteReason {
 }
 
 impl From<RotateError> for Diagnostic {
-    /// The variant's name is the error type that Step Functions, alarms and operators match on.
     fn from(error: RotateError) -> Self {
-        let error_type = match &error {
-            RotateError::Busy { .. } => "Busy",
-            RotateError::Incomplete { .. } => "Incomplete",
-            RotateError::NoProgress { .. } => "NoProgress",
-            RotateError::UnknownRotation(_) => "UnknownRotation",
-            RotateError::LedgerUnavailable { .. } => "LedgerUnavailable",
-            RotateError::RejectionNotRecorded { .. } => "RejectionNotRecorded",
-            RotateError::StalledScanFailed(_) => "StalledScanFailed",
-            RotateError::InsufficientTime { .. } => "InsufficientTime",
-        };
-        Self {
-            error_type: error_type.to_owned(),
-            error_message: error.to_string(),
-        }
+        diagnostic(&error)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use expect_test::{Expect, expect};
+    use rerole_core::call::Operation;
     use serde_json::json;
 
     use super::*;
@@ -130,7 +118,8 @@ mod tests {
             pending: 4,
             ..Counts::default()
         };
-        let error = |operation| CallError::contention(operation, "r-1", "came second".to_owned());
+        let error =
+            |name| CallError::contention(Operation::on(name, &"r-1"), "came second".to_owned());
         let role = "arn:aws:iam::111122223333:role/platform/a".parse().unwrap();
         for (error, expected) in [
             (

@@ -2,9 +2,10 @@
 //! invocation fails and is repeated.
 
 use rerole_core::call::CallError;
+use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
 use rerole_core::rotation::Status;
-use rerole_core::state_machine::{Execution, RotationKey};
+use rerole_core::state_machine::Execution;
 use tracing::info;
 
 use crate::aws::Aws;
@@ -78,10 +79,7 @@ async fn start_execution(
     state_machine: &StateMachine,
     request: &RotationRequest,
 ) -> Result<(), CallError> {
-    let key = RotationKey {
-        rotation_id: request.rotation_id.clone(),
-        dry_run: request.dry_run,
-    };
+    let key = RotationKey::of(request);
     let execution = state_machine.start(&Execution::Rotation(key)).await?;
     info!(execution, "rotation handed over to the state machine");
     Ok(())

@@ -6,9 +6,9 @@
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
+use rerole_core::keys::{LedgerKey, RotationKey};
 use rerole_core::request::{EventRecord, MaxConcurrency, Rejection, RotationRequest};
 use rerole_core::rotation::{RotationRecord, Status};
-use rerole_core::state_machine::RotationKey;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, Span, error, info, info_span, warn};
@@ -21,7 +21,7 @@ use crate::rotate::error::{Owner, RotateError};
 use crate::rotate::hand_over::{Trigger, hand_over};
 use crate::rotate::payload::{Payload, Task};
 use crate::rotate::response::RotateResponse;
-use crate::rotate::slice::{DEADLINE_RESERVE, LEASE, Slice};
+use crate::rotate::slice::{DEADLINE_RESERVE, Slice, TimeSpan};
 use crate::rotate::stalled;
 use crate::settings::RotateSettings;
 
@@ -74,7 +74,7 @@ impl RotateHandler {
             Payload::parse(payload, invocation.own_account.as_deref(), &self.role_path);
         let span = match &task {
             Task::Rotate(request) => {
-                info_span!("rotation", rotationId = %request.ledger_key())
+                info_span!("rotation", rotationId = %RotationKey::of(request))
             }
             Task::Resume(key) => info_span!("rotation", rotationId = %key),
             Task::CheckStalled | Task::Ignore { .. } | Task::Reject(_) => Span::none(),
@@ -126,9 +126,9 @@ impl RotateHandler {
         event: &EventRecord,
         invocation: &Invocation,
     ) -> Result<RotateResponse, RotateError> {
-        let found = self.aws.ledger.read(&key.to_string()).await;
+        let found = self.aws.ledger.rotations().read(&key).await;
         let found = found.map_err(|error| RotateError::LedgerUnavailable {
-            rotation_id: key.rotation_id.clone(),
+            rotation_id: key.rotation_id().clone(),
             error,
         })?;
         match found {
@@ -152,7 +152,7 @@ impl RotateHandler {
         if left < DEADLINE_RESERVE {
             return Err(RotateError::InsufficientTime { left });
         }
-        let opened = self.aws.ledger.open(request, now, now + LEASE).await;
+        let opened = self.aws.ledger.rotations().open(request, now).await;
         let opened = opened.map_err(|error| RotateError::LedgerUnavailable {
             rotation_id: request.rotation_id.clone(),
             error,
@@ -206,13 +206,7 @@ impl RotateHandler {
             .map_or(self.max_concurrency, |requested| {
                 requested.min(self.max_concurrency)
             });
-        let slice = Slice::new(
-            &self.aws,
-            record,
-            time.start,
-            time.deadline,
-            ceiling.count(),
-        );
+        let slice = Slice::new(&self.aws, record, time, ceiling.count());
         let end = Box::pin(slice.run()).await;
         let (after, ended) = match &end {
             Ok(record) => (Some(record.counts), Some(record.status)),
@@ -221,7 +215,7 @@ impl RotateHandler {
         self.metrics.slice(
             self.aws.now(),
             &SliceMetrics {
-                rotation_id: &request.ledger_key(),
+                rotation_id: &RotationKey::of(request).to_string(),
                 associations: after
                     .filter(|_| !request.dry_run)
                     .map(|after| (before, after)),
@@ -243,12 +237,18 @@ impl RotateHandler {
         rejection: Rejection,
     ) -> Result<RotateResponse, RotateError> {
         let now = self.aws.now();
-        match self.aws.ledger.reject(event, &rejection, now).await {
+        match self
+            .aws
+            .ledger
+            .rejections()
+            .record(event, &rejection, now)
+            .await
+        {
             Ok(is_new) => {
                 error!(eventId = event.id, reason = %rejection, "event rejected");
                 if is_new {
-                    self.metrics
-                        .rejected(now, &format!("rejected/{}", event.id));
+                    let key = LedgerKey::Rejected(event.id.clone());
+                    self.metrics.rejected(now, &key.to_string());
                 }
                 Ok(RotateResponse::Rejected {
                     event_id: event.id.clone(),
@@ -263,13 +263,6 @@ impl RotateHandler {
             }),
         }
     }
-}
-
-/// The time that an invocation has, on tokio's clock.
-#[derive(Debug, Clone, Copy)]
-struct TimeSpan {
-    start: Instant,
-    deadline: Instant,
 }
 
 fn busy(request: &RotationRequest, owner: Owner) -> RotateError {

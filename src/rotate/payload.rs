@@ -2,8 +2,9 @@
 //! payload of the stack's schedule or state machine. How an event's fields are read is in
 //! `rerole_core::request`.
 
+use rerole_core::keys::RotationKey;
 use rerole_core::request::{EventRecord, Rejection, RotationRequest, parse_event};
-use rerole_core::state_machine::{ROTATION_ID, RotationKey};
+use rerole_core::state_machine::{ROTATION_ID, parse_resume};
 use serde_json::Value;
 
 /// The `detail-type` that requests a rotation.
@@ -65,7 +66,7 @@ impl Task {
             ));
         }
         if payload.get(ROTATION_ID).is_some() {
-            return RotationKey::parse(payload).map(Self::Resume);
+            return parse_resume(payload).map(Self::Resume);
         }
         match payload.get("detail-type").and_then(Value::as_str) {
             Some(detail_type) if detail_type != DETAIL_TYPE => Ok(Self::Ignore {

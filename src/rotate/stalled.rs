@@ -9,7 +9,14 @@ use rerole_core::rotation::Status;
 use tracing::warn;
 
 use crate::aws::Aws;
+use crate::aws::ledger::FoundRotation;
+use crate::aws::page::{PageLimit, paginate};
 
+/// With 250 rotations on a page, far more than a stack has open at a time.
+const OPEN_ROTATION_PAGES: PageLimit = PageLimit {
+    list: "open rotations",
+    pages_max: 1_000,
+};
 /// Ledger keys in the response. The log has all of them.
 const KEYS_MAX: usize = 100;
 
@@ -38,27 +45,27 @@ pub async fn stalled_rotations(aws: &Aws) -> Result<Stalled, CallError> {
     let now = aws.now();
     let mut stalled = Stalled::default();
     for status in [Status::Planning, Status::InProgress] {
-        let mut start = None;
-        loop {
-            let page = aws.ledger.by_status(status, start).await?;
-            for record in page.rotations {
-                if !record.is_stalled(now) {
-                    continue;
+        let rotations = aws.ledger.rotations();
+        let mut pages = paginate(OPEN_ROTATION_PAGES, async |start| {
+            rotations.by_status(status, start).await
+        });
+        while let Some(page) = pages.next().await? {
+            for found in page {
+                match found {
+                    FoundRotation::Record(record) if record.is_stalled(now) => {
+                        warn!(
+                            rotationId = %record.key,
+                            idleSecs = record.idle_for(now).as_secs(),
+                            oldRole = %record.old_role_arn,
+                            newRole = %record.new_role_arn,
+                            "stalled rotation"
+                        );
+                        stalled.add(record.key.to_string());
+                    }
+                    FoundRotation::Record(_) => {}
+                    // No invocation can work on a rotation that it cannot read.
+                    FoundRotation::Malformed { ledger_key } => stalled.add(ledger_key),
                 }
-                warn!(
-                    rotationId = record.rotation_id,
-                    idleSecs = record.idle_for(now).as_secs(),
-                    oldRole = %record.old_role_arn,
-                    newRole = %record.new_role_arn,
-                    "stalled rotation"
-                );
-                stalled.add(record.rotation_id);
-            }
-            // No invocation can work on a rotation that it cannot read.
-            page.malformed.into_iter().for_each(|key| stalled.add(key));
-            start = page.next;
-            if start.is_none() {
-                break;
             }
         }
     }

@@ -6,10 +6,9 @@ use std::fmt::Debug;
 use rerole::aws::Aws;
 use rerole::aws::ledger::{LeaseError, Opened, Select, SliceSummary};
 use rerole::rotate::payload::{Payload, Task};
-use rerole::rotate::slice::LEASE;
 use rerole_core::indexing::IndexItem;
 use rerole_core::request::RotationRequest;
-use rerole_core::rotation::{Counts, Ending, Progress, RotationRecord, Settled, Status};
+use rerole_core::rotation::{Counts, Ending, LEASE, Progress, RotationRecord, Settled, Status};
 use rerole_sim::Options;
 
 use crate::harness::{Harness, LEDGER, OLD, rotation_event};
@@ -30,7 +29,8 @@ fn indexed_association(harness: &Harness) -> IndexItem {
 async fn open(aws: &Aws, request: &RotationRequest) -> RotationRecord {
     match aws
         .ledger
-        .open(request, aws.now(), aws.now() + LEASE)
+        .rotations()
+        .open(request, aws.now())
         .await
         .unwrap()
     {
@@ -84,31 +84,22 @@ async fn a_stale_owner_writes_nothing_to_the_ledger() {
     assert_eq!((stale.fence, current.fence), (1, 2));
     let ledger = harness.aws.items(LEDGER);
 
-    let (key, fence) = (&stale.rotation_id, stale.fence);
-    let renewed = aws
-        .ledger
-        .renew(key, fence, aws.now() + LEASE, &progress(&aws))
-        .await;
+    let rows = aws.ledger.rows(&stale.key);
+    let owned = aws.ledger.owned(&stale);
+    let renewed = owned.renew(aws.now() + LEASE, &progress(&aws)).await;
     assert_lost("renew", renewed);
-    assert_lost(
-        "plan",
-        aws.ledger.plan(&stale, std::slice::from_ref(&item)).await,
-    );
-    assert_lost(
-        "start",
-        aws.ledger.start(key, fence, &Counts::default()).await,
-    );
-    assert_lost("stop", aws.ledger.stop(key, fence, "because").await);
-    assert_lost(
-        "release",
-        aws.ledger.release(key, fence, &summary(&aws)).await,
-    );
-    assert_lost("close", aws.ledger.close(&closed(&aws, &stale)).await);
+    let item = std::slice::from_ref(&item);
+    assert_lost("plan", rows.plan(&stale, item).await);
+    assert_lost("start", owned.start(&Counts::default()).await);
+    assert_lost("stop", owned.stop("because").await);
+    assert_lost("release", owned.release(&summary(&aws)).await);
+    assert_lost("close", owned.close(&closed(&aws, &stale)).await);
     assert_eq!(harness.aws.items(LEDGER), ledger);
 
     // The current owner can make the same calls.
-    assert_eq!(aws.ledger.plan(&current, &[item]).await.unwrap().created, 1);
-    aws.ledger.close(&closed(&aws, &current)).await.unwrap();
+    assert_eq!(rows.plan(&current, item).await.unwrap().created, 1);
+    let owned = aws.ledger.owned(&current);
+    owned.close(&closed(&aws, &current)).await.unwrap();
     assert!(
         harness
             .aws
@@ -125,15 +116,9 @@ async fn a_released_lease_is_not_renewed() {
     let harness = Harness::new(Options::default());
     let aws = harness.clients();
     let record = open(&aws, &request()).await;
-    let (key, fence) = (&record.rotation_id, record.fence);
-    aws.ledger
-        .release(key, fence, &summary(&aws))
-        .await
-        .unwrap();
-    let renewed = aws
-        .ledger
-        .renew(key, fence, aws.now() + LEASE, &progress(&aws))
-        .await;
+    let owned = aws.ledger.owned(&record);
+    owned.release(&summary(&aws)).await.unwrap();
+    let renewed = owned.renew(aws.now() + LEASE, &progress(&aws)).await;
     assert_lost("renew", renewed);
     assert!(harness.rotation("r-1").get("leaseUntil").is_none());
     assert_eq!(open(&aws, &request()).await.fence, 2);
@@ -145,32 +130,27 @@ async fn planning_again_reports_a_settled_row_and_keeps_it() {
     let item = indexed_association(&harness);
     let aws = harness.clients();
     let record = open(&aws, &request()).await;
-    let key = &record.rotation_id;
-    aws.ledger
-        .plan(&record, std::slice::from_ref(&item))
+    let rows = aws.ledger.rows(&record.key);
+    rows.plan(&record, std::slice::from_ref(&item))
         .await
         .unwrap();
-    let region = aws.ledger.row_regions(key).await.unwrap().remove(0);
-    let page = aws
-        .ledger
-        .rows(key, Select::PendingIn(&region), None)
-        .await
-        .unwrap();
-    let row = page.rows.into_iter().next().unwrap();
+    let region = rows.regions().await.unwrap().remove(0);
+    let page = rows.page(Select::PendingIn(&region), None).await.unwrap();
+    let row = page.items.into_iter().next().unwrap();
     let settled = Settled {
         ending: Ending::Deleted,
         observed: None,
         attempts: 0,
         at: aws.now(),
     };
-    assert!(aws.ledger.settle(&row, &settled).await.unwrap());
-    let before = harness.rows(key);
+    assert!(rows.settle(&row, &settled).await.unwrap());
+    let before = harness.rows("r-1");
 
-    let again = aws.ledger.plan(&record, &[item]).await.unwrap();
+    let again = rows.plan(&record, &[item]).await.unwrap();
     assert_eq!((again.created, again.existing.len()), (0, 1));
     assert!(
-        !aws.ledger.settle(&row, &settled).await.unwrap(),
+        !rows.settle(&row, &settled).await.unwrap(),
         "a row settles only once"
     );
-    assert_eq!(harness.rows(key), before);
+    assert_eq!(harness.rows("r-1"), before);
 }

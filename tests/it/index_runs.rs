@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use rerole::indexer::reconciler::RECONCILE_RESERVE;
-use rerole_sim::Options;
+use rerole_core::call::ErrorClass;
+use rerole_core::indexing::ReconcileRequest;
 use rerole_sim::fleet::Fleet;
+use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
 use crate::harness::{Harness, THIRD, TIMEOUT, indexer_handler, rotation_event};
@@ -163,4 +165,26 @@ async fn a_run_of_some_clusters_completes_no_region() {
         (&report["counts"]["clusters"], &report["counts"]["removed"]),
         (&json!(0), &json!(0))
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_others_claim_first_every_time_is_worth_another_attempt() {
+    let harness = Harness::calm(3);
+    let aws = harness.clients();
+    let request = ReconcileRequest::parse(&json!({ "mode": "full" }), &["us-east-1".to_owned()]);
+    harness.inject(
+        Fault::Error {
+            status: 400,
+            code: "ConditionalCheckFailedException".to_owned(),
+            message: "The conditional request failed".to_owned(),
+        },
+        |call| call.operation == "PutItem" && call.subject.ends_with("index/run"),
+    );
+    let runs = aws.ledger.index_runs();
+    let error = runs.claim(&request.unwrap(), aws.now()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "claim index run index: other invocations claimed it first 4 times"
+    );
+    assert_eq!(error.class, ErrorClass::Transient);
 }

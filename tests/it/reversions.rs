@@ -5,10 +5,15 @@
 use std::time::Duration;
 
 use aws_sdk_eks::Client;
+use rerole_core::indexing::Caller;
+use rerole_core::rotation::RotationRecord;
+use rerole_core::rotation::reversion::ReversionRow;
+use rerole_sim::Fault;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::cloudtrail::{client, create, on_save, update};
-use crate::harness::{Harness, LEDGER, NEW, OLD, THIRD, event, rotation_event};
+use crate::harness::{Harness, LEDGER, NEW, OLD, THIRD, event, is_update, rotation_event};
 
 /// The rows of reversions that are recorded on this rotation.
 pub fn reversion_rows(harness: &Harness, key: &str) -> Vec<Value> {
@@ -90,6 +95,98 @@ async fn a_reversion_is_recorded_once_with_its_caller() {
     assert_eq!(reversion_rows(&harness, "r-1"), rows);
     assert_eq!(harness.rotation("r-1"), rotation);
     assert_eq!(harness.metric_sum("AssociationsReverted"), 1);
+}
+
+/// The reason of a stop quotes EKS, and here it has the words that a reversion also has.
+#[tokio::test(start_paused = true)]
+async fn what_eks_said_is_not_taken_for_an_earlier_reversion() {
+    let harness = Harness::calm(20);
+    harness.reconcile("full").await;
+    let mut updates = 0;
+    harness.inject(
+        Fault::Error {
+            status: 400,
+            code: "InvalidParameterException".to_owned(),
+            message: "Trust policy of the role provided is invalid: its name is in use again"
+                .to_owned(),
+        },
+        move |call| {
+            updates += u32::from(is_update(call));
+            is_update(call) && updates > 5
+        },
+    );
+    let summary = harness.finish(&rotation_event()).await;
+    let stopped = summary["reason"].as_str().unwrap();
+    assert!(stopped.contains("its name is in use again"), "{summary:#}");
+    harness.aws.clear_hook();
+
+    let moved = moved_associations(&harness);
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    for arn in &moved[..2] {
+        harness.set_role(arn, OLD);
+        harness.reconcile("full").await;
+    }
+    let rotation = harness.rotation("r-1");
+    let reason = rotation["reason"].as_str().unwrap();
+    let first = format!(
+        "; the old role is in use again: {} has used it since",
+        moved[0]
+    );
+    assert!(
+        reason.starts_with(stopped) && reason.contains(&first),
+        "{rotation:#}"
+    );
+    assert!(
+        !reason.contains(&moved[1]),
+        "a later reversion keeps the reason: {rotation:#}"
+    );
+    assert_eq!(rotation["counts"]["reverted"], 2);
+    assert_eq!(rotation["firstRevertedAfterEnd"], moved[0]);
+}
+
+/// Both invocations read the rotation before either writes.
+#[tokio::test(start_paused = true)]
+async fn of_two_first_reversions_at_once_one_is_in_the_reason_and_both_are_counted() {
+    let harness = Harness::calm(20);
+    harness.finish(&rotation_event()).await;
+    let moved = moved_associations(&harness);
+    let aws = harness.clients();
+    let rotation: RotationRecord = serde_json::from_value(harness.rotation("r-1")).unwrap();
+    let in_a_minute = Instant::now() + Duration::from_mins(1);
+    let mut rows = Vec::new();
+    for arn in &moved[..2] {
+        harness.set_role(arn, OLD);
+        let seen = aws.eks.describe(&arn.parse().unwrap(), in_a_minute).await;
+        let seen = seen.unwrap().unwrap().association;
+        rows.push(ReversionRow::new(
+            &rotation,
+            &seen,
+            Caller::default(),
+            aws.now(),
+        ));
+    }
+    let reversions = aws.ledger.reversions();
+    let (first, second) = tokio::join!(
+        reversions.record(&rotation.key, &rows[0]),
+        reversions.record(&rotation.key, &rows[1])
+    );
+    assert!(first.unwrap() && second.unwrap());
+    let rotation = harness.rotation("r-1");
+    let reason = rotation["reason"].as_str().unwrap();
+    let named = moved[..2].iter().filter(|arn| reason.contains(*arn));
+    assert_eq!(named.count(), 1, "{rotation:#}");
+    assert!(reason.contains(rotation["firstRevertedAfterEnd"].as_str().unwrap()));
+    assert_eq!(rotation["counts"]["reverted"], 2);
+    assert_eq!(reversion_rows(&harness, "r-1").len(), 2);
+}
+
+/// The associations that the rotation moved.
+fn moved_associations(harness: &Harness) -> Vec<String> {
+    let rows = harness.rows("r-1").into_iter();
+    let moved = rows.filter(|row| row["outcome"] == "Updated");
+    moved
+        .map(|row| row["associationArn"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use rerole::rotate::error::RotateError;
 use rerole::rotate::response::RotateResponse;
-use rerole::rotate::slice::{DEADLINE_RESERVE, LEASE};
+use rerole::rotate::slice::DEADLINE_RESERVE;
+use rerole_core::rotation::LEASE;
 use rerole_core::rotation::STALLED_AFTER;
 use rerole_sim::{Fault, Options, Service};
 use serde_json::{Value, json};

@@ -7,7 +7,7 @@ use rerole::aws::CONNECT_TIMEOUT;
 use rerole::aws::eks::{OBSERVATION_AGE_MAX, UpdateError};
 use rerole_core::request::RotationId;
 use rerole_core::resource::RoleFields;
-use rerole_core::rotation::Token;
+use rerole_core::rotation::{Token, Update};
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::{Fault, Options};
 use tokio::time::Instant;
@@ -36,6 +36,7 @@ async fn update_after(age: Duration, fault: Fault) -> (Result<(), UpdateError>, 
         0,
     );
     let fields = RoleFields::naming(&OLD.parse().unwrap(), OLD, None);
+    let update = Update { token, fields };
     let permit = aws
         .eks
         .acquire_update("us-east-1", in_a_minute)
@@ -43,7 +44,7 @@ async fn update_after(age: Duration, fault: Fault) -> (Result<(), UpdateError>, 
         .expect("no call was throttled");
     let result = aws
         .eks
-        .update_role(permit, &observed, fields, &NEW.parse().unwrap(), &token)
+        .update_role(permit, &observed, &update, &NEW.parse().unwrap())
         .await
         .map(drop);
     (result, harness)

@@ -1,5 +1,6 @@
 //! Commands of the AWS CLI that query the simulated AWS, for the user to copy.
 
+use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
 use rerole_sim::Association;
 
@@ -13,7 +14,7 @@ pub fn commands(url: &str, request: &RotationRequest, example: &Association) -> 
         region,
         ..
     } = example;
-    let key = request.ledger_key();
+    let key = RotationKey::of(request);
     let new_role = &request.new_role_arn;
     format!(
         r#"  export AWS_ENDPOINT_URL={url} AWS_PAGER=

@@ -18,6 +18,7 @@ use rerole::rotate::handler::RotateHandler;
 use rerole::rotate::payload::{Payload, Task};
 use rerole::rotate::response::RotateResponse;
 use rerole::settings::{RotateSettings, SettingsError};
+use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::fleet::{Fleet, FleetSummary};
@@ -206,7 +207,8 @@ impl Simulation {
     /// If a row of the ledger cannot be read.
     pub fn evidence(&self, first: &Delivery, second: &Delivery) -> Result<Evidence, DemoError> {
         let is_row = |item: &Value| {
-            item["rotationId"] == self.request.ledger_key() && item.get("associationArn").is_some()
+            item["rotationId"] == RotationKey::of(&self.request).to_string()
+                && item.get("associationArn").is_some()
         };
         let items = self.aws.items(LEDGER_TABLE).into_iter().filter(is_row);
         let rows = items

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use rerole::indexer::reconciler::ReconcileError;
-use rerole::indexer::retry::RetryError;
+use rerole::aws::ledger::LeaseError;
+use rerole::indexer::comparison::ComparisonError;
 use rerole_core::call::CallError;
 use rerole_core::resource::InvalidArn;
 use rerole_core::timestamp::Timestamp;
@@ -23,9 +23,9 @@ pub enum CommandError {
     #[error(transparent)]
     Call(#[from] CallError),
     #[error(transparent)]
-    Reconcile(#[from] ReconcileError),
+    Reconcile(#[from] LeaseError),
     #[error(transparent)]
-    Walk(#[from] RetryError),
+    Compare(#[from] ComparisonError),
     #[error(
         "another index run, started at {0}, is in flight; this run is queued after it, unless both \
          cover the same"

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use rerole_core::indexing::{Mode, RunRequest};
-use rerole_core::request::{CLUSTER_NAME_LEN_MAX, Glob, MaxConcurrency};
+use rerole_core::request::{ClusterGlob, MaxConcurrency};
 use rerole_core::resource::is_region;
 
 use crate::invalid_flag::InvalidFlag;
@@ -23,7 +23,7 @@ pub struct BuildFlags {
     pub aws: AwsFlags,
     #[command(flatten)]
     pub scope: ScopeFlags,
-    /// Show what would change, and change nothing
+    /// Change nothing, and do what check does
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -100,10 +100,8 @@ impl ScopeFlags {
     /// If a region or a glob is invalid.
     pub fn request(&self, own_region: &str) -> Result<RunRequest, InvalidFlag> {
         let glob = |text: &String| {
-            Glob::new(text, CLUSTER_NAME_LEN_MAX).ok_or_else(|| {
-                let allowed = "letters, digits, \"-\", \"_\" and \"*\"";
-                InvalidFlag::new("--cluster", text, allowed.to_owned())
-            })
+            ClusterGlob::new(text)
+                .ok_or_else(|| InvalidFlag::new("--cluster", text, ClusterGlob::form()))
         };
         let globs = self
             .clusters

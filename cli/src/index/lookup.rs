@@ -1,27 +1,32 @@
 //! Finds items in the index for `rerole index show`. Reads only the index, not EKS.
 
 use rerole::aws::Aws;
+use rerole::aws::page::{PageLimit, paginate};
 use rerole_core::call::CallError;
-use rerole_core::indexing::{Entry, IndexItem};
-use rerole_core::resource::{AssociationArn, Cluster, RoleArn, RoleField};
+use rerole_core::indexing::{IndexEntry, IndexItem};
+use rerole_core::resource::{AssociationArn, RoleArn, RoleField};
 
 use crate::index::error::CommandError;
+
+/// With 250 items on a page, more than any fleet.
+const PAGES_MAX: u32 = 100_000;
 
 /// The associations that use a role in either field. An association that uses it in both is found
 /// once.
 pub async fn by_role(aws: &Aws, role: &RoleArn) -> Result<Vec<IndexItem>, CallError> {
     let mut items: Vec<IndexItem> = Vec::new();
     for field in RoleField::ALL {
-        let mut start = None;
-        loop {
-            let page = aws.index.by_role(field, role, start).await?;
+        let limit = PageLimit {
+            list: "the associations of a role",
+            pages_max: PAGES_MAX,
+        };
+        let mut pages = paginate(limit, async |start| {
+            aws.index.by_role(field, role, start).await
+        });
+        while let Some(page) = pages.next().await? {
             let is_new =
                 |item: &IndexItem| field == RoleField::RoleArn || item.role_arn != role.as_str();
-            items.extend(page.items.into_iter().filter(is_new));
-            start = page.next;
-            if start.is_none() {
-                break;
-            }
+            items.extend(page.into_iter().filter(is_new));
         }
     }
     Ok(items)
@@ -37,27 +42,29 @@ pub async fn by_association(
         return Ok(live_item(aws.index.entry(&arn).await?));
     }
     for region in regions {
-        let mut start = None;
-        loop {
-            let (known, next) = aws.index.known_clusters(region, start).await?;
-            for cluster in known.iter().filter_map(|arn| Cluster::parse(arn).ok()) {
+        let limit = PageLimit {
+            list: "the known clusters of a region",
+            pages_max: PAGES_MAX,
+        };
+        let known_clusters = aws.index.known_clusters();
+        let mut pages = paginate(limit, async |start| {
+            known_clusters.page(region, start).await
+        });
+        while let Some(page) = pages.next().await? {
+            for cluster in page {
                 let entry = aws.index.entry(&cluster.association(id)?).await?;
                 if let Some(item) = live_item(entry) {
                     return Ok(Some(item));
                 }
-            }
-            start = next;
-            if start.is_none() {
-                break;
             }
         }
     }
     Ok(None)
 }
 
-fn live_item(entry: Option<Entry>) -> Option<IndexItem> {
+fn live_item(entry: Option<IndexEntry>) -> Option<IndexItem> {
     match entry {
-        Some(Entry::Live(item)) => Some(*item),
-        Some(Entry::Tombstone) | None => None,
+        Some(IndexEntry::Live(item)) => Some(*item),
+        Some(IndexEntry::Tombstone) | None => None,
     }
 }

@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use rerole::aws::Aws;
-use rerole::indexer::clusters::list_clusters;
-use rerole::indexer::comparison::{Comparer, Comparison};
+use rerole::aws::page::{PageLimit, paginate};
+use rerole::indexer::comparison::{self, Comparison};
 use rerole::indexer::reconciler::{Reconciled, Reconciler, SliceEnd};
 use rerole::indexer::reversions::ReversionDetector;
+use rerole::indexer::walker::list_clusters;
 use rerole_core::indexing::{ReconcileRequest, Run, RunRequest};
+use rerole_core::resource::ClusterName;
 use tokio::time::Instant;
 
 use crate::index::connect::connect;
@@ -30,6 +32,11 @@ const SLICE_MAX: Duration = Duration::from_mins(15);
 const YIELD_PAUSE: Duration = Duration::from_secs(15);
 /// How long a comparison may take. It cannot be resumed, so this is far more than a fleet needs.
 const COMPARE_MAX: Duration = Duration::from_hours(12);
+/// EKS allows 5,000 associations in a cluster, and lists up to 100 on a page.
+const ASSOCIATION_PAGES: PageLimit = PageLimit {
+    list: "the associations of a cluster",
+    pages_max: 1_000,
+};
 /// The calls to EKS that were made, of those that the run needs.
 const PROGRESS_STYLE: &str = "  {bar:40} {pos} of about {len} calls, {msg}, {eta} left";
 
@@ -58,25 +65,18 @@ pub fn run(command: &IndexCommand) -> ExitCode {
 }
 
 async fn build(flags: &BuildFlags) -> Result<bool, CommandError> {
+    if flags.dry_run {
+        return check(&CheckFlags {
+            aws: flags.aws.clone(),
+            scope: flags.scope.clone(),
+            output: Output::Table,
+        })
+        .await;
+    }
     let connection = connect(&flags.aws).await?;
     let request = flags.scope.request(&connection.region)?;
-    let bar = progress_bar(
-        expected_calls(&connection.aws, &request).await,
-        PROGRESS_STYLE,
-    );
-    if flags.dry_run {
-        let comparison = compare(&connection.aws, &request, connection.concurrency, &bar).await?;
-        print(&report::comparison_text(&comparison))?;
-        return Ok(comparison.errors.is_empty());
-    }
-    let on_save = |run: &Run| {
-        let counts = &run.counts;
-        bar.set_position(counts.calls);
-        bar.set_message(format!(
-            "{} added, {} changed, {} removed",
-            counts.added, counts.changed, counts.removed
-        ));
-    };
+    let bar = bar(&connection.aws, &request).await;
+    let on_save = |run: &Run| show_progress(&bar, run);
     let run = reconcile(&connection.aws, request, connection.concurrency, on_save).await;
     bar.finish_and_clear();
     let run = run?;
@@ -87,16 +87,13 @@ async fn build(flags: &BuildFlags) -> Result<bool, CommandError> {
 async fn check(flags: &CheckFlags) -> Result<bool, CommandError> {
     let connection = connect(&flags.aws).await?;
     let request = flags.scope.request(&connection.region)?;
-    let bar = progress_bar(
-        expected_calls(&connection.aws, &request).await,
-        PROGRESS_STYLE,
-    );
+    let bar = bar(&connection.aws, &request).await;
     let comparison = compare(&connection.aws, &request, connection.concurrency, &bar).await?;
     print(&match flags.output {
         Output::Table => report::comparison_text(&comparison),
         Output::Json => report::comparison_json(&comparison),
     })?;
-    Ok(comparison.differences.is_empty() && comparison.errors.is_empty())
+    Ok(comparison.differences.is_empty() && comparison.run.error_count == 0)
 }
 
 async fn show(flags: &ShowFlags) -> Result<bool, CommandError> {
@@ -154,18 +151,25 @@ async fn compare(
     concurrency: usize,
     bar: &ProgressBar,
 ) -> Result<Comparison, CommandError> {
-    let comparer = Comparer {
-        aws,
-        concurrency,
-        ends_at: Instant::now() + COMPARE_MAX,
-    };
-    let on_save = |comparison: &Comparison| {
-        bar.inc(aws.eks.take_calls());
-        bar.set_message(format!("{} differ", comparison.differences.len()));
-    };
-    let comparison = comparer.compare(request, on_save).await;
+    let ends_at = Instant::now() + COMPARE_MAX;
+    let on_step = |run: &Run| show_progress(bar, run);
+    let comparison = comparison::compare(aws, request, concurrency, ends_at, on_step).await;
     bar.finish_and_clear();
     Ok(comparison?)
+}
+
+/// A bar for the calls to EKS that the request needs.
+async fn bar(aws: &Aws, request: &RunRequest) -> ProgressBar {
+    progress_bar(expected_calls(aws, request).await, PROGRESS_STYLE)
+}
+
+fn show_progress(bar: &ProgressBar, run: &Run) {
+    let counts = &run.counts;
+    bar.set_position(counts.calls);
+    bar.set_message(format!(
+        "{} added, {} changed, {} removed",
+        counts.added, counts.changed, counts.removed
+    ));
 }
 
 /// About how many EKS calls a run makes. This lists everything before the run does, which costs
@@ -178,17 +182,15 @@ async fn expected_calls(aws: &Aws, request: &RunRequest) -> u64 {
             .await
             .unwrap_or_default();
         for cluster in listed.iter().filter(|name| request.covers(name)) {
-            let mut start = None;
-            while let Ok(Some(page)) = aws
-                .eks
-                .list_associations(region, cluster, start, ends_at)
-                .await
-            {
-                calls += 1 + page.names.len() as u64;
-                start = page.next;
-                if start.is_none() {
-                    break;
-                }
+            let cluster = ClusterName {
+                region,
+                name: cluster,
+            };
+            let mut pages = paginate(ASSOCIATION_PAGES, async |start| {
+                aws.eks.list_associations(cluster, start, ends_at).await
+            });
+            while let Ok(Some(page)) = pages.next().await {
+                calls += 1 + page.len() as u64;
             }
             calls += 1;
         }

@@ -3,8 +3,8 @@
 
 use comfy_table::Table;
 use comfy_table::presets::ASCII_MARKDOWN;
-use rerole::indexer::cluster_walk::Difference;
 use rerole::indexer::comparison::Comparison;
+use rerole::indexer::walker::Difference;
 use rerole_core::indexing::{IndexItem, Run, RunError};
 use serde_json::{Value, json};
 
@@ -48,21 +48,12 @@ pub fn items_json(items: &[IndexItem]) -> String {
 
 /// A comparison as text.
 pub fn comparison_text(comparison: &Comparison) -> String {
-    let Comparison {
-        clusters,
-        seen,
-        differences,
-        errors,
-    } = comparison;
+    let Comparison { run, differences } = comparison;
     let found = match differences.len() {
         0 => "the index matches EKS.".to_owned(),
         count => format!("{count} differ.\n\n{}", differences_table(differences)),
     };
-    format!(
-        "{}: {found}{}",
-        extent(*seen, *clusters),
-        errors_text(errors)
-    )
+    format!("{}: {found}{}", extent(run), errors_text(run))
 }
 
 /// A comparison as JSON.
@@ -75,12 +66,14 @@ pub fn comparison_json(comparison: &Comparison) -> String {
             "shown": difference.shown,
         })
     };
-    let differences: Vec<Value> = comparison.differences.iter().map(difference).collect();
+    let Comparison { run, differences } = comparison;
+    let differences: Vec<Value> = differences.iter().map(difference).collect();
     json!({
-        "clusters": comparison.clusters,
-        "seen": comparison.seen,
+        "clusters": run.counts.clusters,
+        "seen": run.counts.seen,
         "differences": differences,
-        "errors": comparison.errors,
+        "errors": run.errors,
+        "errorCount": run.error_count,
     })
     .to_string()
 }
@@ -90,16 +83,17 @@ pub fn run_text(run: &Run) -> String {
     let counts = &run.counts;
     let text = format!(
         "{}: {} added, {} changed, {} removed; {} EKS calls.",
-        extent(counts.seen, counts.clusters),
+        extent(run),
         counts.added,
         counts.changed,
         counts.removed,
         counts.calls
     );
-    text + &errors_text(&run.errors)
+    text + &errors_text(run)
 }
 
-fn extent(associations: u64, clusters: u64) -> String {
+fn extent(run: &Run) -> String {
+    let (associations, clusters) = (run.counts.seen, run.counts.clusters);
     let plural = |count| if count == 1 { "" } else { "s" };
     format!(
         "{associations} association{} in {clusters} cluster{}",
@@ -127,7 +121,7 @@ fn differences_table(differences: &[Difference]) -> String {
     format!("{table}{rest}")
 }
 
-fn errors_text(errors: &[RunError]) -> String {
+fn errors_text(run: &Run) -> String {
     let line = |run_error: &RunError| {
         let place = run_error
             .cluster_name
@@ -135,10 +129,10 @@ fn errors_text(errors: &[RunError]) -> String {
             .unwrap_or("the list of clusters");
         format!("\n  {place} in {}: {}", run_error.region, run_error.problem)
     };
-    match errors.len() {
+    match run.error_count {
         0 => String::new(),
         count => {
-            let lines: String = errors.iter().take(SHOWN_MAX).map(line).collect();
+            let lines: String = run.errors.iter().take(SHOWN_MAX).map(line).collect();
             format!("\n\n{count} could not be read:{lines}")
         }
     }

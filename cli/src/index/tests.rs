@@ -90,8 +90,8 @@ async fn check_reports_what_build_changes_and_changes_nothing_itself() {
         .unwrap();
     assert_eq!(
         (
-            comparison.clusters,
-            comparison.seen,
+            comparison.run.counts.clusters,
+            comparison.run.counts.seen,
             comparison.differences.len()
         ),
         (2, 40, 40)

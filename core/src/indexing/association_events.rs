@@ -69,7 +69,7 @@ impl AssociationEvents {
         self.0
             .iter()
             .filter_map(|event| event.at)
-            .any(|at| may_be_hidden(at, now))
+            .any(|at| may_be_hidden(now.since(at)))
     }
 
     fn made_version_after(&self, shown: Timestamp) -> bool {

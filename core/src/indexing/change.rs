@@ -12,22 +12,32 @@ pub enum Change {
     Removed,
 }
 
-impl Change {
-    /// Returns the change after which the index shows what EKS shows. `known` is the index item,
-    /// and `shown` the item that a Describe at `now` calls for.
+/// One association in the index and in EKS.
+#[derive(Debug, Clone, Copy)]
+pub struct Compared<'a> {
+    /// What the index holds.
+    pub held: Option<&'a IndexItem>,
+    /// The item that a Describe calls for.
+    pub shown: Option<&'a IndexItem>,
+}
+
+impl Compared<'_> {
+    /// Returns the change after which the index shows what EKS showed at `now`.
     #[must_use]
-    pub fn between(known: Option<&IndexItem>, shown: Option<&IndexItem>, now: Timestamp) -> Self {
-        match (known, shown) {
-            (None, None) => Self::None,
-            (None, Some(_)) => Self::Added,
-            (Some(known), Some(shown)) if known == shown => Self::None,
-            (Some(_), Some(_)) => Self::Changed,
+    pub fn change(self, now: Timestamp) -> Change {
+        match (self.held, self.shown) {
+            (None, None) => Change::None,
+            (None, Some(_)) => Change::Added,
+            (Some(held), Some(shown)) if held == shown => Change::None,
+            (Some(_), Some(_)) => Change::Changed,
             // EKS may not show a new version yet, so a missing association is removed only later.
-            (Some(known), None) if may_be_hidden(known.modified_at, now) => Self::None,
-            (Some(_), None) => Self::Removed,
+            (Some(held), None) if may_be_hidden(now.since(held.modified_at)) => Change::None,
+            (Some(_), None) => Change::Removed,
         }
     }
+}
 
+impl Change {
     /// Counts the change.
     pub fn count(self, counts: &mut RunCounts) {
         match self {
@@ -45,20 +55,20 @@ mod tests {
     use crate::resource::association;
 
     #[test]
-    fn known_and_shown_items_give_a_change() {
+    fn held_and_shown_items_give_a_change() {
         let item = |role: &str| IndexItem::of(&association(role));
-        let (known, same, other) = (item("a"), item("a"), item("b"));
-        // The known version is of second 1.
-        for (known, shown, now_secs, expected) in [
+        let (held, same, other) = (item("a"), item("a"), item("b"));
+        // The held version is of second 1.
+        for (held, shown, now_secs, expected) in [
             (None, None, 2, Change::None),
             (None, Some(&same), 2, Change::Added),
-            (Some(&known), Some(&same), 2, Change::None),
-            (Some(&known), Some(&other), 2, Change::Changed),
-            (Some(&known), None, 2, Change::None),
-            (Some(&known), None, 11, Change::Removed),
+            (Some(&held), Some(&same), 2, Change::None),
+            (Some(&held), Some(&other), 2, Change::Changed),
+            (Some(&held), None, 2, Change::None),
+            (Some(&held), None, 11, Change::Removed),
         ] {
             let now = Timestamp::from_millis(now_secs * 1_000);
-            assert_eq!(Change::between(known, shown, now), expected, "at {now}");
+            assert_eq!(Compared { held, shown }.change(now), expected, "at {now}");
         }
     }
 }

@@ -255,7 +255,8 @@ fn cluster(event: &Value) -> Result<Cluster, String> {
         Ok(name) => decode(name).into_owned(),
         Err(problem) => arns(event).find_map(name_in_cluster_arn).ok_or(problem)?,
     };
-    Cluster::new(&partition, region, account, &name).map_err(|invalid| invalid.to_string())
+    let arn = format!("arn:{partition}:eks:{region}:{account}:cluster/{name}");
+    Cluster::parse(&arn).map_err(|invalid| invalid.to_string())
 }
 
 fn name_in_cluster_arn(arn: Cow<'_, str>) -> Option<String> {

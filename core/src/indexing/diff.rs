@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crate::indexing::{Entry, IndexItem, Mode};
+use crate::indexing::{IndexEntry, IndexItem, Mode};
 
 /// An association to describe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,11 @@ pub struct DescribeTask {
 ///
 /// If both have an association, only a full reconcile describes it: the list does not show roles.
 #[must_use]
-pub fn diff(mode: Mode, listed: &[String], entries: Vec<(String, Entry)>) -> Vec<DescribeTask> {
+pub fn diff(
+    mode: Mode,
+    listed: &[String],
+    entries: Vec<(String, IndexEntry)>,
+) -> Vec<DescribeTask> {
     let mut tasks = Vec::new();
     let mut listed = listed.iter().peekable();
     for (id, entry) in entries {
@@ -41,16 +45,16 @@ pub fn diff(mode: Mode, listed: &[String], entries: Vec<(String, Entry)>) -> Vec
             .next_if(|other| other.as_str().cmp(&id) == Ordering::Equal)
             .is_some();
         match entry {
-            Entry::Live(_) if is_listed && mode == Mode::ListOnly => {}
-            Entry::Live(item) => tasks.push(DescribeTask {
+            IndexEntry::Live(_) if is_listed && mode == Mode::ListOnly => {}
+            IndexEntry::Live(item) => tasks.push(DescribeTask {
                 association_id: id,
                 known: Some(item),
             }),
-            Entry::Tombstone if is_listed => tasks.push(DescribeTask {
+            IndexEntry::Tombstone if is_listed => tasks.push(DescribeTask {
                 association_id: id,
                 known: None,
             }),
-            Entry::Tombstone => {}
+            IndexEntry::Tombstone => {}
         }
     }
     tasks.extend(listed.map(|new| DescribeTask {
@@ -66,13 +70,13 @@ mod tests {
     use crate::resource::association;
 
     /// Parses entries: `a` is a live item, `a†` a tombstone.
-    fn entries(text: &str) -> Vec<(String, Entry)> {
+    fn entries(text: &str) -> Vec<(String, IndexEntry)> {
         text.split_whitespace()
             .map(|word| match word.strip_suffix('†') {
-                Some(id) => (id.to_owned(), Entry::Tombstone),
+                Some(id) => (id.to_owned(), IndexEntry::Tombstone),
                 None => (
                     word.to_owned(),
-                    Entry::Live(Box::new(IndexItem::of(&association("role")))),
+                    IndexEntry::Live(Box::new(IndexItem::of(&association("role")))),
                 ),
             })
             .collect()

@@ -45,7 +45,7 @@ impl IndexItem {
 
 /// What the index has under one association ID.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Entry {
+pub enum IndexEntry {
     Live(Box<IndexItem>),
     /// The association was deleted.
     Tombstone,

@@ -13,11 +13,11 @@ mod run_request;
 mod visibility;
 
 pub use association_events::{AssociationEvents, Caller, EventVerdict};
-pub use change::Change;
+pub use change::{Change, Compared};
 pub use claim::{Claim, claim};
 pub use diff::{DescribeTask, diff};
-pub use index_item::{Entry, IndexItem};
+pub use index_item::{IndexEntry, IndexItem};
 pub use region_index::RegionIndex;
-pub use run::{Cursor, INDEX_KEY, NEXT_ENTRY, RUN_ENTRY, RUN_LEASE, Run, RunCounts, RunError};
+pub use run::{Cursor, RUN_LEASE, Run, RunCounts, RunError};
 pub use run_request::{Mode, ReconcileRequest, RunRequest};
 pub use visibility::may_be_hidden;

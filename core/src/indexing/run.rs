@@ -9,12 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::indexing::RunRequest;
 use crate::timestamp::Timestamp;
 
-/// Partition key of the ledger's items about the index.
-pub const INDEX_KEY: &str = "index";
-/// Sort key of the run that is active, or was the last.
-pub const RUN_ENTRY: &str = "run";
-/// Sort key of the request that waits for the active run.
-pub const NEXT_ENTRY: &str = "next";
 /// How long a slice may work without saving its progress. A killed slice delays its run by at most
 /// this time and the 15 minutes of the schedule that resumes runs.
 pub const RUN_LEASE: Duration = Duration::from_mins(10);
@@ -82,9 +76,6 @@ pub struct RunError {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
-    /// [`INDEX_KEY`], under the ledger's name for its partition key.
-    pub rotation_id: String,
-    pub entry: String,
     pub request: RunRequest,
     pub cursor: Cursor,
     pub counts: RunCounts,
@@ -105,8 +96,6 @@ impl Run {
     #[must_use]
     pub fn start(request: RunRequest, fence: u64, now: Timestamp) -> Self {
         Self {
-            rotation_id: INDEX_KEY.to_owned(),
-            entry: RUN_ENTRY.to_owned(),
             request,
             cursor: Cursor::default(),
             counts: RunCounts::default(),

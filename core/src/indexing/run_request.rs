@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::request::{CLUSTER_NAME_LEN_MAX, Glob, LIST_LEN_MAX, Rejection};
+use crate::request::{ClusterGlob, LIST_LEN_MAX, Rejection};
 use crate::resource::is_region;
 
 /// How thoroughly a run reconciles.
@@ -27,7 +27,7 @@ pub struct RunRequest {
     pub regions: Vec<String>,
     /// Only these clusters. Such a run does not make a region's index complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cluster_names: Option<Vec<Glob>>,
+    pub cluster_names: Option<Vec<ClusterGlob>>,
 }
 
 /// The request in a payload `{"reconcile": …}`.
@@ -42,9 +42,7 @@ impl RunRequest {
     /// Returns whether the request covers this cluster.
     #[must_use]
     pub fn covers(&self, cluster_name: &str) -> bool {
-        self.cluster_names
-            .as_ref()
-            .is_none_or(|globs| globs.iter().any(|glob| glob.matches(cluster_name)))
+        ClusterGlob::cover(self.cluster_names.as_deref(), cluster_name)
     }
 }
 
@@ -134,11 +132,12 @@ fn regions(reconcile: &Value) -> Result<Option<Vec<String>>, Rejection> {
     Ok(Some(sorted.into_iter().collect()))
 }
 
-fn cluster_names(reconcile: &Value) -> Result<Option<Vec<Glob>>, Rejection> {
+fn cluster_names(reconcile: &Value) -> Result<Option<Vec<ClusterGlob>>, Rejection> {
     let glob = |text: String| {
-        let allowed = "cluster names, in which * matches any number of characters";
-        Glob::new(&text, CLUSTER_NAME_LEN_MAX)
-            .ok_or_else(|| Rejection::new("reconcile.clusterNames", &Value::from(text), allowed))
+        ClusterGlob::new(&text).ok_or_else(|| {
+            let field = "reconcile.clusterNames";
+            Rejection::new(field, &Value::from(text), ClusterGlob::form())
+        })
     };
     list(reconcile, "clusterNames")?
         .map(|texts| texts.into_iter().map(glob).collect())

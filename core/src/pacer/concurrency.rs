@@ -17,12 +17,19 @@ pub struct Load {
     pub latency_secs: f64,
 }
 
+/// The load of the two classes of calls that move associations, in one region.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct MoveLoad {
+    pub describes: Load,
+    pub updates: Load,
+}
+
 /// Returns how many associations must be in flight for both rates to be used in full.
 ///
 /// More would only wait for permits. An association that waits too long for its update must be
 /// described again, because its observation is too old.
 #[must_use]
-pub fn concurrency(describes: &Load, updates: &Load) -> usize {
+pub fn concurrency(MoveLoad { describes, updates }: MoveLoad) -> usize {
     let per_sec = if updates.is_used {
         describes.per_sec.min(updates.per_sec)
     } else {
@@ -70,7 +77,7 @@ mod tests {
             (load(10.0, 0.0), unused, 7),
         ] {
             assert_eq!(
-                concurrency(&describes, &updates),
+                concurrency(MoveLoad { describes, updates }),
                 expected,
                 "{describes:?} {updates:?}"
             );

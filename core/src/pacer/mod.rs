@@ -19,7 +19,7 @@ mod rate;
 mod response;
 mod windows;
 
-pub use concurrency::{Load, concurrency};
+pub use concurrency::{Load, MoveLoad, concurrency};
 pub use learned_rates::{LearnedRate, LearnedRates};
 pub use rate::Rate;
 pub use response::{Response, Sent};
@@ -187,7 +187,11 @@ impl Pacer {
             Response::Throttled { retry_after } => {
                 self.latency.note(now.saturating_sub(sent.at));
                 self.record_throttle(now, sent);
-                self.hold(now, retry_after.unwrap_or_default().min(RETRY_AFTER_MAX));
+                let pause = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
+                self.probe.pause_secs = pause.as_secs_f64();
+                if !pause.is_zero() {
+                    self.hold_until(now + pause);
+                }
             }
         }
     }
@@ -329,12 +333,9 @@ impl Pacer {
 
     /// Sends nothing during a pause that the service requests. The bucket fills meanwhile. If it
     /// may overflow, so does the credit, and `accrue` then forgets the earlier throttles.
-    fn hold(&mut self, now: Duration, pause: Duration) {
-        self.probe.pause_secs = pause.as_secs_f64();
-        if !pause.is_zero() {
-            self.held_until = self.held_until.max(now + pause);
-            self.probe.calm_since = self.held_until;
-        }
+    fn hold_until(&mut self, until: Duration) {
+        self.held_until = self.held_until.max(until);
+        self.probe.calm_since = self.held_until;
     }
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::request::{
-    CLUSTER_NAME_LEN_MAX, Glob, LIST_LEN_MAX, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM,
-    MaxConcurrency, MaxErrors, ROTATION_ID_FORM, Rejection, RotationId, RotationRequest, Scope,
+    Glob, LIST_LEN_MAX, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM, MaxConcurrency, MaxErrors,
+    ROTATION_ID_FORM, Rejection, RotationId, RotationRequest, Scope,
 };
 use crate::resource::{ROLE_ARN_FORM, RoleArn};
 
@@ -17,8 +17,6 @@ use crate::resource::{ROLE_ARN_FORM, RoleArn};
 #[cfg(test)]
 const ROLE_ARN_PATTERN: &str =
     r"^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$";
-/// Kubernetes allows 63 characters in a namespace's name (RFC 1123 label).
-const NAMESPACE_LEN_MAX: usize = 63;
 
 /// Parses the `detail` of an event and checks its rules. `event_id` names the rotation if
 /// `rotationId` is absent. `role_path` is the IAM path that new roles must have.
@@ -32,16 +30,11 @@ pub fn parse_detail(
 ) -> Result<RotationRequest, Rejection> {
     let raw: RotationDetail = deserialize(detail)?;
 
-    let rotation_id = rotation_id(raw.rotation_id.as_deref(), event_id)?;
-    let old_role_arn = role("detail.oldRoleArn", raw.old_role_arn.as_deref())?;
-    let new_role_arn = role("detail.newRoleArn", raw.new_role_arn.as_deref())?;
-    check_roles(&old_role_arn, &new_role_arn, role_path)?;
-    let cluster_names = globs(
-        "detail.clusterNames",
-        raw.cluster_names,
-        CLUSTER_NAME_LEN_MAX,
-    )?;
-    let namespaces = globs("detail.namespaces", raw.namespaces, NAMESPACE_LEN_MAX)?;
+    let rotation_id = rotation_id(&raw, event_id)?;
+    let roles = Roles::of(&raw)?;
+    roles.check(role_path)?;
+    let cluster_names = globs("detail.clusterNames", raw.cluster_names)?;
+    let namespaces = globs("detail.namespaces", raw.namespaces)?;
     let max_errors = raw.max_errors.map(|text| max_errors(&text)).transpose()?;
     let max_concurrency = raw
         .max_concurrency
@@ -50,8 +43,8 @@ pub fn parse_detail(
 
     Ok(RotationRequest {
         rotation_id,
-        old_role_arn,
-        new_role_arn,
+        old_role_arn: roles.old,
+        new_role_arn: roles.new,
         scope: Scope {
             cluster_names,
             namespaces,
@@ -179,10 +172,14 @@ fn deserialize<T: DeserializeOwned>(detail: &Value) -> Result<T, Rejection> {
     })
 }
 
-fn rotation_id(text: Option<&str>, event_id: Option<&str>) -> Result<RotationId, Rejection> {
-    if let Some(text) = text {
+fn rotation_id(raw: &RotationDetail, event_id: Option<&str>) -> Result<RotationId, Rejection> {
+    if let Some(text) = &raw.rotation_id {
         return RotationId::new(text).ok_or_else(|| {
-            Rejection::new("detail.rotationId", &Value::from(text), ROTATION_ID_FORM)
+            Rejection::new(
+                "detail.rotationId",
+                &Value::from(text.as_str()),
+                ROTATION_ID_FORM,
+            )
         });
     }
     let Some(text) = event_id else {
@@ -205,32 +202,48 @@ fn role(field: &str, text: Option<&str>) -> Result<RoleArn, Rejection> {
     Ok(role)
 }
 
-/// Checks the rules for the two roles together. They may be in any account: target roles may be in
-/// another account than the cluster, and EKS itself requires the cluster's account for other roles.
-fn check_roles(old: &RoleArn, new: &RoleArn, role_path: &str) -> Result<(), Rejection> {
-    let allowed = if old == new {
-        "a role other than oldRoleArn".to_owned()
-    } else if old.partition() != new.partition() {
-        format!("a role in oldRoleArn's partition, {}", old.partition())
-    } else if old.account() != new.account() {
-        format!("a role in oldRoleArn's account, {}", old.account())
-    } else if !new.path().starts_with(role_path) {
-        format!("a role under the path {role_path} (ROLE_PATH)")
-    } else {
-        return Ok(());
-    };
-    Err(Rejection::new(
-        "detail.newRoleArn",
-        &Value::from(new.as_str()),
-        allowed,
-    ))
+/// The two roles of a request.
+struct Roles {
+    old: RoleArn,
+    new: RoleArn,
 }
 
-fn globs(
+impl Roles {
+    fn of(raw: &RotationDetail) -> Result<Self, Rejection> {
+        Ok(Self {
+            old: role("detail.oldRoleArn", raw.old_role_arn.as_deref())?,
+            new: role("detail.newRoleArn", raw.new_role_arn.as_deref())?,
+        })
+    }
+
+    /// Checks the rules for the two roles together. They may be in any account: target roles may be
+    /// in another account than the cluster, and EKS itself requires the cluster's account for other
+    /// roles.
+    fn check(&self, role_path: &str) -> Result<(), Rejection> {
+        let Self { old, new } = self;
+        let allowed = if old == new {
+            "a role other than oldRoleArn".to_owned()
+        } else if old.partition() != new.partition() {
+            format!("a role in oldRoleArn's partition, {}", old.partition())
+        } else if old.account() != new.account() {
+            format!("a role in oldRoleArn's account, {}", old.account())
+        } else if !new.path().starts_with(role_path) {
+            format!("a role under the path {role_path} (ROLE_PATH)")
+        } else {
+            return Ok(());
+        };
+        Err(Rejection::new(
+            "detail.newRoleArn",
+            &Value::from(new.as_str()),
+            allowed,
+        ))
+    }
+}
+
+fn globs<const LEN_MAX: usize>(
     field: &str,
     texts: Option<Vec<String>>,
-    len_max: usize,
-) -> Result<Option<Vec<Glob>>, Rejection> {
+) -> Result<Option<Vec<Glob<LEN_MAX>>>, Rejection> {
     let Some(texts) = texts else { return Ok(None) };
     if !(1..=LIST_LEN_MAX).contains(&texts.len()) {
         let allowed = format!(
@@ -240,9 +253,9 @@ fn globs(
         return Err(Rejection::new(field, &Value::from(texts), allowed));
     }
     let glob = |(at, text): (usize, String)| {
-        Glob::new(&text, len_max).ok_or_else(|| {
-            let allowed = format!("1 to {len_max} letters, digits, \"-\", \"_\" or \"*\"");
-            Rejection::new(format!("{field}[{at}]"), &Value::from(text), allowed)
+        Glob::new(&text).ok_or_else(|| {
+            let field = format!("{field}[{at}]");
+            Rejection::new(field, &Value::from(text), Glob::<LEN_MAX>::form())
         })
     };
     texts

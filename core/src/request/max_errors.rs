@@ -24,14 +24,13 @@ pub enum MaxErrors {
 pub struct InvalidMaxErrors(String);
 
 impl MaxErrors {
-    /// Returns whether `failed` of `total` associations are more failures than allowed.
+    /// Returns how many of `total` associations may fail. A percentage is rounded down: 10% of 15
+    /// is 1.5, so the second failure is one too many.
     #[must_use]
-    pub fn exceeded_by(self, failed: u64, total: u64) -> bool {
+    pub fn allowed_of(self, total: u64) -> u64 {
         match self {
-            Self::Count(count) => failed > u64::from(count),
-            // Multiplied out, to compare whole numbers: 10% of 15 is 1.5, so the second failure is
-            // one too many.
-            Self::Percent(percent) => failed * 100 > u64::from(percent) * total,
+            Self::Count(count) => count.into(),
+            Self::Percent(percent) => u64::from(percent) * total / 100,
         }
     }
 }
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn one_failure_more_than_allowed_exceeds_the_maximum() {
+    fn a_percentage_of_the_associations_is_rounded_down() {
         for (text, total, most_allowed) in [
             ("0", 10, 0),
             ("5", 10, 5),
@@ -130,12 +129,9 @@ mod tests {
             ("100%", 3, 3),
         ] {
             let max_errors: MaxErrors = text.parse().unwrap();
-            assert!(
-                !max_errors.exceeded_by(most_allowed, total),
-                "{text} of {total}"
-            );
-            assert!(
-                max_errors.exceeded_by(most_allowed + 1, total),
+            assert_eq!(
+                max_errors.allowed_of(total),
+                most_allowed,
                 "{text} of {total}"
             );
         }

@@ -20,16 +20,3 @@ pub struct RotationRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrency: Option<MaxConcurrency>,
 }
-
-impl RotationRequest {
-    /// Returns the ledger's partition key. A dry run has a key of its own, so it never blocks the
-    /// rotation with the same ID.
-    #[must_use]
-    pub fn ledger_key(&self) -> String {
-        if self.dry_run {
-            format!("dry-run/{}", self.rotation_id)
-        } else {
-            self.rotation_id.to_string()
-        }
-    }
-}

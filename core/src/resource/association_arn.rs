@@ -33,6 +33,12 @@ impl AssociationArn {
         &self.text
     }
 
+    /// Returns the AWS partition, such as `aws` or `aws-cn`.
+    #[must_use]
+    pub fn partition(&self) -> &str {
+        &self.partition
+    }
+
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region

@@ -1,12 +1,21 @@
 //! An EKS cluster, and the ARNs of associations in it.
 
+use std::fmt;
+
 use crate::resource::arn::arn_parts;
 use crate::resource::{AssociationArn, InvalidArn};
 
 const CLUSTER_ARN_FORM: &str = "arn:<partition>:eks:<region>:<account>:cluster/<name>";
 
-/// An EKS cluster. [`Cluster::new`] and [`Cluster::parse`] check the parts, so a valid association
-/// ID always makes a valid association ARN.
+/// What identifies a cluster to EKS, in the function's own account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClusterName<'a> {
+    pub region: &'a str,
+    pub name: &'a str,
+}
+
+/// An EKS cluster. [`Cluster::parse`] checks the parts, so a valid association ID always makes a
+/// valid association ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
     pub cluster_arn: String,
@@ -16,33 +25,13 @@ pub struct Cluster {
     pub cluster_name: String,
 }
 
-impl Cluster {
-    /// Creates a cluster from the parts of its ARN.
-    ///
-    /// # Errors
-    /// If AWS would not allow one of the parts.
-    pub fn new(
-        partition: &str,
-        region: &str,
-        account: &str,
-        name: &str,
-    ) -> Result<Self, InvalidArn> {
-        let cluster = Self {
-            cluster_arn: format!("arn:{partition}:eks:{region}:{account}:cluster/{name}"),
-            region: region.to_owned(),
-            account: account.to_owned(),
-            cluster_name: name.to_owned(),
-        };
-        // An association's ARN has the same parts, under the same rules.
-        match cluster.association("a-0") {
-            Ok(_) => Ok(cluster),
-            Err(_) => Err(InvalidArn {
-                value: cluster.cluster_arn,
-                allowed: CLUSTER_ARN_FORM,
-            }),
-        }
+impl fmt::Display for ClusterName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cluster {} in {}", self.name, self.region)
     }
+}
 
+impl Cluster {
     /// Parses a cluster's ARN.
     ///
     /// # Errors
@@ -52,15 +41,41 @@ impl Cluster {
             value: cluster_arn.to_owned(),
             allowed: CLUSTER_ARN_FORM,
         };
-        let Some([partition, "eks", region, account, resource]) = arn_parts(cluster_arn) else {
+        let Some([_, "eks", region, account, resource]) = arn_parts(cluster_arn) else {
             return Err(invalid());
         };
-        Self::new(
-            partition,
-            region,
-            account,
-            resource.strip_prefix("cluster/").ok_or_else(invalid)?,
-        )
+        let cluster = Self {
+            cluster_arn: cluster_arn.to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+            cluster_name: resource
+                .strip_prefix("cluster/")
+                .ok_or_else(invalid)?
+                .to_owned(),
+        };
+        // An association's ARN has the same parts, under the same rules.
+        cluster.association("a-0").map_err(|_| invalid())?;
+        Ok(cluster)
+    }
+
+    /// Returns the cluster of an association.
+    #[must_use]
+    pub fn of(arn: &AssociationArn) -> Self {
+        Self {
+            cluster_arn: arn.cluster_arn(),
+            region: arn.region().to_owned(),
+            account: arn.account().to_owned(),
+            cluster_name: arn.cluster_name().to_owned(),
+        }
+    }
+
+    /// Returns the region and the name, by which EKS finds the cluster.
+    #[must_use]
+    pub fn name(&self) -> ClusterName<'_> {
+        ClusterName {
+            region: &self.region,
+            name: &self.cluster_name,
+        }
     }
 
     /// Returns the ARN of the association with this ID in the cluster.
@@ -97,6 +112,7 @@ mod tests {
             cluster.association("a-1").unwrap().cluster_arn(),
             cluster.cluster_arn
         );
+        assert_eq!(Cluster::of(&cluster.association("a-1").unwrap()), cluster);
         assert!(cluster.association("a/1").is_err());
         for invalid in [
             "",

@@ -13,6 +13,6 @@ pub use association::Association;
 #[cfg(test)]
 pub(crate) use association::tests::association;
 pub use association_arn::AssociationArn;
-pub use cluster::Cluster;
+pub use cluster::{Cluster, ClusterName};
 pub use role_arn::{ROLE_ARN_FORM, RoleArn, is_role_path};
 pub use role_field::{RoleField, RoleFields};

@@ -60,6 +60,22 @@ impl RoleFields {
         self == Self::default()
     }
 
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            role_arn: self.role_arn || other.role_arn,
+            target_role_arn: self.target_role_arn || other.target_role_arn,
+        }
+    }
+
+    #[must_use]
+    pub fn intersection(self, other: Self) -> Self {
+        Self {
+            role_arn: self.role_arn && other.role_arn,
+            target_role_arn: self.target_role_arn && other.target_role_arn,
+        }
+    }
+
     pub fn iter(self) -> impl Iterator<Item = RoleField> {
         RoleField::ALL
             .into_iter()

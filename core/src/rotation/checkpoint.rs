@@ -43,16 +43,15 @@ impl Checkpoint {
             role_not_ready_ms,
         }
     }
-}
 
-/// Returns whether a slice that found the rotation at `before` and left it at `after` made
-/// progress.
-pub fn has_advanced(before: &Checkpoint, after: &Checkpoint) -> bool {
-    after.is_planned && !before.is_planned
-        || after.rows_added > before.rows_added
-        || after.settled > before.settled
-        || after.is_stopped && !before.is_stopped
-        || after.role_not_ready_ms > before.role_not_ready_ms
+    /// Returns whether a slice that found the rotation at `before` and left it here made progress.
+    pub fn has_advanced_since(&self, before: &Self) -> bool {
+        self.is_planned && !before.is_planned
+            || self.rows_added > before.rows_added
+            || self.settled > before.settled
+            || self.is_stopped && !before.is_stopped
+            || self.role_not_ready_ms > before.role_not_ready_ms
+    }
 }
 
 #[cfg(test)]
@@ -122,13 +121,13 @@ mod tests {
                 false,
             ),
         ] {
-            assert_eq!(has_advanced(&before, &after), expected, "{after:?}");
+            assert_eq!(after.has_advanced_since(&before), expected, "{after:?}");
         }
         let planned = Checkpoint {
             is_planned: true,
             is_stopped: true,
             ..before
         };
-        assert!(!has_advanced(&planned, &planned));
+        assert!(!planned.has_advanced_since(&planned));
     }
 }

@@ -40,11 +40,15 @@ impl CircuitBreaker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Operation;
 
     #[test]
     fn three_successive_failures_open_the_breaker_of_their_region_until_a_success() {
         let mut breaker = CircuitBreaker::default();
-        let error = CallError::contention("describe association", "a-1", "no response".to_owned());
+        let error = CallError::contention(
+            Operation::on("describe association", &"a-1"),
+            "no response".to_owned(),
+        );
         for _ in 1..FAILURES_MAX {
             breaker.note_failure("eu-west-1", &error);
         }

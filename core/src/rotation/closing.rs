@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use crate::resource::{AssociationArn, RoleArn};
+use crate::request::RotationRequest;
+use crate::resource::AssociationArn;
 use crate::rotation::{Counts, Outcome, Row, Status, UNEXPECTED_RESPONSE};
 use crate::timestamp::Timestamp;
 
@@ -74,7 +75,7 @@ pub struct Closing {
 /// # Panics
 /// If a row is still pending.
 #[must_use]
-pub fn close(tally: &Tally, old_role: &RoleArn, stopped: Option<&str>, dry_run: bool) -> Closing {
+pub fn close(tally: &Tally, request: &RotationRequest, stopped: Option<&str>) -> Closing {
     let counts = &tally.counts;
     assert_eq!(
         counts.pending, 0,
@@ -86,7 +87,7 @@ pub fn close(tally: &Tally, old_role: &RoleArn, stopped: Option<&str>, dry_run: 
         Status::NoAssociations
     } else if counts.failed > 0 {
         Status::CompletedWithFailures
-    } else if dry_run {
+    } else if request.dry_run {
         Status::Planned
     } else {
         Status::Succeeded
@@ -100,7 +101,8 @@ pub fn close(tally: &Tally, old_role: &RoleArn, stopped: Option<&str>, dry_run: 
             ""
         };
         reasons.push(format!(
-            "the index has no association on {old_role}{scoped}"
+            "the index has no association on {}{scoped}",
+            request.old_role_arn
         ));
     }
     let still_used = still_used_by(counts);

@@ -12,22 +12,22 @@ pub enum Action {
     AlreadyCurrent,
     /// Nothing: the association is on neither role, because another actor has changed it.
     Drifted,
-    /// Nothing: EKS does not know the association, or no longer.
-    Deleted,
     /// Nothing: the association is on the old role, but an add-on owns it. The add-on's next update
     /// would move it back.
     OwnedByAddon,
 }
 
-/// Decides what to do with an association. `observed` is what a Describe has just shown, or `None`
-/// if EKS did not find the association.
+/// Decides what to do with an association that a Describe has just shown. `moved` are the fields
+/// that the row planned to move: only these tell whether the association is on the new role already.
+/// For example, the plan was to move `roleArn`, and `targetRoleArn` named the new role before. If
+/// another actor sets a third `roleArn`, the association is `Drifted`.
 ///
 /// This decision races with every other writer of the association: Terraform, an operator, another
 /// slice that has lost its lease, and an earlier update of rerole whose response was lost. EKS has
 /// no conditional update, so no version check can exclude them. Instead, the decision depends on
-/// the request and on one recent observation, and on nothing else. It does not consult the plan,
-/// which is older, nor what rerole has sent, because a request that was sent may or may not have
-/// taken effect. This has three consequences:
+/// the request, on the fields to move, and on one recent observation. It does not consult the roles
+/// in the plan, which are older, nor which updates rerole has sent, because a request that was sent
+/// may or may not have taken effect. This has three consequences:
 ///
 /// - A lost response needs no special case. The caller describes the association again and decides
 ///   again. If the lost update took effect, the result is `AlreadyCurrent`, and the association is
@@ -43,10 +43,7 @@ pub enum Action {
 /// to the write window of 5 s (`src/aws/eks/update.rs`), and sends only the fields that showed the
 /// old role. A field that another actor moves within the window can still be overwritten.
 #[must_use]
-pub fn decide(request: &RotationRequest, observed: Option<&Association>) -> Action {
-    let Some(observed) = observed else {
-        return Action::Deleted;
-    };
+pub fn decide(request: &RotationRequest, moved: RoleFields, observed: &Association) -> Action {
     let naming = |role| {
         RoleFields::naming(
             role,
@@ -61,7 +58,7 @@ pub fn decide(request: &RotationRequest, observed: Option<&Association>) -> Acti
         } else {
             Action::Update(on_old_role)
         }
-    } else if naming(&request.new_role_arn).is_empty() {
+    } else if naming(&request.new_role_arn).intersection(moved).is_empty() {
         Action::Drifted
     } else {
         Action::AlreadyCurrent
@@ -81,13 +78,13 @@ mod tests {
         let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
         let detail = serde_json::json!({ "oldRoleArn": role("old"), "newRoleArn": role("new") });
         let request = parse_detail(&detail, Some("e"), "/").unwrap();
-        assert_eq!(decide(&request, None), Action::Deleted);
+        let either = planned(&[RoleField::RoleArn, RoleField::TargetRoleArn]);
         let check = |role_name: &str, target: Option<&str>, owned: bool, expected: Expect| {
             let mut observed = association(&role(role_name));
             observed.target_role_arn = target.map(role);
             observed.owner_arn =
                 owned.then(|| "arn:aws:eks:us-east-1:111122223333:addon/prod-1/x/y".to_owned());
-            let shown = match decide(&request, Some(&observed)) {
+            let shown = match decide(&request, either, &observed) {
                 Action::Update(fields) => {
                     format!(
                         "update {}",
@@ -122,5 +119,47 @@ mod tests {
         check("third", None, false, expect!["Drifted"]);
         check("third", Some("third"), true, expect!["Drifted"]);
         check("", None, false, expect!["Drifted"]);
+    }
+
+    fn planned(fields: &[RoleField]) -> RoleFields {
+        fields.to_vec().into()
+    }
+
+    /// What an update changes does not depend on the plan: no field may stay on the old role.
+    #[test]
+    fn only_the_planned_fields_say_whether_an_association_was_moved() {
+        use RoleField::{RoleArn, TargetRoleArn};
+        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+        let detail = serde_json::json!({ "oldRoleArn": role("old"), "newRoleArn": role("new") });
+        let request = parse_detail(&detail, Some("e"), "/").unwrap();
+        for (fields, role_name, target, expected) in [
+            (&[RoleArn][..], "new", None, Action::AlreadyCurrent),
+            (&[RoleArn], "new", Some("third"), Action::AlreadyCurrent),
+            (&[RoleArn], "third", Some("new"), Action::Drifted),
+            (
+                &[TargetRoleArn],
+                "third",
+                Some("new"),
+                Action::AlreadyCurrent,
+            ),
+            (&[TargetRoleArn], "new", Some("third"), Action::Drifted),
+            (
+                &[RoleArn, TargetRoleArn],
+                "third",
+                Some("new"),
+                Action::AlreadyCurrent,
+            ),
+            (
+                &[RoleArn],
+                "third",
+                Some("old"),
+                Action::Update(planned(&[TargetRoleArn])),
+            ),
+        ] {
+            let mut observed = association(&role(role_name));
+            observed.target_role_arn = target.map(role);
+            let action = decide(&request, planned(fields), &observed);
+            assert_eq!(action, expected, "{fields:?} of {role_name} and {target:?}");
+        }
     }
 }

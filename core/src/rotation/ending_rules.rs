@@ -58,6 +58,7 @@ pub fn ending_after_stop(sent: Option<(Token, CallError)>) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Operation;
     use crate::indexing::IndexItem;
     use crate::request::RotationId;
     use crate::resource::association;
@@ -76,7 +77,7 @@ mod tests {
         let role = "arn:aws:iam::111122223333:role/a".parse().unwrap();
         let row = Row {
             planned_modified_at: at(10),
-            ..Row::planned("r", &role, &IndexItem::of(&association("a")))
+            ..Row::planned(&role, &IndexItem::of(&association("a")))
         };
         let (lost, inferred) = (token(), |token| Ending::InferredUpdated { token });
         for (of_this_slice, since, modified_at, expected) in [
@@ -109,7 +110,10 @@ mod tests {
     #[test]
     fn an_association_whose_update_was_sent_fails_when_the_rotation_stops() {
         assert_eq!(ending_after_stop(None), Ending::NotAttempted);
-        let error = CallError::contention("update association", "a-1", "lost".to_owned());
+        let error = CallError::contention(
+            Operation::on("update association", &"a-1"),
+            "lost".to_owned(),
+        );
         let ending = ending_after_stop(Some((token(), error)));
         let Ending::Failed { token: sent, error } = ending else {
             panic!("{ending:?}");

@@ -100,7 +100,7 @@ mod tests {
                 modified_at: row_at.map(at),
                 role_arn: Some("seen".into()),
                 target_role_arn: Some("target".into()),
-                ..Row::planned("r", &old, &item)
+                ..Row::planned(&old, &item)
             };
             assert_eq!(
                 lag(&item, &row),

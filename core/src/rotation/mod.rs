@@ -1,6 +1,7 @@
 //! One rotation: its record, its rows, what to do with each association, and how it ends. Storage
 //! is in `src/aws/ledger/`, and the order of the steps in `src/rotate/slice/`.
 
+mod association_move;
 mod checkpoint;
 mod circuit_breaker;
 mod closing;
@@ -8,6 +9,7 @@ mod counts;
 mod decide;
 mod ending_rules;
 mod index_lag;
+mod opening;
 mod outcome;
 mod progress;
 mod record;
@@ -20,17 +22,19 @@ mod summary;
 mod token;
 mod verification;
 
-pub use checkpoint::{Checkpoint, has_advanced};
+pub use association_move::{AssociationMove, Decision, Moment, Sent, Step, Update};
+pub use checkpoint::Checkpoint;
 pub use circuit_breaker::CircuitBreaker;
 pub use closing::{Closing, Tally, close};
 pub use counts::Counts;
 pub use decide::{Action, decide};
 pub use ending_rules::{UnconfirmedUpdates, ending_after_stop, ending_on_new_role};
 pub use index_lag::{KnownRoles, Lag, lag};
+pub use opening::{Opening, open};
 pub use outcome::{Ending, Outcome, RowError, UNEXPECTED_RESPONSE};
 pub use progress::{Estimate, Estimator, Progress};
-pub use record::{LOCK_ENTRY, ROTATION_ENTRY, RotationRecord, STALLED_AFTER, lock_key};
-pub use row::{ROW_PREFIX, Row};
+pub use record::{LEASE, RotationRecord, STALLED_AFTER};
+pub use row::Row;
 pub use settled::{Settled, SettledAttributes};
 pub use slice_state::{SliceState, Stop};
 pub use status::Status;

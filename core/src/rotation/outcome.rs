@@ -64,6 +64,7 @@ impl Ending {
     /// Returns the end of an association that failed with the error of a call.
     #[must_use]
     pub fn failed(token: Option<Token>, error: CallError) -> Self {
+        let error = error.into_failed_call();
         let code = error.code.unwrap_or_else(|| format!("{:?}", error.class));
         let error = RowError {
             class: error.class,
@@ -72,6 +73,12 @@ impl Ending {
             request_id: error.request_id,
         };
         Self::Failed { token, error }
+    }
+
+    /// Returns whether EKS's response to the update contradicts the request.
+    #[must_use]
+    pub fn is_contradiction(&self) -> bool {
+        matches!(self, Self::Failed { error, .. } if error.code == UNEXPECTED_RESPONSE)
     }
 
     /// Returns the `outcome` that the row gets.

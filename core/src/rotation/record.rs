@@ -5,33 +5,26 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::keys::RotationKey;
 use crate::request::RotationRequest;
-use crate::resource::RoleArn;
+use crate::resource::{AssociationArn, RoleArn};
 use crate::rotation::{Counts, Progress, Status, Summary};
 use crate::timestamp::Timestamp;
 
-/// Sort key of the rotation's item.
-pub const ROTATION_ENTRY: &str = "rotation";
-/// Sort key of a role's lock.
-pub const LOCK_ENTRY: &str = "lock";
+/// How long a lease lasts. Lambda delivers a failed event again after 60 s at the earliest. By then
+/// the lease of an invocation that crashed has expired, so a crash never blocks a rotation.
+pub const LEASE: Duration = Duration::from_secs(45);
 /// How long an open rotation may be idle before it counts as stalled. Lambda retries one and two
 /// minutes after a failed invocation, and the lease of an invocation that died expires in less than
 /// a minute. So most likely nothing resumes a rotation that has been idle for longer.
 pub const STALLED_AFTER: Duration = Duration::from_mins(10);
 
-/// Returns the partition key of the lock on a role.
-#[must_use]
-pub fn lock_key(role: &RoleArn) -> String {
-    format!("role/{role}")
-}
-
 /// The item `(rotationId, "rotation")`. It exists from the moment the rotation is opened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RotationRecord {
-    /// The ledger key: `dry-run/<id>` for a dry run.
-    pub rotation_id: String,
-    pub entry: String,
+    #[serde(rename = "rotationId")]
+    pub key: RotationKey,
     pub status: Status,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
@@ -63,6 +56,9 @@ pub struct RotationRecord {
     /// The number of recorded reversions.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reversion_count: u64,
+    /// The association of the first reversion after the end. `reason` names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_reverted_after_end: Option<AssociationArn>,
     /// How often the indexer has found an association on the old role that the open rotation did
     /// not know.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -76,12 +72,11 @@ pub struct RotationRecord {
 }
 
 impl RotationRecord {
-    /// Creates a rotation that starts at `now` and is leased until `lease_until`.
+    /// Creates a rotation that starts at `now`, with its first lease.
     #[must_use]
-    pub fn open(request: &RotationRequest, now: Timestamp, lease_until: Timestamp) -> Self {
+    pub fn start(request: &RotationRequest, now: Timestamp) -> Self {
         Self {
-            rotation_id: request.ledger_key(),
-            entry: ROTATION_ENTRY.to_owned(),
+            key: RotationKey::of(request),
             status: Status::Planning,
             reason: None,
             old_role_arn: request.old_role_arn.clone(),
@@ -92,11 +87,12 @@ impl RotationRecord {
             finished_at: None,
             old_role_in_use_until: None,
             index_as_of: BTreeMap::new(),
-            lease_until: Some(lease_until),
+            lease_until: Some(now + LEASE),
             idle_since: None,
             progress: None,
             fence: 1,
             reversion_count: 0,
+            first_reverted_after_end: None,
             arrivals: 0,
             stopped: None,
             role_not_ready_ms: 0,
@@ -163,8 +159,7 @@ mod tests {
             "dryRun": false,
             "maxErrors": "100%",
         });
-        let record =
-            RotationRecord::open(&serde_json::from_value(request).unwrap(), at(10), at(10));
+        let record = RotationRecord::start(&serde_json::from_value(request).unwrap(), at(10));
         RotationRecord {
             lease_until: lease_until.map(at),
             idle_since: idle_since.map(at),

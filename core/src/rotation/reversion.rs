@@ -8,16 +8,10 @@ use crate::resource::{Association, AssociationArn, RoleFields};
 use crate::rotation::{Outcome, RotationRecord, Row, Status};
 use crate::timestamp::Timestamp;
 
-/// Sort-key prefix of a rotation's reversion rows.
-pub const REVERSION_PREFIX: &str = "reversion#";
-
 /// A ledger row: an association on the role that the rotation replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReversionRow {
-    pub rotation_id: String,
-    /// `reversion#<associationArn>#<modifiedAt>`, so each version is recorded once.
-    pub entry: String,
     pub reverted_arn: AssociationArn,
     pub cluster_name: String,
     pub namespace: String,
@@ -45,8 +39,6 @@ impl ReversionRow {
     ) -> Self {
         let arn = &seen.association_arn;
         Self {
-            rotation_id: rotation.rotation_id.clone(),
-            entry: format!("{REVERSION_PREFIX}{arn}#{}", seen.modified_at),
             reverted_arn: arn.clone(),
             cluster_name: arn.cluster_name().to_owned(),
             namespace: seen.namespace.clone(),
@@ -62,6 +54,38 @@ impl ReversionRow {
             user_agent: caller.user_agent,
         }
     }
+}
+
+/// What a reversion changes in the rotation's item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recording {
+    /// The rotation is open. It takes the count into account when it closes.
+    Count,
+    /// The rotation is finished, and this is its first reversion since. Its old role is in use
+    /// again, for this reason.
+    InUseAgain { reason: String },
+    /// The rotation is finished, and its reason names an earlier reversion.
+    CountAgain,
+}
+
+/// Returns what `row` changes in `rotation`.
+#[must_use]
+pub fn recording(rotation: &RotationRecord, row: &ReversionRow) -> Recording {
+    if rotation.finished_at.is_none() {
+        return Recording::Count;
+    }
+    if rotation.first_reverted_after_end.is_some() {
+        return Recording::CountAgain;
+    }
+    let again = format!(
+        "the old role is in use again: {} has used it since {}",
+        row.reverted_arn, row.modified_at
+    );
+    let reason = match &rotation.reason {
+        Some(reason) => format!("{reason}; {again}"),
+        None => again,
+    };
+    Recording::InUseAgain { reason }
 }
 
 /// What an association on a role means for one of the rotations that replaced this role.
@@ -93,7 +117,7 @@ pub fn covers(rotation: &RotationRecord, seen: &Association) -> bool {
         && rotation
             .request
             .scope
-            .covers(seen.association_arn.cluster_name(), &seen.namespace)
+            .covers(&seen.association_arn, &seen.namespace)
 }
 
 /// Returns what it means for `rotation` that the association is on its old role. `row` is the
@@ -147,8 +171,7 @@ mod tests {
         if let Some(cluster) = cluster {
             request["clusterNames"] = serde_json::json!([cluster]);
         }
-        let record =
-            RotationRecord::open(&serde_json::from_value(request).unwrap(), at(100), at(100));
+        let record = RotationRecord::start(&serde_json::from_value(request).unwrap(), at(100));
         RotationRecord {
             status,
             finished_at: finished_at.map(at),
@@ -190,7 +213,7 @@ mod tests {
             let row = row.map(|(outcome, modified_at)| Row {
                 outcome,
                 modified_at: Some(at(modified_at)),
-                ..Row::planned("r-1", &OLD.parse().unwrap(), &IndexItem::of(&seen))
+                ..Row::planned(&OLD.parse().unwrap(), &IndexItem::of(&seen))
             });
             let what = format!(
                 "{:?} {:?}",
@@ -215,6 +238,46 @@ mod tests {
                 expected,
                 "{status:?}"
             );
+        }
+    }
+
+    /// The reason of a stop can quote EKS, so its text says nothing about reversions.
+    #[test]
+    fn only_the_first_reversion_after_the_end_adds_to_the_reason() {
+        let row = |rotation: &RotationRecord| {
+            ReversionRow::new(rotation, &association(OLD), Caller::default(), at(900))
+        };
+        let finished = |reason: Option<&str>| RotationRecord {
+            reason: reason.map(str::to_owned),
+            ..rotation(Status::Failed, Some(200), None)
+        };
+        let again = format!(
+            "the old role is in use again: {} has used it since 1970-01-01T00:00:01.000Z",
+            association(OLD).association_arn
+        );
+        for (rotation, expected) in [
+            (rotation(Status::InProgress, None, None), Recording::Count),
+            (
+                finished(None),
+                Recording::InUseAgain {
+                    reason: again.clone(),
+                },
+            ),
+            (
+                finished(Some("EKS said: the name is in use again")),
+                Recording::InUseAgain {
+                    reason: format!("EKS said: the name is in use again; {again}"),
+                },
+            ),
+            (
+                RotationRecord {
+                    first_reverted_after_end: Some(association(OLD).association_arn),
+                    ..finished(Some("another text"))
+                },
+                Recording::CountAgain,
+            ),
+        ] {
+            assert_eq!(recording(&rotation, &row(&rotation)), expected);
         }
     }
 }

@@ -8,16 +8,10 @@ use crate::resource::{AssociationArn, RoleArn, RoleFields};
 use crate::rotation::Outcome;
 use crate::timestamp::Timestamp;
 
-/// Sort-key prefix of a rotation's association rows.
-pub const ROW_PREFIX: &str = "association#";
-
 /// The attributes of a ledger row that the code reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Row {
-    pub rotation_id: String,
-    /// `association#<associationArn>`.
-    pub entry: String,
     pub association_arn: AssociationArn,
     pub cluster_name: String,
     pub namespace: String,
@@ -58,10 +52,8 @@ pub struct Row {
 impl Row {
     /// Creates a pending row for an index item, in a rotation that replaces `old_role`.
     #[must_use]
-    pub fn planned(ledger_key: &str, old_role: &RoleArn, item: &IndexItem) -> Self {
+    pub fn planned(old_role: &RoleArn, item: &IndexItem) -> Self {
         Self {
-            rotation_id: ledger_key.to_owned(),
-            entry: format!("{ROW_PREFIX}{}", item.association_arn),
             association_arn: item.association_arn.clone(),
             cluster_name: item.cluster_name.clone(),
             namespace: item.namespace.clone(),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::request::MaxErrors;
-use crate::rotation::{CircuitBreaker, Counts, Estimator, Outcome};
+use crate::rotation::{CircuitBreaker, Counts, Ending, Estimator, Outcome};
 
 /// How long a rotation waits, in all its slices together, for a new role that EKS cannot use yet.
 /// IAM is usually consistent within seconds. Terraform's AWS provider also waits for 2 minutes.
@@ -81,7 +81,7 @@ impl SliceState {
     /// caller records the stop.
     pub fn must_stop(&mut self, max_errors: MaxErrors) -> Option<String> {
         let Counts { failed, total, .. } = self.counts;
-        if self.stop != Stop::No || !max_errors.exceeded_by(failed, total) {
+        if self.stop != Stop::No || failed <= max_errors.allowed_of(total) {
             return None;
         }
         self.stop = Stop::Deciding;
@@ -100,11 +100,17 @@ impl SliceState {
         is_first
     }
 
-    /// Records that an update has succeeded.
-    pub fn note_role_works(&mut self) {
-        self.role_proven = true;
-        self.waited_before = Duration::ZERO;
-        self.waiting_since = None;
+    /// Records what an ending says about the whole rotation, before it is stored: an update has
+    /// succeeded, or EKS contradicted one. Nothing is sent after a contradiction.
+    pub fn note_ending(&mut self, ending: &Ending) {
+        if matches!(ending, Ending::Updated { .. }) {
+            self.role_proven = true;
+            self.waited_before = Duration::ZERO;
+            self.waiting_since = None;
+        }
+        if ending.is_contradiction() {
+            self.decide_to_stop();
+        }
     }
 
     /// Records that EKS could not use the new role at `now`. Returns how much longer to wait for
@@ -127,6 +133,10 @@ impl SliceState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::ErrorClass;
+    use crate::request::RotationId;
+    use crate::resource::{RoleFields, association};
+    use crate::rotation::{RowError, Token, UNEXPECTED_RESPONSE};
 
     fn pending(total: u64) -> SliceState {
         SliceState::new(
@@ -159,6 +169,47 @@ mod tests {
         );
     }
 
+    fn updated() -> Ending {
+        Ending::Updated {
+            token: token(),
+            fields: RoleFields::default(),
+            request_id: None,
+            response: Box::new(association("b")),
+        }
+    }
+
+    fn token() -> Token {
+        let (id, seen) = (RotationId::new("r").unwrap(), association("a"));
+        Token::new(&id, &seen.association_arn, seen.modified_at, &[], 0)
+    }
+
+    #[test]
+    fn a_contradiction_stops_updates_before_it_is_stored_and_no_other_ending_does() {
+        let failed = |code: &str| Ending::Failed {
+            token: Some(token()),
+            error: RowError {
+                class: ErrorClass::Terminal,
+                code: code.to_owned(),
+                message: String::new(),
+                request_id: None,
+            },
+        };
+        for (ending, stop, role_proven) in [
+            (updated(), Stop::No, true),
+            (Ending::Drifted, Stop::No, false),
+            (failed("ServerException"), Stop::No, false),
+            (failed(UNEXPECTED_RESPONSE), Stop::Deciding, false),
+        ] {
+            let mut state = pending(1);
+            state.note_ending(&ending);
+            assert_eq!(
+                (state.stop, state.role_proven),
+                (stop, role_proven),
+                "{ending:?}"
+            );
+        }
+    }
+
     #[test]
     fn waits_for_the_role_add_up_over_slices_until_an_update_succeeds() {
         let start = Duration::from_secs(1_000);
@@ -172,7 +223,7 @@ mod tests {
             state.role_not_ready(start + Duration::from_secs(30)),
             Duration::ZERO
         );
-        state.note_role_works();
+        state.note_ending(&updated());
         assert_eq!(
             state.role_not_ready(start + Duration::from_secs(40)),
             ROLE_NOT_READY_MAX

@@ -1,31 +1,43 @@
-//! Builds DynamoDB items and update expressions from plain structs. Every attribute name is written
-//! as a placeholder, because many names of the contract (`status`, `reason`, `counts`, …) are
-//! reserved words of DynamoDB.
+//! Expressions: what an update changes, and the condition of a write, a query or a filter.
+//!
+//! Attribute names are written as placeholders (`#status`), because many names of the contract are
+//! reserved words of DynamoDB (`status`, `reason`, `counts`, …).
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
-/// A DynamoDB item: attribute values by name.
-pub type Item = HashMap<String, AttributeValue>;
+use crate::aws::dynamodb::{Item, number, to_item};
 
-/// An update expression, and the condition for the update.
+/// What an update changes.
 #[derive(Debug, Default, Clone)]
-pub struct Expression {
+pub struct Change {
     sets: Vec<String>,
+    adds: Vec<String>,
     removes: Vec<String>,
-    condition: Option<String>,
-    names: HashMap<String, String>,
-    values: HashMap<String, AttributeValue>,
+    placeholders: Placeholders,
 }
 
-impl Expression {
-    /// Adds a `SET` of every field of `attributes`.
+/// A condition. An absent attribute fulfils no comparison.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    text: String,
+    placeholders: Placeholders,
+}
+
+/// The `#names` and `:values` of an expression.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Placeholders {
+    names: HashMap<String, String>,
+    values: Item,
+}
+
+impl Change {
+    /// Sets every field of `attributes`.
     ///
     /// # Panics
-    /// If a field has a type that no item can hold. The structs of this crate have only texts,
-    /// numbers, booleans and maps.
+    /// As [`to_item`].
     #[must_use]
     pub fn set_all(self, attributes: &impl Serialize) -> Self {
         let item = to_item(attributes);
@@ -34,20 +46,18 @@ impl Expression {
         attributes.sort_by(|(a, _), (b, _)| a.cmp(b));
         attributes
             .into_iter()
-            .fold(self, |expression, (name, value)| {
-                expression.set(&name, value)
-            })
+            .fold(self, |change, (name, value)| change.set(&name, value))
     }
 
     #[must_use]
     pub fn set(mut self, name: &str, value: AttributeValue) -> Self {
         self.sets.push(format!("#{name} = :{name}"));
-        self.names.insert(format!("#{name}"), name.to_owned());
-        self.values.insert(format!(":{name}"), value);
+        self.placeholders.name(name);
+        self.placeholders.value(name, value);
         self
     }
 
-    /// Adds a `SET` of the attribute, or a `REMOVE` if there is no value.
+    /// Sets the attribute, or removes it if there is no value.
     #[must_use]
     pub fn set_or_remove(self, name: &str, value: Option<AttributeValue>) -> Self {
         match value {
@@ -56,95 +66,111 @@ impl Expression {
         }
     }
 
+    /// Adds one to a number. An absent attribute counts as zero.
+    #[must_use]
+    pub fn increment(mut self, name: &str) -> Self {
+        self.adds.push(format!("#{name} :one"));
+        self.placeholders.name(name);
+        self.placeholders.value("one", number(1));
+        self
+    }
+
+    /// Adds one to the member `count` of the attribute `counts`.
+    #[must_use]
+    pub fn increment_count(mut self, count: &str) -> Self {
+        let path = format!("#counts.#{count}");
+        self.sets.push(format!("{path} = {path} + :one"));
+        self.placeholders.name("counts");
+        self.placeholders.name(count);
+        self.placeholders.value("one", number(1));
+        self
+    }
+
     #[must_use]
     pub fn remove(mut self, name: &str) -> Self {
         self.removes.push(format!("#{name}"));
-        self.names.insert(format!("#{name}"), name.to_owned());
+        self.placeholders.name(name);
         self
     }
 
-    /// Adds a condition. `names` and `values` are the `#names` and `:values` that only it uses.
+    /// Returns the update expression, `SET … ADD … REMOVE …`, and its placeholders.
+    pub(super) fn into_parts(self) -> (String, Placeholders) {
+        let clauses = [
+            ("SET", self.sets),
+            ("ADD", self.adds),
+            ("REMOVE", self.removes),
+        ];
+        let clauses: Vec<String> = clauses
+            .into_iter()
+            .filter(|(_, parts)| !parts.is_empty())
+            .map(|(word, parts)| format!("{word} {}", parts.join(", ")))
+            .collect();
+        (clauses.join(" "), self.placeholders)
+    }
+}
+
+impl Condition {
+    /// Creates a condition with `#names` and `:values` as placeholders.
     #[must_use]
-    pub fn only_if(
-        mut self,
-        condition: &str,
-        names: &[&str],
-        values: &[(&str, AttributeValue)],
-    ) -> Self {
-        self.condition = Some(condition.to_owned());
-        self.names.extend(
-            names
-                .iter()
-                .map(|name| (format!("#{name}"), (*name).to_owned())),
-        );
-        self.values.extend(
-            values
-                .iter()
-                .map(|(name, value)| (format!(":{name}"), value.clone())),
-        );
+    pub fn new(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            placeholders: Placeholders::default(),
+        }
+    }
+
+    /// Defines `#name`.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Self {
+        self.placeholders.name(name);
         self
     }
 
-    /// Returns the update expression: `SET … REMOVE …`.
+    /// Defines `:name`.
     #[must_use]
-    pub fn update(&self) -> String {
-        let clause = |word: &str, parts: &[String]| {
-            if parts.is_empty() {
-                String::new()
-            } else {
-                format!("{word} {} ", parts.join(", "))
-            }
-        };
-        format!(
-            "{}{}",
-            clause("SET", &self.sets),
-            clause("REMOVE", &self.removes)
+    pub fn value(mut self, name: &str, value: AttributeValue) -> Self {
+        self.placeholders.value(name, value);
+        self
+    }
+
+    /// Also requires another condition.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.text = format!("({}) AND ({})", self.text, other.text);
+        self.placeholders = self.placeholders.merged(other.placeholders);
+        self
+    }
+
+    /// Returns the expression and its placeholders.
+    pub(super) fn into_parts(self) -> (String, Placeholders) {
+        (self.text, self.placeholders)
+    }
+}
+
+impl Placeholders {
+    pub(super) fn merged(mut self, other: Self) -> Self {
+        self.names.extend(other.names);
+        self.values.extend(other.values);
+        self
+    }
+
+    /// Returns the names and the values, or `None` if there are none: DynamoDB rejects an empty
+    /// map.
+    pub(super) fn into_parts(self) -> (Option<HashMap<String, String>>, Option<Item>) {
+        let Self { names, values } = self;
+        (
+            (!names.is_empty()).then_some(names),
+            (!values.is_empty()).then_some(values),
         )
-        .trim_end()
-        .to_owned()
     }
 
-    #[must_use]
-    pub fn condition(&self) -> Option<String> {
-        self.condition.clone()
+    fn name(&mut self, name: &str) {
+        self.names.insert(format!("#{name}"), name.to_owned());
     }
 
-    #[must_use]
-    pub fn names(&self) -> HashMap<String, String> {
-        self.names.clone()
+    fn value(&mut self, name: &str, value: AttributeValue) {
+        self.values.insert(format!(":{name}"), value);
     }
-
-    /// Returns the values, or `None` if there are none, because DynamoDB rejects an empty map.
-    #[must_use]
-    pub fn values(&self) -> Option<HashMap<String, AttributeValue>> {
-        (!self.values.is_empty()).then(|| self.values.clone())
-    }
-}
-
-/// Converts a struct to an item.
-///
-/// # Panics
-/// As [`Expression::set_all`].
-#[must_use]
-#[expect(
-    clippy::expect_used,
-    reason = "the crate's structs of texts, numbers, booleans and maps"
-)]
-pub fn to_item(attributes: &impl Serialize) -> Item {
-    serde_dynamo::to_item(attributes)
-        .expect("the crate's structs have only texts, numbers, booleans and maps")
-}
-
-/// Creates a text attribute.
-#[must_use]
-pub fn text(value: impl ToString) -> AttributeValue {
-    AttributeValue::S(value.to_string())
-}
-
-/// Creates a number attribute.
-#[must_use]
-pub fn number(value: u64) -> AttributeValue {
-    AttributeValue::N(value.to_string())
 }
 
 #[cfg(test)]
@@ -152,34 +178,49 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_attribute_name_is_a_placeholder() {
+    fn every_attribute_name_of_a_change_is_a_placeholder() {
         #[derive(Serialize)]
         struct Attributes {
             status: &'static str,
-            counts: u32,
+            reason: u32,
         }
-        let expression = Expression::default()
+        let (text, placeholders) = Change::default()
             .set_all(&Attributes {
                 status: "InProgress",
-                counts: 3,
+                reason: 3,
             })
+            .increment_count("reverted")
+            .increment("reversionCount")
             .remove("leaseUntil")
-            .only_if("#fence = :fence", &["fence"], &[("fence", number(2))]);
+            .into_parts();
         assert_eq!(
-            expression.update(),
-            "SET #counts = :counts, #status = :status REMOVE #leaseUntil"
+            text,
+            "SET #reason = :reason, #status = :status, \
+             #counts.#reverted = #counts.#reverted + :one \
+             ADD #reversionCount :one REMOVE #leaseUntil"
         );
-        assert_eq!(expression.condition().as_deref(), Some("#fence = :fence"));
-        assert_eq!(expression.names().len(), 4);
+        let (names, values) = placeholders.into_parts();
+        assert_eq!(names.unwrap().len(), 6);
         assert_eq!(
-            expression.values().unwrap()[":counts"],
+            values.unwrap()[":reason"],
             AttributeValue::N("3".to_owned())
         );
     }
 
     #[test]
-    fn an_expression_without_values_has_no_value_map() {
-        assert_eq!(Expression::default().remove("a").update(), "REMOVE #a");
-        assert_eq!(Expression::default().remove("a").values(), None);
+    fn a_change_without_values_has_no_value_map() {
+        let (text, placeholders) = Change::default().remove("a").into_parts();
+        assert_eq!(text, "REMOVE #a");
+        assert_eq!(placeholders.into_parts().1, None);
+    }
+
+    #[test]
+    fn both_conditions_must_hold() {
+        let either = Condition::new("a = :a OR b = :a").value("a", number(1));
+        let both = either.and(Condition::new("#fence = :fence").name("fence"));
+        let (text, placeholders) = both.value("fence", number(2)).into_parts();
+        assert_eq!(text, "(a = :a OR b = :a) AND (#fence = :fence)");
+        let (names, values) = placeholders.into_parts();
+        assert_eq!((names.unwrap().len(), values.unwrap().len()), (1, 2));
     }
 }

@@ -1,11 +1,20 @@
-//! DynamoDB: the client of both tables, expressions and transactions. What the tables contain is in
-//! `ledger` and `index_table`.
+//! DynamoDB: the client of both tables, and everything that is the same for each of their items:
+//! reads, queries, conditional writes and transactions. What the tables contain is in `ledger` and
+//! `index_table`.
 
+mod attributes;
 mod expression;
+mod query;
+mod table;
 mod transaction;
+mod write;
 
-pub use expression::{Expression, Item, number, text, to_item};
-pub use transaction::{TRANSACTION_TIMEOUT, Transacted, build, is_failed_condition, transact};
+pub use attributes::{Item, number, text, to_item};
+pub use expression::{Change, Condition};
+pub use query::{PAGE_LEN, PageStart, Query};
+pub use table::Table;
+pub use transaction::{Refusal, TRANSACTION_TIMEOUT, Transacted, TransactionPart};
+pub use write::{Write, Written};
 
 use std::time::Duration;
 
@@ -13,15 +22,11 @@ use aws_sdk_dynamodb::config::{Region, SharedHttpClient};
 use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::retry::RetryConfig;
 
-use crate::aws::client_config::{behavior_version, retry_partition, timeouts};
+use crate::aws::client_config::{Timeouts, behavior_version, retry_partition};
 use crate::settings::Settings;
 
 /// The limit for all attempts at one call.
 pub const DYNAMODB_OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
-/// Items per page. DynamoDB's own limit, a megabyte, would be a thousand rows, which take several
-/// megabytes in memory. This limit keeps memory flat, and costs 0.004 calls per association and
-/// pass.
-pub const PAGE_LEN: i32 = 250;
 /// A call takes tens of milliseconds. After this long a response is unlikely to come.
 const DYNAMODB_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The first attempt at a call and its retries. An on-demand table stops throttling within about a
@@ -35,6 +40,10 @@ pub fn client(
     http_client: SharedHttpClient,
     clock: SharedTimeSource,
 ) -> aws_sdk_dynamodb::Client {
+    let timeouts = Timeouts {
+        attempt: DYNAMODB_ATTEMPT_TIMEOUT,
+        operation: DYNAMODB_OPERATION_TIMEOUT,
+    };
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(behavior_version())
         .region(Region::new(settings.region.clone()))
@@ -43,10 +52,7 @@ pub fn client(
         .time_source(clock)
         .retry_config(RetryConfig::standard().with_max_attempts(DYNAMODB_ATTEMPTS))
         .retry_partition(retry_partition("dynamodb"))
-        .timeout_config(timeouts(
-            DYNAMODB_ATTEMPT_TIMEOUT,
-            DYNAMODB_OPERATION_TIMEOUT,
-        ));
+        .timeout_config(timeouts.into());
     if let Some(url) = &settings.dynamodb_endpoint {
         config = config.endpoint_url(url);
     }

@@ -1,8 +1,8 @@
 //! Describes an association, and lists the associations of a cluster. Updates are in `update.rs`.
 
 use aws_sdk_eks::types::PodIdentityAssociationSummary;
-use rerole_core::call::CallError;
-use rerole_core::resource::AssociationArn;
+use rerole_core::call::{CallError, Operation};
+use rerole_core::resource::{AssociationArn, ClusterName};
 use tokio::time::Instant;
 
 use crate::aws::call_error::call_error;
@@ -23,7 +23,8 @@ impl Eks {
         arn: &AssociationArn,
         until: Instant,
     ) -> Result<Option<Observed>, CallError> {
-        const OPERATION: &str = "describe association";
+        let subject = subject(arn);
+        let operation = Operation::on("describe association", &subject);
         let region = self.regions.get(arn.region());
         let call = async || {
             let call = region.client.describe_pod_identity_association();
@@ -32,56 +33,49 @@ impl Eks {
                 .association_id(arn.association_id());
             call.send()
                 .await
-                .map_err(|error| call_error(OPERATION, subject(arn), &error))
+                .map_err(|error| call_error(operation, &error))
         };
-        let no_permit = || CallError::no_permit(OPERATION, subject(arn));
-        match read(&region.describes, until, no_permit, call).await {
+        match read(&region.describes, operation, until, call).await {
             Ok(output) => {
-                let association = association(arn, output.association(), OPERATION)?;
+                let association = association(arn, output.association(), operation)?;
                 Ok(Some(Observed::new(association)))
             }
             Err(error) => none_if_not_found(error),
         }
     }
 
-    /// Returns one page of the IDs of a cluster's associations, or `None` if EKS does not have the
-    /// cluster.
+    /// Returns one page of the IDs of a cluster's associations.
     ///
     /// # Errors
-    /// As [`Self::describe`].
+    /// As [`Self::describe`], and with
+    /// [`ErrorClass::NotFound`](rerole_core::call::ErrorClass::NotFound) if EKS does not have the
+    /// cluster.
     pub async fn list_associations(
         &self,
-        region: &str,
-        cluster: &str,
+        cluster: ClusterName<'_>,
         start: Option<String>,
         until: Instant,
-    ) -> Result<Option<NamePage>, CallError> {
-        const OPERATION: &str = "list associations";
-        let regional = self.regions.get(region);
-        let subject = || format!("cluster {cluster} in {region}");
+    ) -> Result<NamePage, CallError> {
+        let operation = Operation::on("list associations of", &cluster);
+        let regional = self.regions.get(cluster.region);
         let call = async || {
             let call = regional
                 .client
                 .list_pod_identity_associations()
-                .cluster_name(cluster)
+                .cluster_name(cluster.name)
                 .set_next_token(start.clone());
             call.send()
                 .await
-                .map_err(|error| call_error(OPERATION, subject(), &error))
+                .map_err(|error| call_error(operation, &error))
         };
-        let no_permit = || CallError::no_permit(OPERATION, subject());
-        match read(&regional.lists, until, no_permit, call).await {
-            Ok(output) => {
-                let next = output.next_token().map(str::to_owned);
-                let id = |summary: PodIdentityAssociationSummary| summary.association_id;
-                let ids = output.associations.unwrap_or_default().into_iter().map(id);
-                let names = ids.collect::<Option<Vec<_>>>().ok_or_else(|| {
-                    let problem = "an association has no associationId".to_owned();
-                    CallError::malformed_response(OPERATION, subject(), problem)
-                })?;
-                Ok(Some(NamePage { names, next }))
-            }
-            Err(error) => none_if_not_found(error),
-        }
+        let output = read(&regional.lists, operation, until, call).await?;
+        let next = output.next_token().map(str::to_owned);
+        let id = |summary: PodIdentityAssociationSummary| summary.association_id;
+        let ids = output.associations.unwrap_or_default().into_iter().map(id);
+        let items = ids.collect::<Option<Vec<_>>>().ok_or_else(|| {
+            let problem = "an association has no associationId".to_owned();
+            CallError::malformed_response(operation, problem)
+        })?;
+        Ok(NamePage { items, next })
     }
 }

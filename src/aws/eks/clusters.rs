@@ -1,8 +1,8 @@
 //! Lists and describes clusters. rerole changes no cluster.
 
 use aws_sdk_eks::types::ClusterStatus;
-use rerole_core::call::CallError;
-use rerole_core::resource::Cluster;
+use rerole_core::call::{CallError, Operation};
+use rerole_core::resource::{Cluster, ClusterName};
 use tokio::time::Instant;
 
 use crate::aws::call_error::call_error;
@@ -28,20 +28,19 @@ impl Eks {
         start: Option<String>,
         until: Instant,
     ) -> Result<NamePage, CallError> {
-        const OPERATION: &str = "list clusters";
+        let operation = Operation::on("list clusters", &region);
         let regional = self.regions.get(region);
         let call = async || {
             let call = regional.client.list_clusters();
             call.set_next_token(start.clone())
                 .send()
                 .await
-                .map_err(|error| call_error(OPERATION, region, &error))
+                .map_err(|error| call_error(operation, &error))
         };
-        let no_permit = || CallError::no_permit(OPERATION, region);
-        let output = read(&regional.lists, until, no_permit, call).await?;
+        let output = read(&regional.lists, operation, until, call).await?;
         Ok(NamePage {
             next: output.next_token().map(str::to_owned),
-            names: output.clusters.unwrap_or_default(),
+            items: output.clusters.unwrap_or_default(),
         })
     }
 
@@ -51,27 +50,23 @@ impl Eks {
     /// As [`Self::describe`].
     pub async fn describe_cluster(
         &self,
-        region: &str,
-        name: &str,
+        cluster: ClusterName<'_>,
         until: Instant,
     ) -> Result<Option<DescribedCluster>, CallError> {
-        const OPERATION: &str = "describe cluster";
-        let regional = self.regions.get(region);
-        let subject = || format!("{name} in {region}");
+        let operation = Operation::on("describe", &cluster);
+        let regional = self.regions.get(cluster.region);
         let call = async || {
-            let call = regional.client.describe_cluster().name(name);
+            let call = regional.client.describe_cluster().name(cluster.name);
             call.send()
                 .await
-                .map_err(|error| call_error(OPERATION, subject(), &error))
+                .map_err(|error| call_error(operation, &error))
         };
-        let no_permit = || CallError::no_permit(OPERATION, subject());
-        match read(&regional.lists, until, no_permit, call).await {
+        match read(&regional.lists, operation, until, call).await {
             Ok(output) => {
                 let described = output.cluster();
                 let arn = described.and_then(|cluster| cluster.arn());
-                let cluster = Cluster::parse(arn.unwrap_or_default()).map_err(|error| {
-                    CallError::malformed_response(OPERATION, subject(), error.to_string())
-                })?;
+                let cluster = Cluster::parse(arn.unwrap_or_default())
+                    .map_err(|error| CallError::malformed_response(operation, error.to_string()))?;
                 let status = described.and_then(|cluster| cluster.status());
                 Ok(Some(DescribedCluster {
                     cluster,

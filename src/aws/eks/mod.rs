@@ -13,6 +13,7 @@ mod update;
 
 pub use clusters::DescribedCluster;
 pub use rate_limiter::{Permit, RateLimiter};
+pub use read::none_if_not_found;
 pub use region::EKS_CALL_TIMEOUT;
 pub use update::{OBSERVATION_AGE_MAX, Observed, UpdateError, Updated};
 
@@ -21,6 +22,7 @@ use aws_smithy_async::time::SharedTimeSource;
 use rerole_core::pacer::LearnedRates;
 
 use crate::aws::eks::region::Regions;
+use crate::aws::page::Page;
 use crate::settings::Settings;
 
 /// The EKS clients and rate limiters of all regions.
@@ -29,13 +31,8 @@ pub struct Eks {
     regions: Regions,
 }
 
-/// One page of names or IDs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NamePage {
-    pub names: Vec<String>,
-    /// The token of the next page; `None` after the last page.
-    pub next: Option<String>,
-}
+/// One page of names or IDs. EKS names the start of a page by a token.
+pub type NamePage = Page<String, String>;
 
 impl Eks {
     #[must_use]

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rerole_core::call::{CallError, ErrorClass};
+use rerole_core::call::{CallError, ErrorClass, Operation};
 use tokio::time::Instant;
 
 use crate::aws::eks::RateLimiter;
@@ -12,13 +12,13 @@ use crate::aws::eks::RateLimiter;
 /// is safe.
 pub(super) async fn read<T>(
     rate_limiter: &Arc<RateLimiter>,
+    operation: Operation<'_>,
     until: Instant,
-    no_permit: impl FnOnce() -> CallError,
     call: impl AsyncFn() -> Result<T, CallError>,
 ) -> Result<T, CallError> {
     loop {
         let Some(permit) = rate_limiter.acquire(until).await else {
-            return Err(no_permit());
+            return Err(CallError::no_permit(operation));
         };
         match permit.send(call()).await {
             Err(error) if error.class == ErrorClass::Throttled && Instant::now() < until => {}
@@ -28,7 +28,10 @@ pub(super) async fn read<T>(
 }
 
 /// Turns "not found", which is a valid response, into `None`.
-pub(super) fn none_if_not_found<T>(error: CallError) -> Result<Option<T>, CallError> {
+///
+/// # Errors
+/// Any other error.
+pub fn none_if_not_found<T>(error: CallError) -> Result<Option<T>, CallError> {
     if error.class == ErrorClass::NotFound {
         Ok(None)
     } else {

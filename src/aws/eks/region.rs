@@ -15,10 +15,10 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, context};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
-use rerole_core::pacer::{LearnedRate, LearnedRates, concurrency};
+use rerole_core::pacer::{LearnedRate, LearnedRates, MoveLoad, concurrency};
 use rerole_core::timestamp::Timestamp;
 
-use crate::aws::client_config::{behavior_version, timeouts};
+use crate::aws::client_config::{Timeouts, behavior_version};
 use crate::aws::eks::RateLimiter;
 use crate::settings::Settings;
 
@@ -47,7 +47,10 @@ pub(super) struct Region {
 impl Region {
     /// Returns how many associations should be in flight.
     pub(super) fn concurrency(&self) -> usize {
-        concurrency(&self.describes.load(), &self.updates.load())
+        concurrency(MoveLoad {
+            describes: self.describes.load(),
+            updates: self.updates.load(),
+        })
     }
 }
 
@@ -195,6 +198,10 @@ impl ClientTemplate {
     }
 
     fn client(&self, name: &str) -> Client {
+        let timeouts = Timeouts {
+            attempt: EKS_CALL_TIMEOUT,
+            operation: EKS_CALL_TIMEOUT,
+        };
         let mut config = aws_sdk_eks::Config::builder()
             .behavior_version(behavior_version())
             .region(aws_sdk_eks::config::Region::new(name.to_owned()))
@@ -203,7 +210,7 @@ impl ClientTemplate {
             .time_source(self.clock.clone())
             .interceptor(self.counter.clone())
             .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts(EKS_CALL_TIMEOUT, EKS_CALL_TIMEOUT));
+            .timeout_config(timeouts.into());
         if let Some(url) = &self.settings.eks_endpoint {
             config = config.endpoint_url(url);
         }

@@ -2,7 +2,7 @@
 
 use aws_sdk_eks::primitives::DateTime;
 use aws_sdk_eks::types::PodIdentityAssociation;
-use rerole_core::call::CallError;
+use rerole_core::call::{CallError, Operation};
 use rerole_core::resource::{Association, AssociationArn};
 use rerole_core::timestamp::Timestamp;
 
@@ -21,10 +21,9 @@ pub(super) fn subject(arn: &AssociationArn) -> String {
 pub(super) fn association(
     arn: &AssociationArn,
     response: Option<&PodIdentityAssociation>,
-    operation: &'static str,
+    operation: Operation<'_>,
 ) -> Result<Association, CallError> {
-    let malformed =
-        |problem: String| CallError::malformed_response(operation, subject(arn), problem);
+    let malformed = |problem: String| CallError::malformed_response(operation, problem);
     let response =
         response.ok_or_else(|| malformed("the response has no association".to_owned()))?;
     let required = |value: Option<&str>, name: &str| {

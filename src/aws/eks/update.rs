@@ -5,9 +5,9 @@
 use std::time::Duration;
 
 use aws_sdk_eks::operation::RequestId;
-use rerole_core::call::{CallError, ErrorClass};
-use rerole_core::resource::{Association, RoleArn, RoleField, RoleFields};
-use rerole_core::rotation::Token;
+use rerole_core::call::{CallError, ErrorClass, Operation};
+use rerole_core::resource::{Association, RoleArn, RoleField};
+use rerole_core::rotation::Update;
 use tokio::time::Instant;
 
 use crate::aws::call_error::call_error;
@@ -87,9 +87,8 @@ impl Eks {
         self.regions.get(region).updates.acquire(until).await
     }
 
-    /// Sets these role fields of the association to `new_role`, and changes nothing else.
-    /// `observed` is the Describe that justifies the update, and `permit` is one of the
-    /// association's region.
+    /// Sets the fields of `update` to `new_role`, and changes nothing else. `observed` is the
+    /// Describe that justifies the update, and `permit` is one of the association's region.
     ///
     /// # The race
     ///
@@ -129,17 +128,17 @@ impl Eks {
         &self,
         permit: Permit,
         observed: &Observed,
-        fields: RoleFields,
+        update: &Update,
         new_role: &RoleArn,
-        token: &Token,
     ) -> Result<Updated, UpdateError> {
-        const OPERATION: &str = "update association";
         if observed.is_stale() {
             return Err(UpdateError::Stale(permit));
         }
         let arn = &observed.association.association_arn;
+        let subject = subject(arn);
+        let operation = Operation::on("update association", &subject);
         let region = self.regions.get(arn.region());
-        let new_value = |field| fields.contains(field).then(|| new_role.to_string());
+        let new_value = |field| update.fields.contains(field).then(|| new_role.to_string());
         let call = region
             .client
             .update_pod_identity_association()
@@ -147,15 +146,15 @@ impl Eks {
             .association_id(arn.association_id())
             .set_role_arn(new_value(RoleField::RoleArn))
             .set_target_role_arn(new_value(RoleField::TargetRoleArn))
-            .client_request_token(token.as_str());
+            .client_request_token(update.token.as_str());
         let call = async {
             call.send()
                 .await
-                .map_err(|error| call_error(OPERATION, subject(arn), &error))
+                .map_err(|error| call_error(operation, &error))
         };
         let output = permit.send(call).await?;
         Ok(Updated {
-            association: association(arn, output.association(), OPERATION)
+            association: association(arn, output.association(), operation)
                 .map_err(UpdateError::Malformed)?,
             request_id: output.request_id().map(str::to_owned),
         })

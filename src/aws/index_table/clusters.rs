@@ -1,89 +1,83 @@
-//! The known clusters of each region, in the `AssociationIndex` table. The reconciler compares them
-//! with the clusters that EKS lists, so it also finds the items of a cluster that was deleted.
+//! The known clusters of each region. The reconciler compares them with the clusters that EKS
+//! lists, so it also finds the items of a cluster that was deleted.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use rerole_core::call::CallError;
+use rerole_core::call::{CallError, Operation};
+use rerole_core::resource::Cluster;
 
-use crate::aws::call_error::call_error;
-use crate::aws::dynamodb::{Item, PAGE_LEN, text};
-use crate::aws::index_table::IndexTable;
+use crate::aws::dynamodb::{Condition, Item, PageStart, Query, Table, Write, text};
+use crate::aws::page::Page;
 
 /// Prefix of the partition keys: `clusters/<region>`.
 const CLUSTERS_PREFIX: &str = "clusters/";
 
-impl IndexTable {
+/// The known clusters of all regions.
+#[derive(Debug, Clone, Copy)]
+pub struct KnownClusters<'a> {
+    pub(super) table: &'a Table,
+}
+
+impl KnownClusters<'_> {
     /// Records that a region has this cluster: one write per cluster and index run, and one per
     /// association that CloudTrail reports.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
-    pub async fn record_cluster(&self, region: &str, cluster_arn: &str) -> Result<(), CallError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(cluster_key(region, cluster_arn)));
-        match put.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(call_error("record cluster", cluster_arn, &error)),
-        }
+    pub async fn record(&self, cluster: &Cluster) -> Result<(), CallError> {
+        let operation = Operation::on("record cluster", &cluster.cluster_arn);
+        self.table
+            .write(operation, Write::put(key(cluster)))
+            .await?;
+        Ok(())
     }
 
     /// Removes a deleted cluster.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
-    pub async fn forget_cluster(&self, region: &str, cluster_arn: &str) -> Result<(), CallError> {
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.table)
-            .set_key(Some(cluster_key(region, cluster_arn)));
-        match delete.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(call_error("forget cluster", cluster_arn, &error)),
-        }
+    pub async fn forget(&self, cluster: &Cluster) -> Result<(), CallError> {
+        let operation = Operation::on("forget cluster", &cluster.cluster_arn);
+        self.table
+            .write(operation, Write::delete(key(cluster)))
+            .await?;
+        Ok(())
     }
 
-    /// Returns one page of the ARNs of a region's known clusters, and where the next page starts.
-    /// The read is consistent.
+    /// Returns one page of a region's known clusters. Leaves out ARNs that are not those of a
+    /// cluster. The read is consistent.
     ///
     /// # Errors
     /// If DynamoDB cannot be read.
-    pub async fn known_clusters(
+    pub async fn page(
         &self,
         region: &str,
-        start: Option<Item>,
-    ) -> Result<(Vec<String>, Option<Item>), CallError> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .limit(PAGE_LEN)
-            .key_condition_expression("clusterArn = :clusters")
-            .expression_attribute_values(":clusters", text(partition_key(region)))
-            .set_exclusive_start_key(start);
-        let output = query
-            .send()
-            .await
-            .map_err(|error| call_error("read known clusters", region, &error))?;
-        let arn = |item: Item| match item.get("associationId") {
-            Some(AttributeValue::S(arn)) => Some(arn.clone()),
+        start: Option<PageStart>,
+    ) -> Result<Page<Cluster>, CallError> {
+        let operation = Operation::on("read known clusters", &region);
+        let query = Query::table(
+            Condition::new("clusterArn = :clusters").value("clusters", text(partition_key(region))),
+        );
+        let page = self.table.query(operation, query.start(start)).await?;
+        let cluster = |item: Item| match item.get("associationId") {
+            Some(AttributeValue::S(arn)) => Cluster::parse(arn).ok(),
             _ => None,
         };
-        let items = output.items.unwrap_or_default();
-        let arns = items.into_iter().filter_map(arn).collect();
-        Ok((arns, output.last_evaluated_key))
+        Ok(Page {
+            items: page.items.into_iter().filter_map(cluster).collect(),
+            next: page.next,
+        })
     }
 }
 
 /// Returns the table's key attributes, with the region in place of the cluster and the cluster in
 /// place of the association.
-fn cluster_key(region: &str, cluster_arn: &str) -> Item {
+fn key(cluster: &Cluster) -> Item {
     Item::from([
-        ("clusterArn".to_owned(), text(partition_key(region))),
-        ("associationId".to_owned(), text(cluster_arn)),
+        (
+            "clusterArn".to_owned(),
+            text(partition_key(&cluster.region)),
+        ),
+        ("associationId".to_owned(), text(&cluster.cluster_arn)),
     ])
 }
 

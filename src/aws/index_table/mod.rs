@@ -1,49 +1,82 @@
-//! The `AssociationIndex` table as a rotation uses it: which associations are on a role, and the
-//! repair of an item that lags behind EKS. How the indexer maintains the table is in `items.rs` and
-//! `clusters.rs`.
+//! The `AssociationIndex` table: which associations are on a role, and how the index is corrected.
+//! The known clusters of each region are in `clusters.rs`. Which items to correct is decided by the
+//! callers.
+//!
+//! An item only moves forward to later versions. A deleted association leaves a tombstone. It has
+//! no role, so no secondary index shows it, and no `modifiedAt`, so no condition on a version can
+//! overwrite it.
 
 mod clusters;
-mod items;
 
-pub use items::{EntryPage, Stored};
+pub use clusters::KnownClusters;
+
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::operation::query::QueryOutput;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use rerole_core::call::CallError;
-use rerole_core::indexing::IndexItem;
+use aws_sdk_dynamodb::types::AttributeValue;
+use rerole_core::call::{CallError, Operation};
+use rerole_core::indexing::{IndexEntry, IndexItem};
 use rerole_core::resource::{Association, AssociationArn, RoleArn, RoleField};
 use rerole_core::rotation::KnownRoles;
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
-use crate::aws::call_error::call_error;
-use crate::aws::dynamodb::{Expression, Item, PAGE_LEN, text};
+use crate::aws::dynamodb::{
+    Change, Condition, Item, PageStart, Query, Table, Write, Written, number, text, to_item,
+};
+use crate::aws::page::Page;
 
 /// Global secondary index: `roleArn`, `associationArn`.
 const BY_ROLE: &str = "ByRole";
 /// Global secondary index: `targetRoleArn`, `associationArn`.
 const BY_TARGET_ROLE: &str = "ByTargetRole";
+/// EKS becomes consistent within seconds, so a Describe in the first minutes after a delete may
+/// still show the association. Later than this, an association that EKS shows does exist: the
+/// tombstone was written too early, and is overwritten.
+const TOMBSTONE_FIRM: Duration = Duration::from_mins(10);
+/// SQS keeps a message for at most 14 days, so no event of the association arrives later.
+const TOMBSTONE_RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// The index table.
 #[derive(Debug, Clone)]
 pub struct IndexTable {
-    client: Client,
-    table: String,
+    table: Table,
 }
 
-/// One page of [`IndexTable::by_role`].
-#[derive(Debug)]
-pub struct Page {
-    pub items: Vec<IndexItem>,
-    /// Where the next page starts; `None` after the last page.
-    pub next: Option<Item>,
+/// The result of [`IndexTable::store`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// There was no item, or a tombstone old enough to be overwritten.
+    Added,
+    Changed,
+    /// Nothing was written, because the index has a later version.
+    Older,
+    /// Nothing was written, because a recent tombstone says that the association was deleted. One
+    /// of the two Describes is out of date.
+    Tombstone,
+}
+
+/// What a tombstone may replace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaces {
+    /// Any item, or none. An earlier tombstone stays.
+    Any,
+    /// An item of this version or an earlier one.
+    UpTo(Timestamp),
 }
 
 impl IndexTable {
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self {
+            table: Table::new(client, table, ["clusterArn", "associationId"]),
+        }
+    }
+
+    /// The known clusters of each region.
+    #[must_use]
+    pub fn known_clusters(&self) -> KnownClusters<'_> {
+        KnownClusters { table: &self.table }
     }
 
     /// Returns one page of the associations that have `role` in this field, according to the index.
@@ -56,37 +89,26 @@ impl IndexTable {
         &self,
         field: RoleField,
         role: &RoleArn,
-        start: Option<Item>,
-    ) -> Result<Page, CallError> {
-        const OPERATION: &str = "query associations by role";
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(match field {
-                RoleField::RoleArn => BY_ROLE,
-                RoleField::TargetRoleArn => BY_TARGET_ROLE,
-            })
-            .limit(PAGE_LEN)
-            .key_condition_expression("#field = :role")
-            .expression_attribute_names("#field", field.name())
-            .expression_attribute_values(":role", text(role))
-            .set_exclusive_start_key(start);
-        let output: QueryOutput = query
-            .send()
-            .await
-            .map_err(|error| call_error(OPERATION, role.as_str(), &error))?;
-        let items = output
-            .items
-            .unwrap_or_default()
-            .into_iter()
-            .map(|item| parse(item, field, role));
-        let items = items.collect::<Result<_, _>>();
-        Ok(Page {
-            items: items.map_err(|problem| {
-                CallError::malformed_response(OPERATION, role.as_str(), problem)
-            })?,
-            next: output.last_evaluated_key,
+        start: Option<PageStart>,
+    ) -> Result<Page<IndexItem>, CallError> {
+        let operation = Operation::on("query associations by role", role);
+        let index = match field {
+            RoleField::RoleArn => BY_ROLE,
+            RoleField::TargetRoleArn => BY_TARGET_ROLE,
+        };
+        let condition = Condition::new(&format!("{} = :role", field.name()));
+        let query = Query::index(index, condition.value("role", text(role)));
+        let page = self.table.query(operation, query.start(start)).await?;
+        page.try_map(|item| {
+            let shown = self.table.shown_key(&item);
+            let item: IndexItem = self.table.parse(operation, item)?;
+            match contradiction(&item, field, role) {
+                None => Ok(item),
+                Some(problem) => {
+                    let problem = format!("{shown}: {problem}");
+                    Err(CallError::malformed_item(operation, problem))
+                }
+            }
         })
     }
 
@@ -102,12 +124,12 @@ impl IndexTable {
             modified_at: seen.modified_at,
             seen_at: now,
         };
-        let expression = Expression::default()
+        let change = Change::default()
             .set_all(&attributes)
             .set_or_remove("targetRoleArn", seen.target_role_arn.as_ref().map(text))
-            .set_or_remove("ownerArn", seen.owner_arn.as_ref().map(text))
-            .only_if("#modifiedAt <= :modifiedAt", &[], &[]);
-        self.update(&seen.association_arn, expression).await
+            .set_or_remove("ownerArn", seen.owner_arn.as_ref().map(text));
+        let condition = is_no_newer_than(seen.modified_at);
+        self.update(&seen.association_arn, change, condition).await
     }
 
     /// Updates an item that still names `old_role` to the roles and the version in the ledger.
@@ -133,16 +155,103 @@ impl IndexTable {
             modified_at: *modified_at,
             seen_at: now,
         };
-        let expression = Expression::default()
+        let change = Change::default()
             .set_all(&attributes)
-            .set_or_remove("targetRoleArn", target_role_arn.as_ref().map(text))
-            .only_if(
-                "(#roleArn = :oldRoleArn OR #targetRoleArn = :oldRoleArn) \
-                 AND #modifiedAt <= :modifiedAt",
-                &[],
-                &[("oldRoleArn", text(old_role))],
-            );
-        self.update(arn, expression).await
+            .set_or_remove("targetRoleArn", target_role_arn.as_ref().map(text));
+        let names_old_role = Condition::new("roleArn = :oldRoleArn OR targetRoleArn = :oldRoleArn")
+            .value("oldRoleArn", text(old_role));
+        let condition = names_old_role.and(is_no_newer_than(*modified_at));
+        self.update(arn, change, condition).await
+    }
+
+    /// Stores an association as EKS showed it, unless the index has a later version.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn store(&self, seen: &Association, now: Timestamp) -> Result<Stored, CallError> {
+        let arn = &seen.association_arn;
+        let item = to_item(&ItemAttributes {
+            item: &IndexItem::of(seen),
+            account_id: arn.account(),
+            region: arn.region(),
+            seen_at: now,
+        });
+        let condition = Condition::new(
+            "attribute_not_exists(clusterArn) OR modifiedAt <= :modifiedAt OR deletedAt < :firm",
+        )
+        .value("modifiedAt", text(seen.modified_at))
+        .value("firm", text(now - TOMBSTONE_FIRM));
+        let operation = Operation::on("store index item", arn);
+        let put = Write::put(item).only_if(condition).returning_old();
+        let has = |item: &Option<Item>, name| item.as_ref().is_some_and(|i| i.contains_key(name));
+        Ok(match self.table.write(operation, put).await? {
+            Written::Done { old } if has(&old, "roleArn") => Stored::Changed,
+            Written::Done { .. } => Stored::Added,
+            Written::Refused { found } if has(&found, "deletedAt") => Stored::Tombstone,
+            Written::Refused { .. } => Stored::Older,
+        })
+    }
+
+    /// Writes the tombstone of a deleted association. Returns whether it was written.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn write_tombstone(
+        &self,
+        arn: &AssociationArn,
+        replaces: Replaces,
+        now: Timestamp,
+    ) -> Result<bool, CallError> {
+        let expires_at = (now + TOMBSTONE_RETENTION).as_millis() / 1_000;
+        let mut item = key(arn);
+        item.extend([
+            ("associationArn".to_owned(), text(arn)),
+            ("deletedAt".to_owned(), text(now)),
+            (
+                "expiresAt".to_owned(),
+                number(u64::try_from(expires_at).unwrap_or(0)),
+            ),
+        ]);
+        let condition = match replaces {
+            Replaces::Any => Condition::new("attribute_not_exists(deletedAt)"),
+            Replaces::UpTo(version) => is_no_newer_than(version),
+        };
+        let operation = Operation::on("write tombstone", arn);
+        let put = Write::put(item).only_if(condition);
+        Ok(self.table.write(operation, put).await?.is_done())
+    }
+
+    /// Reads the entry of one association. The read is consistent.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read, or if the item does not have the form of the contract.
+    pub async fn entry(&self, arn: &AssociationArn) -> Result<Option<IndexEntry>, CallError> {
+        let operation = Operation::on("read index item", arn);
+        let item = self.table.get(operation, key(arn)).await?;
+        let entry = item.map(|item| self.parse(operation, item)).transpose()?;
+        Ok(entry.map(|(_, entry)| entry))
+    }
+
+    /// Returns one page of the entries of a cluster, after the association ID `after`, with their
+    /// IDs and in their order. The read is consistent.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read, or if an item does not have the form of the contract.
+    pub async fn entries_of_cluster(
+        &self,
+        cluster_arn: &str,
+        after: Option<&str>,
+        start: Option<PageStart>,
+    ) -> Result<Page<(String, IndexEntry)>, CallError> {
+        let operation = Operation::on("read index items", &cluster_arn);
+        let condition = match after {
+            None => Condition::new("clusterArn = :cluster"),
+            Some(after) => Condition::new("clusterArn = :cluster AND associationId > :after")
+                .value("after", text(after)),
+        };
+        let query = Query::table(condition.value("cluster", text(cluster_arn)));
+        let page = self.table.query(operation, query.start(start)).await?;
+        page.try_map(|item| self.parse(operation, item))
     }
 
     /// Updates the item if the condition holds. Every condition compares `modifiedAt`, which fails
@@ -150,30 +259,42 @@ impl IndexTable {
     async fn update(
         &self,
         arn: &AssociationArn,
-        expression: Expression,
+        change: Change,
+        condition: Condition,
     ) -> Result<bool, CallError> {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key(arn)))
-            .update_expression(expression.update())
-            .set_condition_expression(expression.condition())
-            .set_expression_attribute_names(Some(expression.names()))
-            .set_expression_attribute_values(expression.values());
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error)
-                if matches!(
-                    error.as_service_error(),
-                    Some(UpdateItemError::ConditionalCheckFailedException(_))
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(call_error("update index item", arn.as_str(), &error)),
-        }
+        let operation = Operation::on("update index item", arn);
+        let update = Write::update(key(arn), change).only_if(condition);
+        Ok(self.table.write(operation, update).await?.is_done())
     }
+
+    /// Parses an item or a tombstone, and returns it with its association ID.
+    fn parse(
+        &self,
+        operation: Operation<'_>,
+        item: Item,
+    ) -> Result<(String, IndexEntry), CallError> {
+        let Some(AttributeValue::S(id)) = item.get("associationId") else {
+            let problem = self.table.shown_key(&item);
+            return Err(CallError::malformed_item(operation, problem));
+        };
+        let id = id.clone();
+        if item.contains_key("deletedAt") {
+            return Ok((id, IndexEntry::Tombstone));
+        }
+        let item = self.table.parse(operation, item)?;
+        Ok((id, IndexEntry::Live(Box::new(item))))
+    }
+}
+
+/// The attributes of an item.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ItemAttributes<'a> {
+    #[serde(flatten)]
+    item: &'a IndexItem,
+    account_id: &'a str,
+    region: &'a str,
+    seen_at: Timestamp,
 }
 
 /// The attributes that a repair sets.
@@ -192,31 +313,22 @@ fn key(arn: &AssociationArn) -> Item {
     ])
 }
 
-/// Returns the key of an item, for error messages. The item may be malformed.
-fn shown_key(item: &Item) -> String {
-    format!(
-        "index item {:?}/{:?}",
-        item.get("clusterArn"),
-        item.get("associationId")
-    )
+/// The condition that there is an item, and that its version is not later than this one.
+fn is_no_newer_than(version: Timestamp) -> Condition {
+    Condition::new("modifiedAt <= :modifiedAt").value("modifiedAt", text(version))
 }
 
-/// Parses an item and checks it against the query. EKS requires `roleArn` to be in the account of
-/// the association, so another account is an error. `targetRoleArn` can be in any account.
-fn parse(item: Item, field: RoleField, role: &RoleArn) -> Result<IndexItem, String> {
-    let shown = shown_key(&item);
-    let item: IndexItem =
-        serde_dynamo::from_item(item).map_err(|error| format!("{shown}: {error}"))?;
+/// Returns how an item contradicts the query that found it. EKS requires `roleArn` to be in the
+/// account of the association, so another account is an error. `targetRoleArn` can be in any
+/// account.
+fn contradiction(item: &IndexItem, field: RoleField, role: &RoleArn) -> Option<String> {
     let arn = &item.association_arn;
     if field == RoleField::RoleArn && arn.account() != role.account() {
-        return Err(format!(
-            "{shown}: associationArn {arn} is not in the account of the role {role}"
+        return Some(format!(
+            "associationArn {arn} is not in the account of the role {role}"
         ));
     }
-    if item.cluster_name != arn.cluster_name() || item.association_id != arn.association_id() {
-        return Err(format!(
-            "{shown}: associationArn {arn} names another association"
-        ));
-    }
-    Ok(item)
+    let is_same =
+        item.cluster_name == arn.cluster_name() && item.association_id == arn.association_id();
+    (!is_same).then(|| format!("associationArn {arn} names another association"))
 }

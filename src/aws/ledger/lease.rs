@@ -1,5 +1,5 @@
 //! The writes to a rotation's item by the invocation that holds its lease. How the lease is taken
-//! is in `opening.rs`; until when its owner may write to EKS is decided in
+//! is in `rotations.rs`; until when its owner may write to EKS is decided in
 //! `src/rotate/slice/lease.rs`.
 //!
 //! # The race
@@ -30,27 +30,30 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::TransactWriteItem;
-use rerole_core::call::CallError;
-use rerole_core::rotation::{Counts, Progress, ROTATION_ENTRY, RotationRecord, Status};
+use rerole_core::call::{CallError, Operation};
+use rerole_core::keys::{Entry, RotationKey};
+use rerole_core::rotation::{Counts, Progress, RotationRecord, Status};
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
-use crate::aws::call_error::call_error;
-use crate::aws::dynamodb::{Expression, Transacted, build, number, text, transact};
-use crate::aws::ledger::{Ledger, item_key};
+use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, Written, number, text};
+use crate::aws::ledger::locks::unlock;
+use crate::aws::ledger::rotation_key;
 
-/// The condition that the lease has not been released. Every change that uses it also defines
-/// `#leaseUntil`.
-const LEASED: &str = " AND attribute_exists(#leaseUntil)";
+/// A rotation's own item, as the owner of its lease writes it.
+#[derive(Debug, Clone, Copy)]
+pub struct OwnedRotation<'a> {
+    pub(super) table: &'a Table,
+    pub(super) key: &'a RotationKey,
+    pub(super) fence: u64,
+}
 
 /// Why the owner of a lease could not write.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// A condition did not hold: usually because another invocation has taken over, and the fence
     /// has changed.
-    #[error("the lease is lost: another invocation has changed the item")]
+    #[error("the lease was lost to another invocation, or could not be renewed")]
     Lost,
     #[error(transparent)]
     Call(#[from] CallError),
@@ -71,28 +74,28 @@ pub struct SliceSummary {
     pub idle_since: Timestamp,
 }
 
-impl Ledger {
+impl OwnedRotation<'_> {
+    /// Returns the fence under which the owner acquired the lease.
+    #[must_use]
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
     /// Extends the lease and records the progress of the rotation. A lease that was released cannot
     /// be renewed.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] if another invocation has taken over, or if the lease was released.
-    pub async fn renew(
-        &self,
-        key: &str,
-        fence: u64,
-        until: Timestamp,
-        progress: &Progress,
-    ) -> Result<(), LeaseError> {
+    pub async fn renew(&self, until: Timestamp, progress: &Progress) -> Result<(), LeaseError> {
         #[derive(Serialize)]
         struct Attributes<'a> {
             progress: &'a Progress,
         }
-        let change = Expression::default()
+        let change = Change::default()
             .set("leaseUntil", text(until))
             .set_all(&Attributes { progress });
-        self.fenced_if("renew lease", key, fence, change, LEASED)
-            .await
+        let condition = self.has_fence().and(is_leased());
+        self.write("renew lease", change, condition).await
     }
 
     /// Releases the lease of a rotation that is not finished, and saves the summary for the next
@@ -100,43 +103,38 @@ impl Ledger {
     ///
     /// # Errors
     /// As [`Self::renew`].
-    pub async fn release(
-        &self,
-        key: &str,
-        fence: u64,
-        summary: &SliceSummary,
-    ) -> Result<(), LeaseError> {
-        let change = Expression::default().set_all(summary).remove("leaseUntil");
+    pub async fn release(&self, summary: &SliceSummary) -> Result<(), LeaseError> {
+        let change = Change::default().set_all(summary).remove("leaseUntil");
         // A lost response may hide that the rotation was closed. Then it has no lease, and stays
         // closed.
-        self.fenced_if("release lease", key, fence, change, LEASED)
-            .await
+        let condition = self.has_fence().and(is_leased());
+        self.write("release lease", change, condition).await
     }
 
     /// Records that the plan is complete. From then on, percentages are of `counts.total`.
     ///
     /// # Errors
-    /// As [`Self::renew`].
-    pub async fn start(&self, key: &str, fence: u64, counts: &Counts) -> Result<(), LeaseError> {
+    /// [`LeaseError::Lost`] if another invocation has taken over.
+    pub async fn start(&self, counts: &Counts) -> Result<(), LeaseError> {
         #[derive(Serialize)]
         struct Attributes<'a> {
             status: Status,
             counts: &'a Counts,
         }
-        let change = Expression::default().set_all(&Attributes {
+        let change = Change::default().set_all(&Attributes {
             status: Status::InProgress,
             counts,
         });
-        self.fenced("start rotation", key, fence, change).await
+        self.write("start rotation", change, self.has_fence()).await
     }
 
     /// Records that the rotation stops early. From then on no slice writes to EKS.
     ///
     /// # Errors
-    /// As [`Self::renew`].
-    pub async fn stop(&self, key: &str, fence: u64, reason: &str) -> Result<(), LeaseError> {
-        let change = Expression::default().set("stopped", text(reason));
-        self.fenced("stop rotation", key, fence, change).await
+    /// As [`Self::start`].
+    pub async fn stop(&self, reason: &str) -> Result<(), LeaseError> {
+        let change = Change::default().set("stopped", text(reason));
+        self.write("stop rotation", change, self.has_fence()).await
     }
 
     /// Closes the rotation as `record` says, in one transaction: its item, and the locks of both
@@ -146,7 +144,6 @@ impl Ledger {
     /// [`LeaseError::Lost`] if another invocation has taken over, or if the indexer has recorded a
     /// reversion or an arrival that `record` does not count.
     pub async fn close(&self, record: &RotationRecord) -> Result<(), LeaseError> {
-        let key = &record.rotation_id;
         let attributes = ClosingAttributes {
             status: record.status,
             counts: record.counts,
@@ -156,80 +153,70 @@ impl Ledger {
             old_role_in_use_until: record.old_role_in_use_until,
             index_as_of: &record.index_as_of,
         };
-        let change = Expression::default()
+        let change = Change::default()
             .set_all(&attributes)
             .remove("leaseUntil")
             .remove("idleSince")
-            .remove("progress")
-            .only_if(
-                "#fence = :ourFence \
-                 AND (attribute_not_exists(#reversionCount) OR #reversionCount = :seenReversions) \
-                 AND (attribute_not_exists(#arrivals) OR #arrivals = :seenArrivals)",
-                &["fence", "reversionCount", "arrivals"],
-                &[
-                    ("ourFence", number(record.fence)),
-                    ("seenReversions", number(record.reversion_count)),
-                    ("seenArrivals", number(record.arrivals)),
-                ],
-            );
-        let item = self.update(key, ROTATION_ENTRY, &change).build();
-        let item = item.map(|update| TransactWriteItem::builder().update(update).build());
-        let mut items = vec![build("close rotation", key, item)?];
+            .remove("progress");
+        let condition = self
+            .has_fence()
+            .and(is_unchanged("reversionCount", record.reversion_count))
+            .and(is_unchanged("arrivals", record.arrivals));
+        let key = rotation_key(self.key, &Entry::Rotation);
+        let mut parts = vec![Write::update(key, change).only_if(condition).into()];
         if !record.request.dry_run {
             for role in [&record.old_role_arn, &record.new_role_arn] {
-                items.push(self.unlock(role, key)?);
+                parts.push(unlock(role, self.key).into());
             }
         }
-        match transact(&self.client, "close rotation", key, items).await? {
+        let operation = Operation::on("close rotation", self.key);
+        match self.table.transact(operation, parts).await? {
             Transacted::Done => Ok(()),
-            Transacted::Cancelled(_) => Err(LeaseError::Lost),
+            Transacted::Refused(_) => Err(LeaseError::Lost),
         }
     }
 
-    /// Changes the rotation's item if it still has this fence.
-    async fn fenced(
+    async fn write(
         &self,
         operation: &'static str,
-        key: &str,
-        fence: u64,
-        change: Expression,
+        change: Change,
+        condition: Condition,
     ) -> Result<(), LeaseError> {
-        self.fenced_if(operation, key, fence, change, "").await
+        let operation = Operation::on(operation, self.key);
+        let key = rotation_key(self.key, &Entry::Rotation);
+        let update = Write::update(key, change).only_if(condition);
+        LeaseError::unless_done(&self.table.write(operation, update).await?)
     }
 
-    /// Does the same as [`Self::fenced`], with a further condition, which starts with ` AND` or is
-    /// empty.
-    async fn fenced_if(
-        &self,
-        operation: &'static str,
-        key: &str,
-        fence: u64,
-        change: Expression,
-        further: &str,
-    ) -> Result<(), LeaseError> {
-        let change = fence_checked(change, fence, further);
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(item_key(key, ROTATION_ENTRY)))
-            .update_expression(change.update())
-            .set_condition_expression(change.condition())
-            .set_expression_attribute_names(Some(change.names()))
-            .set_expression_attribute_values(change.values());
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if matches!(
-                    error.as_service_error(),
-                    Some(UpdateItemError::ConditionalCheckFailedException(_))
-                ) =>
-            {
-                Err(LeaseError::Lost)
-            }
-            Err(error) => Err(call_error(operation, key, &error).into()),
+    /// The condition that no other invocation has taken over.
+    fn has_fence(&self) -> Condition {
+        Condition::new("#fence = :ourFence")
+            .name("fence")
+            .value("ourFence", number(self.fence))
+    }
+}
+
+impl LeaseError {
+    /// Returns [`LeaseError::Lost`] if the write was refused.
+    pub(super) fn unless_done(written: &Written) -> Result<(), Self> {
+        match written {
+            Written::Done { .. } => Ok(()),
+            Written::Refused { .. } => Err(Self::Lost),
         }
     }
+}
+
+/// The condition that the lease has not been released.
+fn is_leased() -> Condition {
+    Condition::new("attribute_exists(#leaseUntil)").name("leaseUntil")
+}
+
+/// The condition that a counter still has the value that was read. An absent one is zero.
+fn is_unchanged(counter: &str, seen: u64) -> Condition {
+    let text = format!("attribute_not_exists(#{counter}) OR #{counter} = :{counter}");
+    Condition::new(&text)
+        .name(counter)
+        .value(counter, number(seen))
 }
 
 /// The attributes that closing a rotation sets.
@@ -245,12 +232,4 @@ struct ClosingAttributes<'a> {
     old_role_in_use_until: Option<Timestamp>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     index_as_of: &'a BTreeMap<String, Timestamp>,
-}
-
-fn fence_checked(change: Expression, fence: u64, further: &str) -> Expression {
-    change.only_if(
-        &format!("#fence = :ourFence{further}"),
-        &["fence"],
-        &[("ourFence", number(fence))],
-    )
 }

@@ -2,90 +2,115 @@
 //! associations, the index run, and learned rates. How a rotation or an index run proceeds is
 //! decided elsewhere.
 //!
-//! Each file has the writes of one kind of item. A write that would be wrong after its invocation
-//! lost the lease has a condition on the fence (`lease.rs`), so DynamoDB rejects it.
+//! Each file has one kind of item, and the type that reads and writes it. A write that would be
+//! wrong after its invocation lost the lease has a condition on the fence (`lease.rs`), so DynamoDB
+//! rejects it. The keys are in `rerole_core::keys`.
 
-mod by_status;
 mod index_runs;
 mod lease;
 mod locks;
-mod opening;
 mod rates;
+mod region_indexes;
 mod rejections;
 mod reversions;
+mod rotations;
 mod rows;
 
-pub use by_status::RotationPage;
-pub use lease::{LeaseError, SliceSummary};
-pub use opening::Opened;
-pub use rows::{PLAN_BATCH_LEN, Planned, RowPage, RowRegion, Select};
+pub use index_runs::IndexRuns;
+pub use lease::{LeaseError, OwnedRotation, SliceSummary};
+pub use rates::Rates;
+pub use region_indexes::RegionIndexes;
+pub use rejections::Rejections;
+pub use reversions::Reversions;
+pub use rotations::{FoundRotation, Opened, Rotations};
+pub use rows::{PLAN_BATCH_LEN, Planned, Rows, Select};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::builders::{PutBuilder, UpdateBuilder};
-use aws_sdk_dynamodb::types::{Put, Update};
-use rerole_core::call::CallError;
-use rerole_core::rotation::{ROTATION_ENTRY, RotationRecord};
+use rerole_core::keys::{Entry, LedgerKey, RotationKey};
+use rerole_core::rotation::RotationRecord;
 
-use crate::aws::call_error::call_error;
-use crate::aws::dynamodb::{Expression, Item, text};
+use crate::aws::dynamodb::{Condition, Item, Table, text};
 
 /// The ledger table.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    client: Client,
-    table: String,
+    table: Table,
 }
 
 impl Ledger {
     #[must_use]
     pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+        Self {
+            table: Table::new(client, table, ["rotationId", "entry"]),
+        }
     }
 
-    /// Reads a rotation's item. The read is consistent.
-    ///
-    /// # Errors
-    /// If DynamoDB cannot be read, or if the item does not have the form of the contract.
-    pub async fn read(&self, key: &str) -> Result<Option<RotationRecord>, CallError> {
-        const OPERATION: &str = "read rotation";
-        let get = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(item_key(key, ROTATION_ENTRY)));
-        let output = get
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| call_error(OPERATION, key, &error))?;
-        let Some(item) = output.item else {
-            return Ok(None);
-        };
-        serde_dynamo::from_item(item)
-            .map(Some)
-            .map_err(|error| CallError::malformed_response(OPERATION, key, error.to_string()))
+    /// The rotations' own items.
+    #[must_use]
+    pub fn rotations(&self) -> Rotations<'_> {
+        Rotations { table: &self.table }
     }
 
-    /// Returns a put for a transaction.
-    fn put_item(&self, item: Item) -> PutBuilder {
-        Put::builder().table_name(&self.table).set_item(Some(item))
+    /// A rotation's own item, as the owner of its lease writes it.
+    #[must_use]
+    pub fn owned<'a>(&'a self, record: &'a RotationRecord) -> OwnedRotation<'a> {
+        OwnedRotation {
+            table: &self.table,
+            key: &record.key,
+            fence: record.fence,
+        }
     }
 
-    /// Returns an update for a transaction.
-    fn update(&self, key: &str, entry: &str, change: &Expression) -> UpdateBuilder {
-        Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(item_key(key, entry)))
-            .update_expression(change.update())
-            .set_condition_expression(change.condition())
-            .set_expression_attribute_names(Some(change.names()))
-            .set_expression_attribute_values(change.values())
+    /// The rows of a rotation.
+    #[must_use]
+    pub fn rows<'a>(&'a self, key: &'a RotationKey) -> Rows<'a> {
+        Rows {
+            table: &self.table,
+            key,
+        }
+    }
+
+    /// What the indexer tells the rotations.
+    #[must_use]
+    pub fn reversions(&self) -> Reversions<'_> {
+        Reversions { table: &self.table }
+    }
+
+    #[must_use]
+    pub fn rejections(&self) -> Rejections<'_> {
+        Rejections { table: &self.table }
+    }
+
+    #[must_use]
+    pub fn index_runs(&self) -> IndexRuns<'_> {
+        IndexRuns { table: &self.table }
+    }
+
+    #[must_use]
+    pub fn region_indexes(&self) -> RegionIndexes<'_> {
+        RegionIndexes { table: &self.table }
+    }
+
+    #[must_use]
+    pub fn rates(&self) -> Rates<'_> {
+        Rates { table: &self.table }
     }
 }
 
-fn item_key(key: &str, entry: &str) -> Item {
+/// Returns the key attributes of an item.
+fn item_key(key: &LedgerKey, entry: &Entry) -> Item {
     Item::from([
         ("rotationId".to_owned(), text(key)),
         ("entry".to_owned(), text(entry)),
     ])
+}
+
+/// Returns the key attributes of an item of a rotation.
+fn rotation_key(key: &RotationKey, entry: &Entry) -> Item {
+    item_key(&key.clone().into(), entry)
+}
+
+/// The condition that there is no such item.
+fn is_absent() -> Condition {
+    Condition::new("attribute_not_exists(rotationId)")
 }

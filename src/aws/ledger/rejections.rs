@@ -1,58 +1,43 @@
 //! Records events that were rejected. Which events are rejected is decided in
 //! `rerole_core::request`.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use rerole_core::call::CallError;
+use rerole_core::call::{CallError, Operation};
+use rerole_core::keys::{Entry, LedgerKey};
 use rerole_core::request::{EventRecord, Rejection};
-use rerole_core::rotation::ROTATION_ENTRY;
 use rerole_core::timestamp::Timestamp;
 
-use crate::aws::call_error::call_error;
-use crate::aws::dynamodb::{text, to_item};
-use crate::aws::ledger::Ledger;
+use crate::aws::dynamodb::{Table, Write, text, to_item};
+use crate::aws::ledger::{is_absent, item_key};
 
-impl Ledger {
+/// The rejected events.
+#[derive(Debug, Clone, Copy)]
+pub struct Rejections<'a> {
+    pub(super) table: &'a Table,
+}
+
+impl Rejections<'_> {
     /// Records a rejected event. Returns whether it is new. A second delivery changes nothing.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
-    pub async fn reject(
+    pub async fn record(
         &self,
         event: &EventRecord,
         rejection: &Rejection,
         now: Timestamp,
     ) -> Result<bool, CallError> {
-        let key = format!("rejected/{}", event.id);
+        let key = LedgerKey::Rejected(event.id.clone());
         let mut item = to_item(rejection);
+        item.extend(item_key(&key, &Entry::Rotation));
         item.extend([
-            ("rotationId".to_owned(), text(&key)),
-            ("entry".to_owned(), text(ROTATION_ENTRY)),
             ("status".to_owned(), text("Rejected")),
             ("reason".to_owned(), text(rejection)),
             // The same name as for rotations, because it is the sort key of `ByStatus`.
             ("startedAt".to_owned(), text(now)),
             ("event".to_owned(), text(&event.body)),
         ]);
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item));
-        match put
-            .condition_expression("attribute_not_exists(rotationId)")
-            .send()
-            .await
-        {
-            Ok(_) => Ok(true),
-            Err(error)
-                if matches!(
-                    error.as_service_error(),
-                    Some(PutItemError::ConditionalCheckFailedException(_))
-                ) =>
-            {
-                Ok(false)
-            }
-            Err(error) => Err(call_error("record rejection", key, &error)),
-        }
+        let operation = Operation::on("record rejection", &key);
+        let put = Write::put(item).only_if(is_absent());
+        Ok(self.table.write(operation, put).await?.is_done())
     }
 }

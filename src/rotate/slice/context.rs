@@ -1,24 +1,34 @@
 //! What the steps of a slice share: the clients, the rotation's record, the lease, the deadline and
-//! the slice's state. The steps themselves are in `run`, `scan`, `execute` and `associate`.
+//! the slice's state. The steps themselves are in `run`, `scan`, `execute` and `mover`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rerole_core::call::CallError;
+use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{Progress, RotationRecord, SliceState, Status, Stop};
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::aws::Aws;
-use crate::aws::ledger::LeaseError;
+use crate::aws::ledger::{LeaseError, OwnedRotation};
 use crate::rotate::slice::deadline::DEADLINE_RESERVE;
 use crate::rotate::slice::error::SliceError;
 use crate::rotate::slice::lease::Lease;
 
-/// A running slice.
+/// The time that an invocation has, on tokio's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeSpan {
+    /// When the lease was requested.
+    pub start: Instant,
+    /// When Lambda ends the invocation.
+    pub deadline: Instant,
+}
+
+/// What the steps of a running slice share.
 #[derive(Debug)]
-pub struct Slice<'a> {
+pub(super) struct Context<'a> {
     pub(super) aws: &'a Aws,
     pub(super) record: RotationRecord,
     pub(super) lease: Lease,
@@ -29,15 +39,12 @@ pub struct Slice<'a> {
     state: Mutex<SliceState>,
 }
 
-impl<'a> Slice<'a> {
-    /// A slice of the rotation that `record` describes. Its lease was requested at `started_at`,
-    /// and the invocation ends at `deadline`.
-    #[must_use]
-    pub fn new(
+impl<'a> Context<'a> {
+    /// A slice of the rotation that `record` describes.
+    pub(super) fn new(
         aws: &'a Aws,
         record: RotationRecord,
-        started_at: Instant,
-        deadline: Instant,
+        TimeSpan { start, deadline }: TimeSpan,
         max_concurrency: usize,
     ) -> Self {
         let waited_before = Duration::from_millis(record.role_not_ready_ms);
@@ -45,9 +52,9 @@ impl<'a> Slice<'a> {
         state.is_planned = record.status == Status::InProgress;
         Self {
             aws,
-            lease: Lease::acquired(record.rotation_id.clone(), record.fence, started_at),
-            started_at,
-            ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(started_at),
+            lease: Lease::acquired(start),
+            started_at: start,
+            ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(start),
             max_concurrency,
             state: Mutex::new(state),
             record,
@@ -57,7 +64,7 @@ impl<'a> Slice<'a> {
     /// Checks that the slice may start another step: there is time, and the lease allows writes.
     pub(super) fn check(&self) -> Result<(), SliceError> {
         if !self.lease.allows_writes() || self.state().stop == Stop::Unrecorded {
-            return Err(SliceError::LeaseLost);
+            return Err(LeaseError::Lost.into());
         }
         if Instant::now() >= self.ends_at {
             return Err(SliceError::OutOfTime);
@@ -69,11 +76,7 @@ impl<'a> Slice<'a> {
     /// those that follow.
     pub(super) async fn stop(&self, reason: &str) -> Result<(), CallError> {
         warn!(reason, "rotation stops early");
-        let recorded = self
-            .aws
-            .ledger
-            .stop(self.key(), self.lease.fence(), reason)
-            .await;
+        let recorded = self.owned().stop(reason).await;
         self.state().stop = if recorded.is_ok() {
             Stop::Recorded(reason.to_owned())
         } else {
@@ -132,8 +135,13 @@ impl<'a> Slice<'a> {
         self.record.status == Status::InProgress
     }
 
-    pub(super) fn key(&self) -> &str {
-        &self.record.rotation_id
+    pub(super) fn key(&self) -> &RotationKey {
+        &self.record.key
+    }
+
+    /// The rotation's item, as this slice may write it.
+    pub(super) fn owned(&self) -> OwnedRotation<'_> {
+        self.aws.ledger.owned(&self.record)
     }
 
     pub(super) fn request(&self) -> &RotationRequest {

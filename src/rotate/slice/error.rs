@@ -15,10 +15,8 @@ pub(super) const SWEEPS_MAX: u32 = 10;
 pub enum SliceError {
     #[error("time is up")]
     OutOfTime,
-    #[error("the lease was lost, or could not be renewed")]
-    LeaseLost,
     #[error("{count} associations could not be settled in this slice; the first error: {first}")]
-    Unsettled { count: u64, first: Box<CallError> },
+    Unsettled { count: u64, first: CallError },
     #[error(
         "the index still shows new associations on the old role after {SWEEPS_MAX} sweeps; \
          find out what keeps creating them"
@@ -26,23 +24,11 @@ pub enum SliceError {
     StillArriving,
     #[error("the ledger still shows {pending} pending rows")]
     StillPending { pending: u64 },
+    /// The lease was lost, or could not be renewed.
     #[error(transparent)]
-    Call(#[from] Box<CallError>),
-}
-
-impl From<CallError> for SliceError {
-    fn from(error: CallError) -> Self {
-        Self::Call(Box::new(error))
-    }
-}
-
-impl From<LeaseError> for SliceError {
-    fn from(error: LeaseError) -> Self {
-        match error {
-            LeaseError::Lost => Self::LeaseLost,
-            LeaseError::Call(error) => error.into(),
-        }
-    }
+    Lease(#[from] LeaseError),
+    #[error(transparent)]
+    Call(#[from] CallError),
 }
 
 /// A rotation that a slice did not finish.

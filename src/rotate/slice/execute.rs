@@ -1,60 +1,83 @@
 //! Execution: starts the pending rows, several at a time. Each region has a queue of its own, since
-//! each region throttles for itself. What happens to a row is in `associate`.
+//! each region throttles for itself. What happens to a row is in `mover`.
 
 use std::collections::VecDeque;
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rerole_core::call::CallError;
+use rerole_core::keys::RowRegion;
 use rerole_core::rotation::{Row, Stop};
 
-use crate::aws::dynamodb::Item;
-use crate::aws::ledger::{RowPage, RowRegion, Select};
-use crate::rotate::slice::context::Slice;
+use crate::aws::dynamodb::PageStart;
+use crate::aws::ledger::Select;
+use crate::aws::page::Page;
+use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
+use crate::rotate::slice::mover::Mover;
+use crate::rotate::slice::tally::recount_rows;
 
 /// A pass starts every pending row once. A second pass follows if the rotation stopped during the
 /// first one, which leaves rows pending. Nothing makes a third one necessary.
 const PASSES_MAX: u32 = 3;
 
-impl Slice<'_> {
-    /// Works until no row is pending.
-    pub(super) async fn execute(&self) -> Result<(), SliceError> {
-        for _ in 0..PASSES_MAX {
-            if self.state().counts.pending == 0 {
-                return Ok(());
-            }
-            self.pass().await?;
-            // A former owner of the lease may have settled a row, with a write that was still in
-            // flight.
-            if self.state().counts.pending > 0 {
-                self.recount_rows().await?;
-            }
+/// Works until no row is pending.
+pub(super) async fn execute(slice: &Context<'_>) -> Result<(), SliceError> {
+    for _ in 0..PASSES_MAX {
+        if slice.state().counts.pending == 0 {
+            return Ok(());
         }
-        match self.state().counts.pending {
-            0 => Ok(()),
-            pending => Err(SliceError::StillPending { pending }),
+        Pass::open(slice).await?.run().await?;
+        // A former owner of the lease may have settled a row, with a write that was still in
+        // flight.
+        if slice.state().counts.pending > 0 {
+            recount_rows(slice).await?;
         }
+    }
+    match slice.state().counts.pending {
+        0 => Ok(()),
+        pending => Err(SliceError::StillPending { pending }),
+    }
+}
+
+/// One pass over the pending rows.
+#[derive(Debug)]
+struct Pass<'a> {
+    slice: &'a Context<'a>,
+    queues: Vec<RegionQueue>,
+}
+
+impl<'a> Pass<'a> {
+    /// A queue for each region, with the region's rates as they were learned earlier.
+    async fn open(slice: &'a Context<'a>) -> Result<Self, SliceError> {
+        let regions = slice.aws.ledger.rows(slice.key()).regions().await?;
+        let is_new = |region: &&RowRegion| slice.state().regions.insert(region.name().to_owned());
+        let new = regions.iter().filter(is_new).map(RowRegion::name);
+        slice.aws.seed_rates(new).await;
+        let queues = regions.into_iter().map(RegionQueue::new).collect();
+        Ok(Self { slice, queues })
     }
 
     /// Starts every pending row once. Returns only when no row is in flight any more, also after an
     /// error.
-    async fn pass(&self) -> Result<(), SliceError> {
-        let mut queues = self.queues().await?;
+    async fn run(mut self) -> Result<(), SliceError> {
+        let slice = self.slice;
         let (mut in_flight, mut pages) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let associate = |index, row| async move { (index, Box::pin(self.associate(row)).await) };
+        let associate =
+            |index, row: Row| async move { (index, Box::pin(Mover::new(slice, &row).run()).await) };
         let read_page = |index, region: RowRegion, start| async move {
-            (index, self.page(&region, start).await)
+            let rows = slice.aws.ledger.rows(slice.key());
+            (index, rows.page(Select::PendingIn(&region), start).await)
         };
         let mut unsettled = Unsettled::default();
         // Why no further row is started.
         let mut halt: Option<SliceError> = None;
         loop {
             if halt.is_none() {
-                halt = self.check().err();
+                halt = slice.check().err();
             }
             if halt.is_none() {
-                self.start_rows(&mut queues, &in_flight, associate);
-                request_pages(&mut queues, &pages, read_page);
+                self.start_rows(&in_flight, associate);
+                self.request_pages(&pages, read_page);
             }
             // Rows that were read but not started stay pending.
             if in_flight.is_empty() && pages.is_empty() {
@@ -63,11 +86,11 @@ impl Slice<'_> {
             tokio::select! {
                 biased;
                 Some((index, result)) = in_flight.next(), if !in_flight.is_empty() => {
-                    queues[index].in_flight -= 1;
+                    self.queues[index].in_flight -= 1;
                     unsettled.note(result);
                 }
                 Some((index, page)) = pages.next(), if !pages.is_empty() => match page {
-                    Ok(page) => queues[index].extend(page),
+                    Ok(page) => self.queues[index].extend(page),
                     Err(error) => halt = halt.or(Some(error.into())),
                 },
             }
@@ -75,37 +98,14 @@ impl Slice<'_> {
         halt.map_or(Ok(()), Err).and(unsettled.into_result())
     }
 
-    /// A queue for each region, with the region's rates as they were learned earlier.
-    async fn queues(&self) -> Result<Vec<RegionQueue>, SliceError> {
-        let regions = self.aws.ledger.row_regions(self.key()).await?;
-        let is_new = |region: &&RowRegion| self.state().regions.insert(region.name.clone());
-        self.aws
-            .seed_rates(
-                regions
-                    .iter()
-                    .filter(is_new)
-                    .map(|region| region.name.as_str()),
-            )
-            .await;
-        Ok(regions.into_iter().map(RegionQueue::new).collect())
-    }
-
-    async fn page(&self, region: &RowRegion, start: Option<Item>) -> Result<RowPage, CallError> {
-        self.aws
-            .ledger
-            .rows(self.key(), Select::PendingIn(region), start)
-            .await
-    }
-
     /// Starts as many rows as may be in flight.
     fn start_rows<F>(
-        &self,
-        queues: &mut [RegionQueue],
+        &mut self,
         in_flight: &FuturesUnordered<F>,
         associate: impl Fn(usize, Row) -> F,
     ) {
-        while let Some(index) = self.next_queue(queues, in_flight.len()) {
-            let queue = &mut queues[index];
+        while let Some(index) = self.next_queue(in_flight.len()) {
+            let queue = &mut self.queues[index];
             if let Some(row) = queue.rows.pop_front() {
                 queue.in_flight += 1;
                 in_flight.push(associate(index, row));
@@ -115,18 +115,17 @@ impl Slice<'_> {
 
     /// Returns the queue that may start a row now, if there is one: the one with the fewest in
     /// flight.
-    fn next_queue(&self, queues: &[RegionQueue], in_flight: usize) -> Option<usize> {
+    fn next_queue(&self, in_flight: usize) -> Option<usize> {
         if in_flight >= self.in_flight_max() {
             return None;
         }
         let may_start = |queue: &RegionQueue| {
-            !queue.rows.is_empty() && queue.in_flight < self.aws.eks.concurrency(&queue.region.name)
+            let eks = &self.slice.aws.eks;
+            !queue.rows.is_empty() && queue.in_flight < eks.concurrency(queue.region.name())
         };
-        let queues = queues
-            .iter()
-            .enumerate()
-            .filter(|(_, queue)| may_start(queue));
+        let queues = self.queues.iter().enumerate();
         queues
+            .filter(|(_, queue)| may_start(queue))
             .min_by_key(|(_, queue)| queue.in_flight)
             .map(|(index, _)| index)
     }
@@ -135,29 +134,29 @@ impl Slice<'_> {
     /// succeeded, the new role itself may be the problem, so the first association goes alone. A
     /// slice that writes nothing has nothing to prove.
     fn in_flight_max(&self) -> usize {
-        let state = self.state();
+        let state = self.slice.state();
         match state.stop {
             // The association that records the decision is itself in flight.
             Stop::Deciding | Stop::Unrecorded => 0,
-            Stop::No if !self.request().dry_run && !state.role_proven => 1,
-            Stop::No | Stop::Recorded(_) => self.max_concurrency,
+            Stop::No if !self.slice.request().dry_run && !state.role_proven => 1,
+            Stop::No | Stop::Recorded(_) => self.slice.max_concurrency,
         }
     }
-}
 
-/// Reads the next page of each queue that is empty.
-fn request_pages<F>(
-    queues: &mut [RegionQueue],
-    pages: &FuturesUnordered<F>,
-    read_page: impl Fn(usize, RowRegion, Option<Item>) -> F,
-) {
-    for (index, queue) in queues.iter_mut().enumerate() {
-        if queue.rows.is_empty()
-            && let NextPage::At(start) = &mut queue.page
-        {
-            let start = start.take();
-            queue.page = NextPage::Requested;
-            pages.push(read_page(index, queue.region.clone(), start));
+    /// Reads the next page of each queue that is empty.
+    fn request_pages<F>(
+        &mut self,
+        pages: &FuturesUnordered<F>,
+        read_page: impl Fn(usize, RowRegion, Option<PageStart>) -> F,
+    ) {
+        for (index, queue) in self.queues.iter_mut().enumerate() {
+            if queue.rows.is_empty()
+                && let NextPage::At(start) = &mut queue.page
+            {
+                let start = start.take();
+                queue.page = NextPage::Requested;
+                pages.push(read_page(index, queue.region.clone(), start));
+            }
         }
     }
 }
@@ -174,7 +173,7 @@ struct RegionQueue {
 /// The page that a region queue reads next.
 #[derive(Debug)]
 enum NextPage {
-    At(Option<Item>),
+    At(Option<PageStart>),
     Requested,
     None,
 }
@@ -189,8 +188,8 @@ impl RegionQueue {
         }
     }
 
-    fn extend(&mut self, page: RowPage) {
-        self.rows.extend(page.rows);
+    fn extend(&mut self, page: Page<Row>) {
+        self.rows.extend(page.items);
         self.page = page
             .next
             .map_or(NextPage::None, |next| NextPage::At(Some(next)));
@@ -216,7 +215,7 @@ impl Unsettled {
         match self.first {
             Some(first) => Err(SliceError::Unsettled {
                 count: self.count,
-                first: Box::new(first),
+                first,
             }),
             None => Ok(()),
         }

@@ -4,18 +4,14 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rerole_core::rotation::Progress;
+use rerole_core::rotation::{LEASE, Progress};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
-use crate::aws::Aws;
 use crate::aws::eks::EKS_CALL_TIMEOUT;
-use crate::aws::ledger::LeaseError;
+use crate::aws::ledger::{LeaseError, OwnedRotation};
 
-/// How long a lease lasts. Lambda delivers a failed event again after 60 s at the earliest. By then
-/// the lease of an invocation that crashed has expired, so a crash never blocks a rotation.
-pub const LEASE: Duration = Duration::from_secs(45);
 /// Three renewals may fail before the lease expires.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 /// Pause after a renewal that failed.
@@ -27,8 +23,6 @@ const WRITE_MARGIN: Duration = EKS_CALL_TIMEOUT.saturating_add(Duration::from_se
 /// The lease of one slice. Its times are on tokio's clock, the ledger's are on the wall clock.
 #[derive(Debug)]
 pub(super) struct Lease {
-    key: String,
-    fence: u64,
     /// `None` after another invocation has acquired the lease.
     valid_until: Mutex<Option<Instant>>,
 }
@@ -37,17 +31,10 @@ impl Lease {
     /// A lease that was requested at `requested_at`. The ledger counts its duration from before the
     /// call, so the owner does also.
     #[must_use]
-    pub(super) fn acquired(key: String, fence: u64, requested_at: Instant) -> Self {
+    pub(super) fn acquired(requested_at: Instant) -> Self {
         Self {
-            key,
-            fence,
             valid_until: Mutex::new(Some(requested_at + LEASE)),
         }
-    }
-
-    #[must_use]
-    pub(super) fn fence(&self) -> u64 {
-        self.fence
     }
 
     /// Returns whether an update may be sent to EKS.
@@ -75,7 +62,7 @@ impl Lease {
     pub(super) async fn renew_until(
         &self,
         done: &Notify,
-        aws: &Aws,
+        rotation: OwnedRotation<'_>,
         progress: impl Fn() -> Progress,
     ) {
         let mut pause = RENEWAL_INTERVAL;
@@ -85,23 +72,20 @@ impl Lease {
                 () = tokio::time::sleep(pause) => {}
             }
             let requested_at = Instant::now();
-            match aws
-                .ledger
-                .renew(&self.key, self.fence, aws.now() + LEASE, &progress())
-                .await
-            {
+            let progress = progress();
+            match rotation.renew(progress.at + LEASE, &progress).await {
                 Ok(()) => {
                     *self.lock() = Some(requested_at + LEASE);
                     pause = RENEWAL_INTERVAL;
-                    debug!(fence = self.fence, "lease renewed");
+                    debug!(fence = rotation.fence(), "lease renewed");
                 }
                 Err(LeaseError::Lost) => {
-                    warn!(fence = self.fence, "lease lost to another invocation");
+                    warn!(fence = rotation.fence(), "lease lost to another invocation");
                     *self.lock() = None;
                     return;
                 }
                 Err(LeaseError::Call(error)) => {
-                    warn!(fence = self.fence, %error, "lease not renewed, trying again");
+                    warn!(fence = rotation.fence(), %error, "lease not renewed, trying again");
                     pause = RENEWAL_RETRY_PAUSE;
                 }
             }

@@ -7,23 +7,23 @@
 //!             └──────────┘ while the index shows associations that have no row
 //! ```
 //!
-//! `run` leads from one step to the next, `scan` is plan and sweep, and `execute` starts pending
-//! rows. `associate` moves one association, with `attempts`, `update` and `settle`, and explains
-//! the race between them. What a slice decides is in `rerole_core::rotation`.
+//! `run` leads from one step to the next, `scan` is plan and sweep, `execute` starts pending rows,
+//! and `tally` counts them. `mover` moves one association, and explains the race with others;
+//! `settle` records how it ended. `context` is what they share. What a slice decides is in
+//! `rerole_core::rotation`.
 
-mod associate;
-mod attempts;
 mod context;
 mod deadline;
 mod error;
 mod execute;
 mod lease;
+mod mover;
 mod run;
 mod scan;
 mod settle;
-mod update;
+mod tally;
 
-pub use context::Slice;
+pub use context::TimeSpan;
 pub use deadline::DEADLINE_RESERVE;
 pub use error::{Incomplete, SliceError};
-pub use lease::LEASE;
+pub use run::Slice;

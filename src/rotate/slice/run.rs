@@ -2,18 +2,38 @@
 //! ends, no call is left in flight, and the lease is released. The steps themselves are in `scan`
 //! and `execute`.
 
-use rerole_core::rotation::{
-    Checkpoint, Counts, RotationRecord, Status, Stop, Tally, close, has_advanced,
-};
+use rerole_core::rotation::{Checkpoint, Counts, RotationRecord, Stop, close};
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use crate::aws::ledger::{Select, SliceSummary};
-use crate::rotate::slice::context::Slice;
+use crate::aws::Aws;
+use crate::aws::ledger::{LeaseError, SliceSummary};
+use crate::rotate::slice::context::{Context, TimeSpan};
 use crate::rotate::slice::error::{Incomplete, SWEEPS_MAX, SliceError};
-use crate::rotate::slice::scan::Scan;
+use crate::rotate::slice::execute::execute;
+use crate::rotate::slice::scan::{Found, Scan};
+use crate::rotate::slice::tally::{recount_rows, tally};
 
-impl Slice<'_> {
+/// A slice of a rotation.
+#[derive(Debug)]
+pub struct Slice<'a> {
+    context: Context<'a>,
+}
+
+impl<'a> Slice<'a> {
+    /// A slice of the rotation that `record` describes, whose lease this invocation has acquired.
+    #[must_use]
+    pub fn new(
+        aws: &'a Aws,
+        record: RotationRecord,
+        time: TimeSpan,
+        max_concurrency: usize,
+    ) -> Self {
+        Self {
+            context: Context::new(aws, record, time, max_concurrency),
+        }
+    }
+
     /// Works until the rotation is finished, and returns its record.
     ///
     /// # Errors
@@ -21,17 +41,20 @@ impl Slice<'_> {
     pub async fn run(self) -> Result<RotationRecord, Incomplete> {
         // An earlier event of this sandbox may have learned its rates hours ago. The ledger's rates
         // have their age.
-        self.aws.eks.reset_rates();
+        let context = &self.context;
+        context.aws.eks.reset_rates();
         let done = Notify::new();
         let work = async {
             let end = self.advance().await;
-            self.aws.save_rates().await;
+            context.aws.save_rates().await;
             done.notify_one();
             end
         };
         let (end, ()) = tokio::join!(
             work,
-            self.lease.renew_until(&done, self.aws, || self.progress())
+            context
+                .lease
+                .renew_until(&done, context.owned(), || context.progress())
         );
         // No renewal is in flight any more, so closing conflicts with none. If another invocation
         // has acquired the lease by now, the fence check refuses the close.
@@ -47,31 +70,27 @@ impl Slice<'_> {
 
     async fn incomplete(&self, reason: SliceError) -> Incomplete {
         let is_recorded = self.release().await;
-        let role_not_ready_ms = self.role_not_ready_ms();
-        let state = self.state();
+        let role_not_ready_ms = self.context.role_not_ready_ms();
+        let state = self.context.state();
         let after = Checkpoint::after(&state, role_not_ready_ms);
-        let has_advanced = has_advanced(&Checkpoint::of(&self.record), &after);
         Incomplete {
             reason,
             counts: state.counts,
             is_recorded,
-            has_advanced,
+            has_advanced: after.has_advanced_since(&Checkpoint::of(&self.context.record)),
         }
     }
 
     async fn advance(&self) -> Result<RotationRecord, SliceError> {
+        let context = &self.context;
         self.prepare().await?;
         for _ in 0..SWEEPS_MAX {
-            self.execute().await?;
+            execute(context).await?;
             // Read before the sweep. If the indexer records a reversion or an arrival after this
             // read, the rotation cannot close.
-            let before = self
-                .aws
-                .ledger
-                .read(self.key())
-                .await?
-                .ok_or(SliceError::LeaseLost)?;
-            let sweep = self.scan().await?;
+            let before = context.aws.ledger.rotations().read(context.key()).await?;
+            let before = before.ok_or(LeaseError::Lost)?;
+            let sweep = Scan::run(context).await?;
             if sweep.created == 0 {
                 return self.conclude(&before, &sweep).await;
             }
@@ -79,7 +98,7 @@ impl Slice<'_> {
                 created = sweep.created,
                 "sweep found new associations on the old role"
             );
-            let counts = &mut self.state().counts;
+            let counts = &mut context.state().counts;
             counts.total += sweep.created;
             counts.pending += sweep.created;
         }
@@ -88,78 +107,52 @@ impl Slice<'_> {
 
     /// Plans, or resumes where an earlier slice ended.
     async fn prepare(&self) -> Result<(), SliceError> {
-        let had_earlier_slice = self.record.fence > 1;
-        if self.record.status == Status::Planning {
-            let plan = self.scan().await?;
-            let planned = Counts {
-                total: plan.created,
-                pending: plan.created,
-                ..Counts::default()
-            };
-            let counts = if had_earlier_slice {
-                self.recount_rows().await?
-            } else {
-                planned
-            };
-            self.aws
-                .ledger
-                .start(self.key(), self.lease.fence(), &counts)
-                .await?;
-            self.state().recount(counts);
-            self.state().is_planned = true;
-            info!(
-                associations = counts.total,
-                outOfScope = plan.out_of_scope,
-                "rotation planned"
-            );
-        } else {
-            let counts = self.recount_rows().await?;
+        let context = &self.context;
+        if context.is_resumed() {
+            let counts = recount_rows(context).await?;
             info!(
                 pending = counts.pending,
                 associations = counts.total,
                 "rotation resumed"
             );
+        } else {
+            self.plan().await?;
         }
-        self.sample_rate();
-        let must_stop = if self.request().dry_run {
+        context.sample_rate();
+        let request = context.request();
+        let must_stop = if request.dry_run {
             None
         } else {
-            self.state().must_stop(self.request().max_errors)
+            context.state().must_stop(request.max_errors)
         };
         match must_stop {
-            Some(reason) => Ok(self.stop(&reason).await?),
+            Some(reason) => Ok(context.stop(&reason).await?),
             None => Ok(()),
         }
     }
 
-    /// Counts the rows in the ledger, and stops the rotation if one of them is a contradiction.
-    pub(super) async fn recount_rows(&self) -> Result<Counts, SliceError> {
-        let tally = self.tally().await?;
-        self.state().recount(tally.counts);
-        if let Some(arn) = tally.contradicted {
-            let is_first = self.state().decide_to_stop();
-            if is_first {
-                self.stop(&format!(
-                    "{arn}: EKS's response to an update contradicts the request"
-                ))
-                .await?;
+    async fn plan(&self) -> Result<(), SliceError> {
+        let context = &self.context;
+        let plan = Scan::run(context).await?;
+        let had_earlier_slice = context.record.fence > 1;
+        let counts = if had_earlier_slice {
+            recount_rows(context).await?
+        } else {
+            Counts {
+                total: plan.created,
+                pending: plan.created,
+                ..Counts::default()
             }
-        }
-        Ok(tally.counts)
-    }
-
-    async fn tally(&self) -> Result<Tally, SliceError> {
-        let mut tally = Tally::default();
-        let mut start = None;
-        loop {
-            self.check()?;
-            let page = self.aws.ledger.rows(self.key(), Select::All, start).await?;
-            page.rows.iter().for_each(|row| tally.add(row));
-            start = page.next;
-            if start.is_none() {
-                return Ok(tally);
-            }
-        }
+        };
+        context.owned().start(&counts).await?;
+        context.state().recount(counts);
+        context.state().is_planned = true;
+        info!(
+            associations = counts.total,
+            outOfScope = plan.out_of_scope,
+            "rotation planned"
+        );
+        Ok(())
     }
 
     /// Returns the record of the finished rotation. Its counts come from its rows, which are read
@@ -167,9 +160,10 @@ impl Slice<'_> {
     async fn conclude(
         &self,
         before: &RotationRecord,
-        sweep: &Scan,
+        sweep: &Found,
     ) -> Result<RotationRecord, SliceError> {
-        let mut tally = self.tally().await?;
+        let context = &self.context;
+        let mut tally = tally(context).await?;
         if tally.counts.pending > 0 {
             return Err(SliceError::StillPending {
                 pending: tally.counts.pending,
@@ -178,27 +172,21 @@ impl Slice<'_> {
         tally.counts.out_of_scope = sweep.out_of_scope;
         // The indexer also counts reversions while the rotation is open.
         tally.counts.reverted = sweep.reverted.max(before.reversion_count);
-        let stopped = match &self.state().stop {
+        let stopped = match &context.state().stop {
             Stop::Recorded(reason) => Some(reason.clone()),
             Stop::No | Stop::Deciding | Stop::Unrecorded => None,
         };
-        let indexes = self.aws.ledger.region_indexes().await?;
+        let indexes = context.aws.ledger.region_indexes().read().await?;
         let index_as_of = indexes
             .into_iter()
             .filter_map(|(region, index)| Some((region, index.described_at?)))
             .collect();
-        let request = self.request();
-        let closing = close(
-            &tally,
-            &request.old_role_arn,
-            stopped.as_deref(),
-            request.dry_run,
-        );
+        let closing = close(&tally, context.request(), stopped.as_deref());
         Ok(RotationRecord {
             status: closing.status,
             reason: closing.reason,
             counts: tally.counts,
-            finished_at: Some(self.aws.now()),
+            finished_at: Some(context.aws.now()),
             old_role_in_use_until: closing.old_role_in_use_until,
             index_as_of,
             lease_until: None,
@@ -206,35 +194,31 @@ impl Slice<'_> {
             reversion_count: before.reversion_count,
             arrivals: before.arrivals,
             stopped,
-            ..self.record.clone()
+            ..context.record.clone()
         })
     }
 
     /// Records the end, and releases locks and lease in the same transaction.
     async fn close(&self, record: RotationRecord) -> Result<RotationRecord, SliceError> {
-        self.check()?;
-        self.aws.ledger.close(&record).await?;
+        self.context.check()?;
+        self.context.owned().close(&record).await?;
         Ok(record)
     }
 
     /// Releases the lease of an unfinished rotation. Returns whether the ledger has its counts.
     async fn release(&self) -> bool {
-        if !self.lease.is_held() {
+        let context = &self.context;
+        if !context.lease.is_held() {
             return false;
         }
-        let role_not_ready_ms = self.role_not_ready_ms();
-        let progress = self.progress();
+        let progress = context.progress();
         let summary = SliceSummary {
             counts: progress.counts,
             progress,
-            role_not_ready_ms,
+            role_not_ready_ms: context.role_not_ready_ms(),
             idle_since: progress.at,
         };
-        let released = self
-            .aws
-            .ledger
-            .release(self.key(), self.lease.fence(), &summary)
-            .await;
+        let released = context.owned().release(&summary).await;
         if let Err(error) = &released {
             warn!(%error, "lease not released, it expires by itself");
         }

@@ -7,13 +7,21 @@ use rerole_core::resource::RoleField;
 use rerole_core::rotation::{Lag, Row, lag};
 use tracing::{info, warn};
 
+use crate::aws::index_table::Replaces;
 use crate::aws::ledger::PLAN_BATCH_LEN;
-use crate::rotate::slice::context::Slice;
+use crate::aws::page::{PageLimit, paginate};
+use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
+
+/// With 250 items on a page, a hundred times the largest fleet that rerole was measured with.
+const ROLE_PAGES: PageLimit = PageLimit {
+    list: "the associations of a role",
+    pages_max: 100_000,
+};
 
 /// What a scan found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Scan {
+pub(super) struct Found {
     /// Associations in scope that had no row and now have one.
     pub(super) created: u64,
     /// Associations on the old role that the request does not cover.
@@ -22,95 +30,88 @@ pub(super) struct Scan {
     pub(super) reverted: u64,
 }
 
-impl Slice<'_> {
+/// One scan.
+#[derive(Debug)]
+pub(super) struct Scan<'a> {
+    slice: &'a Context<'a>,
+    found: Found,
+}
+
+impl<'a> Scan<'a> {
     /// Reads all pages of the old role: first the associations that have it as their role, then
     /// those that have it as their target role. A new association gets a pending row. An index item
     /// that lags behind the ledger is repaired.
-    pub(super) async fn scan(&self) -> Result<Scan, SliceError> {
-        let mut scan = Scan::default();
+    pub(super) async fn run(slice: &'a Context<'a>) -> Result<Found, SliceError> {
+        let found = Found::default();
+        let mut scan = Self { slice, found };
+        let old_role = &slice.request().old_role_arn;
         for field in RoleField::ALL {
-            let mut start = None;
-            loop {
-                self.check()?;
-                let page = self
-                    .aws
-                    .index
-                    .by_role(field, &self.request().old_role_arn, start)
-                    .await?;
-                self.scan_page(field, page.items, &mut scan).await?;
-                start = page.next;
-                if start.is_none() {
-                    break;
-                }
+            let mut pages = paginate(ROLE_PAGES, async |start| {
+                slice.check()?;
+                Ok::<_, SliceError>(slice.aws.index.by_role(field, old_role, start).await?)
+            });
+            while let Some(items) = pages.next().await? {
+                scan.page(field, items).await?;
             }
         }
-        Ok(scan)
+        Ok(scan.found)
     }
 
     /// Compares a page of the index with the ledger.
-    async fn scan_page(
-        &self,
-        field: RoleField,
-        items: Vec<IndexItem>,
-        scan: &mut Scan,
-    ) -> Result<(), SliceError> {
-        let request = self.request();
+    async fn page(&mut self, field: RoleField, items: Vec<IndexItem>) -> Result<(), SliceError> {
+        let request = self.slice.request();
         // An association with the role in both fields is planned for each of them, in case the
         // first secondary index lagged, but counted once.
-        let first_time = |item: &IndexItem| {
+        let first_time = |item: &&IndexItem| {
             field == RoleField::RoleArn || item.role_arn != request.old_role_arn.as_str()
         };
         let (in_scope, out_of_scope): (Vec<_>, Vec<_>) = items
             .into_iter()
-            .partition(|item| request.scope.covers(&item.cluster_name, &item.namespace));
-        scan.out_of_scope += out_of_scope.iter().filter(|item| first_time(item)).count() as u64;
+            .partition(|item| request.scope.covers(&item.association_arn, &item.namespace));
+        self.found.out_of_scope += out_of_scope.iter().filter(first_time).count() as u64;
+        let rows = self.slice.aws.ledger.rows(self.slice.key());
         for batch in in_scope.chunks(PLAN_BATCH_LEN) {
-            self.check()?;
-            let planned = self.aws.ledger.plan(&self.record, batch).await?;
-            scan.created += planned.created;
-            self.state().rows_added += planned.created;
+            self.slice.check()?;
+            let planned = rows.plan(&self.slice.record, batch).await?;
+            self.found.created += planned.created;
+            self.slice.state().rows_added += planned.created;
+            if request.dry_run {
+                continue;
+            }
             for row in &planned.existing {
-                let item = batch
-                    .iter()
-                    .find(|item| item.association_arn == row.association_arn);
-                if let (Some(item), false) = (item.filter(|item| first_time(item)), request.dry_run)
-                {
-                    self.check()?;
-                    scan.reverted += u64::from(self.repair_lag(item, row).await?);
+                let mut items = batch.iter();
+                let item = items.find(|item| item.association_arn == row.association_arn);
+                if let Some(item) = item.filter(first_time) {
+                    self.slice.check()?;
+                    self.repair_lag(item, row).await?;
                 }
             }
         }
         Ok(())
     }
 
-    /// Repairs an item that lags behind its row. Returns whether the item does not lag, and the
-    /// association has instead reverted to the old role.
-    async fn repair_lag(&self, item: &IndexItem, row: &Row) -> Result<bool, SliceError> {
+    /// Repairs an item that lags behind its row. If it does not lag, the association has instead
+    /// reverted to the old role.
+    async fn repair_lag(&mut self, item: &IndexItem, row: &Row) -> Result<(), SliceError> {
+        let (index, now) = (&self.slice.aws.index, self.slice.aws.now());
         let arn = &item.association_arn;
         match lag(item, row) {
-            Lag::Expected => return Ok(false),
+            Lag::Expected => {}
             Lag::Behind(known) => {
-                let old_role = &self.request().old_role_arn;
-                let repaired = self
-                    .aws
-                    .index
-                    .repair_roles(arn, old_role, &known, self.aws.now())
-                    .await?;
+                let old_role = &self.slice.request().old_role_arn;
+                let repaired = index.repair_roles(arn, old_role, &known, now).await?;
                 info!(association = %arn, repaired, "index lagged behind a moved association");
             }
             Lag::Deleted => {
-                let repaired = self
-                    .aws
-                    .index
-                    .write_tombstone_for_version(arn, row.planned_modified_at, self.aws.now())
-                    .await?;
+                let planned = Replaces::UpTo(row.planned_modified_at);
+                let repaired = index.write_tombstone(arn, planned, now).await?;
                 info!(association = %arn, repaired, "index lagged behind a deleted association");
             }
             Lag::Reverted => {
                 warn!(association = %arn, "another actor moved the association back");
-                return Ok(true);
+                self.found.reverted += 1;
             }
         }
-        Ok(false)
+        Ok(())
     }
 }

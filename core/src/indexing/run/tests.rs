@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::indexing::Mode;
-use crate::request::Glob;
+use crate::request::ClusterGlob;
 
 pub(crate) fn at(secs: i64) -> Timestamp {
     Timestamp::from_millis(secs * 1_000)
@@ -124,7 +124,7 @@ fn a_new_position_or_count_is_progress_and_calls_alone_are_not() {
 
 #[test]
 fn a_region_with_gaps_or_of_selected_clusters_is_not_complete() {
-    let finished = |has_gaps, globs: Option<Vec<Glob>>| {
+    let finished = |has_gaps, globs: Option<Vec<ClusterGlob>>| {
         let mut run = run(None, None);
         run.request.cluster_names = globs;
         run.cursor = Cursor {
@@ -146,7 +146,7 @@ fn a_region_with_gaps_or_of_selected_clusters_is_not_complete() {
     assert_eq!(finished(false, None), Some(at(7)));
     assert_eq!(finished(true, None), None);
     assert_eq!(
-        finished(false, Glob::new("*", 9).map(|glob| vec![glob])),
+        finished(false, ClusterGlob::new("*").map(|glob| vec![glob])),
         None
     );
 }

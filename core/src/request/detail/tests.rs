@@ -43,7 +43,6 @@ fn a_minimal_detail_takes_the_defaults() {
     assert_eq!(request.scope, Scope::default());
     assert!(!request.dry_run);
     assert_eq!(request.max_errors, MaxErrors::Percent(100));
-    assert_eq!(request.ledger_key(), "r-1");
 }
 
 #[test]
@@ -52,14 +51,6 @@ fn a_rotation_without_an_id_gets_the_events_id() {
     assert_eq!(
         request.rotation_id.as_str(),
         "6a7e8feb-b491-4cf7-a9f1-bf3703467718"
-    );
-}
-
-#[test]
-fn a_dry_run_has_its_own_ledger_key() {
-    assert_eq!(
-        parse(&json!({ "dryRun": true })).unwrap().ledger_key(),
-        "dry-run/r-1"
     );
 }
 

@@ -15,11 +15,7 @@ fn row(outcome: Outcome, modified_at: &str, target: bool) -> Row {
         settled_at: Some(at),
         previous_target_role_arn: target.then(|| "t".to_owned()),
         target_role_arn: target.then(|| "t".to_owned()),
-        ..Row::planned(
-            "r",
-            &"arn:aws:iam::111122223333:role/a".parse().unwrap(),
-            &item,
-        )
+        ..Row::planned(&"arn:aws:iam::111122223333:role/a".parse().unwrap(), &item)
     }
 }
 
@@ -35,8 +31,12 @@ fn check(
         tally.add(&row(*outcome, at, *target));
     }
     tally.counts.out_of_scope = out_of_scope;
-    let old = "arn:aws:iam::111122223333:role/a".parse().unwrap();
-    let end = close(&tally, &old, stopped, dry_run);
+    let request = serde_json::json!({
+        "rotationId": "r-1", "dryRun": dry_run, "maxErrors": "100%",
+        "oldRoleArn": "arn:aws:iam::111122223333:role/a",
+        "newRoleArn": "arn:aws:iam::111122223333:role/b",
+    });
+    let end = close(&tally, &serde_json::from_value(request).unwrap(), stopped);
     let until = end
         .old_role_in_use_until
         .map_or("null".to_owned(), |at| at.to_string());

@@ -1,0 +1,374 @@
+//! The keys of the ledger's items. Only this file knows their text forms. What the items contain is
+//! in `indexing`, `rotation` and `pacer`; how they are stored is in `src/aws/ledger/`.
+//!
+//! The partition key is the attribute `rotationId` ([`LedgerKey`]), the sort key is `entry`
+//! ([`Entry`]).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::request::{ROTATION_ID_FORM, RotationId, RotationRequest};
+use crate::resource::{AssociationArn, RoleArn};
+use crate::timestamp::Timestamp;
+
+const DRY_RUN_PREFIX: &str = "dry-run/";
+const ROLE_PREFIX: &str = "role/";
+const REJECTED_PREFIX: &str = "rejected/";
+const RATES_PREFIX: &str = "rates/";
+const ASSOCIATION_PREFIX: &str = "association#";
+const REVERSION_PREFIX: &str = "reversion#";
+const REGION_PREFIX: &str = "region#";
+
+/// Identifies one rotation in the ledger. A dry run has a key of its own, so it never blocks the
+/// rotation with the same ID.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub enum RotationKey {
+    /// `<id>`
+    Rotation(RotationId),
+    /// `dry-run/<id>`
+    DryRun(RotationId),
+}
+
+/// The partition key of an item of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LedgerKey {
+    /// A rotation, its rows and its reversions.
+    Rotation(RotationKey),
+    /// `role/<roleArn>`: the lock of a role.
+    Role(RoleArn),
+    /// `rejected/<event id>`: an event that cannot run.
+    Rejected(String),
+    /// `index`: the index runs, and how old the index is.
+    Index,
+    /// `rates/<region>`: the learned rates of a region.
+    Rates(String),
+}
+
+/// The sort key of an item of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// `rotation`: a rotation or a rejection.
+    Rotation,
+    /// `association#<associationArn>`: a row of a rotation.
+    Association(AssociationArn),
+    /// `reversion#<associationArn>#<modifiedAt>`: each version is recorded once.
+    Reversion(AssociationArn, Timestamp),
+    /// `lock`: the lock of a role.
+    Lock,
+    /// `run`: the index run that is active, or was the last.
+    Run,
+    /// `next`: the index run that waits for the active one.
+    Next,
+    /// `region#<region>`: since when a region's index is complete.
+    Region(String),
+    /// `rates`: the learned rates of a region.
+    Rates,
+}
+
+/// The entries of one partition that start with the same text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryPrefix {
+    /// All rows of a rotation.
+    Associations,
+    /// The rows of a rotation in one region.
+    AssociationsIn(RowRegion),
+    /// The items of all regions.
+    Regions,
+}
+
+/// A region in which a rotation has rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowRegion {
+    partition: String,
+    region: String,
+}
+
+/// The text is not the key of a rotation.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is not allowed; allowed: {form}", form = RotationKey::form())]
+pub struct InvalidRotationKey(String);
+
+impl RotationKey {
+    /// Returns the key of a requested rotation.
+    #[must_use]
+    pub fn of(request: &RotationRequest) -> Self {
+        let rotation_id = request.rotation_id.clone();
+        if request.dry_run {
+            Self::DryRun(rotation_id)
+        } else {
+            Self::Rotation(rotation_id)
+        }
+    }
+
+    #[must_use]
+    pub fn rotation_id(&self) -> &RotationId {
+        match self {
+            Self::Rotation(rotation_id) | Self::DryRun(rotation_id) => rotation_id,
+        }
+    }
+
+    /// Returns the form of a key, for error messages.
+    #[must_use]
+    pub fn form() -> String {
+        format!("{ROTATION_ID_FORM}, prefixed with \"{DRY_RUN_PREFIX}\" for a dry run")
+    }
+}
+
+impl FromStr for RotationKey {
+    type Err = InvalidRotationKey;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let key = match text.strip_prefix(DRY_RUN_PREFIX) {
+            Some(rotation_id) => RotationId::new(rotation_id).map(Self::DryRun),
+            None => RotationId::new(text).map(Self::Rotation),
+        };
+        key.ok_or_else(|| InvalidRotationKey(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for RotationKey {
+    type Error = InvalidRotationKey;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<RotationKey> for String {
+    fn from(key: RotationKey) -> Self {
+        key.to_string()
+    }
+}
+
+impl fmt::Display for RotationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotation(rotation_id) => write!(f, "{rotation_id}"),
+            Self::DryRun(rotation_id) => write!(f, "{DRY_RUN_PREFIX}{rotation_id}"),
+        }
+    }
+}
+
+impl From<RotationKey> for LedgerKey {
+    fn from(key: RotationKey) -> Self {
+        Self::Rotation(key)
+    }
+}
+
+impl fmt::Display for LedgerKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotation(key) => write!(f, "{key}"),
+            Self::Role(role) => write!(f, "{ROLE_PREFIX}{role}"),
+            Self::Rejected(event_id) => write!(f, "{REJECTED_PREFIX}{event_id}"),
+            Self::Index => f.write_str("index"),
+            Self::Rates(region) => write!(f, "{RATES_PREFIX}{region}"),
+        }
+    }
+}
+
+impl Entry {
+    /// Returns the region of an entry `region#<region>`.
+    #[must_use]
+    pub fn region(text: &str) -> Option<&str> {
+        text.strip_prefix(REGION_PREFIX)
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rotation => f.write_str("rotation"),
+            Self::Association(arn) => write!(f, "{ASSOCIATION_PREFIX}{arn}"),
+            Self::Reversion(arn, version) => write!(f, "{REVERSION_PREFIX}{arn}#{version}"),
+            Self::Lock => f.write_str("lock"),
+            Self::Run => f.write_str("run"),
+            Self::Next => f.write_str("next"),
+            Self::Region(region) => write!(f, "{REGION_PREFIX}{region}"),
+            Self::Rates => f.write_str("rates"),
+        }
+    }
+}
+
+impl RowRegion {
+    /// Returns the region of an association's row.
+    #[must_use]
+    pub fn of(arn: &AssociationArn) -> Self {
+        Self {
+            partition: arn.partition().to_owned(),
+            region: arn.region().to_owned(),
+        }
+    }
+
+    /// Returns the name of the region, such as `eu-west-1`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.region
+    }
+}
+
+impl EntryPrefix {
+    /// Returns the first text that sorts after all entries with this prefix. Every prefix ends in
+    /// `#` or `:`, so its last character has a successor.
+    #[must_use]
+    pub fn end(&self) -> String {
+        let mut text = self.to_string();
+        if let Some(last) = text.pop() {
+            text.extend(char::from_u32(u32::from(last) + 1));
+        }
+        text
+    }
+}
+
+impl fmt::Display for EntryPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Associations => f.write_str(ASSOCIATION_PREFIX),
+            Self::AssociationsIn(RowRegion { partition, region }) => {
+                write!(f, "{ASSOCIATION_PREFIX}arn:{partition}:eks:{region}:")
+            }
+            Self::Regions => f.write_str(REGION_PREFIX),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ARN: &str = "arn:aws-cn:eks:cn-north-1:111122223333:podidentityassociation/prod/a-1";
+
+    fn rotation_id() -> RotationId {
+        RotationId::new("r-1").unwrap()
+    }
+
+    fn arn() -> AssociationArn {
+        ARN.parse().unwrap()
+    }
+
+    #[test]
+    fn each_partition_key_has_its_text() {
+        let role = "arn:aws:iam::111122223333:role/platform/a";
+        for (key, text) in [
+            (
+                RotationKey::Rotation(rotation_id()).into(),
+                "r-1".to_owned(),
+            ),
+            (
+                RotationKey::DryRun(rotation_id()).into(),
+                "dry-run/r-1".to_owned(),
+            ),
+            (
+                LedgerKey::Role(role.parse().unwrap()),
+                format!("role/{role}"),
+            ),
+            (
+                LedgerKey::Rejected("e-1".to_owned()),
+                "rejected/e-1".to_owned(),
+            ),
+            (LedgerKey::Index, "index".to_owned()),
+            (
+                LedgerKey::Rates("eu-west-1".to_owned()),
+                "rates/eu-west-1".to_owned(),
+            ),
+        ] {
+            assert_eq!(key.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn each_sort_key_has_its_text() {
+        let version = Timestamp::from_millis(1_000);
+        for (entry, text) in [
+            (Entry::Rotation, "rotation".to_owned()),
+            (Entry::Association(arn()), format!("association#{ARN}")),
+            (
+                Entry::Reversion(arn(), version),
+                format!("reversion#{ARN}#1970-01-01T00:00:01.000Z"),
+            ),
+            (Entry::Lock, "lock".to_owned()),
+            (Entry::Run, "run".to_owned()),
+            (Entry::Next, "next".to_owned()),
+            (
+                Entry::Region("eu-west-1".to_owned()),
+                "region#eu-west-1".to_owned(),
+            ),
+            (Entry::Rates, "rates".to_owned()),
+        ] {
+            assert_eq!(entry.to_string(), text);
+        }
+        assert_eq!(Entry::region("region#eu-west-1"), Some("eu-west-1"));
+        assert_eq!(Entry::region("run"), None);
+    }
+
+    #[test]
+    fn a_dry_run_has_a_key_of_its_own() {
+        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+        for (dry_run, key) in [(false, "r-1"), (true, "dry-run/r-1")] {
+            let request = serde_json::json!({
+                "rotationId": "r-1", "oldRoleArn": role("old"), "newRoleArn": role("new"),
+                "dryRun": dry_run, "maxErrors": "0",
+            });
+            let request = serde_json::from_value(request).unwrap();
+            let found = RotationKey::of(&request);
+            assert_eq!(
+                (found.to_string().as_str(), found.rotation_id()),
+                (key, &rotation_id())
+            );
+        }
+    }
+
+    #[test]
+    fn a_rotation_key_is_read_as_it_is_written() {
+        for key in [
+            RotationKey::Rotation(rotation_id()),
+            RotationKey::DryRun(rotation_id()),
+        ] {
+            assert_eq!(key.to_string().parse(), Ok(key));
+        }
+        for text in [
+            "",
+            "role/r-1",
+            "dry-run/",
+            "dry-run/dry-run/r-1",
+            "index/",
+            "r 1",
+        ] {
+            let invalid = text.parse::<RotationKey>().unwrap_err().to_string();
+            assert!(
+                invalid.starts_with(&format!("\"{text}\" is not allowed")),
+                "{invalid}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_prefix_covers_its_entries_and_ends_before_all_others() {
+        let region = EntryPrefix::AssociationsIn(RowRegion::of(&arn()));
+        let row = Entry::Association(arn()).to_string();
+        for (prefix, entry, is_covered) in [
+            (EntryPrefix::Associations, row.clone(), true),
+            (region.clone(), row.clone(), true),
+            (
+                region.clone(),
+                row.replace("cn-north-1", "cn-north-12"),
+                false,
+            ),
+            (region, row.replace("cn-north-1", "cn-northwest-1"), false),
+            (EntryPrefix::Regions, "region#eu-west-1".to_owned(), true),
+            (EntryPrefix::Regions, row, false),
+        ] {
+            let start = prefix.to_string();
+            assert_eq!(
+                entry.starts_with(&start),
+                is_covered,
+                "{prefix:?} and {entry}"
+            );
+            let is_between = (start..prefix.end()).contains(&entry);
+            assert_eq!(is_between, is_covered, "{prefix:?} and {entry}");
+        }
+    }
+}

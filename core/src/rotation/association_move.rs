@@ -1,0 +1,314 @@
+//! How one association gets from its `Pending` row to its outcome: a state machine without I/O. It
+//! says what to do next, and `src/rotate/slice/mover.rs`, which does it, explains the race.
+//!
+//! ```text
+//!             ┌──────── describe again, after a pause ◀───────┐
+//!             ▼                                               │
+//! Pending ──▶ Describe ──▶ decide ──▶ Update ──▶ response ────┤
+//!                │           │                      │         │
+//!                └───────────┴──────────▶ settle ◀──┘         └──▶ leave Pending
+//! ```
+
+use std::time::Duration;
+
+use crate::call::{Backoff, CallError, ErrorClass};
+use crate::request::RotationRequest;
+use crate::resource::{Association, RoleFields};
+use crate::rotation::{
+    Action, Ending, Row, RowError, Settled, Token, UNEXPECTED_RESPONSE, UnconfirmedUpdates,
+    contradictions, decide, ending_after_stop, ending_on_new_role,
+};
+use crate::timestamp::Timestamp;
+
+/// Transient errors of one association before it is left to the next slice. With the pauses below
+/// they take about a minute.
+const RETRYABLE_ERRORS_MAX: u32 = 10;
+/// Pauses after retryable errors.
+const ERROR_BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(500),
+    max: Duration::from_secs(10),
+};
+/// Pauses after EKS could not use the new role.
+const ROLE_BACKOFF: Backoff = Backoff {
+    first: Duration::from_secs(1),
+    max: Duration::from_secs(15),
+};
+
+/// What the attempts of one slice at one association have come to.
+#[derive(Debug)]
+pub struct AssociationMove<'a> {
+    request: &'a RotationRequest,
+    row: &'a Row,
+    /// Since when earlier slices may have sent updates. `None` if none can have sent one.
+    earlier_updates_since: Option<Timestamp>,
+    /// Updates that EKS accepted, or may have accepted.
+    sent: u32,
+    /// Definitive refusals, including those of earlier slices.
+    refusals: u32,
+    last_refusal: Option<(Update, CallError)>,
+    /// The last update that ended in a transient error. It may have taken effect.
+    lost: Option<(Update, CallError)>,
+    retryable_errors: u32,
+}
+
+/// An update to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Update {
+    pub token: Token,
+    pub fields: RoleFields,
+}
+
+/// An update that was sent, and the observation that justified it.
+#[derive(Debug, Clone)]
+pub struct Sent<'a> {
+    pub update: Update,
+    pub before: &'a Association,
+}
+
+/// What a step cannot compute: the time of day, and random numbers from 0 to 1 for pauses.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    pub now: Timestamp,
+    pub random: fn() -> f64,
+}
+
+/// What follows from an observation.
+#[derive(Debug)]
+pub enum Decision {
+    /// Send this update on it, unless the rotation stops.
+    Update(Update),
+    Step(Step),
+}
+
+/// What to do next.
+#[derive(Debug)]
+pub enum Step {
+    /// Settle the row.
+    Settle(Box<Settled>),
+    /// Stop the rotation for this reason, and then settle the row.
+    Stop(String, Box<Settled>),
+    /// Describe the association again, after this pause.
+    DescribeAgain(Duration),
+    /// Leave the row `Pending`: this slice cannot settle it.
+    Leave(CallError),
+}
+
+impl<'a> AssociationMove<'a> {
+    /// Starts with no attempt, after the refusals of earlier slices.
+    #[must_use]
+    pub fn new(
+        request: &'a RotationRequest,
+        row: &'a Row,
+        earlier_updates_since: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            request,
+            row,
+            earlier_updates_since: earlier_updates_since.filter(|_| !request.dry_run),
+            sent: 0,
+            refusals: row.refusals,
+            last_refusal: None,
+            lost: None,
+            retryable_errors: 0,
+        }
+    }
+
+    /// Returns the number of refusals that the row does not have yet, if there are any. The tokens
+    /// of the next slice continue from it.
+    #[must_use]
+    pub fn unsaved_refusals(&self) -> Option<u32> {
+        (self.refusals > self.row.refusals).then_some(self.refusals)
+    }
+
+    /// Returns what follows if EKS does not have the association.
+    #[must_use]
+    pub fn not_found(&self, now: Timestamp) -> Step {
+        self.settle(Ending::Deleted, None, now)
+    }
+
+    /// Returns what follows from an error of a Describe.
+    pub fn not_described(&mut self, error: CallError, moment: Moment) -> Step {
+        match error.class {
+            ErrorClass::Throttled => Step::DescribeAgain(Duration::ZERO),
+            class if class.is_retryable() => self.retry(error, moment),
+            _ => self.settle(Ending::failed(None, error), None, moment.now),
+        }
+    }
+
+    /// Returns what follows from what a Describe shows.
+    #[must_use]
+    pub fn described(&self, observed: &Association, now: Timestamp) -> Decision {
+        let ending = match decide(self.request, self.moved_fields(), observed) {
+            Action::Update(fields) => {
+                let update = self.update(observed, fields);
+                if !self.request.dry_run {
+                    return Decision::Update(update);
+                }
+                let Update { token, fields } = update;
+                Ending::WouldUpdate { token, fields }
+            }
+            Action::AlreadyCurrent => ending_on_new_role(self.row, observed, self.unconfirmed()),
+            Action::Drifted => Ending::Drifted,
+            Action::OwnedByAddon => Ending::OwnedByAddon,
+        };
+        Decision::Step(self.settle(ending, Some(observed), now))
+    }
+
+    /// Returns how an association on the old role ends because the rotation has stopped.
+    pub fn stopped(&mut self, observed: &Association, now: Timestamp) -> Step {
+        let sent = self.last_refusal.take().or(self.lost.take());
+        let sent = sent.map(|(update, error)| (update.token, error));
+        self.settle(ending_after_stop(sent), Some(observed), now)
+    }
+
+    /// Counts an update that EKS has processed, or may have processed.
+    pub fn count_sent(&mut self) {
+        self.sent += 1;
+    }
+
+    /// Returns what follows from EKS's response to an update. It must show the requested change, at
+    /// a version no older than before, and no other change.
+    #[must_use]
+    pub fn confirmed(
+        &self,
+        Sent { update, before }: Sent<'_>,
+        after: Association,
+        request_id: Option<String>,
+        now: Timestamp,
+    ) -> Step {
+        let Update { token, fields } = update;
+        let problems = contradictions(before, fields, &self.request.new_role_arn, &after);
+        if problems.is_empty() {
+            let ending = Ending::Updated {
+                token,
+                fields,
+                request_id,
+                response: Box::new(after),
+            };
+            return self.settle(ending, Some(before), now);
+        }
+        let message = format!("EKS's response to the update {}", problems.join(" and "));
+        let ending = contradicted(token, message, request_id);
+        self.settle(ending, Some(&after), now)
+    }
+
+    /// Returns what follows if EKS accepted the update, but its response cannot be parsed.
+    #[must_use]
+    pub fn malformed(&self, sent: Sent<'_>, error: CallError, now: Timestamp) -> Step {
+        let error = error.into_failed_call();
+        let ending = contradicted(sent.update.token, error.message, error.request_id);
+        self.settle(ending, Some(sent.before), now)
+    }
+
+    /// Returns what follows from an error of an update. `role_wait_left` returns how much longer the
+    /// rotation waits for a new role that EKS cannot use.
+    pub fn failed(
+        &mut self,
+        Sent { update, before }: Sent<'_>,
+        error: CallError,
+        moment: Moment,
+        role_wait_left: impl FnOnce() -> Duration,
+    ) -> Step {
+        match error.class {
+            // EKS did nothing, and the pacer knows of the throttle.
+            ErrorClass::Throttled => Step::DescribeAgain(Duration::ZERO),
+            ErrorClass::Transient => {
+                self.lost = Some((update, error.clone()));
+                self.retry(error, moment)
+            }
+            // Most likely deleted between Describe and Update. The next Describe shows it.
+            ErrorClass::NotFound => self.retry(error, moment),
+            ErrorClass::RoleNotReady => {
+                // The refusal is definitive, so the next update has another token.
+                self.refusals += 1;
+                let wait_left = role_wait_left();
+                if wait_left.is_zero() {
+                    let reason = format!("the new role cannot be used: {}", error.message);
+                    let ending = Ending::failed(Some(update.token), error);
+                    return Step::Stop(reason, self.settled(ending, Some(before), moment.now));
+                }
+                self.last_refusal = Some((update, error));
+                Step::DescribeAgain(ROLE_BACKOFF.pause(self.refusals).min(wait_left))
+            }
+            ErrorClass::Denied | ErrorClass::Terminal => {
+                let ending = Ending::failed(Some(update.token), error);
+                self.settle(ending, Some(before), moment.now)
+            }
+        }
+    }
+
+    /// Counts a retryable error. The next attempt follows after a pause, unless the limit is
+    /// reached.
+    fn retry(&mut self, error: CallError, moment: Moment) -> Step {
+        self.retryable_errors += 1;
+        if self.retryable_errors > RETRYABLE_ERRORS_MAX {
+            return Step::Leave(error);
+        }
+        Step::DescribeAgain(ERROR_BACKOFF.jittered(self.retryable_errors, (moment.random)()))
+    }
+
+    /// Returns the fields that this rotation moves, or may have moved already.
+    fn moved_fields(&self) -> RoleFields {
+        let lost = self.lost.as_ref().map(|(update, _)| update.fields);
+        self.row.fields.union(lost.unwrap_or_default())
+    }
+
+    /// Returns the updates of this rotation that may have taken effect unnoticed.
+    fn unconfirmed(&self) -> UnconfirmedUpdates<'_> {
+        UnconfirmedUpdates {
+            of_this_slice: self.lost.as_ref().map(|(update, _)| &update.token),
+            of_earlier_slices_since: self.earlier_updates_since,
+        }
+    }
+
+    fn update(&self, observed: &Association, fields: RoleFields) -> Update {
+        let new_role = self.request.new_role_arn.as_str();
+        let changes: Vec<_> = fields
+            .iter()
+            .map(|field| (field.name(), new_role))
+            .collect();
+        let token = Token::new(
+            &self.request.rotation_id,
+            &observed.association_arn,
+            observed.modified_at,
+            &changes,
+            self.refusals,
+        );
+        Update { token, fields }
+    }
+
+    fn settle(&self, ending: Ending, observed: Option<&Association>, now: Timestamp) -> Step {
+        Step::Settle(self.settled(ending, observed, now))
+    }
+
+    fn settled(
+        &self,
+        ending: Ending,
+        observed: Option<&Association>,
+        now: Timestamp,
+    ) -> Box<Settled> {
+        Box::new(Settled {
+            ending,
+            observed: observed.cloned(),
+            attempts: self.sent,
+            at: now,
+        })
+    }
+}
+
+/// Returns the ending of an association about which EKS's response contradicts the request. EKS then
+/// does not behave as this program assumes, and the rotation stops.
+fn contradicted(token: Token, message: String, request_id: Option<String>) -> Ending {
+    Ending::Failed {
+        token: Some(token),
+        error: RowError {
+            class: ErrorClass::Terminal,
+            code: UNEXPECTED_RESPONSE.to_owned(),
+            message,
+            request_id,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,314 @@
+//! What follows from each result of a Describe and of an update.
+
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use super::*;
+use crate::call::Operation;
+use crate::indexing::IndexItem;
+use crate::resource::{RoleField, association};
+
+const OLD: &str = "arn:aws:iam::111122223333:role/old";
+const NEW: &str = "arn:aws:iam::111122223333:role/new";
+const THIRD: &str = "arn:aws:iam::111122223333:role/third";
+
+fn request(dry_run: bool) -> RotationRequest {
+    let request = json!({
+        "rotationId": "r-1", "oldRoleArn": OLD, "newRoleArn": NEW, "dryRun": dry_run,
+        "maxErrors": "100%",
+    });
+    serde_json::from_value(request).unwrap()
+}
+
+/// The row of an association whose `roleArn` is the old role.
+fn row() -> Row {
+    Row::planned(&OLD.parse().unwrap(), &IndexItem::of(&association(OLD)))
+}
+
+fn on(role: &str, modified_at_secs: i64) -> Association {
+    Association {
+        modified_at: at(modified_at_secs),
+        ..association(role)
+    }
+}
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_millis(secs * 1_000)
+}
+
+/// No pause is shortened by chance.
+const MOMENT: Moment = Moment {
+    now: Timestamp::from_millis(9_000),
+    random: || 1.0,
+};
+
+fn error(class: ErrorClass) -> CallError {
+    let mut error = CallError::contention(
+        Operation::on("update association", &"a-1"),
+        format!("{class:?} for a reason"),
+    );
+    error.class = class;
+    error
+}
+
+fn shown(step: &Step) -> String {
+    let ending = |settled: &Settled| {
+        let fields = settled.row_attributes();
+        let error = fields.error_code.map(|code| format!(" {code}"));
+        let token = fields.client_request_token.map(|_| " with a token");
+        format!(
+            "{:?}{}{}{} after {} sent",
+            fields.outcome,
+            error.unwrap_or_default(),
+            token.unwrap_or_default(),
+            if fields.inferred.is_some() {
+                " inferred"
+            } else {
+                ""
+            },
+            fields.attempts,
+        )
+    };
+    match step {
+        Step::Settle(settled) => ending(settled),
+        Step::Stop(reason, settled) => format!("stop, {reason}: {}", ending(settled)),
+        Step::DescribeAgain(pause) => format!("again after {pause:?}"),
+        Step::Leave(error) => format!("leave: {error}"),
+    }
+}
+
+/// What follows from an observation.
+fn described(attempts: &AssociationMove<'_>, observed: &Association) -> String {
+    match attempts.described(observed, at(9)) {
+        Decision::Update(update) => {
+            let fields: Vec<_> = update.fields.iter().map(RoleField::name).collect();
+            format!("update {}", fields.join(" and "))
+        }
+        Decision::Step(step) => shown(&step),
+    }
+}
+
+/// Describes the association on the old role, and returns the update that follows.
+fn started(attempts: &AssociationMove<'_>, before: &Association) -> Update {
+    match attempts.described(before, at(9)) {
+        Decision::Update(update) => update,
+        other @ Decision::Step(_) => panic!("no update: {other:?}"),
+    }
+}
+
+#[test]
+fn each_describe_leads_to_one_step() {
+    let (real, dry) = (request(false), request(true));
+    let row = row();
+    let owned = Association {
+        owner_arn: Some("an add-on".to_owned()),
+        ..on(OLD, 1)
+    };
+    let (old, new, third) = (on(OLD, 1), on(NEW, 2), on(THIRD, 2));
+    for (request, observed, expected) in [
+        (&real, &old, "update roleArn"),
+        (&dry, &old, "WouldUpdate with a token after 0 sent"),
+        (&real, &new, "AlreadyCurrent after 0 sent"),
+        (&real, &third, "Drifted after 0 sent"),
+        (&real, &owned, "OwnedByAddon after 0 sent"),
+    ] {
+        let attempts = AssociationMove::new(request, &row, None);
+        assert_eq!(described(&attempts, observed), expected);
+    }
+    let mut attempts = AssociationMove::new(&real, &row, None);
+    assert_eq!(shown(&attempts.not_found(at(9))), "Deleted after 0 sent");
+    for (class, expected) in [
+        (ErrorClass::Throttled, "again after 0ns"),
+        (ErrorClass::Transient, "again after 500ms"),
+        (ErrorClass::Denied, "Failed Denied after 0 sent"),
+    ] {
+        let step = attempts.not_described(error(class), MOMENT);
+        assert_eq!(shown(&step), expected);
+    }
+}
+
+#[test]
+fn each_error_of_an_update_leads_to_one_step() {
+    let (request, row, before) = (request(false), row(), on(OLD, 1));
+    let check = |class: ErrorClass, role_wait_secs: u64, expected: Expect| {
+        let mut attempts = AssociationMove::new(&request, &row, None);
+        let update = started(&attempts, &before);
+        attempts.count_sent();
+        let sent = Sent {
+            update,
+            before: &before,
+        };
+        let wait_left = || Duration::from_secs(role_wait_secs);
+        let step = attempts.failed(sent, error(class), MOMENT, wait_left);
+        expected.assert_eq(&shown(&step));
+    };
+    check(ErrorClass::Throttled, 120, expect!["again after 0ns"]);
+    check(ErrorClass::Transient, 120, expect!["again after 500ms"]);
+    check(ErrorClass::NotFound, 120, expect!["again after 500ms"]);
+    check(ErrorClass::RoleNotReady, 120, expect!["again after 1s"]);
+    check(
+        ErrorClass::RoleNotReady,
+        0,
+        expect![
+            "stop, the new role cannot be used: RoleNotReady for a reason: Failed RoleNotReady with a token after 1 sent"
+        ],
+    );
+    check(
+        ErrorClass::Denied,
+        120,
+        expect!["Failed Denied with a token after 1 sent"],
+    );
+    check(
+        ErrorClass::Terminal,
+        120,
+        expect!["Failed Terminal with a token after 1 sent"],
+    );
+}
+
+#[test]
+fn a_response_is_confirmed_only_if_it_shows_the_request_and_nothing_else() {
+    let (request, row, before) = (request(false), row(), on(OLD, 5));
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    let update = started(&attempts, &before);
+    attempts.count_sent();
+    let sent = || Sent {
+        update: update.clone(),
+        before: &before,
+    };
+    let confirmed = |after: Association| shown(&attempts.confirmed(sent(), after, None, at(9)));
+    let unexpected = "Failed UnexpectedResponse with a token after 1 sent";
+    assert_eq!(confirmed(on(NEW, 5)), "Updated with a token after 1 sent");
+    assert_eq!(confirmed(on(OLD, 6)), unexpected);
+    assert_eq!(confirmed(on(NEW, 4)), unexpected);
+    let malformed = attempts.malformed(sent(), error(ErrorClass::Terminal), at(9));
+    assert_eq!(shown(&malformed), unexpected);
+}
+
+#[test]
+fn a_lost_update_that_took_effect_is_inferred_with_its_token() {
+    let (request, row, before) = (request(false), row(), on(OLD, 1));
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    let update = started(&attempts, &before);
+    let sent = Sent {
+        update: update.clone(),
+        before: &before,
+    };
+    attempts.count_sent();
+    attempts.failed(sent, error(ErrorClass::Transient), MOMENT, || {
+        Duration::ZERO
+    });
+    assert_eq!(
+        started(&attempts, &before),
+        update,
+        "the same version gets the same token"
+    );
+    let next = described(&attempts, &on(NEW, 2));
+    assert_eq!(next, "Updated with a token inferred after 1 sent");
+}
+
+/// The plan has `roleArn` only. Another actor sets a third role, and the old role as target role,
+/// which the update then moves.
+#[test]
+fn a_lost_update_of_a_field_that_was_not_planned_is_also_inferred() {
+    let (request, row) = (request(false), row());
+    let target = |target: &str, modified_at| Association {
+        target_role_arn: Some(target.to_owned()),
+        ..on(THIRD, modified_at)
+    };
+    let before = target(OLD, 2);
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    let update = started(&attempts, &before);
+    let sent = Sent {
+        update,
+        before: &before,
+    };
+    attempts.failed(sent, error(ErrorClass::Transient), MOMENT, || {
+        Duration::ZERO
+    });
+    let next = described(&attempts, &target(NEW, 3));
+    assert_eq!(next, "Updated with a token inferred after 0 sent");
+}
+
+#[test]
+fn an_update_of_an_earlier_slice_is_inferred_but_a_dry_run_never_wrote() {
+    let row = row();
+    for (request, since, expected) in [
+        (request(false), Some(at(0)), "Updated inferred after 0 sent"),
+        (request(false), None, "AlreadyCurrent after 0 sent"),
+        (request(true), Some(at(0)), "AlreadyCurrent after 0 sent"),
+    ] {
+        let attempts = AssociationMove::new(&request, &row, since);
+        let next = described(&attempts, &on(NEW, 2));
+        assert_eq!(next, expected, "dry run: {}", request.dry_run);
+    }
+}
+
+#[test]
+fn each_refusal_changes_the_token_and_is_saved_for_the_next_slice() {
+    let (request, before) = (request(false), on(OLD, 1));
+    let row = Row {
+        refusals: 3,
+        ..row()
+    };
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    assert_eq!(attempts.unsaved_refusals(), None);
+    let mut tokens = Vec::new();
+    for secs in [8, 15, 15] {
+        let update = started(&attempts, &before);
+        tokens.push(update.token.clone());
+        let sent = Sent {
+            update,
+            before: &before,
+        };
+        let step = attempts.failed(sent, error(ErrorClass::RoleNotReady), MOMENT, || {
+            Duration::from_mins(2)
+        });
+        assert_eq!(shown(&step), format!("again after {secs}s"));
+    }
+    assert_eq!(attempts.unsaved_refusals(), Some(6));
+    tokens.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    tokens.dedup();
+    assert_eq!(tokens.len(), 3);
+}
+
+#[test]
+fn after_a_stop_an_update_that_was_sent_is_never_not_attempted() {
+    let (request, row, before) = (request(false), row(), on(OLD, 1));
+    for (class, expected) in [
+        (None, "NotAttempted after 0 sent"),
+        (
+            Some(ErrorClass::Transient),
+            "Failed Transient with a token after 0 sent",
+        ),
+        (
+            Some(ErrorClass::RoleNotReady),
+            "Failed RoleNotReady with a token after 0 sent",
+        ),
+    ] {
+        let mut attempts = AssociationMove::new(&request, &row, None);
+        if let Some(class) = class {
+            let sent = Sent {
+                update: started(&attempts, &before),
+                before: &before,
+            };
+            attempts.failed(sent, error(class), MOMENT, || Duration::from_mins(2));
+        }
+        assert_eq!(
+            shown(&attempts.stopped(&before, at(9))),
+            expected,
+            "{class:?}"
+        );
+    }
+}
+
+#[test]
+fn an_association_is_left_after_ten_retryable_errors() {
+    let (request, row) = (request(false), row());
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    for _ in 1..=RETRYABLE_ERRORS_MAX {
+        let step = attempts.not_described(error(ErrorClass::Transient), MOMENT);
+        assert!(matches!(step, Step::DescribeAgain(_)), "{step:?}");
+    }
+    let step = attempts.not_described(error(ErrorClass::Transient), MOMENT);
+    assert!(matches!(step, Step::Leave(_)), "{step:?}");
+}

@@ -1,0 +1,121 @@
+//! What a delivery may do with a rotation: start it, take it over, or neither. The ledger stores
+//! the decision on condition that the rotation is still as it was read.
+
+use crate::request::RotationRequest;
+use crate::rotation::{LEASE, RotationRecord};
+use crate::timestamp::Timestamp;
+
+/// What a delivery may do with a rotation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Opening {
+    /// The ledger has no such rotation. Start it, under its first fence.
+    Start(Box<RotationRecord>),
+    /// The rotation is open, and no invocation works on it. Resume it, under the next fence.
+    Resume(Box<RotationRecord>),
+    /// Another invocation holds the lease.
+    AlreadyRunning,
+    /// The rotation is finished.
+    Finished(Box<RotationRecord>),
+    /// A rotation with this ID has another request.
+    OtherRequest(Box<RotationRecord>),
+}
+
+/// Decides what a delivery of `request` may do at `now`. `found` is the rotation under the request's
+/// key.
+#[must_use]
+pub fn open(found: Option<RotationRecord>, request: &RotationRequest, now: Timestamp) -> Opening {
+    let Some(found) = found else {
+        return Opening::Start(Box::new(RotationRecord::start(request, now)));
+    };
+    if found.request != *request {
+        Opening::OtherRequest(Box::new(found))
+    } else if found.status.is_final() {
+        Opening::Finished(Box::new(found))
+    } else if found.is_leased_at(now) {
+        Opening::AlreadyRunning
+    } else {
+        Opening::Resume(Box::new(RotationRecord {
+            fence: found.fence + 1,
+            lease_until: Some(now + LEASE),
+            ..found
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rotation::Status;
+
+    fn request(max_errors: &str) -> RotationRequest {
+        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+        let request = serde_json::json!({
+            "rotationId": "r-1", "oldRoleArn": role("old"), "newRoleArn": role("new"),
+            "dryRun": false, "maxErrors": max_errors,
+        });
+        serde_json::from_value(request).unwrap()
+    }
+
+    fn shown(opening: Opening) -> String {
+        match opening {
+            Opening::Start(record) => format!("start as {}", record.fence),
+            Opening::Resume(record) => {
+                let until = record.lease_until.unwrap();
+                format!("resume as {} until {}", record.fence, until.as_millis())
+            }
+            Opening::AlreadyRunning => "running".to_owned(),
+            Opening::Finished(record) => format!("{:?}", record.status),
+            Opening::OtherRequest(_) => "other request".to_owned(),
+        }
+    }
+
+    #[test]
+    fn request_status_and_lease_decide_in_this_order() {
+        let at = Timestamp::from_millis;
+        let found = |status, lease_until: Option<i64>| RotationRecord {
+            status,
+            fence: 3,
+            lease_until: lease_until.map(at),
+            ..RotationRecord::start(&request("100%"), at(0))
+        };
+        let (same, other) = (request("100%"), request("0"));
+        for (found, request, expected) in [
+            (None, &same, "start as 1"),
+            (
+                Some(found(Status::Planning, None)),
+                &same,
+                "resume as 4 until 46000",
+            ),
+            (
+                Some(found(Status::InProgress, None)),
+                &same,
+                "resume as 4 until 46000",
+            ),
+            // The lease has just ended.
+            (
+                Some(found(Status::InProgress, Some(1_000))),
+                &same,
+                "resume as 4 until 46000",
+            ),
+            (
+                Some(found(Status::InProgress, Some(1_001))),
+                &same,
+                "running",
+            ),
+            (Some(found(Status::Succeeded, None)), &same, "Succeeded"),
+            (Some(found(Status::Failed, Some(2_000))), &same, "Failed"),
+            (
+                Some(found(Status::Succeeded, None)),
+                &other,
+                "other request",
+            ),
+            (
+                Some(found(Status::InProgress, Some(2_000))),
+                &other,
+                "other request",
+            ),
+        ] {
+            assert_eq!(shown(open(found, request, at(1_000))), expected);
+        }
+    }
+}

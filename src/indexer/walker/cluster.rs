@@ -1,0 +1,212 @@
+//! A walk through one cluster: describes the associations that may differ between the index and
+//! EKS, a batch at a time. Which associations those are is decided in `rerole_core::indexing`, and
+//! what follows from a difference in `purpose`.
+
+use std::collections::VecDeque;
+
+use futures_util::stream::{self, StreamExt};
+use rerole_core::call::{CallError, Operation};
+use rerole_core::indexing::{DescribeTask, Mode, RunCounts, diff};
+use rerole_core::resource::Cluster;
+use tokio::time::Instant;
+
+use crate::aws::dynamodb::PageStart;
+use crate::indexer::retry::{RetryError, retry};
+use crate::indexer::walker::lists::list_associations;
+use crate::indexer::walker::purpose::{Difference, Processed, WalkContext};
+
+/// Associations of one step. The caller saves its progress, and renews its lease, after each step.
+const TASKS_PER_STEP: usize = 100;
+/// Rounds of one step, each of as many associations as may be in flight. Even at the lowest rate, a
+/// step then ends long before the lease does.
+const ROUNDS_PER_STEP: usize = 8;
+
+/// The part of a cluster that a walk covers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub mode: Mode,
+    /// Only associations after this ID. `None` covers the whole cluster.
+    pub after: Option<String>,
+}
+
+/// A walk through a cluster.
+#[derive(Debug)]
+pub struct ClusterWalk<'a> {
+    context: WalkContext<'a>,
+    cluster: Cluster,
+    part: Part,
+    /// How many associations EKS lists.
+    listed_len: usize,
+    /// The IDs that EKS lists and that have not been compared with the index yet, in order.
+    listed: VecDeque<String>,
+    tasks: VecDeque<DescribeTask>,
+    /// The next page of the index.
+    page: NextPage,
+    found: Found,
+}
+
+/// What a walk has found since this was last taken.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// How the index was changed, or would have to be.
+    pub counts: RunCounts,
+    /// The same changes one by one, if the walk compares.
+    pub differences: Vec<Difference>,
+    /// One text for each association that could not be described or stored.
+    pub errors: Vec<String>,
+}
+
+#[derive(Debug)]
+enum NextPage {
+    At(Option<PageStart>),
+    None,
+}
+
+impl<'a> ClusterWalk<'a> {
+    /// Starts a walk: lists all associations of the cluster. Returns `None` if EKS does not know
+    /// the cluster.
+    ///
+    /// # Errors
+    /// If a page of the list cannot be read, or time is up.
+    pub async fn open(
+        context: WalkContext<'a>,
+        cluster: Cluster,
+        part: Part,
+    ) -> Result<Option<Self>, RetryError> {
+        let listed = list_associations(context.aws, cluster.name(), context.ends_at).await?;
+        let Some(mut listed) = listed else {
+            return Ok(None);
+        };
+        let listed_len = listed.len();
+        if let Some(after) = &part.after {
+            listed.retain(|id| id > after);
+        }
+        Ok(Some(Self {
+            context,
+            cluster,
+            part,
+            listed_len,
+            listed: listed.into(),
+            tasks: VecDeque::new(),
+            page: NextPage::At(None),
+            found: Found::default(),
+        }))
+    }
+
+    /// Returns how many associations EKS lists in all.
+    #[must_use]
+    pub fn listed_len(&self) -> usize {
+        self.listed_len
+    }
+
+    /// Returns what the walk has found since the last call. A step that failed may also have
+    /// changed the index.
+    pub fn take_found(&mut self) -> Found {
+        std::mem::take(&mut self.found)
+    }
+
+    /// Describes the next associations, and returns the last ID of them: everything up to it is
+    /// done. Returns `None` when the cluster is done.
+    ///
+    /// # Errors
+    /// If time is up, or the index cannot be read. If an association cannot be described, the walk
+    /// notes the error and continues with the others.
+    pub async fn step(&mut self) -> Result<Option<String>, RetryError> {
+        while self.tasks.is_empty() {
+            let NextPage::At(start) = std::mem::replace(&mut self.page, NextPage::None) else {
+                return Ok(None);
+            };
+            if Instant::now() >= self.context.ends_at {
+                return Err(RetryError::OutOfTime);
+            }
+            self.read_page(start).await?;
+        }
+        let eks = &self.context.aws.eks;
+        let concurrency = self
+            .context
+            .concurrency
+            .min(eks.concurrency(&self.cluster.region));
+        let len = self
+            .tasks
+            .len()
+            .min(TASKS_PER_STEP)
+            .min(ROUNDS_PER_STEP * concurrency);
+        let tasks: Vec<DescribeTask> = self.tasks.drain(..len).collect();
+        let mut is_out_of_time = false;
+        for (task, result) in self.process_all(&tasks, concurrency).await {
+            match result {
+                Ok(Processed::Done(change, difference)) => {
+                    change.count(&mut self.found.counts);
+                    self.found.differences.extend(difference);
+                }
+                Ok(Processed::Contradictory) => self.found.errors.push(format!(
+                    "describe association {}: EKS shows the association, but did not show it a \
+                     moment ago; the next run describes it again",
+                    task.association_id
+                )),
+                Err(RetryError::OutOfTime) => is_out_of_time = true,
+                Err(RetryError::Call(error)) => self.found.errors.push(error.to_string()),
+            }
+        }
+        if is_out_of_time {
+            return Err(RetryError::OutOfTime);
+        }
+        Ok(tasks.last().map(|task| task.association_id.clone()))
+    }
+
+    /// Reads a page of the index and compares it with the same part of EKS's list.
+    async fn read_page(&mut self, start: Option<PageStart>) -> Result<(), RetryError> {
+        let index = &self.context.aws.index;
+        let after = self.part.after.as_deref();
+        let page = index
+            .entries_of_cluster(&self.cluster.cluster_arn, after, start)
+            .await?;
+        let len = match (&page.next, page.items.last()) {
+            // The index may have more entries after this page.
+            (Some(_), Some((last, _))) => self.listed.iter().take_while(|id| *id <= last).count(),
+            (Some(_), None) => 0,
+            (None, _) => self.listed.len(),
+        };
+        let listed: Vec<String> = self.listed.drain(..len).collect();
+        self.tasks = diff(self.part.mode, &listed, page.items).into();
+        if let Some(next) = page.next {
+            self.page = NextPage::At(Some(next));
+        }
+        Ok(())
+    }
+
+    async fn process_all<'t>(
+        &self,
+        tasks: &'t [DescribeTask],
+        concurrency: usize,
+    ) -> Vec<(&'t DescribeTask, Result<Processed, RetryError>)> {
+        let mut results = Vec::with_capacity(tasks.len());
+        let mut in_flight = stream::iter(tasks)
+            .map(async |task| (task, self.process(task).await))
+            .buffer_unordered(concurrency);
+        while let Some(result) = in_flight.next().await {
+            results.push(result);
+        }
+        results
+    }
+
+    async fn process(&self, task: &DescribeTask) -> Result<Processed, RetryError> {
+        let arn = self
+            .cluster
+            .association(&task.association_id)
+            .map_err(|invalid| {
+                let operation = Operation::on("list associations of", &self.cluster.cluster_arn);
+                CallError::malformed_response(operation, invalid.to_string())
+            })?;
+        let context = &self.context;
+        // If one of its calls has a retryable error, all of them are repeated. Each is idempotent.
+        retry(context.ends_at, async |until| {
+            let seen = context.aws.eks.describe(&arn, until).await?;
+            let seen = seen.map(|seen| seen.association);
+            let now = context.aws.now();
+            let held = task.known.as_deref();
+            context.process(&arn, held, seen.as_ref(), now).await
+        })
+        .await
+    }
+}

@@ -1,0 +1,75 @@
+//! EKS's lists: the clusters of a region, and the associations of a cluster.
+
+use std::collections::BTreeSet;
+
+use rerole_core::resource::ClusterName;
+use tokio::time::Instant;
+
+use crate::aws::Aws;
+use crate::aws::eks::none_if_not_found;
+use crate::aws::page::{PageLimit, paginate};
+use crate::indexer::retry::{RetryError, retry};
+
+/// By default, EKS allows 100 clusters in a region, and it lists up to 100 on a page.
+const CLUSTER_PAGES: PageLimit = PageLimit {
+    list: "the clusters of a region",
+    pages_max: 1_000,
+};
+/// EKS allows 5,000 associations in a cluster, and lists up to 100 on a page.
+const ASSOCIATION_PAGES: PageLimit = PageLimit {
+    list: "the associations of a cluster",
+    pages_max: 1_000,
+};
+
+/// Returns the names of all clusters of a region.
+///
+/// # Errors
+/// If a page of the list cannot be read.
+pub async fn list_clusters(
+    aws: &Aws,
+    region: &str,
+    ends_at: Instant,
+) -> Result<BTreeSet<String>, RetryError> {
+    let mut pages = paginate(CLUSTER_PAGES, async |start: Option<String>| {
+        retry(ends_at, |until| {
+            aws.eks.list_clusters(region, start.clone(), until)
+        })
+        .await
+    });
+    let mut names = BTreeSet::new();
+    while let Some(page) = pages.next().await? {
+        names.extend(page);
+    }
+    Ok(names)
+}
+
+/// Returns the IDs of all associations of a cluster, in order, or `None` if EKS does not know the
+/// cluster.
+///
+/// # Errors
+/// If a page of the list cannot be read. Without it, nothing is known about the associations that
+/// the other pages do not show.
+pub async fn list_associations(
+    aws: &Aws,
+    cluster: ClusterName<'_>,
+    ends_at: Instant,
+) -> Result<Option<Vec<String>>, RetryError> {
+    let mut pages = paginate(ASSOCIATION_PAGES, async |start: Option<String>| {
+        retry(ends_at, |until| {
+            aws.eks.list_associations(cluster, start.clone(), until)
+        })
+        .await
+    });
+    let mut ids = Vec::new();
+    loop {
+        match pages.next().await {
+            Ok(Some(page)) => ids.extend(page),
+            Ok(None) => break,
+            Err(RetryError::Call(error)) => return Ok(none_if_not_found(error)?),
+            Err(RetryError::OutOfTime) => return Err(RetryError::OutOfTime),
+        }
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(Some(ids))
+}

@@ -1,0 +1,235 @@
+//! What a walk is for: everything that differs between repairing the index and reporting how it
+//! differs from EKS.
+
+use rerole_core::call::CallError;
+use rerole_core::indexing::{
+    Caller, Change, Compared, IndexEntry, IndexItem, Mode, RUN_LEASE, Run,
+};
+use rerole_core::resource::{Association, AssociationArn, Cluster};
+use rerole_core::rotation::Status;
+use rerole_core::timestamp::Timestamp;
+use tokio::time::Instant;
+use tracing::info;
+
+use crate::aws::Aws;
+use crate::aws::index_table::{Replaces, Stored};
+use crate::aws::ledger::{FoundRotation, LeaseError};
+use crate::aws::page::{PageLimit, paginate};
+use crate::indexer::retry::RetryError;
+use crate::indexer::reversions::ReversionDetector;
+
+/// With 250 entries on a page, far more than EKS's 5,000 associations in a cluster and the
+/// tombstones of 14 days.
+const ENTRY_PAGES: PageLimit = PageLimit {
+    list: "the index's entries of a cluster",
+    pages_max: 10_000,
+};
+
+/// What a walk is for.
+#[derive(Debug, Clone, Copy)]
+pub enum Purpose<'a> {
+    /// Repair the index, and detect reversions.
+    Repair(&'a ReversionDetector<'a>),
+    /// Report the differences, and change neither index nor EKS.
+    Compare,
+}
+
+/// An association that the index and EKS show differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    pub association_arn: AssociationArn,
+    /// What the index holds. `None` if it does not know the association.
+    pub held: Option<Box<IndexItem>>,
+    /// What EKS shows. `None` if the association is deleted.
+    pub shown: Option<Box<IndexItem>>,
+}
+
+/// What the parts of a walk share.
+#[derive(Debug, Clone, Copy)]
+pub struct WalkContext<'a> {
+    pub aws: &'a Aws,
+    pub purpose: Purpose<'a>,
+    /// Associations in flight at once.
+    pub concurrency: usize,
+    /// The walk starts no further step at or after this time.
+    pub ends_at: Instant,
+}
+
+/// What came of an association that was described.
+#[derive(Debug)]
+pub(super) enum Processed {
+    /// How the index changed, or would have to. A comparison has the difference.
+    Done(Change, Option<Difference>),
+    /// EKS shows an association for which the index has a recent tombstone. One of the two views is
+    /// out of date, so the index stays as it is.
+    Contradictory,
+}
+
+impl WalkContext<'_> {
+    /// Repairs or reports what EKS showed at `now`, if it is not what the index holds.
+    pub(super) async fn process(
+        &self,
+        arn: &AssociationArn,
+        held: Option<&IndexItem>,
+        seen: Option<&Association>,
+        now: Timestamp,
+    ) -> Result<Processed, CallError> {
+        let shown = seen.map(IndexItem::of);
+        let shown = shown.as_ref();
+        let needed = Compared { held, shown }.change(now);
+        let (change, difference) = match (self.purpose, seen) {
+            _ if needed == Change::None => (Change::None, None),
+            (Purpose::Compare, _) => {
+                let difference = Difference {
+                    association_arn: arn.clone(),
+                    held: held.cloned().map(Box::new),
+                    shown: shown.cloned().map(Box::new),
+                };
+                (needed, Some(difference))
+            }
+            (Purpose::Repair(reversions), Some(seen)) => {
+                match self.store(reversions, seen, now).await? {
+                    Stored::Added => (Change::Added, None),
+                    Stored::Changed => (Change::Changed, None),
+                    Stored::Older => (Change::None, None),
+                    Stored::Tombstone => return Ok(Processed::Contradictory),
+                }
+            }
+            (Purpose::Repair(_), None) => {
+                let index = &self.aws.index;
+                let is_new = index.write_tombstone(arn, Replaces::Any, now).await?;
+                let change = if is_new {
+                    Change::Removed
+                } else {
+                    Change::None
+                };
+                (change, None)
+            }
+        };
+        if change != Change::None {
+            info!(association = %arn, ?change, "index lagged behind EKS");
+        }
+        Ok(Processed::Done(change, difference))
+    }
+
+    /// Removes the associations of a deleted cluster from the index, or reports them. Returns how
+    /// many there are, and their differences if the walk compares.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read or written, or time is up.
+    pub async fn remove_cluster(
+        &self,
+        cluster: &Cluster,
+    ) -> Result<(u64, Vec<Difference>), RetryError> {
+        let (index, arn) = (&self.aws.index, &cluster.cluster_arn);
+        let mut pages = paginate(ENTRY_PAGES, async |start| {
+            index.entries_of_cluster(arn, None, start).await
+        });
+        let (mut count, mut differences) = (0, Vec::new());
+        while let Some(entries) = pages.next().await? {
+            for (id, entry) in entries {
+                if Instant::now() >= self.ends_at {
+                    return Err(RetryError::OutOfTime);
+                }
+                let (IndexEntry::Live(held), Ok(association_arn)) =
+                    (entry, cluster.association(&id))
+                else {
+                    continue;
+                };
+                count += match self.purpose {
+                    Purpose::Compare => {
+                        differences.push(Difference {
+                            association_arn,
+                            held: Some(held),
+                            shown: None,
+                        });
+                        1
+                    }
+                    Purpose::Repair(_) => {
+                        let now = self.aws.now();
+                        let tombstone = index.write_tombstone(&association_arn, Replaces::Any, now);
+                        u64::from(tombstone.await?)
+                    }
+                };
+            }
+        }
+        if let Purpose::Repair(_) = self.purpose {
+            index.known_clusters().forget(cluster).await?;
+        }
+        Ok((count, differences))
+    }
+
+    /// Records that EKS has this cluster.
+    pub(super) async fn note_cluster(&self, cluster: &Cluster) -> Result<(), CallError> {
+        match self.purpose {
+            Purpose::Repair(_) => self.aws.index.known_clusters().record(cluster).await,
+            Purpose::Compare => Ok(()),
+        }
+    }
+
+    /// Records that the region's index is complete since a walk of this mode started to read it.
+    pub(super) async fn note_complete_region(
+        &self,
+        region: &str,
+        mode: Mode,
+        since: Timestamp,
+    ) -> Result<(), CallError> {
+        match self.purpose {
+            Purpose::Repair(_) => {
+                let indexes = self.aws.ledger.region_indexes();
+                indexes.record(region, mode, since).await
+            }
+            Purpose::Compare => Ok(()),
+        }
+    }
+
+    /// Saves how far the run is, and renews its lease. A comparison has no lease, and nothing to
+    /// resume.
+    pub(super) async fn save(&self, run: &mut Run) -> Result<(), LeaseError> {
+        run.counts.calls += self.aws.eks.take_calls();
+        match self.purpose {
+            Purpose::Repair(_) => {
+                run.lease_until = Some(self.aws.now() + RUN_LEASE);
+                self.aws.ledger.index_runs().save(run).await
+            }
+            Purpose::Compare => Ok(()),
+        }
+    }
+
+    /// Returns whether the walk has to yield, because a rotation is active and needs all the calls
+    /// that EKS admits. An operator waits for a comparison, so it does not yield.
+    pub(super) async fn has_to_yield(&self) -> Result<bool, CallError> {
+        if let Purpose::Compare = self.purpose {
+            return Ok(false);
+        }
+        for status in [Status::Planning, Status::InProgress] {
+            let page = self.aws.ledger.rotations().by_status(status, None).await?;
+            let now = self.aws.now();
+            let is_active = |found: &FoundRotation| match found {
+                FoundRotation::Record(rotation) => rotation.is_leased_at(now),
+                FoundRotation::Malformed { .. } => false,
+            };
+            if page.items.iter().any(is_active) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    async fn store(
+        &self,
+        reversions: &ReversionDetector<'_>,
+        seen: &Association,
+        now: Timestamp,
+    ) -> Result<Stored, CallError> {
+        let caller = Caller::default();
+        // Reversions are recorded before the item is stored. If the invocation dies in between, the
+        // index still differs from EKS, so the next run describes the association again.
+        let arrivals = reversions.inspect(seen, &caller).await?;
+        let stored = self.aws.index.store(seen, now).await?;
+        if stored != Stored::Tombstone {
+            reversions.arrived(arrivals, seen, &caller).await?;
+        }
+        Ok(stored)
+    }
+}

@@ -1,0 +1,247 @@
+//! The walk through the regions and clusters of a run, from where the run's cursor is. One cluster
+//! is walked in `cluster`.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use rerole_core::indexing::Run;
+use rerole_core::resource::{Cluster, ClusterName};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::aws::page::{PageLimit, paginate};
+use crate::indexer::retry::{RetryError, retry};
+use crate::indexer::walker::cluster::{ClusterWalk, Found, Part};
+use crate::indexer::walker::halt::Halt;
+use crate::indexer::walker::lists::list_clusters;
+use crate::indexer::walker::purpose::{Difference, WalkContext};
+
+/// With 250 clusters on a page, far more than the 100 that EKS allows in a region by default.
+const KNOWN_CLUSTER_PAGES: PageLimit = PageLimit {
+    list: "the known clusters of a region",
+    pages_max: 1_000,
+};
+/// How often a walk checks whether a rotation is active.
+const CHECK_ROTATIONS_INTERVAL: Duration = Duration::from_secs(30);
+
+/// Walks through the regions and clusters of a run.
+pub struct Walker<'a> {
+    context: WalkContext<'a>,
+    checked_rotations_at: Option<Instant>,
+    differences: Vec<Difference>,
+    /// Is called with the run after each save.
+    on_save: &'a (dyn Fn(&Run) + Send + Sync),
+}
+
+impl<'a> Walker<'a> {
+    /// A walker that calls `on_save` with the run after each save.
+    #[must_use]
+    pub fn new(context: WalkContext<'a>, on_save: &'a (dyn Fn(&Run) + Send + Sync)) -> Self {
+        Self {
+            context,
+            checked_rotations_at: None,
+            differences: Vec::new(),
+            on_save,
+        }
+    }
+
+    /// Walks until the run is finished. An error of EKS is in the run's `errors`.
+    ///
+    /// # Errors
+    /// Why the run is not finished. If it was saved, a later walk resumes it.
+    pub async fn walk(&mut self, run: &mut Run) -> Result<(), Halt> {
+        let context = self.context;
+        while let Some(region) = run.region().map(str::to_owned) {
+            self.check().await?;
+            run.cursor.started_at.get_or_insert(context.aws.now());
+            context.aws.seed_rates([region.as_str()]).await;
+            match list_clusters(context.aws, &region, context.ends_at).await {
+                Ok(listed) => self.region(run, &region, &listed).await?,
+                Err(error) => note_error(run, None, error)?,
+            }
+            if let Some(since) = run.finish_region() {
+                let mode = run.request.mode;
+                context.note_complete_region(&region, mode, since).await?;
+            }
+            self.save(run).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns all differences that the walk has found, if it compares.
+    #[must_use]
+    pub fn into_differences(self) -> Vec<Difference> {
+        self.differences
+    }
+
+    async fn region(
+        &mut self,
+        run: &mut Run,
+        region: &str,
+        listed: &BTreeSet<String>,
+    ) -> Result<(), Halt> {
+        if run.cursor.cluster.is_none() {
+            self.missing_clusters(run, region, listed).await?;
+        }
+        for name in run.remaining_clusters(listed) {
+            self.check().await?;
+            let name = ClusterName {
+                region,
+                name: &name,
+            };
+            self.cluster(run, name).await?;
+        }
+        Ok(())
+    }
+
+    /// Handles the region's known clusters that are neither in the list nor known to EKS.
+    async fn missing_clusters(
+        &mut self,
+        run: &mut Run,
+        region: &str,
+        listed: &BTreeSet<String>,
+    ) -> Result<(), Halt> {
+        let known_clusters = self.context.aws.index.known_clusters();
+        let mut pages = paginate(KNOWN_CLUSTER_PAGES, async |start| {
+            known_clusters.page(region, start).await
+        });
+        while let Some(known) = pages.next().await? {
+            for cluster in known {
+                let name = &cluster.cluster_name;
+                if listed.contains(name) || !run.covers(name) {
+                    continue;
+                }
+                match self.describe(cluster.name()).await {
+                    // The list lags behind a create.
+                    Ok(Some(_)) => {}
+                    Ok(None) => self.deleted_cluster(run, &cluster).await?,
+                    Err(error) => note_error(run, Some(name), error)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn deleted_cluster(&mut self, run: &mut Run, cluster: &Cluster) -> Result<(), Halt> {
+        let (removed, differences) = self.context.remove_cluster(cluster).await?;
+        info!(
+            cluster = cluster.cluster_arn,
+            removed, "the index has associations of a deleted cluster"
+        );
+        run.counts.clusters_removed += 1;
+        run.counts.removed += removed;
+        self.differences.extend(differences);
+        Ok(())
+    }
+
+    async fn cluster(&mut self, run: &mut Run, name: ClusterName<'_>) -> Result<(), Halt> {
+        match self.open(run, name).await {
+            Ok(Some(mut walk)) => self.steps(run, name.name, &mut walk).await?,
+            // Deleted since it was listed. The next run finds it among the known clusters.
+            Ok(None) => {}
+            Err(error) => note_error(run, Some(name.name), error)?,
+        }
+        (run.cursor.cluster, run.cursor.after) = (Some(name.name.to_owned()), None);
+        self.save(run).await
+    }
+
+    /// Starts a walk through a cluster, from the cursor if it is in this cluster. `None` if EKS
+    /// does not know the cluster.
+    async fn open(
+        &self,
+        run: &Run,
+        name: ClusterName<'_>,
+    ) -> Result<Option<ClusterWalk<'a>>, RetryError> {
+        let Some(cluster) = self.describe(name).await? else {
+            return Ok(None);
+        };
+        self.context.note_cluster(&cluster).await?;
+        let is_at_cursor = run.cursor.cluster.as_deref() == Some(name.name);
+        let part = Part {
+            mode: run.request.mode,
+            after: run.cursor.after.clone().filter(|_| is_at_cursor),
+        };
+        ClusterWalk::open(self.context, cluster, part).await
+    }
+
+    /// Walks through the whole cluster, unless an error ends the walk or the slice.
+    async fn steps(
+        &mut self,
+        run: &mut Run,
+        name: &str,
+        walk: &mut ClusterWalk<'_>,
+    ) -> Result<(), Halt> {
+        loop {
+            let step = walk.step().await;
+            let Found {
+                counts,
+                differences,
+                errors,
+            } = walk.take_found();
+            run.counts.added += counts.added;
+            run.counts.changed += counts.changed;
+            run.counts.removed += counts.removed;
+            self.differences.extend(differences);
+            for problem in errors {
+                warn!(cluster = name, problem, "association not described");
+                run.note_error(Some(name), problem);
+            }
+            match step {
+                Ok(None) => {
+                    run.counts.clusters += 1;
+                    run.counts.seen += walk.listed_len() as u64;
+                    return Ok(());
+                }
+                Ok(Some(after)) => {
+                    (run.cursor.cluster, run.cursor.after) = (Some(name.to_owned()), Some(after));
+                    self.save(run).await?;
+                    self.check().await?;
+                }
+                Err(error) => return note_error(run, Some(name), error),
+            }
+        }
+    }
+
+    async fn describe(&self, name: ClusterName<'_>) -> Result<Option<Cluster>, RetryError> {
+        let WalkContext { aws, ends_at, .. } = self.context;
+        let described = retry(ends_at, async |until| {
+            aws.eks.describe_cluster(name, until).await
+        });
+        Ok(described.await?.map(|described| described.cluster))
+    }
+
+    /// Checks that the walk may start another step: there is time, and no rotation is active.
+    async fn check(&mut self) -> Result<(), Halt> {
+        if Instant::now() >= self.context.ends_at {
+            return Err(Halt::OutOfTime);
+        }
+        let is_recent = |at: Instant| at.elapsed() < CHECK_ROTATIONS_INTERVAL;
+        if self.checked_rotations_at.is_some_and(is_recent) {
+            return Ok(());
+        }
+        self.checked_rotations_at = Some(Instant::now());
+        if self.context.has_to_yield().await? {
+            return Err(Halt::Yielded);
+        }
+        Ok(())
+    }
+
+    async fn save(&self, run: &mut Run) -> Result<(), Halt> {
+        self.context.save(run).await?;
+        (self.on_save)(run);
+        Ok(())
+    }
+}
+
+/// Notes in the run that a cluster, or the list of clusters, could not be read. The run continues
+/// with the others.
+fn note_error(run: &mut Run, cluster: Option<&str>, error: RetryError) -> Result<(), Halt> {
+    match error {
+        RetryError::OutOfTime => Err(Halt::OutOfTime),
+        RetryError::Call(error) => {
+            warn!(region = run.region(), cluster, %error, "not reconciled");
+            run.note_error(cluster, error.to_string());
+            Ok(())
+        }
+    }
+}

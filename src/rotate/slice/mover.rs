@@ -1,0 +1,259 @@
+//! Moves one association, from its `Pending` row to its outcome: Describe → decide → Update →
+//! settle. Here are the calls. What follows from each result is decided in
+//! `rerole_core::rotation::AssociationMove`, and `settle` records the outcome.
+//!
+//! # The race
+//!
+//! EKS has no conditional update. Between a Describe and the update that it justifies, another
+//! actor can change the association. And at any point the invocation can lose its lease, a
+//! response, or its sandbox. None of this can be prevented, so every step is safe to repeat, by
+//! this invocation or by its successor. Four rules make it so:
+//!
+//! 1. After anything but a definitive response, describe again. A throttle, a lost response or a
+//!    role that is not ready says nothing about the association. Only a Describe does, and `decide`
+//!    knows nothing else.
+//! 2. An update is sent at most 5 s after its Describe (`crate::aws::eks`), and only under a lease
+//!    that outlives the call.
+//! 3. The token names the update. It is a hash of the rotation, the association, the version
+//!    (`modifiedAt`) that Describe showed, the changes, and the number of definitive refusals. Two
+//!    invocations that see the same version send the same token, and EKS takes the second request
+//!    for a repetition of the first.
+//! 4. A row settles once. The write requires that the row is `Pending`, so the first one wins.
+//!
+//! In the examples, association A is on the old role at version 7. Slice P moves it to the new role
+//! at version 8:
+//!
+//! ```text
+//! P: Describe: old, 7 ──▶ Update, token of 7 ──▶ response: new, 8 ──▶ settle: Updated, 8
+//! ```
+//!
+//! **Another actor changes A between Describe and Update.** The update overwrites a change of the
+//! role; this is the risk that remains, and rule 2 bounds it. If the other actor changed anything
+//! else, EKS's response shows it. That looks like a contradiction, and the rotation stops. If the
+//! other actor deleted A, EKS does not find A, and the next Describe settles it as `Deleted`. A
+//! change back to the old role after version 8 is a reversion. The sweep or the indexer finds it.
+//!
+//! **The response is lost.** P describes again:
+//!
+//! - New role: the update took effect. The row becomes `Updated`, inferred, with the token.
+//! - Old role at 7: the update was not applied, or is still on its way, or EKS shows an old view.
+//!   P sends the same token again, so it does not matter which.
+//! - Old role at another version: another actor changed A. P sends an update with a new token.
+//!
+//! **P runs out of time.** P cancels no call. It starts no further step, and a row that is not
+//! settled by then stays `Pending`.
+//!
+//! **P loses its lease, or cannot renew it.** P sends no update from the moment when the lease may
+//! expire before the call ends, so every update of P has ended before a successor starts. P may
+//! still settle what EKS has confirmed. Anything else that P knows may be older than an update of
+//! its successor: a late `AlreadyCurrent`, `Drifted` or `NotAttempted` would win by rule 4 and hide
+//! that update. P drops it, and the row stays `Pending`.
+//!
+//! **P dies after the update, before it settles.** The lease expires after at most 45 s. Successor
+//! S then acquires it under the next fence, and finds the row `Pending`. If S sees the new role at
+//! a version that is newer than the plan's, and not from before the rotation, P most likely wrote
+//! it: the row becomes `Updated`, inferred, without a token. If S still sees version 7, it sends
+//! the token that P sent, so nothing is written twice even if P's request arrives after S's.
+//!
+//! **P wakes up while S works**, for example after its sandbox was frozen. Plan, stop, renew, close
+//! and release fail, since they check the fence. If P was about to send its update, EKS takes it
+//! for a repetition of the one that S sent for version 7. Settling does not check the fence, but P
+//! can settle only an `Updated` that EKS has confirmed. If S has settled A by then, P finds the row
+//! settled. If P is first, S finds it so, and S counts the ledger's rows again before it closes the
+//! rotation.
+
+use std::time::Duration;
+
+use rerole_core::call::CallError;
+use rerole_core::rotation::{AssociationMove, Decision, Moment, Row, Sent, Step, Stop, Update};
+use tokio::time::Instant;
+use tracing::{debug, warn};
+
+use crate::aws::eks::{Observed, Permit, UpdateError};
+use crate::rotate::slice::context::Context;
+use crate::rotate::slice::settle::settle;
+
+/// The longest that a call waits for its permit. After that the loop checks again whether there is
+/// time, a lease, and a reason to continue.
+const PERMIT_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Pause while the ledger records the decision to stop.
+const STOP_PAUSE: Duration = Duration::from_millis(100);
+
+/// One association in flight.
+#[derive(Debug)]
+pub(super) struct Mover<'a> {
+    slice: &'a Context<'a>,
+    row: &'a Row,
+    state: AssociationMove<'a>,
+    /// A permit to update that came when the Describe was already too old. The association keeps
+    /// it. Otherwise the next Describe would also be too old when the next permit comes.
+    permit: Option<Permit>,
+}
+
+impl<'a> Mover<'a> {
+    pub(super) fn new(slice: &'a Context<'a>, row: &'a Row) -> Self {
+        // Earlier slices may have written since the rotation started.
+        let earlier_updates_since = slice.is_resumed().then_some(slice.record.started_at);
+        Self {
+            slice,
+            row,
+            state: AssociationMove::new(slice.request(), row, earlier_updates_since),
+            permit: None,
+        }
+    }
+
+    /// Settles the row, or leaves it `Pending` because the slice is over.
+    ///
+    /// # Errors
+    /// Why this slice could not settle the row.
+    pub(super) async fn run(mut self) -> Result<(), CallError> {
+        let region = self.row.association_arn.region();
+        let tripped = self.slice.state().circuit_breaker.tripped(region);
+        if let Some(error) = tripped {
+            return Err(error);
+        }
+        loop {
+            if self.slice.check().is_err() {
+                return self.leave().await;
+            }
+            match self.attempt().await {
+                Step::DescribeAgain(pause) => {
+                    let until = (Instant::now() + pause).min(self.slice.ends_at);
+                    tokio::time::sleep_until(until).await;
+                }
+                Step::Settle(settled) => {
+                    self.slice.state().circuit_breaker.note_success(region);
+                    return settle(self.slice, self.row, *settled).await;
+                }
+                Step::Stop(reason, settled) => {
+                    let is_first = self.slice.state().decide_to_stop();
+                    if is_first && let Err(error) = self.slice.stop(&reason).await {
+                        return self.give_up(error).await;
+                    }
+                    self.slice.state().circuit_breaker.note_success(region);
+                    return settle(self.slice, self.row, *settled).await;
+                }
+                Step::Leave(error) => return self.give_up(error).await,
+            }
+        }
+    }
+
+    /// Describes the association, and updates it if that is to be done.
+    async fn attempt(&mut self) -> Step {
+        let eks = &self.slice.aws.eks;
+        let arn = &self.row.association_arn;
+        let described = eks.describe(arn, self.permit_deadline()).await;
+        let moment = self.moment();
+        let observed = match described {
+            Ok(Some(observed)) => observed,
+            Ok(None) => return self.state.not_found(moment.now),
+            Err(error) => return self.state.not_described(error, moment),
+        };
+        match self.state.described(&observed.association, moment.now) {
+            Decision::Update(update) => self.update(update, &observed).await,
+            Decision::Step(step) => step,
+        }
+    }
+
+    /// Sends the update, unless the rotation stops.
+    async fn update(&mut self, update: Update, observed: &Observed) -> Step {
+        if let Some(step) = self.step_while_stopping(observed) {
+            return step;
+        }
+        let Some(permit) = self.acquire_permit().await else {
+            return Step::DescribeAgain(Duration::ZERO);
+        };
+        // Describe and permit may have taken a while. The lease must outlive the update, and the
+        // rotation may have to stop by now.
+        if self.slice.check().is_err() || self.slice.state().stop != Stop::No {
+            return Step::DescribeAgain(Duration::ZERO);
+        }
+        let new_role = &self.slice.request().new_role_arn;
+        let eks = &self.slice.aws.eks;
+        let result = eks.update_role(permit, observed, &update, new_role).await;
+        if !result.as_ref().is_err_and(UpdateError::had_no_effect) {
+            self.state.count_sent();
+        }
+        let moment = self.moment();
+        let sent = Sent {
+            update,
+            before: &observed.association,
+        };
+        match result {
+            Ok(updated) => {
+                let (after, request_id) = (updated.association, updated.request_id);
+                self.state.confirmed(sent, after, request_id, moment.now)
+            }
+            Err(UpdateError::Stale(permit)) => {
+                self.permit = Some(permit);
+                Step::DescribeAgain(Duration::ZERO)
+            }
+            Err(UpdateError::Malformed(error)) => self.state.malformed(sent, error, moment.now),
+            Err(UpdateError::Call(error)) => {
+                debug!(association = %self.row.association_arn, %error, "update failed");
+                let slice = self.slice;
+                let role_wait_left = || slice.state().role_not_ready(slice.elapsed());
+                self.state.failed(sent, error, moment, role_wait_left)
+            }
+        }
+    }
+
+    /// Returns what follows if the rotation stops, or may have to. `None` if the update may be
+    /// sent.
+    fn step_while_stopping(&mut self, observed: &Observed) -> Option<Step> {
+        match &self.slice.state().stop {
+            Stop::No => None,
+            Stop::Deciding | Stop::Unrecorded => Some(Step::DescribeAgain(STOP_PAUSE)),
+            Stop::Recorded(_) => {
+                let now = self.slice.aws.now();
+                Some(self.state.stopped(&observed.association, now))
+            }
+        }
+    }
+
+    /// Returns the permit that an earlier attempt kept, or waits for the next one of the region.
+    async fn acquire_permit(&mut self) -> Option<Permit> {
+        let kept = self.permit.take().filter(|permit| !permit.is_expired());
+        if kept.is_some() {
+            return kept;
+        }
+        let region = self.row.association_arn.region();
+        let eks = &self.slice.aws.eks;
+        eks.acquire_update(region, self.permit_deadline()).await
+    }
+
+    /// Leaves the row `Pending` because of an error.
+    async fn give_up(&self, error: CallError) -> Result<(), CallError> {
+        let arn = &self.row.association_arn;
+        warn!(association = %arn, %error, "association stays pending");
+        self.slice
+            .state()
+            .circuit_breaker
+            .note_failure(arn.region(), &error);
+        self.leave().await?;
+        Err(error)
+    }
+
+    /// Leaves the row `Pending`, with the refusals that the next slice's tokens continue from.
+    async fn leave(&self) -> Result<(), CallError> {
+        match self.state.unsaved_refusals() {
+            Some(refusals) if self.slice.lease.is_held() => {
+                let rows = self.slice.aws.ledger.rows(self.slice.key());
+                rows.save_refusals(self.row, refusals).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns until when a call may wait for its permit.
+    fn permit_deadline(&self) -> Instant {
+        (Instant::now() + PERMIT_WAIT_MAX).min(self.slice.ends_at)
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.slice.aws.now(),
+            random: fastrand::f64,
+        }
+    }
+}
