@@ -66,10 +66,10 @@ impl<'a> EventFollower<'a> {
                 }
             }
         }
-        for (message_id, event) in clusters {
-            if let Err(error) = self.follow_cluster(&event).await {
-                let subject = &event.subject;
-                warn!(%subject, %error, "cluster not followed, message retried");
+        for (message_id, cluster) in clusters {
+            if let Err(error) = self.follow_cluster(&cluster).await {
+                let cluster = &cluster.cluster_arn;
+                warn!(cluster, %error, "cluster not followed, message retried");
                 response.add_failure(message_id);
             }
         }
@@ -125,23 +125,16 @@ impl<'a> EventFollower<'a> {
     }
 
     /// Follows an event about a deleted cluster, or about an association that it does not name.
-    async fn follow_cluster(&self, event: &CloudTrailEvent) -> Result<(), FollowError> {
-        let (Subject::ClusterAssociations(cluster) | Subject::DeletedCluster(cluster)) =
-            &event.subject
-        else {
-            return Ok(());
-        };
+    async fn follow_cluster(&self, cluster: &Cluster) -> Result<(), FollowError> {
         let described = retry(self.context.ends_at, |until| {
             self.aws.eks.describe_cluster(cluster.name(), until)
         })
         .await?;
         match described {
             None => {
-                let (removed, _) = self.context.remove_cluster(cluster).await?;
-                info!(
-                    cluster = cluster.cluster_arn,
-                    removed, "event followed, cluster deleted"
-                );
+                let removed = self.context.remove_cluster(cluster).await?.counts.removed;
+                let cluster = &cluster.cluster_arn;
+                info!(cluster, removed, "event followed, cluster deleted");
                 Ok(())
             }
             Some(described) if described.is_being_deleted => Err(FollowError::StillShown),
@@ -175,8 +168,8 @@ impl<'a> EventFollower<'a> {
 struct Grouped {
     /// Each association is followed once, however many messages are about it.
     associations: BTreeMap<AssociationArn, AssociationMessages>,
-    /// Each event about a whole cluster, with the ID of its message.
-    clusters: Vec<(String, CloudTrailEvent)>,
+    /// The cluster of each event about a whole cluster, with the ID of its message.
+    clusters: Vec<(String, Cluster)>,
 }
 
 /// The messages about one association.
@@ -216,8 +209,8 @@ fn group(batch: SqsEvent, response: &mut SqsBatchResponse) -> Grouped {
                     association.message_ids.push(message_id);
                     association.events.add(event);
                 }
-                Subject::ClusterAssociations(_) | Subject::DeletedCluster(_) => {
-                    grouped.clusters.push((message_id, event));
+                Subject::ClusterAssociations(cluster) | Subject::DeletedCluster(cluster) => {
+                    grouped.clusters.push((message_id, cluster));
                 }
             },
             Err(problem) => {

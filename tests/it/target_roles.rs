@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use rerole_core::rotation::LEASE;
 use rerole_sim::{Fault, Options};
 use serde_json::{Map, Value, json};
 
 use crate::guarantees::{Before, check};
-use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, event, rotation_event, timestamp};
+use crate::harness::{
+    Harness, INDEX, NEW, OLD, THIRD, event, is_update, rotation_event, timestamp,
+};
 
 const SHARED_OLD: &str = "arn:aws:iam::999900001111:role/platform/data-2025";
 const SHARED_NEW: &str = "arn:aws:iam::999900001111:role/platform/data-2026";
@@ -192,6 +195,27 @@ async fn a_dry_run_names_the_fields_that_would_change() {
         update.call.token.as_deref(),
         "the real run uses another token"
     );
+}
+
+/// The target role named the new role before the rotation. An operator sets a third role while the
+/// rotation is interrupted. Nothing of what EKS shows then is an update of the rotation.
+#[tokio::test(start_paused = true)]
+async fn a_field_that_was_on_the_new_role_before_is_no_evidence_of_an_update() {
+    let harness = Harness::new(Options::default());
+    harness.associate("first", OLD);
+    let contested = harness.associate_chained("second", OLD, NEW);
+    harness.inject(Fault::FreezeBefore, is_update);
+    harness.deliver_and_crash(&rotation_event()).await;
+    harness.aws.clear_hook();
+    tokio::time::sleep(LEASE).await;
+    harness.set_role(&contested, THIRD);
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(
+        (&summary["counts"]["updated"], &summary["counts"]["drifted"]),
+        (&json!(1), &json!(1)),
+        "{summary:#}"
+    );
+    assert_eq!(harness.row("r-1", &contested)["outcome"], "Drifted");
 }
 
 /// Both of its fields name the role.

@@ -31,7 +31,9 @@ impl Check {
         Self { claim, problem }
     }
 
-    fn equal<T: fmt::Debug + PartialEq>(claim: String, found: &T, expected: &T) -> Self {
+    /// `values` are what was found and what is expected.
+    fn equal<T: fmt::Debug + PartialEq>(claim: String, values: [&T; 2]) -> Self {
+        let [found, expected] = values;
         let problem =
             (found != expected).then(|| format!("found {found:?}, expected {expected:?}"));
         Self { claim, problem }
@@ -181,8 +183,7 @@ fn rows_add_up(evidence: &Evidence) -> Check {
     }
     Check::equal(
         "the rows add up to the counts in the response".to_owned(),
-        &evidence.first.counts,
-        &counts,
+        [&evidence.first.counts, &counts],
     )
 }
 
@@ -194,24 +195,21 @@ fn status(evidence: &Evidence) -> Check {
     };
     Check::equal(
         format!("the rotation's status is {expected:?}"),
-        &evidence.first.status,
-        &expected,
+        [&evidence.first.status, &expected],
     )
 }
 
 fn second_response_is_the_same(evidence: &Evidence) -> Check {
     Check::equal(
         "the second delivery returned the same response as the first".to_owned(),
-        &evidence.second,
-        &evidence.first,
+        [&evidence.second, &evidence.first],
     )
 }
 
 fn second_writes_nothing(evidence: &Evidence) -> Check {
     Check::equal(
         "the second delivery sent no write to EKS".to_owned(),
-        &evidence.second_eks_writes,
-        &0,
+        [&evidence.second_eks_writes, &0],
     )
 }
 

@@ -72,7 +72,7 @@ async fn demonstrate(plan: &DemoPlan) -> Result<Vec<Check>, DemoError> {
     let bar = move_bar(plan.verbosity, simulation.expected_moves());
     let first = with_progress(&simulation, bar, simulation.deliver()).await?;
     let second = simulation.deliver().await?;
-    let evidence = simulation.evidence(&first, &second)?;
+    let evidence = simulation.evidence([&first, &second])?;
     say(report::first_delivery(
         &first,
         &fleet.clusters,

@@ -77,11 +77,7 @@ pub fn fleet_table(
             vec![all, on_old_role],
         )
     });
-    table(
-        &["cluster", "region"],
-        &["associations", "on the old role"],
-        rows,
-    )
+    table(&["associations", "on the old role"], rows)
 }
 
 /// The result of the first delivery.
@@ -152,19 +148,18 @@ fn outcome_table(clusters: &Clusters, rows: &[LedgerRow]) -> String {
         cells.push(cells.iter().sum());
         (vec![cluster.clone(), region.clone()], cells)
     });
-    table(&["cluster", "region"], &names, rows)
+    table(&names, rows)
 }
 
-/// A table of labels and numbers. Its last row has the sums.
-fn table(
-    labels: &[&str],
-    numbers: &[&str],
-    rows: impl Iterator<Item = (Vec<String>, Vec<usize>)>,
-) -> String {
+/// The columns of a table that are no numbers.
+const LABELS: [&str; 2] = ["cluster", "region"];
+
+/// A table of numbers by cluster and region. Its last row has the sums.
+fn table(numbers: &[&str], rows: impl Iterator<Item = (Vec<String>, Vec<usize>)>) -> String {
     let mut table = Table::new();
     table
         .load_style(ASCII_MARKDOWN)
-        .set_header(labels.iter().chain(numbers).copied());
+        .set_header(LABELS.iter().chain(numbers).copied());
     let mut sums = vec![0; numbers.len()];
     for (labels, numbers) in rows {
         for (sum, number) in sums.iter_mut().zip(&numbers) {
@@ -176,12 +171,12 @@ fn table(
                 .chain(numbers.iter().map(ToString::to_string)),
         );
     }
-    let blanks = std::iter::repeat_n(String::new(), labels.len().saturating_sub(1));
+    let blanks = std::iter::repeat_n(String::new(), LABELS.len() - 1);
     let last = std::iter::once("all".to_owned())
         .chain(blanks)
         .chain(sums.iter().map(ToString::to_string));
     table.add_row(last);
-    for column in table.column_iter_mut().skip(labels.len()) {
+    for column in table.column_iter_mut().skip(LABELS.len()) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     table.to_string()

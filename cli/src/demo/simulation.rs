@@ -205,7 +205,8 @@ impl Simulation {
     ///
     /// # Errors
     /// If a row of the ledger cannot be read.
-    pub fn evidence(&self, first: &Delivery, second: &Delivery) -> Result<Evidence, DemoError> {
+    pub fn evidence(&self, deliveries: [&Delivery; 2]) -> Result<Evidence, DemoError> {
+        let [first, second] = deliveries;
         let is_row = |item: &Value| {
             item["rotationId"] == RotationKey::of(&self.request).to_string()
                 && item.get("associationArn").is_some()

@@ -45,6 +45,25 @@ enum Action {
     Delete(Item),
 }
 
+/// Sets what the builders of all writes have in common. The SDK has no trait for it.
+macro_rules! with_condition {
+    ($builder:expr, $parts:ident) => {
+        $builder
+            .set_condition_expression($parts.condition)
+            .set_expression_attribute_names($parts.names)
+            .set_expression_attribute_values($parts.values)
+            .set_return_values_on_condition_check_failure($parts.on_refusal)
+    };
+}
+
+/// Sends a call that writes one item.
+macro_rules! send {
+    ($operation:ident, $call:expr, $parts:ident) => {{
+        let sent = $call.set_return_values($parts.on_success).send().await;
+        written($operation, sent.map(|output| output.attributes))
+    }};
+}
+
 impl Write {
     /// Creates the item, or replaces all of it.
     #[must_use]
@@ -94,37 +113,16 @@ impl Write {
         match parts.action {
             SentAction::Put(item) => {
                 let call = client.put_item().table_name(table).set_item(Some(item));
-                let sent = call
-                    .set_condition_expression(parts.condition)
-                    .set_expression_attribute_names(parts.names)
-                    .set_expression_attribute_values(parts.values)
-                    .set_return_values(parts.on_success)
-                    .set_return_values_on_condition_check_failure(parts.on_refusal)
-                    .send();
-                written(operation, sent.await.map(|output| output.attributes))
+                send!(operation, with_condition!(call, parts), parts)
             }
             SentAction::Update(key, change) => {
                 let call = client.update_item().table_name(table).set_key(Some(key));
-                let sent = call
-                    .update_expression(change)
-                    .set_condition_expression(parts.condition)
-                    .set_expression_attribute_names(parts.names)
-                    .set_expression_attribute_values(parts.values)
-                    .set_return_values(parts.on_success)
-                    .set_return_values_on_condition_check_failure(parts.on_refusal)
-                    .send();
-                written(operation, sent.await.map(|output| output.attributes))
+                let call = call.update_expression(change);
+                send!(operation, with_condition!(call, parts), parts)
             }
             SentAction::Delete(key) => {
                 let call = client.delete_item().table_name(table).set_key(Some(key));
-                let sent = call
-                    .set_condition_expression(parts.condition)
-                    .set_expression_attribute_names(parts.names)
-                    .set_expression_attribute_values(parts.values)
-                    .set_return_values(parts.on_success)
-                    .set_return_values_on_condition_check_failure(parts.on_refusal)
-                    .send();
-                written(operation, sent.await.map(|output| output.attributes))
+                send!(operation, with_condition!(call, parts), parts)
             }
         }
     }
@@ -139,40 +137,19 @@ impl Write {
         let parts = self.into_parts();
         let item = TransactWriteItem::builder();
         let item = match parts.action {
-            SentAction::Put(put) => item.put(
-                Put::builder()
-                    .table_name(table)
-                    .set_item(Some(put))
-                    .set_condition_expression(parts.condition)
-                    .set_expression_attribute_names(parts.names)
-                    .set_expression_attribute_values(parts.values)
-                    .set_return_values_on_condition_check_failure(parts.on_refusal)
-                    .build()
-                    .expect(COMPLETE),
-            ),
-            SentAction::Update(key, change) => item.update(
-                Update::builder()
-                    .table_name(table)
-                    .set_key(Some(key))
-                    .update_expression(change)
-                    .set_condition_expression(parts.condition)
-                    .set_expression_attribute_names(parts.names)
-                    .set_expression_attribute_values(parts.values)
-                    .set_return_values_on_condition_check_failure(parts.on_refusal)
-                    .build()
-                    .expect(COMPLETE),
-            ),
-            SentAction::Delete(key) => item.delete(
-                Delete::builder()
-                    .table_name(table)
-                    .set_key(Some(key))
-                    .set_condition_expression(parts.condition)
-                    .set_expression_attribute_names(parts.names)
-                    .set_expression_attribute_values(parts.values)
-                    .set_return_values_on_condition_check_failure(parts.on_refusal)
-                    .build()
-                    .expect(COMPLETE),
-            ),
+            SentAction::Put(put) => {
+                let put = Put::builder().table_name(table).set_item(Some(put));
+                item.put(with_condition!(put, parts).build().expect(COMPLETE))
+            }
+            SentAction::Update(key, change) => {
+                let update = Update::builder().table_name(table).set_key(Some(key));
+                let update = update.update_expression(change);
+                item.update(with_condition!(update, parts).build().expect(COMPLETE))
+            }
+            SentAction::Delete(key) => {
+                let delete = Delete::builder().table_name(table).set_key(Some(key));
+                item.delete(with_condition!(delete, parts).build().expect(COMPLETE))
+            }
         };
         item.build()
     }

@@ -6,14 +6,14 @@ use std::collections::VecDeque;
 
 use futures_util::stream::{self, StreamExt};
 use rerole_core::call::{CallError, Operation};
-use rerole_core::indexing::{DescribeTask, Mode, RunCounts, diff};
+use rerole_core::indexing::{DescribeTask, Mode, diff};
 use rerole_core::resource::Cluster;
 use tokio::time::Instant;
 
 use crate::aws::dynamodb::PageStart;
 use crate::indexer::retry::{RetryError, retry};
 use crate::indexer::walker::lists::list_associations;
-use crate::indexer::walker::purpose::{Difference, Processed, WalkContext};
+use crate::indexer::walker::purpose::{Found, Processed, WalkContext};
 
 /// Associations of one step. The caller saves its progress, and renews its lease, after each step.
 const TASKS_PER_STEP: usize = 100;
@@ -43,17 +43,6 @@ pub struct ClusterWalk<'a> {
     /// The next page of the index.
     page: NextPage,
     found: Found,
-}
-
-/// What a walk has found since this was last taken.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// How the index was changed, or would have to be.
-    pub counts: RunCounts,
-    /// The same changes one by one, if the walk compares.
-    pub differences: Vec<Difference>,
-    /// One text for each association that could not be described or stored.
-    pub errors: Vec<String>,
 }
 
 #[derive(Debug)]

@@ -25,5 +25,5 @@ mod regions;
 pub use cluster::{ClusterWalk, Part};
 pub use halt::Halt;
 pub use lists::{list_associations, list_clusters};
-pub use purpose::{Difference, Purpose, WalkContext};
+pub use purpose::{Difference, Found, Purpose, WalkContext};
 pub use regions::Walker;

@@ -3,7 +3,7 @@
 
 use rerole_core::call::CallError;
 use rerole_core::indexing::{
-    Caller, Change, Compared, IndexEntry, IndexItem, Mode, RUN_LEASE, Run,
+    Caller, Change, Compared, IndexEntry, IndexItem, Mode, RUN_LEASE, Run, RunCounts,
 };
 use rerole_core::resource::{Association, AssociationArn, Cluster};
 use rerole_core::rotation::Status;
@@ -53,6 +53,17 @@ pub struct WalkContext<'a> {
     pub concurrency: usize,
     /// The walk starts no further step at or after this time.
     pub ends_at: Instant,
+}
+
+/// What a walk has found since this was last taken.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// How the index was changed, or would have to be.
+    pub counts: RunCounts,
+    /// The same changes one by one, if the walk compares.
+    pub differences: Vec<Difference>,
+    /// One text for each association that could not be described or stored.
+    pub errors: Vec<String>,
 }
 
 /// What came of an association that was described.
@@ -112,20 +123,17 @@ impl WalkContext<'_> {
         Ok(Processed::Done(change, difference))
     }
 
-    /// Removes the associations of a deleted cluster from the index, or reports them. Returns how
-    /// many there are, and their differences if the walk compares.
+    /// Removes the associations of a deleted cluster from the index, or reports them.
     ///
     /// # Errors
     /// If DynamoDB cannot be read or written, or time is up.
-    pub async fn remove_cluster(
-        &self,
-        cluster: &Cluster,
-    ) -> Result<(u64, Vec<Difference>), RetryError> {
+    pub async fn remove_cluster(&self, cluster: &Cluster) -> Result<Found, RetryError> {
         let (index, arn) = (&self.aws.index, &cluster.cluster_arn);
         let mut pages = paginate(ENTRY_PAGES, async |start| {
             index.entries_of_cluster(arn, None, start).await
         });
-        let (mut count, mut differences) = (0, Vec::new());
+        let mut found = Found::default();
+        found.counts.clusters_removed = 1;
         while let Some(entries) = pages.next().await? {
             for (id, entry) in entries {
                 if Instant::now() >= self.ends_at {
@@ -136,9 +144,9 @@ impl WalkContext<'_> {
                 else {
                     continue;
                 };
-                count += match self.purpose {
+                found.counts.removed += match self.purpose {
                     Purpose::Compare => {
-                        differences.push(Difference {
+                        found.differences.push(Difference {
                             association_arn,
                             held: Some(held),
                             shown: None,
@@ -155,8 +163,13 @@ impl WalkContext<'_> {
         }
         if let Purpose::Repair(_) = self.purpose {
             index.known_clusters().forget(cluster).await?;
+            let removed = found.counts.removed;
+            info!(
+                cluster = arn,
+                removed, "deleted cluster removed from the index"
+            );
         }
-        Ok((count, differences))
+        Ok(found)
     }
 
     /// Records that EKS has this cluster.

@@ -7,14 +7,14 @@ use std::time::Duration;
 use rerole_core::indexing::Run;
 use rerole_core::resource::{Cluster, ClusterName};
 use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::aws::page::{PageLimit, paginate};
 use crate::indexer::retry::{RetryError, retry};
-use crate::indexer::walker::cluster::{ClusterWalk, Found, Part};
+use crate::indexer::walker::cluster::{ClusterWalk, Part};
 use crate::indexer::walker::halt::Halt;
 use crate::indexer::walker::lists::list_clusters;
-use crate::indexer::walker::purpose::{Difference, WalkContext};
+use crate::indexer::walker::purpose::{Difference, Found, WalkContext};
 
 /// With 250 clusters on a page, far more than the 100 that EKS allows in a region by default.
 const KNOWN_CLUSTER_PAGES: PageLimit = PageLimit {
@@ -114,23 +114,14 @@ impl<'a> Walker<'a> {
                 match self.describe(cluster.name()).await {
                     // The list lags behind a create.
                     Ok(Some(_)) => {}
-                    Ok(None) => self.deleted_cluster(run, &cluster).await?,
+                    Ok(None) => {
+                        let found = self.context.remove_cluster(&cluster).await?;
+                        self.note(run, name, found);
+                    }
                     Err(error) => note_error(run, Some(name), error)?,
                 }
             }
         }
-        Ok(())
-    }
-
-    async fn deleted_cluster(&mut self, run: &mut Run, cluster: &Cluster) -> Result<(), Halt> {
-        let (removed, differences) = self.context.remove_cluster(cluster).await?;
-        info!(
-            cluster = cluster.cluster_arn,
-            removed, "the index has associations of a deleted cluster"
-        );
-        run.counts.clusters_removed += 1;
-        run.counts.removed += removed;
-        self.differences.extend(differences);
         Ok(())
     }
 
@@ -173,19 +164,7 @@ impl<'a> Walker<'a> {
     ) -> Result<(), Halt> {
         loop {
             let step = walk.step().await;
-            let Found {
-                counts,
-                differences,
-                errors,
-            } = walk.take_found();
-            run.counts.added += counts.added;
-            run.counts.changed += counts.changed;
-            run.counts.removed += counts.removed;
-            self.differences.extend(differences);
-            for problem in errors {
-                warn!(cluster = name, problem, "association not described");
-                run.note_error(Some(name), problem);
-            }
+            self.note(run, name, walk.take_found());
             match step {
                 Ok(None) => {
                     run.counts.clusters += 1;
@@ -199,6 +178,19 @@ impl<'a> Walker<'a> {
                 }
                 Err(error) => return note_error(run, Some(name), error),
             }
+        }
+    }
+
+    /// Adds what was found in a cluster to the run.
+    fn note(&mut self, run: &mut Run, cluster: &str, found: Found) {
+        run.counts.clusters_removed += found.counts.clusters_removed;
+        run.counts.added += found.counts.added;
+        run.counts.changed += found.counts.changed;
+        run.counts.removed += found.counts.removed;
+        self.differences.extend(found.differences);
+        for problem in found.errors {
+            warn!(cluster, problem, "association not described");
+            run.note_error(Some(cluster), problem);
         }
     }
 
@@ -239,7 +231,11 @@ fn note_error(run: &mut Run, cluster: Option<&str>, error: RetryError) -> Result
     match error {
         RetryError::OutOfTime => Err(Halt::OutOfTime),
         RetryError::Call(error) => {
-            warn!(region = run.region(), cluster, %error, "not reconciled");
+            if let Some(cluster) = cluster {
+                warn!(cluster, %error, "cluster not reconciled");
+            } else {
+                warn!(region = run.region(), %error, "clusters of the region not listed");
+            }
             run.note_error(cluster, error.to_string());
             Ok(())
         }

@@ -1,0 +1,136 @@
+//! The text of each key.
+
+use super::*;
+
+const ARN: &str = "arn:aws-cn:eks:cn-north-1:111122223333:podidentityassociation/prod/a-1";
+
+fn rotation_id() -> RotationId {
+    RotationId::new("r-1").unwrap()
+}
+
+fn arn() -> AssociationArn {
+    ARN.parse().unwrap()
+}
+
+#[test]
+fn each_partition_key_has_its_text() {
+    let role = "arn:aws:iam::111122223333:role/platform/a";
+    for (key, text) in [
+        (
+            RotationKey::Rotation(rotation_id()).into(),
+            "r-1".to_owned(),
+        ),
+        (
+            RotationKey::DryRun(rotation_id()).into(),
+            "dry-run/r-1".to_owned(),
+        ),
+        (
+            LedgerKey::Role(role.parse().unwrap()),
+            format!("role/{role}"),
+        ),
+        (
+            LedgerKey::Rejected("e-1".to_owned()),
+            "rejected/e-1".to_owned(),
+        ),
+        (LedgerKey::Index, "index".to_owned()),
+        (
+            LedgerKey::Rates("eu-west-1".to_owned()),
+            "rates/eu-west-1".to_owned(),
+        ),
+    ] {
+        assert_eq!(key.to_string(), text);
+    }
+}
+
+#[test]
+fn each_sort_key_has_its_text() {
+    let version = Timestamp::from_millis(1_000);
+    for (entry, text) in [
+        (Entry::Rotation, "rotation".to_owned()),
+        (Entry::Association(arn()), format!("association#{ARN}")),
+        (
+            Entry::Reversion(arn(), version),
+            format!("reversion#{ARN}#1970-01-01T00:00:01.000Z"),
+        ),
+        (Entry::Lock, "lock".to_owned()),
+        (Entry::Run, "run".to_owned()),
+        (Entry::Next, "next".to_owned()),
+        (
+            Entry::Region("eu-west-1".to_owned()),
+            "region#eu-west-1".to_owned(),
+        ),
+        (Entry::Rates, "rates".to_owned()),
+    ] {
+        assert_eq!(entry.to_string(), text);
+    }
+    assert_eq!(Entry::region("region#eu-west-1"), Some("eu-west-1"));
+    assert_eq!(Entry::region("run"), None);
+}
+
+#[test]
+fn a_dry_run_has_a_key_of_its_own() {
+    let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
+    for (dry_run, key) in [(false, "r-1"), (true, "dry-run/r-1")] {
+        let request = serde_json::json!({
+            "rotationId": "r-1", "oldRoleArn": role("old"), "newRoleArn": role("new"),
+            "dryRun": dry_run, "maxErrors": "0",
+        });
+        let request = serde_json::from_value(request).unwrap();
+        let found = RotationKey::of(&request);
+        assert_eq!(
+            (found.to_string().as_str(), found.rotation_id()),
+            (key, &rotation_id())
+        );
+    }
+}
+
+#[test]
+fn a_rotation_key_is_read_as_it_is_written() {
+    for key in [
+        RotationKey::Rotation(rotation_id()),
+        RotationKey::DryRun(rotation_id()),
+    ] {
+        assert_eq!(key.to_string().parse(), Ok(key));
+    }
+    for text in [
+        "",
+        "role/r-1",
+        "dry-run/",
+        "dry-run/dry-run/r-1",
+        "index/",
+        "r 1",
+    ] {
+        let invalid = text.parse::<RotationKey>().unwrap_err().to_string();
+        assert!(
+            invalid.starts_with(&format!("\"{text}\" is not allowed")),
+            "{invalid}"
+        );
+    }
+}
+
+#[test]
+fn a_prefix_covers_its_entries_and_ends_before_all_others() {
+    let region = EntryPrefix::AssociationsIn(RowRegion::of(&arn()));
+    let row = Entry::Association(arn()).to_string();
+    for (prefix, entry, is_covered) in [
+        (EntryPrefix::Associations, row.clone(), true),
+        (region.clone(), row.clone(), true),
+        (
+            region.clone(),
+            row.replace("cn-north-1", "cn-north-12"),
+            false,
+        ),
+        (region, row.replace("cn-north-1", "cn-northwest-1"), false),
+        (EntryPrefix::Regions, "region#eu-west-1".to_owned(), true),
+        (EntryPrefix::Regions, row, false),
+    ] {
+        let start = prefix.to_string();
+        assert_eq!(
+            entry.starts_with(&start),
+            is_covered,
+            "{prefix:?} and {entry}"
+        );
+        let is_between = (start..prefix.end()).contains(&entry);
+        assert_eq!(is_between, is_covered, "{prefix:?} and {entry}");
+    }
+}
