@@ -7,6 +7,7 @@
 use std::fmt;
 use std::io::Write;
 
+use rerole_core::keys::{LedgerKey, RotationKey};
 use rerole_core::rotation::{Counts, Status};
 use rerole_core::timestamp::Timestamp;
 use serde_json::{Value, json};
@@ -30,8 +31,7 @@ pub struct Metrics {
 /// What one slice of a rotation did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SliceMetrics<'a> {
-    /// The ledger key.
-    pub rotation_id: &'a str,
+    pub key: &'a RotationKey,
     /// The ledger's counts before and after the slice. `None` if the slice could not save its
     /// counts, because the next slice then reports them; and in a dry run, which moves nothing.
     pub associations: Option<(Counts, Counts)>,
@@ -106,7 +106,7 @@ impl Metrics {
             ]);
         }
         let work = MetricSet::of_function(&counts);
-        let properties = [("rotationId", json!(slice.rotation_id))];
+        let properties = [("rotationId", json!(slice.key))];
         match slice.ended {
             None => self.write(now, &properties, &[work]),
             Some(status) => {
@@ -120,10 +120,10 @@ impl Metrics {
         }
     }
 
-    /// Writes that an event was rejected.
-    pub fn rejected(&self, now: Timestamp, rotation_id: &str) {
+    /// Writes that an event was rejected, and is recorded under this key.
+    pub fn rejected(&self, now: Timestamp, key: &LedgerKey) {
         let properties = [
-            ("rotationId", json!(rotation_id)),
+            ("rotationId", json!(key.to_string())),
             ("Status", json!(Status::Rejected)),
         ];
         self.write(now, &properties, &[ROTATION_ENDED]);

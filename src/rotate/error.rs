@@ -73,8 +73,14 @@ pub enum RotateError {
 /// What a rotation has to wait for.
 #[derive(Debug, thiserror::Error)]
 pub enum Owner {
-    #[error("rotation {owner} holds the lock of {role}")]
-    Rotation { role: RoleArn, owner: String },
+    #[error(
+        "{} holds the lock of {role}",
+        owner.as_ref().map_or("another rotation".to_owned(), |owner| format!("rotation {owner}"))
+    )]
+    Rotation {
+        role: RoleArn,
+        owner: Option<RotationKey>,
+    },
     #[error("another invocation works on it")]
     Invocation,
 }
@@ -127,7 +133,7 @@ mod tests {
                     rotation_id: rotation_id(),
                     owner: Owner::Rotation {
                         role,
-                        owner: "r-0".to_owned(),
+                        owner: "r-0".parse().ok(),
                     },
                 },
                 expect![

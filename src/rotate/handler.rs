@@ -215,7 +215,7 @@ impl RotateHandler {
         self.metrics.slice(
             self.aws.now(),
             &SliceMetrics {
-                rotation_id: &RotationKey::of(request).to_string(),
+                key: &RotationKey::of(request),
                 associations: after
                     .filter(|_| !request.dry_run)
                     .map(|after| (before, after)),
@@ -248,7 +248,7 @@ impl RotateHandler {
                 error!(eventId = event.id, reason = %rejection, "event rejected");
                 if is_new {
                     let key = LedgerKey::Rejected(event.id.clone());
-                    self.metrics.rejected(now, &key.to_string());
+                    self.metrics.rejected(now, &key);
                 }
                 Ok(RotateResponse::Rejected {
                     event_id: event.id.clone(),

@@ -164,3 +164,50 @@ fn list(reconcile: &Value, name: &str) -> Result<Option<Vec<String>>, Rejection>
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_covers_the_clusters_that_it_names_or_all() {
+        for (cluster_names, covered) in [
+            (None, ["dev", "prod-1", "prod-2"].as_slice()),
+            (Some(json!(["prod-*"])), &["prod-1", "prod-2"]),
+            (Some(json!(["dev", "prod-2"])), &["dev", "prod-2"]),
+        ] {
+            let mut reconcile = json!({ "mode": "full", "regions": ["eu-west-1"] });
+            if let Some(names) = cluster_names {
+                reconcile["clusterNames"] = names;
+            }
+            let Ok(ReconcileRequest::Run(request)) = ReconcileRequest::parse(&reconcile, &[])
+            else {
+                panic!("{reconcile}");
+            };
+            let names = ["dev", "prod-1", "prod-2"].into_iter();
+            let found: Vec<_> = names.filter(|name| request.covers(name)).collect();
+            assert_eq!(found, covered, "{reconcile}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_cannot_match_names_its_field() {
+        for (names, rejection) in [
+            (
+                json!(["prod/1"]),
+                "reconcile.clusterNames \"prod/1\" is not allowed; \
+                 allowed: 1 to 100 letters, digits, \"-\", \"_\" or \"*\"",
+            ),
+            (
+                json!([]),
+                "reconcile.clusterNames [] is not allowed; allowed: a list of 1 to 100 strings",
+            ),
+        ] {
+            let reconcile = json!({ "mode": "full", "clusterNames": names });
+            let rejected = ReconcileRequest::parse(&reconcile, &[]).unwrap_err();
+            assert_eq!(rejected.to_string(), rejection);
+        }
+    }
+}

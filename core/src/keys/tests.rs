@@ -90,7 +90,10 @@ fn a_rotation_key_is_read_as_it_is_written() {
         RotationKey::Rotation(rotation_id()),
         RotationKey::DryRun(rotation_id()),
     ] {
-        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!(key.to_string().parse(), Ok(key.clone()));
+        let json = serde_json::to_value(&key).unwrap();
+        assert_eq!(json, key.to_string());
+        assert_eq!(serde_json::from_value::<RotationKey>(json).unwrap(), key);
     }
     for text in [
         "",
@@ -110,6 +113,7 @@ fn a_rotation_key_is_read_as_it_is_written() {
 
 #[test]
 fn a_prefix_covers_its_entries_and_ends_before_all_others() {
+    assert_eq!(RowRegion::of(&arn()).name(), "cn-north-1");
     let region = EntryPrefix::AssociationsIn(RowRegion::of(&arn()));
     let row = Entry::Association(arn()).to_string();
     for (prefix, entry, is_covered) in [

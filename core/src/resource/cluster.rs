@@ -104,6 +104,7 @@ mod tests {
             (cluster.region.as_str(), cluster.account.as_str()),
             ("cn-north-1", "111122223333")
         );
+        assert_eq!(cluster.name().to_string(), "cluster prod_1 in cn-north-1");
         assert_eq!(
             cluster.association("a-1").unwrap().as_str(),
             "arn:aws-cn:eks:cn-north-1:111122223333:podidentityassociation/prod_1/a-1"

@@ -56,13 +56,15 @@ mod tests {
         serde_json::from_value(request).unwrap()
     }
 
+    fn lease(record: &RotationRecord) -> String {
+        let until = record.lease_until.unwrap();
+        format!("as {} until {}", record.fence, until.as_millis())
+    }
+
     fn shown(opening: Opening) -> String {
         match opening {
-            Opening::Start(record) => format!("start as {}", record.fence),
-            Opening::Resume(record) => {
-                let until = record.lease_until.unwrap();
-                format!("resume as {} until {}", record.fence, until.as_millis())
-            }
+            Opening::Start(record) => format!("start {}", lease(&record)),
+            Opening::Resume(record) => format!("resume {}", lease(&record)),
             Opening::AlreadyRunning => "running".to_owned(),
             Opening::Finished(record) => format!("{:?}", record.status),
             Opening::OtherRequest(_) => "other request".to_owned(),
@@ -80,7 +82,7 @@ mod tests {
         };
         let (same, other) = (request("100%"), request("0"));
         for (found, request, expected) in [
-            (None, &same, "start as 1"),
+            (None, &same, "start as 1 until 46000"),
             (
                 Some(found(Status::Planning, None)),
                 &same,

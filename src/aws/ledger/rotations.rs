@@ -37,8 +37,11 @@ pub struct Rotations<'a> {
 pub enum Opened {
     /// This invocation holds the lease, under the fence of the record.
     Acquired(Box<RotationRecord>),
-    /// Another rotation holds the lock of a role.
-    RoleLocked { role: RoleArn, owner: String },
+    /// Another rotation, if known this one, holds the lock of a role.
+    RoleLocked {
+        role: RoleArn,
+        owner: Option<RotationKey>,
+    },
     /// Another invocation holds the lease.
     AlreadyRunning,
     /// The rotation is finished.
@@ -206,8 +209,8 @@ fn locked_role(request: &RotationRequest, refusals: &[Refusal]) -> Option<Opened
                 return None;
             };
             let owner = match found.as_ref().and_then(|lock| lock.get("lockedBy")) {
-                Some(AttributeValue::S(owner)) => owner.clone(),
-                _ => "another rotation".to_owned(),
+                Some(AttributeValue::S(owner)) => owner.parse().ok(),
+                _ => None,
             };
             Some(Opened::RoleLocked {
                 role: role.clone(),

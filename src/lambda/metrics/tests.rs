@@ -1,6 +1,6 @@
 //! Each kind of metrics line, as it is written to the log.
 
-use std::sync::mpsc;
+use std::sync::{LazyLock, mpsc};
 
 use expect_test::{Expect, expect};
 
@@ -15,9 +15,11 @@ fn check(emit: impl FnOnce(&Metrics, Timestamp), expected: &Expect) {
     expected.assert_eq(&written.try_iter().collect::<String>());
 }
 
+static KEY: LazyLock<RotationKey> = LazyLock::new(|| "app-2026".parse().unwrap());
+
 fn slice() -> SliceMetrics<'static> {
     SliceMetrics {
-        rotation_id: "app-2026",
+        key: &KEY,
         associations: Some((
             Counts {
                 total: 9,
@@ -93,7 +95,7 @@ fn a_dry_run_reports_no_associations() {
 #[test]
 fn a_rejection_counts_as_a_rotation_with_status_rejected() {
     check(
-        |metrics, now| metrics.rejected(now, "rejected/e-1"),
+        |metrics, now| metrics.rejected(now, &LedgerKey::Rejected("e-1".to_owned())),
         &expect![[
             r#"{"FunctionName":"rerole-Rotate","Rotations":1,"Status":"Rejected","_aws":{"CloudWatchMetrics":[{"Dimensions":[["FunctionName","Status"]],"Metrics":[{"Name":"Rotations","Unit":"Count"}],"Namespace":"rerole"}],"Timestamp":1795467600000},"rotationId":"rejected/e-1"}"#
         ]],
