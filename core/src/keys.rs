@@ -1,8 +1,10 @@
-//! The keys of the ledger's items. Only this file knows their text forms. What the items contain is
-//! in `indexing`, `rotation` and `pacer`; how they are stored is in `src/aws/ledger/`.
+//! The keys of the items of both tables. Only this file knows their text forms. What the items
+//! contain is in `indexing`, `rotation` and `pacer`; how they are stored is in `src/aws/ledger/`
+//! and `src/aws/index_table/`.
 //!
-//! The partition key is the attribute `rotationId` ([`LedgerKey`]), the sort key is `entry`
-//! ([`Entry`]).
+//! In the ledger, the partition key is the attribute `rotationId` ([`LedgerKey`]), and the sort key
+//! is `entry` ([`Entry`]). In the index they are `clusterArn` ([`IndexPartition`]) and
+//! `associationId`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,6 +19,7 @@ const DRY_RUN_PREFIX: &str = "dry-run/";
 const ROLE_PREFIX: &str = "role/";
 const REJECTED_PREFIX: &str = "rejected/";
 const RATES_PREFIX: &str = "rates/";
+const CLUSTERS_PREFIX: &str = "clusters/";
 const ASSOCIATION_PREFIX: &str = "association#";
 const REVERSION_PREFIX: &str = "reversion#";
 const REGION_PREFIX: &str = "region#";
@@ -66,6 +69,15 @@ pub enum Entry {
     Region(String),
     /// `rates`: the learned rates of a region.
     Rates,
+}
+
+/// The partition key of an item of the index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IndexPartition {
+    /// `<clusterArn>`: the associations of a cluster, by their IDs.
+    Cluster(String),
+    /// `clusters/<region>`: the known clusters of a region, by their ARNs.
+    Region(String),
 }
 
 /// The entries of one partition that start with the same text.
@@ -189,6 +201,15 @@ impl fmt::Display for Entry {
             Self::Next => f.write_str("next"),
             Self::Region(region) => write!(f, "{REGION_PREFIX}{region}"),
             Self::Rates => f.write_str("rates"),
+        }
+    }
+}
+
+impl fmt::Display for IndexPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cluster(cluster_arn) => f.write_str(cluster_arn),
+            Self::Region(region) => write!(f, "{CLUSTERS_PREFIX}{region}"),
         }
     }
 }

@@ -7,7 +7,7 @@
 //! - [`resource`]: roles, clusters and associations, and their ARNs
 //! - [`call`]: what a failed call to AWS means
 //! - [`request`]: the event that requests a rotation, and its checks
-//! - [`keys`]: the keys of the ledger's items
+//! - [`keys`]: the keys of the items of both tables
 //! - [`indexing`]: the association index, and how it is kept correct
 //! - [`rotation`]: one rotation, its rows, and how it ends
 //! - [`state_machine`]: the input and names of Step Functions executions

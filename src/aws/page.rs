@@ -1,4 +1,6 @@
-//! Lists that AWS returns page by page. Every loop over pages is here.
+//! Lists that AWS returns page by page, and the loop over their pages. Two readers do other work
+//! before they read the next page, so they keep its start themselves: the region queues of a
+//! rotation (`execute.rs`) and the walk through a cluster.
 
 use rerole_core::call::{CallError, Operation};
 
@@ -19,22 +21,23 @@ pub struct PageLimit {
     pub pages_max: u32,
 }
 
+/// Where the next page of a list starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NextPage<C = PageStart> {
+    /// `None` for the first page.
+    At(Option<C>),
+    /// There is no other page, or it is being read.
+    None,
+}
+
 /// The pages of one list, from the first to the last.
 #[derive(Debug)]
 pub struct Pages<C, F> {
     limit: PageLimit,
     read: F,
-    /// Where the next page starts.
-    next: Next<C>,
+    next: NextPage<C>,
     /// How many pages were read.
     count: u32,
-}
-
-#[derive(Debug)]
-enum Next<C> {
-    First,
-    At(C),
-    Done,
 }
 
 /// Reads a list page by page with `read`, which gets the start of each page but the first.
@@ -42,13 +45,13 @@ pub fn paginate<C, F>(limit: PageLimit, read: F) -> Pages<C, F> {
     Pages {
         limit,
         read,
-        next: Next::First,
+        next: NextPage::first(),
         count: 0,
     }
 }
 
 impl<C, F> Pages<C, F> {
-    /// Returns the items of the next page, or `None` after the last one.
+    /// Returns the items of the next page, or `None` after the last one, and after an error.
     ///
     /// # Errors
     /// If the page cannot be read, or the list has more pages than its limit.
@@ -57,10 +60,8 @@ impl<C, F> Pages<C, F> {
         F: AsyncFnMut(Option<C>) -> Result<Page<T, C>, E>,
         E: From<CallError>,
     {
-        let start = match std::mem::replace(&mut self.next, Next::Done) {
-            Next::First => None,
-            Next::At(start) => Some(start),
-            Next::Done => return Ok(None),
+        let Some(start) = self.next.take() else {
+            return Ok(None);
         };
         if self.count == self.limit.pages_max {
             let operation = Operation::on("read all pages of", &self.limit.list);
@@ -69,10 +70,30 @@ impl<C, F> Pages<C, F> {
         }
         let page = (self.read)(start).await?;
         self.count += 1;
-        if let Some(next) = page.next {
-            self.next = Next::At(next);
-        }
+        self.next = NextPage::after(page.next);
         Ok(Some(page.items))
+    }
+}
+
+impl<C> NextPage<C> {
+    #[must_use]
+    pub fn first() -> Self {
+        Self::At(None)
+    }
+
+    /// Returns what follows a page that ended with this start of the next one.
+    #[must_use]
+    pub fn after(next: Option<C>) -> Self {
+        next.map_or(Self::None, |next| Self::At(Some(next)))
+    }
+
+    /// Returns the start of the page to read now, if there is one. Until that page is read, there
+    /// is no next one.
+    pub fn take(&mut self) -> Option<Option<C>> {
+        match std::mem::replace(self, Self::None) {
+            Self::At(start) => Some(start),
+            Self::None => None,
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::aws::Aws;
 use crate::aws::index_table::{Replaces, Stored};
 use crate::indexer::retry::{RetryError, retry};
 use crate::indexer::reversions::ReversionDetector;
-use crate::indexer::walker::{ClusterWalk, Part, Purpose, WalkContext};
+use crate::indexer::walker::{ClusterPart, ClusterWalk, Purpose, WalkContext};
 
 /// Follows the events of one batch of messages.
 #[derive(Debug)]
@@ -132,9 +132,9 @@ impl<'a> EventFollower<'a> {
         .await?;
         match described {
             None => {
-                let removed = self.context.remove_cluster(cluster).await?.counts.removed;
+                self.context.remove_cluster(cluster).await?;
                 let cluster = &cluster.cluster_arn;
-                info!(cluster, removed, "event followed, cluster deleted");
+                info!(cluster, "event followed, cluster deleted");
                 Ok(())
             }
             Some(described) if described.is_being_deleted => Err(FollowError::StillShown),
@@ -145,14 +145,14 @@ impl<'a> EventFollower<'a> {
 
     /// Compares the list of a cluster's associations with the index.
     async fn walk(&self, cluster: &Cluster) -> Result<(), FollowError> {
-        let whole = Part {
+        let whole = ClusterPart {
             mode: Mode::ListOnly,
             after: None,
         };
         let walk = ClusterWalk::open(self.context, cluster.clone(), whole).await?;
         let Some(mut walk) = walk else { return Ok(()) };
         while walk.step().await?.is_some() {}
-        if let Some(problem) = walk.take_found().errors.into_iter().next() {
+        if let Some(problem) = walk.take_findings().errors.into_iter().next() {
             return Err(FollowError::NotDescribed(problem));
         }
         info!(
@@ -192,8 +192,12 @@ enum FollowError {
     NotDescribed(String),
     #[error(transparent)]
     Walk(#[from] RetryError),
-    #[error(transparent)]
-    Call(#[from] CallError),
+}
+
+impl From<CallError> for FollowError {
+    fn from(error: CallError) -> Self {
+        Self::Walk(error.into())
+    }
 }
 
 /// Parses the messages and groups their events. A message that cannot be parsed fails.

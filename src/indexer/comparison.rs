@@ -22,7 +22,7 @@ pub enum ComparisonError {
     #[error("time is up")]
     OutOfTime,
     #[error(transparent)]
-    Ledger(#[from] LeaseError),
+    Call(#[from] LeaseError),
 }
 
 /// Compares the regions and clusters of the request, with at most `concurrency` associations in
@@ -53,6 +53,7 @@ pub async fn compare(
             run,
             differences: walker.into_differences(),
         }),
+        // A comparison does not yield.
         Err(Halt::OutOfTime | Halt::Yielded) => Err(ComparisonError::OutOfTime),
         Err(Halt::Error(error)) => Err(error.into()),
     }

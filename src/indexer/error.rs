@@ -82,7 +82,7 @@ mod tests {
             (
                 IndexerError::ReconcileFailed(LeaseError::Lost),
                 expect![
-                    "ReconcileFailed: could not reconcile the index: the lease was lost to another invocation, or could not be renewed; the next invocation resumes the run"
+                    "ReconcileFailed: could not reconcile the index: the lease was lost to another invocation; the next invocation resumes the run"
                 ],
             ),
             (

@@ -2,8 +2,8 @@
 //!
 //! `handler` turns a payload into a response or an error. `cloudtrail` describes what CloudTrail
 //! events name, and `reconciler` compares the whole index with EKS, by a walk that is in `walker`.
-//! Both repair the index, and `reversions` checks what they find. Which associations to describe is decided in
-//! `rerole_core::indexing`, and calls to AWS are in `crate::aws`.
+//! Both repair the index, and `reversions` checks what they find. Which associations to describe is
+//! decided in `rerole_core::indexing`, and calls to AWS are in `crate::aws`.
 
 pub mod cloudtrail;
 pub mod comparison;

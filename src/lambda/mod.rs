@@ -1,5 +1,5 @@
-//! What both functions need of the Lambda runtime: start, invocations, errors, logs and metrics. What a
-//! function does with an invocation is in `rotate` and `indexer`.
+//! What both functions need of the Lambda runtime: start, invocations, errors, logs and metrics.
+//! What a function does with an invocation is in `rotate` and `indexer`.
 
 pub mod bootstrap;
 pub mod diagnostic;

@@ -9,14 +9,9 @@ use rerole_core::rotation::Status;
 use tracing::warn;
 
 use crate::aws::Aws;
-use crate::aws::ledger::FoundRotation;
-use crate::aws::page::{PageLimit, paginate};
+use crate::aws::ledger::{FoundRotation, OPEN_ROTATION_PAGES};
+use crate::aws::page::paginate;
 
-/// With 250 rotations on a page, far more than a stack has open at a time.
-const OPEN_ROTATION_PAGES: PageLimit = PageLimit {
-    list: "open rotations",
-    pages_max: 1_000,
-};
 /// Ledger keys in the response. The log has all of them.
 const KEYS_MAX: usize = 100;
 

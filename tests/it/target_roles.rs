@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::guarantees::{Before, check};
 use crate::harness::{
-    Harness, INDEX, NEW, OLD, THIRD, event, is_update, rotation_event, timestamp,
+    Harness, INDEX, NEW, OLD, THIRD, event, is_describe, is_update, rotation_event, timestamp,
 };
 
 const SHARED_OLD: &str = "arn:aws:iam::999900001111:role/platform/data-2025";
@@ -216,6 +216,32 @@ async fn a_field_that_was_on_the_new_role_before_is_no_evidence_of_an_update() {
         "{summary:#}"
     );
     assert_eq!(harness.row("r-1", &contested)["outcome"], "Drifted");
+}
+
+/// The row plans `roleArn` only. Before it is started, an operator sets a third role, and the old
+/// role as target role. The slice that moves the target role dies before it records that.
+#[tokio::test(start_paused = true)]
+async fn a_move_of_a_field_that_was_not_planned_is_known_after_a_crash() {
+    let harness = Harness::new(Options::default());
+    let arn = harness.associate("api", OLD);
+    harness.inject(Fault::FreezeBefore, is_describe);
+    harness.deliver_and_crash(&rotation_event()).await;
+    harness.aws.clear_hook();
+    tokio::time::sleep(LEASE).await;
+    harness.set_role(&arn, THIRD);
+    harness.aws.eks(|eks| eks.set_target_role(&arn, Some(OLD)));
+    harness.freeze_after_update(1);
+    harness.deliver_and_crash(&rotation_event()).await;
+    harness.aws.clear_hook();
+    tokio::time::sleep(LEASE).await;
+    let summary = harness.finish(&rotation_event()).await;
+    let row = harness.row("r-1", &arn);
+    assert_eq!(
+        (&row["outcome"], &row["inferred"], &row["targetRoleArn"]),
+        (&json!("Updated"), &json!(true), &json!(NEW)),
+        "{summary:#}"
+    );
+    assert_eq!(harness.updates().len(), 1);
 }
 
 /// Both of its fields name the role.

@@ -17,6 +17,12 @@ pub struct Check {
     problem: Option<String>,
 }
 
+/// What a check compares.
+struct Values<'a, T> {
+    found: &'a T,
+    expected: &'a T,
+}
+
 impl Check {
     pub fn held(&self) -> bool {
         self.problem.is_none()
@@ -31,9 +37,8 @@ impl Check {
         Self { claim, problem }
     }
 
-    /// `values` are what was found and what is expected.
-    fn equal<T: fmt::Debug + PartialEq>(claim: String, values: [&T; 2]) -> Self {
-        let [found, expected] = values;
+    fn equal<T: fmt::Debug + PartialEq>(claim: String, values: Values<'_, T>) -> Self {
+        let Values { found, expected } = values;
         let problem =
             (found != expected).then(|| format!("found {found:?}, expected {expected:?}"));
         Self { claim, problem }
@@ -183,7 +188,10 @@ fn rows_add_up(evidence: &Evidence) -> Check {
     }
     Check::equal(
         "the rows add up to the counts in the response".to_owned(),
-        [&evidence.first.counts, &counts],
+        Values {
+            found: &evidence.first.counts,
+            expected: &counts,
+        },
     )
 }
 
@@ -195,21 +203,30 @@ fn status(evidence: &Evidence) -> Check {
     };
     Check::equal(
         format!("the rotation's status is {expected:?}"),
-        [&evidence.first.status, &expected],
+        Values {
+            found: &evidence.first.status,
+            expected: &expected,
+        },
     )
 }
 
 fn second_response_is_the_same(evidence: &Evidence) -> Check {
     Check::equal(
         "the second delivery returned the same response as the first".to_owned(),
-        [&evidence.second, &evidence.first],
+        Values {
+            found: &evidence.second,
+            expected: &evidence.first,
+        },
     )
 }
 
 fn second_writes_nothing(evidence: &Evidence) -> Check {
     Check::equal(
         "the second delivery sent no write to EKS".to_owned(),
-        [&evidence.second_eks_writes, &0],
+        Values {
+            found: &evidence.second_eks_writes,
+            expected: &0,
+        },
     )
 }
 

@@ -20,7 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::{DemoPlan, Verbosity};
 use crate::demo::checks::Check;
-use crate::demo::simulation::{DemoError, EVENT_FILE, Simulation};
+use crate::demo::simulation::{Deliveries, DemoError, EVENT_FILE, Simulation};
 use crate::terminal::{OutputError, print, print_error, progress_bar};
 
 /// The port that the demo suggests for `--keep`. No well-known service listens there.
@@ -72,13 +72,15 @@ async fn demonstrate(plan: &DemoPlan) -> Result<Vec<Check>, DemoError> {
     let bar = move_bar(plan.verbosity, simulation.expected_moves());
     let first = with_progress(&simulation, bar, simulation.deliver()).await?;
     let second = simulation.deliver().await?;
-    let evidence = simulation.evidence([&first, &second])?;
+    let deliveries = Deliveries { first, second };
+    let evidence = simulation.evidence(&deliveries)?;
+    let Deliveries { first, second } = &deliveries;
     say(report::first_delivery(
-        &first,
+        first,
         &fleet.clusters,
         &evidence.rows,
     ))?;
-    say(format!("\n{}\n", report::second_delivery(&second)))?;
+    say(format!("\n{}\n", report::second_delivery(second)))?;
 
     let checks = checks::all(&evidence);
     for check in &checks {

@@ -95,6 +95,13 @@ pub struct Simulation {
     payload: Value,
 }
 
+/// The two deliveries of the same event.
+#[derive(Debug)]
+pub struct Deliveries {
+    pub first: Delivery,
+    pub second: Delivery,
+}
+
 impl Simulation {
     /// Starts the simulated AWS, builds the fleet in it, and creates the handler. Delivers no
     /// event.
@@ -205,8 +212,8 @@ impl Simulation {
     ///
     /// # Errors
     /// If a row of the ledger cannot be read.
-    pub fn evidence(&self, deliveries: [&Delivery; 2]) -> Result<Evidence, DemoError> {
-        let [first, second] = deliveries;
+    pub fn evidence(&self, deliveries: &Deliveries) -> Result<Evidence, DemoError> {
+        let Deliveries { first, second } = deliveries;
         let is_row = |item: &Value| {
             item["rotationId"] == RotationKey::of(&self.request).to_string()
                 && item.get("associationArn").is_some()

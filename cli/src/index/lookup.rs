@@ -1,26 +1,20 @@
 //! Finds items in the index for `rerole index show`. Reads only the index, not EKS.
 
 use rerole::aws::Aws;
-use rerole::aws::page::{PageLimit, paginate};
+use rerole::aws::index_table::{KNOWN_CLUSTER_PAGES, ROLE_PAGES};
+use rerole::aws::page::paginate;
 use rerole_core::call::CallError;
 use rerole_core::indexing::{IndexEntry, IndexItem};
 use rerole_core::resource::{AssociationArn, RoleArn, RoleField};
 
 use crate::index::error::CommandError;
 
-/// With 250 items on a page, more than any fleet.
-const PAGES_MAX: u32 = 100_000;
-
 /// The associations that use a role in either field. An association that uses it in both is found
 /// once.
 pub async fn by_role(aws: &Aws, role: &RoleArn) -> Result<Vec<IndexItem>, CallError> {
     let mut items: Vec<IndexItem> = Vec::new();
     for field in RoleField::ALL {
-        let limit = PageLimit {
-            list: "the associations of a role",
-            pages_max: PAGES_MAX,
-        };
-        let mut pages = paginate(limit, async |start| {
+        let mut pages = paginate(ROLE_PAGES, async |start| {
             aws.index.by_role(field, role, start).await
         });
         while let Some(page) = pages.next().await? {
@@ -42,12 +36,8 @@ pub async fn by_association(
         return Ok(live_item(aws.index.entry(&arn).await?));
     }
     for region in regions {
-        let limit = PageLimit {
-            list: "the known clusters of a region",
-            pages_max: PAGES_MAX,
-        };
         let known_clusters = aws.index.known_clusters();
-        let mut pages = paginate(limit, async |start| {
+        let mut pages = paginate(KNOWN_CLUSTER_PAGES, async |start| {
             known_clusters.page(region, start).await
         });
         while let Some(page) = pages.next().await? {

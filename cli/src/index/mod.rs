@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use indicatif::ProgressBar;
 use rerole::aws::Aws;
-use rerole::aws::page::{PageLimit, paginate};
+use rerole::aws::eks::ASSOCIATION_PAGES;
+use rerole::aws::page::paginate;
 use rerole::indexer::comparison::{self, Comparison};
 use rerole::indexer::reconciler::{Reconciled, Reconciler, SliceEnd};
 use rerole::indexer::reversions::ReversionDetector;
@@ -32,11 +33,6 @@ const SLICE_MAX: Duration = Duration::from_mins(15);
 const YIELD_PAUSE: Duration = Duration::from_secs(15);
 /// How long a comparison may take. It cannot be resumed, so this is far more than a fleet needs.
 const COMPARE_MAX: Duration = Duration::from_hours(12);
-/// EKS allows 5,000 associations in a cluster, and lists up to 100 on a page.
-const ASSOCIATION_PAGES: PageLimit = PageLimit {
-    list: "the associations of a cluster",
-    pages_max: 1_000,
-};
 /// The calls to EKS that were made, of those that the run needs.
 const PROGRESS_STYLE: &str = "  {bar:40} {pos} of about {len} calls, {msg}, {eta} left";
 
@@ -75,8 +71,15 @@ async fn build(flags: &BuildFlags) -> Result<bool, CommandError> {
     }
     let connection = connect(&flags.aws).await?;
     let request = flags.scope.request(&connection.region)?;
-    let bar = bar(&connection.aws, &request).await;
-    let on_save = |run: &Run| show_progress(&bar, run);
+    let bar = start_bar(&connection.aws, &request).await;
+    let on_save = |run: &Run| {
+        let counts = &run.counts;
+        bar.set_position(counts.calls);
+        bar.set_message(format!(
+            "{} added, {} changed, {} removed",
+            counts.added, counts.changed, counts.removed
+        ));
+    };
     let run = reconcile(&connection.aws, request, connection.concurrency, on_save).await;
     bar.finish_and_clear();
     let run = run?;
@@ -87,7 +90,7 @@ async fn build(flags: &BuildFlags) -> Result<bool, CommandError> {
 async fn check(flags: &CheckFlags) -> Result<bool, CommandError> {
     let connection = connect(&flags.aws).await?;
     let request = flags.scope.request(&connection.region)?;
-    let bar = bar(&connection.aws, &request).await;
+    let bar = start_bar(&connection.aws, &request).await;
     let comparison = compare(&connection.aws, &request, connection.concurrency, &bar).await?;
     print(&match flags.output {
         Output::Table => report::comparison_text(&comparison),
@@ -152,24 +155,18 @@ async fn compare(
     bar: &ProgressBar,
 ) -> Result<Comparison, CommandError> {
     let ends_at = Instant::now() + COMPARE_MAX;
-    let on_step = |run: &Run| show_progress(bar, run);
+    let on_step = |run: &Run| {
+        bar.set_position(run.counts.calls);
+        bar.set_message(format!("{} differ", run.counts.repaired()));
+    };
     let comparison = comparison::compare(aws, request, concurrency, ends_at, on_step).await;
     bar.finish_and_clear();
     Ok(comparison?)
 }
 
 /// A bar for the calls to EKS that the request needs.
-async fn bar(aws: &Aws, request: &RunRequest) -> ProgressBar {
+async fn start_bar(aws: &Aws, request: &RunRequest) -> ProgressBar {
     progress_bar(expected_calls(aws, request).await, PROGRESS_STYLE)
-}
-
-fn show_progress(bar: &ProgressBar, run: &Run) {
-    let counts = &run.counts;
-    bar.set_position(counts.calls);
-    bar.set_message(format!(
-        "{} added, {} changed, {} removed",
-        counts.added, counts.changed, counts.removed
-    ));
 }
 
 /// About how many EKS calls a run makes. This lists everything before the run does, which costs

@@ -8,7 +8,8 @@ use rerole::indexer::walker::Difference;
 use rerole_core::indexing::{IndexItem, Run, RunError};
 use serde_json::{Value, json};
 
-/// Differences and errors that are listed as text. More would be too long to read; JSON has all.
+/// Differences and errors that are listed as text. More would be too long to read. JSON has all
+/// differences, and all errors that the run keeps.
 const SHOWN_MAX: usize = 50;
 
 /// Index items as a table.
@@ -114,7 +115,7 @@ fn differences_table(differences: &[Difference]) -> String {
     }
     let more = differences.len().saturating_sub(SHOWN_MAX);
     let rest = if more > 0 {
-        format!("\nand {more} more; --output json has all of them")
+        format!("\nand {more} more; `rerole index check --output json` has all of them")
     } else {
         String::new()
     };

@@ -43,6 +43,20 @@ fn each_partition_key_has_its_text() {
 }
 
 #[test]
+fn each_partition_key_of_the_index_has_its_text() {
+    let cluster_arn = arn().cluster_arn();
+    for (partition, text) in [
+        (IndexPartition::Cluster(cluster_arn.clone()), cluster_arn),
+        (
+            IndexPartition::Region("eu-west-1".to_owned()),
+            "clusters/eu-west-1".to_owned(),
+        ),
+    ] {
+        assert_eq!(partition.to_string(), text);
+    }
+}
+
+#[test]
 fn each_sort_key_has_its_text() {
     let version = Timestamp::from_millis(1_000);
     for (entry, text) in [

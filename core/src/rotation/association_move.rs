@@ -39,6 +39,8 @@ const ROLE_BACKOFF: Backoff = Backoff {
 pub struct AssociationMove<'a> {
     request: &'a RotationRequest,
     row: &'a Row,
+    /// The fields that the row plans to move.
+    planned: RoleFields,
     /// Since when earlier slices may have sent updates. `None` if none can have sent one.
     earlier_updates_since: Option<Timestamp>,
     /// Updates that EKS accepted, or may have accepted.
@@ -77,6 +79,10 @@ pub struct Moment {
 pub enum Decision {
     /// Send this update on it, unless the rotation stops.
     Update(Update),
+    /// Record in the row that the rotation moves these fields, and describe the association again.
+    /// Another actor has put a field on the old role that the row does not plan to move. If a slice
+    /// died after it moved such a field, the next slice could not tell that the rotation did.
+    Plan(RoleFields),
     Step(Step),
 }
 
@@ -104,6 +110,7 @@ impl<'a> AssociationMove<'a> {
         Self {
             request,
             row,
+            planned: row.fields,
             earlier_updates_since: earlier_updates_since.filter(|_| !request.dry_run),
             sent: 0,
             refusals: row.refusals,
@@ -138,8 +145,12 @@ impl<'a> AssociationMove<'a> {
     /// Returns what follows from what a Describe shows.
     #[must_use]
     pub fn described(&self, observed: &Association, now: Timestamp) -> Decision {
-        let ending = match decide(self.request, self.moved_fields(), observed) {
+        let ending = match decide(self.request, self.planned, observed) {
             Action::Update(fields) => {
+                let planned = self.planned.union(fields);
+                if planned != self.planned && !self.request.dry_run {
+                    return Decision::Plan(planned);
+                }
                 let update = self.update(observed, fields);
                 if !self.request.dry_run {
                     return Decision::Update(update);
@@ -152,6 +163,11 @@ impl<'a> AssociationMove<'a> {
             Action::OwnedByAddon => Ending::OwnedByAddon,
         };
         Decision::Step(self.settle(ending, Some(observed), now))
+    }
+
+    /// Notes that the row plans to move these fields.
+    pub fn note_planned(&mut self, fields: RoleFields) {
+        self.planned = fields;
     }
 
     /// Returns how an association on the old role ends because the rotation has stopped.
@@ -200,8 +216,8 @@ impl<'a> AssociationMove<'a> {
         self.settle(ending, Some(sent.before), now)
     }
 
-    /// Returns what follows from an error of an update. `role_wait_left` returns how much longer the
-    /// rotation waits for a new role that EKS cannot use.
+    /// Returns what follows from an error of an update. `role_wait_left` returns how much longer
+    /// the rotation waits for a new role that EKS cannot use.
     pub fn failed(
         &mut self,
         Sent { update, before }: Sent<'_>,
@@ -247,12 +263,6 @@ impl<'a> AssociationMove<'a> {
         Step::DescribeAgain(ERROR_BACKOFF.jittered(self.retryable_errors, (moment.random)()))
     }
 
-    /// Returns the fields that this rotation moves, or may have moved already.
-    fn moved_fields(&self) -> RoleFields {
-        let lost = self.lost.as_ref().map(|(update, _)| update.fields);
-        self.row.fields.union(lost.unwrap_or_default())
-    }
-
     /// Returns the updates of this rotation that may have taken effect unnoticed.
     fn unconfirmed(&self) -> UnconfirmedUpdates<'_> {
         UnconfirmedUpdates {
@@ -296,8 +306,8 @@ impl<'a> AssociationMove<'a> {
     }
 }
 
-/// Returns the ending of an association about which EKS's response contradicts the request. EKS then
-/// does not behave as this program assumes, and the rotation stops.
+/// Returns the ending of an association about which EKS's response contradicts the request. EKS
+/// then does not behave as this program assumes, and the rotation stops.
 fn contradicted(token: Token, message: String, request_id: Option<String>) -> Ending {
     Ending::Failed {
         token: Some(token),

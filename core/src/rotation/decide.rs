@@ -10,24 +10,25 @@ pub enum Action {
     Update(RoleFields),
     /// Nothing: the association is on the new role already.
     AlreadyCurrent,
-    /// Nothing: the association is on neither role, because another actor has changed it.
+    /// Nothing: no field is on the old role, and no planned one on the new role, because another
+    /// actor has changed the association.
     Drifted,
     /// Nothing: the association is on the old role, but an add-on owns it. The add-on's next update
     /// would move it back.
     OwnedByAddon,
 }
 
-/// Decides what to do with an association that a Describe has just shown. `moved` are the fields
-/// that the row planned to move: only these tell whether the association is on the new role already.
-/// For example, the plan was to move `roleArn`, and `targetRoleArn` named the new role before. If
+/// Decides what to do with an association that a Describe has just shown. `planned` are the fields
+/// that the row plans to move. Only these tell whether the association is on the new role already.
+/// For example, the plan is to move `roleArn`, and `targetRoleArn` named the new role before. If
 /// another actor sets a third `roleArn`, the association is `Drifted`.
 ///
 /// This decision races with every other writer of the association: Terraform, an operator, another
 /// slice that has lost its lease, and an earlier update of rerole whose response was lost. EKS has
 /// no conditional update, so no version check can exclude them. Instead, the decision depends on
-/// the request, on the fields to move, and on one recent observation. It does not consult the roles
-/// in the plan, which are older, nor which updates rerole has sent, because a request that was sent
-/// may or may not have taken effect. This has three consequences:
+/// the request, on which fields the row plans to move, and on one recent observation. It does not
+/// consult the roles in the plan, which are older, nor which updates rerole has sent, because a
+/// request that was sent may or may not have taken effect. This has three consequences:
 ///
 /// - A lost response needs no special case. The caller describes the association again and decides
 ///   again. If the lost update took effect, the result is `AlreadyCurrent`, and the association is
@@ -43,7 +44,7 @@ pub enum Action {
 /// to the write window of 5 s (`src/aws/eks/update.rs`), and sends only the fields that showed the
 /// old role. A field that another actor moves within the window can still be overwritten.
 #[must_use]
-pub fn decide(request: &RotationRequest, moved: RoleFields, observed: &Association) -> Action {
+pub fn decide(request: &RotationRequest, planned: RoleFields, observed: &Association) -> Action {
     let naming = |role| {
         RoleFields::naming(
             role,
@@ -58,7 +59,10 @@ pub fn decide(request: &RotationRequest, moved: RoleFields, observed: &Associati
         } else {
             Action::Update(on_old_role)
         }
-    } else if naming(&request.new_role_arn).intersection(moved).is_empty() {
+    } else if naming(&request.new_role_arn)
+        .intersection(planned)
+        .is_empty()
+    {
         Action::Drifted
     } else {
         Action::AlreadyCurrent

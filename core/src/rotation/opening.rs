@@ -1,5 +1,5 @@
 //! What a delivery may do with a rotation: start it, take it over, or neither. The ledger stores
-//! the decision on condition that the rotation is still as it was read.
+//! the decision on condition that the rotation still has the fence that was read.
 
 use crate::request::RotationRequest;
 use crate::rotation::{LEASE, RotationRecord};
@@ -20,8 +20,8 @@ pub enum Opening {
     OtherRequest(Box<RotationRecord>),
 }
 
-/// Decides what a delivery of `request` may do at `now`. `found` is the rotation under the request's
-/// key.
+/// Decides what a delivery of `request` may do at `now`. `found` is the rotation under the
+/// request's key.
 #[must_use]
 pub fn open(found: Option<RotationRecord>, request: &RotationRequest, now: Timestamp) -> Opening {
     let Some(found) = found else {

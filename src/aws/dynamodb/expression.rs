@@ -1,7 +1,8 @@
 //! Expressions: what an update changes, and the condition of a write, a query or a filter.
 //!
-//! Attribute names are written as placeholders (`#status`), because many names of the contract are
-//! reserved words of DynamoDB (`status`, `reason`, `counts`, …).
+//! A change writes every attribute name as a placeholder (`#status`), because many names of the
+//! contract are reserved words of DynamoDB (`status`, `reason`, `counts`, …). A condition has
+//! placeholders only where its text needs them.
 
 use std::collections::HashMap;
 

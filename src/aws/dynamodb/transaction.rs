@@ -43,7 +43,7 @@ pub enum Transacted {
 /// Whether a part's condition failed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Refusal {
-    /// The condition held.
+    /// The condition did not fail.
     None,
     /// The condition failed. `found` is the item, if the write asks for it.
     Condition { found: Option<Item> },

@@ -22,7 +22,7 @@ use aws_smithy_async::time::SharedTimeSource;
 use rerole_core::pacer::LearnedRates;
 
 use crate::aws::eks::region::Regions;
-use crate::aws::page::Page;
+use crate::aws::page::{Page, PageLimit};
 use crate::settings::Settings;
 
 /// The EKS clients and rate limiters of all regions.
@@ -30,6 +30,17 @@ use crate::settings::Settings;
 pub struct Eks {
     regions: Regions,
 }
+
+/// By default, EKS allows 100 clusters in a region, and it lists up to 100 on a page.
+pub const CLUSTER_PAGES: PageLimit = PageLimit {
+    list: "the clusters of a region",
+    pages_max: 1_000,
+};
+/// EKS allows 5,000 associations in a cluster, and lists up to 100 on a page.
+pub const ASSOCIATION_PAGES: PageLimit = PageLimit {
+    list: "the associations of a cluster",
+    pages_max: 1_000,
+};
 
 /// One page of names or IDs. EKS names the start of a page by a token.
 pub type NamePage = Page<String, String>;

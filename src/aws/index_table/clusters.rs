@@ -3,13 +3,11 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
+use rerole_core::keys::IndexPartition;
 use rerole_core::resource::Cluster;
 
 use crate::aws::dynamodb::{Condition, Item, PageStart, Query, Table, Write, text};
 use crate::aws::page::Page;
-
-/// Prefix of the partition keys: `clusters/<region>`.
-const CLUSTERS_PREFIX: &str = "clusters/";
 
 /// The known clusters of all regions.
 #[derive(Debug, Clone, Copy)]
@@ -55,7 +53,8 @@ impl KnownClusters<'_> {
     ) -> Result<Page<Cluster>, CallError> {
         let operation = Operation::on("read known clusters", &region);
         let query = Query::table(
-            Condition::new("clusterArn = :clusters").value("clusters", text(partition_key(region))),
+            Condition::new("clusterArn = :clusters")
+                .value("clusters", text(IndexPartition::Region(region.to_owned()))),
         );
         let page = self.table.query(operation, query.start(start)).await?;
         let cluster = |item: Item| match item.get("associationId") {
@@ -75,12 +74,8 @@ fn key(cluster: &Cluster) -> Item {
     Item::from([
         (
             "clusterArn".to_owned(),
-            text(partition_key(&cluster.region)),
+            text(IndexPartition::Region(cluster.region.clone())),
         ),
         ("associationId".to_owned(), text(&cluster.cluster_arn)),
     ])
-}
-
-fn partition_key(region: &str) -> String {
-    format!("{CLUSTERS_PREFIX}{region}")
 }

@@ -16,6 +16,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
 use rerole_core::indexing::{IndexEntry, IndexItem};
+use rerole_core::keys::IndexPartition;
 use rerole_core::resource::{Association, AssociationArn, RoleArn, RoleField};
 use rerole_core::rotation::KnownRoles;
 use rerole_core::timestamp::Timestamp;
@@ -24,12 +25,28 @@ use serde::Serialize;
 use crate::aws::dynamodb::{
     Change, Condition, Item, PageStart, Query, Table, Write, Written, number, text, to_item,
 };
-use crate::aws::page::Page;
+use crate::aws::page::{Page, PageLimit};
 
 /// Global secondary index: `roleArn`, `associationArn`.
 const BY_ROLE: &str = "ByRole";
 /// Global secondary index: `targetRoleArn`, `associationArn`.
 const BY_TARGET_ROLE: &str = "ByTargetRole";
+/// With 250 items on a page, fifty times the largest fleet that rerole was measured with.
+pub const ROLE_PAGES: PageLimit = PageLimit {
+    list: "the associations of a role",
+    pages_max: 100_000,
+};
+/// With 250 entries on a page, far more than EKS's 5,000 associations in a cluster and the
+/// tombstones of 14 days.
+pub const ENTRY_PAGES: PageLimit = PageLimit {
+    list: "the index's entries of a cluster",
+    pages_max: 10_000,
+};
+/// With 250 clusters on a page, far more than the 100 that EKS allows in a region by default.
+pub const KNOWN_CLUSTER_PAGES: PageLimit = PageLimit {
+    list: "the known clusters of a region",
+    pages_max: 1_000,
+};
 /// EKS becomes consistent within seconds, so a Describe in the first minutes after a delete may
 /// still show the association. Later than this, an association that EKS shows does exist: the
 /// tombstone was written too early, and is overwritten.
@@ -308,7 +325,10 @@ struct RepairAttributes<'a> {
 
 fn key(arn: &AssociationArn) -> Item {
     Item::from([
-        ("clusterArn".to_owned(), text(arn.cluster_arn())),
+        (
+            "clusterArn".to_owned(),
+            text(IndexPartition::Cluster(arn.cluster_arn())),
+        ),
         ("associationId".to_owned(), text(arn.association_id())),
     ])
 }

@@ -7,8 +7,8 @@ use rerole_core::keys::{Entry, LedgerKey};
 use rerole_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::dynamodb::{Condition, Item, Table, Write, number, to_item};
-use crate::aws::ledger::{LeaseError, is_absent, item_key};
+use crate::aws::dynamodb::{Condition, Item, Table, Write, to_item};
+use crate::aws::ledger::{LeaseError, has_fence, is_absent, item_key};
 
 /// Few invocations compete for the run. If others claim it first this often, something is wrong,
 /// and the next schedule tries again.
@@ -99,10 +99,7 @@ impl IndexRuns<'_> {
 
     /// Puts the run, if the ledger still has the fence `seen_fence`, or no run if that is `None`.
     async fn put(&self, run: &Run, seen_fence: Option<u64>) -> Result<(), LeaseError> {
-        let is_as_seen = match seen_fence {
-            None => is_absent(),
-            Some(fence) => Condition::new("fence = :fence").value("fence", number(fence)),
-        };
+        let is_as_seen = seen_fence.map_or_else(is_absent, has_fence);
         let mut item = to_item(run);
         item.extend(key(&Entry::Run));
         let operation = Operation::on("save index run", &LedgerKey::Index);

@@ -38,7 +38,7 @@ use serde::Serialize;
 
 use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, Written, number, text};
 use crate::aws::ledger::locks::unlock;
-use crate::aws::ledger::rotation_key;
+use crate::aws::ledger::{has_fence, rotation_key};
 
 /// A rotation's own item, as the owner of its lease writes it.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,7 @@ pub struct OwnedRotation<'a> {
 pub enum LeaseError {
     /// A condition did not hold: usually because another invocation has taken over, and the fence
     /// has changed.
-    #[error("the lease was lost to another invocation, or could not be renewed")]
+    #[error("the lease was lost to another invocation")]
     Lost,
     #[error(transparent)]
     Call(#[from] CallError),
@@ -94,7 +94,7 @@ impl OwnedRotation<'_> {
         let change = Change::default()
             .set("leaseUntil", text(until))
             .set_all(&Attributes { progress });
-        let condition = self.has_fence().and(is_leased());
+        let condition = self.is_owned().and(is_leased());
         self.write("renew lease", change, condition).await
     }
 
@@ -107,7 +107,7 @@ impl OwnedRotation<'_> {
         let change = Change::default().set_all(summary).remove("leaseUntil");
         // A lost response may hide that the rotation was closed. Then it has no lease, and stays
         // closed.
-        let condition = self.has_fence().and(is_leased());
+        let condition = self.is_owned().and(is_leased());
         self.write("release lease", change, condition).await
     }
 
@@ -125,7 +125,7 @@ impl OwnedRotation<'_> {
             status: Status::InProgress,
             counts,
         });
-        self.write("start rotation", change, self.has_fence()).await
+        self.write("start rotation", change, self.is_owned()).await
     }
 
     /// Records that the rotation stops early. From then on no slice writes to EKS.
@@ -134,7 +134,7 @@ impl OwnedRotation<'_> {
     /// As [`Self::start`].
     pub async fn stop(&self, reason: &str) -> Result<(), LeaseError> {
         let change = Change::default().set("stopped", text(reason));
-        self.write("stop rotation", change, self.has_fence()).await
+        self.write("stop rotation", change, self.is_owned()).await
     }
 
     /// Closes the rotation as `record` says, in one transaction: its item, and the locks of both
@@ -159,7 +159,7 @@ impl OwnedRotation<'_> {
             .remove("idleSince")
             .remove("progress");
         let condition = self
-            .has_fence()
+            .is_owned()
             .and(is_unchanged("reversionCount", record.reversion_count))
             .and(is_unchanged("arrivals", record.arrivals));
         let key = rotation_key(self.key, &Entry::Rotation);
@@ -189,10 +189,8 @@ impl OwnedRotation<'_> {
     }
 
     /// The condition that no other invocation has taken over.
-    fn has_fence(&self) -> Condition {
-        Condition::new("#fence = :ourFence")
-            .name("fence")
-            .value("ourFence", number(self.fence))
+    fn is_owned(&self) -> Condition {
+        has_fence(self.fence)
     }
 }
 

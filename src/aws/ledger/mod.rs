@@ -29,7 +29,19 @@ use aws_sdk_dynamodb::Client;
 use rerole_core::keys::{Entry, LedgerKey, RotationKey};
 use rerole_core::rotation::RotationRecord;
 
-use crate::aws::dynamodb::{Condition, Item, Table, text};
+use crate::aws::dynamodb::{Condition, Item, Table, number, text};
+use crate::aws::page::PageLimit;
+
+/// With 250 rows on a page, fifty times the largest fleet that rerole was measured with.
+pub const ROW_PAGES: PageLimit = PageLimit {
+    list: "the rotation's rows",
+    pages_max: 100_000,
+};
+/// With 250 rotations on a page, far more than a stack has open at a time.
+pub const OPEN_ROTATION_PAGES: PageLimit = PageLimit {
+    list: "open rotations",
+    pages_max: 1_000,
+};
 
 /// The ledger table.
 #[derive(Debug, Clone)]
@@ -108,6 +120,11 @@ fn item_key(key: &LedgerKey, entry: &Entry) -> Item {
 /// Returns the key attributes of an item of a rotation.
 fn rotation_key(key: &RotationKey, entry: &Entry) -> Item {
     item_key(&key.clone().into(), entry)
+}
+
+/// The condition that the lease has not changed hands.
+fn has_fence(fence: u64) -> Condition {
+    Condition::new("fence = :seenFence").value("seenFence", number(fence))
 }
 
 /// The condition that there is no such item.

@@ -15,7 +15,7 @@ use crate::aws::dynamodb::{
     to_item,
 };
 use crate::aws::ledger::locks::lock;
-use crate::aws::ledger::{is_absent, rotation_key};
+use crate::aws::ledger::{has_fence, is_absent, rotation_key};
 use crate::aws::page::Page;
 
 /// Global secondary index: `status`, `startedAt`.
@@ -190,12 +190,8 @@ fn resume(record: &RotationRecord) -> Write {
     let change = Change::default()
         .set("fence", number(record.fence))
         .set_or_remove("leaseUntil", record.lease_until.map(text));
-    let seen_fence = number(record.fence - 1);
-    Write::update(rotation_key(&record.key, &Entry::Rotation), change).only_if(
-        Condition::new("#fence = :seenFence")
-            .name("fence")
-            .value("seenFence", seen_fence),
-    )
+    let key = rotation_key(&record.key, &Entry::Rotation);
+    Write::update(key, change).only_if(has_fence(record.fence - 1))
 }
 
 /// Returns the lock that cancelled the transaction, if one did. The first part is the rotation.

@@ -4,14 +4,15 @@
 use rerole_core::call::{CallError, Operation};
 use rerole_core::indexing::IndexItem;
 use rerole_core::keys::{Entry, EntryPrefix, RotationKey, RowRegion};
-use rerole_core::resource::AssociationArn;
+use rerole_core::resource::{AssociationArn, RoleFields};
 use rerole_core::rotation::{RotationRecord, Row, Settled};
+use serde::Serialize;
 
 use crate::aws::dynamodb::{
     Change, Condition, Item, PageStart, Query, Refusal, Table, Transacted, TransactionPart, Write,
     number, text, to_item,
 };
-use crate::aws::ledger::{LeaseError, is_absent, rotation_key};
+use crate::aws::ledger::{LeaseError, has_fence, is_absent, rotation_key};
 use crate::aws::page::Page;
 
 /// A transaction has at most 100 items, and one of them checks the fence.
@@ -60,10 +61,9 @@ impl Rows<'_> {
             "a batch has at most {PLAN_BATCH_LEN} items"
         );
         let operation = Operation::on("plan associations", self.key);
-        let fence = number(rotation.fence);
         let fence_check = TransactionPart::Check(
             rotation_key(self.key, &Entry::Rotation),
-            Condition::new("fence = :ourFence").value("ourFence", fence),
+            has_fence(rotation.fence),
         );
         let mut planned = Planned::default();
         let rows = items.iter();
@@ -168,6 +168,20 @@ impl Rows<'_> {
     pub async fn save_refusals(&self, row: &Row, refusals: u32) -> Result<(), CallError> {
         let operation = Operation::on("save refusals", &row.association_arn);
         let change = Change::default().set("refusals", number(refusals.into()));
+        self.change_pending(operation, row, change).await.map(drop)
+    }
+
+    /// Saves which fields the rotation moves, in a row that stays pending.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn save_fields(&self, row: &Row, fields: RoleFields) -> Result<(), CallError> {
+        #[derive(Serialize)]
+        struct Attributes {
+            fields: RoleFields,
+        }
+        let operation = Operation::on("save fields", &row.association_arn);
+        let change = Change::default().set_all(&Attributes { fields });
         self.change_pending(operation, row, change).await.map(drop)
     }
 

@@ -11,9 +11,10 @@ use rerole_core::resource::Cluster;
 use tokio::time::Instant;
 
 use crate::aws::dynamodb::PageStart;
+use crate::aws::page::NextPage;
 use crate::indexer::retry::{RetryError, retry};
 use crate::indexer::walker::lists::list_associations;
-use crate::indexer::walker::purpose::{Found, Processed, WalkContext};
+use crate::indexer::walker::purpose::{Findings, Processed, WalkContext};
 
 /// Associations of one step. The caller saves its progress, and renews its lease, after each step.
 const TASKS_PER_STEP: usize = 100;
@@ -23,7 +24,7 @@ const ROUNDS_PER_STEP: usize = 8;
 
 /// The part of a cluster that a walk covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
+pub struct ClusterPart {
     pub mode: Mode,
     /// Only associations after this ID. `None` covers the whole cluster.
     pub after: Option<String>,
@@ -34,7 +35,7 @@ pub struct Part {
 pub struct ClusterWalk<'a> {
     context: WalkContext<'a>,
     cluster: Cluster,
-    part: Part,
+    part: ClusterPart,
     /// How many associations EKS lists.
     listed_len: usize,
     /// The IDs that EKS lists and that have not been compared with the index yet, in order.
@@ -42,13 +43,7 @@ pub struct ClusterWalk<'a> {
     tasks: VecDeque<DescribeTask>,
     /// The next page of the index.
     page: NextPage,
-    found: Found,
-}
-
-#[derive(Debug)]
-enum NextPage {
-    At(Option<PageStart>),
-    None,
+    findings: Findings,
 }
 
 impl<'a> ClusterWalk<'a> {
@@ -60,7 +55,7 @@ impl<'a> ClusterWalk<'a> {
     pub async fn open(
         context: WalkContext<'a>,
         cluster: Cluster,
-        part: Part,
+        part: ClusterPart,
     ) -> Result<Option<Self>, RetryError> {
         let listed = list_associations(context.aws, cluster.name(), context.ends_at).await?;
         let Some(mut listed) = listed else {
@@ -77,8 +72,8 @@ impl<'a> ClusterWalk<'a> {
             listed_len,
             listed: listed.into(),
             tasks: VecDeque::new(),
-            page: NextPage::At(None),
-            found: Found::default(),
+            page: NextPage::first(),
+            findings: Findings::default(),
         }))
     }
 
@@ -90,8 +85,8 @@ impl<'a> ClusterWalk<'a> {
 
     /// Returns what the walk has found since the last call. A step that failed may also have
     /// changed the index.
-    pub fn take_found(&mut self) -> Found {
-        std::mem::take(&mut self.found)
+    pub fn take_findings(&mut self) -> Findings {
+        std::mem::take(&mut self.findings)
     }
 
     /// Describes the next associations, and returns the last ID of them: everything up to it is
@@ -102,7 +97,7 @@ impl<'a> ClusterWalk<'a> {
     /// notes the error and continues with the others.
     pub async fn step(&mut self) -> Result<Option<String>, RetryError> {
         while self.tasks.is_empty() {
-            let NextPage::At(start) = std::mem::replace(&mut self.page, NextPage::None) else {
+            let Some(start) = self.page.take() else {
                 return Ok(None);
             };
             if Instant::now() >= self.context.ends_at {
@@ -122,19 +117,18 @@ impl<'a> ClusterWalk<'a> {
             .min(ROUNDS_PER_STEP * concurrency);
         let tasks: Vec<DescribeTask> = self.tasks.drain(..len).collect();
         let mut is_out_of_time = false;
-        for (task, result) in self.process_all(&tasks, concurrency).await {
+        for result in self.process_all(&tasks, concurrency).await {
             match result {
                 Ok(Processed::Done(change, difference)) => {
-                    change.count(&mut self.found.counts);
-                    self.found.differences.extend(difference);
+                    change.count(&mut self.findings.counts);
+                    self.findings.differences.extend(difference);
                 }
-                Ok(Processed::Contradictory) => self.found.errors.push(format!(
-                    "describe association {}: EKS shows the association, but did not show it a \
-                     moment ago; the next run describes it again",
-                    task.association_id
+                Ok(Processed::Contradictory(arn)) => self.findings.errors.push(format!(
+                    "describe association {arn}: EKS shows the association, but did not show it \
+                     a moment ago; the next run describes it again"
                 )),
                 Err(RetryError::OutOfTime) => is_out_of_time = true,
-                Err(RetryError::Call(error)) => self.found.errors.push(error.to_string()),
+                Err(RetryError::Call(error)) => self.findings.errors.push(error.to_string()),
             }
         }
         if is_out_of_time {
@@ -158,20 +152,18 @@ impl<'a> ClusterWalk<'a> {
         };
         let listed: Vec<String> = self.listed.drain(..len).collect();
         self.tasks = diff(self.part.mode, &listed, page.items).into();
-        if let Some(next) = page.next {
-            self.page = NextPage::At(Some(next));
-        }
+        self.page = NextPage::after(page.next);
         Ok(())
     }
 
-    async fn process_all<'t>(
+    async fn process_all(
         &self,
-        tasks: &'t [DescribeTask],
+        tasks: &[DescribeTask],
         concurrency: usize,
-    ) -> Vec<(&'t DescribeTask, Result<Processed, RetryError>)> {
+    ) -> Vec<Result<Processed, RetryError>> {
         let mut results = Vec::with_capacity(tasks.len());
         let mut in_flight = stream::iter(tasks)
-            .map(async |task| (task, self.process(task).await))
+            .map(|task| self.process(task))
             .buffer_unordered(concurrency);
         while let Some(result) = in_flight.next().await {
             results.push(result);

@@ -1,5 +1,5 @@
-//! Why a walk starts no further step. What the caller makes of it is in `crate::indexer::reconciler`
-//! and `crate::indexer::comparison`.
+//! Why a walk starts no further step. What the caller makes of it is in
+//! `crate::indexer::reconciler` and `crate::indexer::comparison`.
 
 use rerole_core::call::CallError;
 

@@ -6,20 +6,9 @@ use rerole_core::resource::ClusterName;
 use tokio::time::Instant;
 
 use crate::aws::Aws;
-use crate::aws::eks::none_if_not_found;
-use crate::aws::page::{PageLimit, paginate};
+use crate::aws::eks::{ASSOCIATION_PAGES, CLUSTER_PAGES, none_if_not_found};
+use crate::aws::page::paginate;
 use crate::indexer::retry::{RetryError, retry};
-
-/// By default, EKS allows 100 clusters in a region, and it lists up to 100 on a page.
-const CLUSTER_PAGES: PageLimit = PageLimit {
-    list: "the clusters of a region",
-    pages_max: 1_000,
-};
-/// EKS allows 5,000 associations in a cluster, and lists up to 100 on a page.
-const ASSOCIATION_PAGES: PageLimit = PageLimit {
-    list: "the associations of a cluster",
-    pages_max: 1_000,
-};
 
 /// Returns the names of all clusters of a region.
 ///
@@ -49,7 +38,7 @@ pub async fn list_clusters(
 /// # Errors
 /// If a page of the list cannot be read. Without it, nothing is known about the associations that
 /// the other pages do not show.
-pub async fn list_associations(
+pub(super) async fn list_associations(
     aws: &Aws,
     cluster: ClusterName<'_>,
     ends_at: Instant,

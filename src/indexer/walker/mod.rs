@@ -12,9 +12,9 @@
 //!    └─────────────────────────────────────────────────────────────────┘ the next region
 //! ```
 //!
-//! `regions` leads from one cluster to the next, `cluster` walks through one, `lists` reads EKS's
-//! lists, and `purpose` has everything that differs between repairing and reporting. How far a walk
-//! is, is in its [`Run`](rerole_core::indexing::Run), which is saved after each step.
+//! `regions` leads from one cluster to the next, `cluster` walks through one, and `lists` reads
+//! EKS's lists. All code that depends on the purpose is in `purpose`. The walk's
+//! [`Run`](rerole_core::indexing::Run) has its position and counts, and is saved after each step.
 
 mod cluster;
 mod halt;
@@ -22,8 +22,8 @@ mod lists;
 mod purpose;
 mod regions;
 
-pub use cluster::{ClusterWalk, Part};
+pub use cluster::{ClusterPart, ClusterWalk};
 pub use halt::Halt;
-pub use lists::{list_associations, list_clusters};
-pub use purpose::{Difference, Found, Purpose, WalkContext};
+pub use lists::list_clusters;
+pub use purpose::{Difference, Findings, Purpose, WalkContext};
 pub use regions::Walker;

@@ -1,5 +1,6 @@
-//! What a walk is for: everything that differs between repairing the index and reporting how it
-//! differs from EKS.
+//! What a walk is for. All code that depends on it is here: whether a difference between the index
+//! and EKS is repaired or reported, and whether the walk is saved, yields and may go on after an
+//! error.
 
 use rerole_core::call::CallError;
 use rerole_core::indexing::{
@@ -12,18 +13,11 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::aws::Aws;
-use crate::aws::index_table::{Replaces, Stored};
+use crate::aws::index_table::{ENTRY_PAGES, Replaces, Stored};
 use crate::aws::ledger::{FoundRotation, LeaseError};
-use crate::aws::page::{PageLimit, paginate};
+use crate::aws::page::paginate;
 use crate::indexer::retry::RetryError;
 use crate::indexer::reversions::ReversionDetector;
-
-/// With 250 entries on a page, far more than EKS's 5,000 associations in a cluster and the
-/// tombstones of 14 days.
-const ENTRY_PAGES: PageLimit = PageLimit {
-    list: "the index's entries of a cluster",
-    pages_max: 10_000,
-};
 
 /// What a walk is for.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +51,7 @@ pub struct WalkContext<'a> {
 
 /// What a walk has found since this was last taken.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct Findings {
     /// How the index was changed, or would have to be.
     pub counts: RunCounts,
     /// The same changes one by one, if the walk compares.
@@ -73,7 +67,7 @@ pub(super) enum Processed {
     Done(Change, Option<Difference>),
     /// EKS shows an association for which the index has a recent tombstone. One of the two views is
     /// out of date, so the index stays as it is.
-    Contradictory,
+    Contradictory(AssociationArn),
 }
 
 impl WalkContext<'_> {
@@ -103,7 +97,7 @@ impl WalkContext<'_> {
                     Stored::Added => (Change::Added, None),
                     Stored::Changed => (Change::Changed, None),
                     Stored::Older => (Change::None, None),
-                    Stored::Tombstone => return Ok(Processed::Contradictory),
+                    Stored::Tombstone => return Ok(Processed::Contradictory(arn.clone())),
                 }
             }
             (Purpose::Repair(_), None) => {
@@ -127,13 +121,13 @@ impl WalkContext<'_> {
     ///
     /// # Errors
     /// If DynamoDB cannot be read or written, or time is up.
-    pub async fn remove_cluster(&self, cluster: &Cluster) -> Result<Found, RetryError> {
+    pub async fn remove_cluster(&self, cluster: &Cluster) -> Result<Findings, RetryError> {
         let (index, arn) = (&self.aws.index, &cluster.cluster_arn);
         let mut pages = paginate(ENTRY_PAGES, async |start| {
             index.entries_of_cluster(arn, None, start).await
         });
-        let mut found = Found::default();
-        found.counts.clusters_removed = 1;
+        let mut findings = Findings::default();
+        findings.counts.clusters_removed = 1;
         while let Some(entries) = pages.next().await? {
             for (id, entry) in entries {
                 if Instant::now() >= self.ends_at {
@@ -144,9 +138,9 @@ impl WalkContext<'_> {
                 else {
                     continue;
                 };
-                found.counts.removed += match self.purpose {
+                findings.counts.removed += match self.purpose {
                     Purpose::Compare => {
-                        found.differences.push(Difference {
+                        findings.differences.push(Difference {
                             association_arn,
                             held: Some(held),
                             shown: None,
@@ -163,13 +157,20 @@ impl WalkContext<'_> {
         }
         if let Purpose::Repair(_) = self.purpose {
             index.known_clusters().forget(cluster).await?;
-            let removed = found.counts.removed;
+            let removed = findings.counts.removed;
             info!(
                 cluster = arn,
                 removed, "deleted cluster removed from the index"
             );
         }
-        Ok(found)
+        Ok(findings)
+    }
+
+    /// Returns whether an error of the index, while it is searched for deleted clusters, ends the
+    /// walk. A run that repairs would otherwise count the region as complete. A comparison has
+    /// nothing to resume, so it reports the error and what else it finds.
+    pub(super) fn halts_at(&self, error: &RetryError) -> bool {
+        matches!(self.purpose, Purpose::Repair(_)) || matches!(error, RetryError::OutOfTime)
     }
 
     /// Records that EKS has this cluster.

@@ -9,18 +9,14 @@ use rerole_core::resource::{Cluster, ClusterName};
 use tokio::time::Instant;
 use tracing::warn;
 
-use crate::aws::page::{PageLimit, paginate};
+use crate::aws::index_table::KNOWN_CLUSTER_PAGES;
+use crate::aws::page::paginate;
 use crate::indexer::retry::{RetryError, retry};
-use crate::indexer::walker::cluster::{ClusterWalk, Part};
+use crate::indexer::walker::cluster::{ClusterPart, ClusterWalk};
 use crate::indexer::walker::halt::Halt;
 use crate::indexer::walker::lists::list_clusters;
-use crate::indexer::walker::purpose::{Difference, Found, WalkContext};
+use crate::indexer::walker::purpose::{Difference, Findings, WalkContext};
 
-/// With 250 clusters on a page, far more than the 100 that EKS allows in a region by default.
-const KNOWN_CLUSTER_PAGES: PageLimit = PageLimit {
-    list: "the known clusters of a region",
-    pages_max: 1_000,
-};
 /// How often a walk checks whether a rotation is active.
 const CHECK_ROTATIONS_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -80,8 +76,13 @@ impl<'a> Walker<'a> {
         region: &str,
         listed: &BTreeSet<String>,
     ) -> Result<(), Halt> {
-        if run.cursor.cluster.is_none() {
-            self.missing_clusters(run, region, listed).await?;
+        if run.cursor.cluster.is_none()
+            && let Err(error) = self.missing_clusters(run, region, listed).await
+        {
+            if self.context.halts_at(&error) {
+                return Err(error.into());
+            }
+            note_error(run, None, error)?;
         }
         for name in run.remaining_clusters(listed) {
             self.check().await?;
@@ -100,7 +101,7 @@ impl<'a> Walker<'a> {
         run: &mut Run,
         region: &str,
         listed: &BTreeSet<String>,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), RetryError> {
         let known_clusters = self.context.aws.index.known_clusters();
         let mut pages = paginate(KNOWN_CLUSTER_PAGES, async |start| {
             known_clusters.page(region, start).await
@@ -115,8 +116,8 @@ impl<'a> Walker<'a> {
                     // The list lags behind a create.
                     Ok(Some(_)) => {}
                     Ok(None) => {
-                        let found = self.context.remove_cluster(&cluster).await?;
-                        self.note(run, name, found);
+                        let findings = self.context.remove_cluster(&cluster).await?;
+                        self.note(run, name, findings);
                     }
                     Err(error) => note_error(run, Some(name), error)?,
                 }
@@ -148,7 +149,7 @@ impl<'a> Walker<'a> {
         };
         self.context.note_cluster(&cluster).await?;
         let is_at_cursor = run.cursor.cluster.as_deref() == Some(name.name);
-        let part = Part {
+        let part = ClusterPart {
             mode: run.request.mode,
             after: run.cursor.after.clone().filter(|_| is_at_cursor),
         };
@@ -164,7 +165,7 @@ impl<'a> Walker<'a> {
     ) -> Result<(), Halt> {
         loop {
             let step = walk.step().await;
-            self.note(run, name, walk.take_found());
+            self.note(run, name, walk.take_findings());
             match step {
                 Ok(None) => {
                     run.counts.clusters += 1;
@@ -176,19 +177,19 @@ impl<'a> Walker<'a> {
                     self.save(run).await?;
                     self.check().await?;
                 }
-                Err(error) => return note_error(run, Some(name), error),
+                Err(error) => return Ok(note_error(run, Some(name), error)?),
             }
         }
     }
 
     /// Adds what was found in a cluster to the run.
-    fn note(&mut self, run: &mut Run, cluster: &str, found: Found) {
-        run.counts.clusters_removed += found.counts.clusters_removed;
-        run.counts.added += found.counts.added;
-        run.counts.changed += found.counts.changed;
-        run.counts.removed += found.counts.removed;
-        self.differences.extend(found.differences);
-        for problem in found.errors {
+    fn note(&mut self, run: &mut Run, cluster: &str, findings: Findings) {
+        run.counts.clusters_removed += findings.counts.clusters_removed;
+        run.counts.added += findings.counts.added;
+        run.counts.changed += findings.counts.changed;
+        run.counts.removed += findings.counts.removed;
+        self.differences.extend(findings.differences);
+        for problem in findings.errors {
             warn!(cluster, problem, "association not described");
             run.note_error(Some(cluster), problem);
         }
@@ -227,17 +228,15 @@ impl<'a> Walker<'a> {
 
 /// Notes in the run that a cluster, or the list of clusters, could not be read. The run continues
 /// with the others.
-fn note_error(run: &mut Run, cluster: Option<&str>, error: RetryError) -> Result<(), Halt> {
-    match error {
-        RetryError::OutOfTime => Err(Halt::OutOfTime),
-        RetryError::Call(error) => {
-            if let Some(cluster) = cluster {
-                warn!(cluster, %error, "cluster not reconciled");
-            } else {
-                warn!(region = run.region(), %error, "clusters of the region not listed");
-            }
-            run.note_error(cluster, error.to_string());
-            Ok(())
-        }
+fn note_error(run: &mut Run, cluster: Option<&str>, error: RetryError) -> Result<(), RetryError> {
+    let RetryError::Call(error) = error else {
+        return Err(error);
+    };
+    if let Some(cluster) = cluster {
+        warn!(cluster, %error, "cluster not reconciled");
+    } else {
+        warn!(region = run.region(), %error, "clusters of the region not listed");
     }
+    run.note_error(cluster, error.to_string());
+    Ok(())
 }

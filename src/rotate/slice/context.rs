@@ -64,7 +64,7 @@ impl<'a> Context<'a> {
     /// Checks that the slice may start another step: there is time, and the lease allows writes.
     pub(super) fn check(&self) -> Result<(), SliceError> {
         if !self.lease.allows_writes() || self.state().stop == Stop::Unrecorded {
-            return Err(LeaseError::Lost.into());
+            return Err(SliceError::LeaseLost);
         }
         if Instant::now() >= self.ends_at {
             return Err(SliceError::OutOfTime);

@@ -24,11 +24,19 @@ pub enum SliceError {
     StillArriving,
     #[error("the ledger still shows {pending} pending rows")]
     StillPending { pending: u64 },
-    /// The lease was lost, or could not be renewed.
-    #[error(transparent)]
-    Lease(#[from] LeaseError),
+    #[error("the lease was lost, or could not be renewed")]
+    LeaseLost,
     #[error(transparent)]
     Call(#[from] CallError),
+}
+
+impl From<LeaseError> for SliceError {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Lost => Self::LeaseLost,
+            LeaseError::Call(error) => Self::Call(error),
+        }
+    }
 }
 
 /// A rotation that a slice did not finish.

@@ -10,7 +10,7 @@ use rerole_core::rotation::{Row, Stop};
 
 use crate::aws::dynamodb::PageStart;
 use crate::aws::ledger::Select;
-use crate::aws::page::Page;
+use crate::aws::page::{NextPage, Page};
 use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
 use crate::rotate::slice::mover::Mover;
@@ -151,10 +151,8 @@ impl<'a> Pass<'a> {
     ) {
         for (index, queue) in self.queues.iter_mut().enumerate() {
             if queue.rows.is_empty()
-                && let NextPage::At(start) = &mut queue.page
+                && let Some(start) = queue.page.take()
             {
-                let start = start.take();
-                queue.page = NextPage::Requested;
                 pages.push(read_page(index, queue.region.clone(), start));
             }
         }
@@ -170,29 +168,19 @@ struct RegionQueue {
     in_flight: usize,
 }
 
-/// The page that a region queue reads next.
-#[derive(Debug)]
-enum NextPage {
-    At(Option<PageStart>),
-    Requested,
-    None,
-}
-
 impl RegionQueue {
     fn new(region: RowRegion) -> Self {
         Self {
             region,
             rows: VecDeque::new(),
-            page: NextPage::At(None),
+            page: NextPage::first(),
             in_flight: 0,
         }
     }
 
     fn extend(&mut self, page: Page<Row>) {
         self.rows.extend(page.items);
-        self.page = page
-            .next
-            .map_or(NextPage::None, |next| NextPage::At(Some(next)));
+        self.page = NextPage::after(page.next);
     }
 }
 

@@ -65,6 +65,7 @@
 use std::time::Duration;
 
 use rerole_core::call::CallError;
+use rerole_core::resource::RoleFields;
 use rerole_core::rotation::{AssociationMove, Decision, Moment, Row, Sent, Step, Stop, Update};
 use tokio::time::Instant;
 use tracing::{debug, warn};
@@ -84,7 +85,7 @@ const STOP_PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Mover<'a> {
     slice: &'a Context<'a>,
     row: &'a Row,
-    state: AssociationMove<'a>,
+    attempts: AssociationMove<'a>,
     /// A permit to update that came when the Describe was already too old. The association keeps
     /// it. Otherwise the next Describe would also be too old when the next permit comes.
     permit: Option<Permit>,
@@ -97,7 +98,7 @@ impl<'a> Mover<'a> {
         Self {
             slice,
             row,
-            state: AssociationMove::new(slice.request(), row, earlier_updates_since),
+            attempts: AssociationMove::new(slice.request(), row, earlier_updates_since),
             permit: None,
         }
     }
@@ -146,12 +147,25 @@ impl<'a> Mover<'a> {
         let moment = self.moment();
         let observed = match described {
             Ok(Some(observed)) => observed,
-            Ok(None) => return self.state.not_found(moment.now),
-            Err(error) => return self.state.not_described(error, moment),
+            Ok(None) => return self.attempts.not_found(moment.now),
+            Err(error) => return self.attempts.not_described(error, moment),
         };
-        match self.state.described(&observed.association, moment.now) {
+        match self.attempts.described(&observed.association, moment.now) {
             Decision::Update(update) => self.update(update, &observed).await,
+            Decision::Plan(fields) => self.plan(fields).await,
             Decision::Step(step) => step,
+        }
+    }
+
+    /// Records in the row which fields the rotation moves.
+    async fn plan(&mut self, fields: RoleFields) -> Step {
+        let rows = self.slice.aws.ledger.rows(self.slice.key());
+        match rows.save_fields(self.row, fields).await {
+            Ok(()) => {
+                self.attempts.note_planned(fields);
+                Step::DescribeAgain(Duration::ZERO)
+            }
+            Err(error) => Step::Leave(error),
         }
     }
 
@@ -172,7 +186,7 @@ impl<'a> Mover<'a> {
         let eks = &self.slice.aws.eks;
         let result = eks.update_role(permit, observed, &update, new_role).await;
         if !result.as_ref().is_err_and(UpdateError::had_no_effect) {
-            self.state.count_sent();
+            self.attempts.count_sent();
         }
         let moment = self.moment();
         let sent = Sent {
@@ -182,18 +196,18 @@ impl<'a> Mover<'a> {
         match result {
             Ok(updated) => {
                 let (after, request_id) = (updated.association, updated.request_id);
-                self.state.confirmed(sent, after, request_id, moment.now)
+                self.attempts.confirmed(sent, after, request_id, moment.now)
             }
             Err(UpdateError::Stale(permit)) => {
                 self.permit = Some(permit);
                 Step::DescribeAgain(Duration::ZERO)
             }
-            Err(UpdateError::Malformed(error)) => self.state.malformed(sent, error, moment.now),
+            Err(UpdateError::Malformed(error)) => self.attempts.malformed(sent, error, moment.now),
             Err(UpdateError::Call(error)) => {
                 debug!(association = %self.row.association_arn, %error, "update failed");
                 let slice = self.slice;
                 let role_wait_left = || slice.state().role_not_ready(slice.elapsed());
-                self.state.failed(sent, error, moment, role_wait_left)
+                self.attempts.failed(sent, error, moment, role_wait_left)
             }
         }
     }
@@ -206,7 +220,7 @@ impl<'a> Mover<'a> {
             Stop::Deciding | Stop::Unrecorded => Some(Step::DescribeAgain(STOP_PAUSE)),
             Stop::Recorded(_) => {
                 let now = self.slice.aws.now();
-                Some(self.state.stopped(&observed.association, now))
+                Some(self.attempts.stopped(&observed.association, now))
             }
         }
     }
@@ -236,7 +250,7 @@ impl<'a> Mover<'a> {
 
     /// Leaves the row `Pending`, with the refusals that the next slice's tokens continue from.
     async fn leave(&self) -> Result<(), CallError> {
-        match self.state.unsaved_refusals() {
+        match self.attempts.unsaved_refusals() {
             Some(refusals) if self.slice.lease.is_held() => {
                 let rows = self.slice.aws.ledger.rows(self.slice.key());
                 rows.save_refusals(self.row, refusals).await

@@ -7,11 +7,11 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::aws::Aws;
-use crate::aws::ledger::{LeaseError, SliceSummary};
+use crate::aws::ledger::SliceSummary;
 use crate::rotate::slice::context::{Context, TimeSpan};
 use crate::rotate::slice::error::{Incomplete, SWEEPS_MAX, SliceError};
 use crate::rotate::slice::execute::execute;
-use crate::rotate::slice::scan::{Found, Scan};
+use crate::rotate::slice::scan::{Scan, ScanResult};
 use crate::rotate::slice::tally::{recount_rows, tally};
 
 /// A slice of a rotation.
@@ -89,7 +89,7 @@ impl<'a> Slice<'a> {
             // Read before the sweep. If the indexer records a reversion or an arrival after this
             // read, the rotation cannot close.
             let before = context.aws.ledger.rotations().read(context.key()).await?;
-            let before = before.ok_or(LeaseError::Lost)?;
+            let before = before.ok_or(SliceError::LeaseLost)?;
             let sweep = Scan::run(context).await?;
             if sweep.created == 0 {
                 return self.conclude(&before, &sweep).await;
@@ -160,7 +160,7 @@ impl<'a> Slice<'a> {
     async fn conclude(
         &self,
         before: &RotationRecord,
-        sweep: &Found,
+        sweep: &ScanResult,
     ) -> Result<RotationRecord, SliceError> {
         let context = &self.context;
         let mut tally = tally(context).await?;

@@ -7,21 +7,15 @@ use rerole_core::resource::RoleField;
 use rerole_core::rotation::{Lag, Row, lag};
 use tracing::{info, warn};
 
-use crate::aws::index_table::Replaces;
+use crate::aws::index_table::{ROLE_PAGES, Replaces};
 use crate::aws::ledger::PLAN_BATCH_LEN;
-use crate::aws::page::{PageLimit, paginate};
+use crate::aws::page::paginate;
 use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
 
-/// With 250 items on a page, a hundred times the largest fleet that rerole was measured with.
-const ROLE_PAGES: PageLimit = PageLimit {
-    list: "the associations of a role",
-    pages_max: 100_000,
-};
-
 /// What a scan found.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct ScanResult {
     /// Associations in scope that had no row and now have one.
     pub(super) created: u64,
     /// Associations on the old role that the request does not cover.
@@ -34,16 +28,16 @@ pub(super) struct Found {
 #[derive(Debug)]
 pub(super) struct Scan<'a> {
     slice: &'a Context<'a>,
-    found: Found,
+    result: ScanResult,
 }
 
 impl<'a> Scan<'a> {
     /// Reads all pages of the old role: first the associations that have it as their role, then
     /// those that have it as their target role. A new association gets a pending row. An index item
     /// that lags behind the ledger is repaired.
-    pub(super) async fn run(slice: &'a Context<'a>) -> Result<Found, SliceError> {
-        let found = Found::default();
-        let mut scan = Self { slice, found };
+    pub(super) async fn run(slice: &'a Context<'a>) -> Result<ScanResult, SliceError> {
+        let result = ScanResult::default();
+        let mut scan = Self { slice, result };
         let old_role = &slice.request().old_role_arn;
         for field in RoleField::ALL {
             let mut pages = paginate(ROLE_PAGES, async |start| {
@@ -54,7 +48,7 @@ impl<'a> Scan<'a> {
                 scan.page(field, items).await?;
             }
         }
-        Ok(scan.found)
+        Ok(scan.result)
     }
 
     /// Compares a page of the index with the ledger.
@@ -68,12 +62,12 @@ impl<'a> Scan<'a> {
         let (in_scope, out_of_scope): (Vec<_>, Vec<_>) = items
             .into_iter()
             .partition(|item| request.scope.covers(&item.association_arn, &item.namespace));
-        self.found.out_of_scope += out_of_scope.iter().filter(first_time).count() as u64;
+        self.result.out_of_scope += out_of_scope.iter().filter(first_time).count() as u64;
         let rows = self.slice.aws.ledger.rows(self.slice.key());
         for batch in in_scope.chunks(PLAN_BATCH_LEN) {
             self.slice.check()?;
             let planned = rows.plan(&self.slice.record, batch).await?;
-            self.found.created += planned.created;
+            self.result.created += planned.created;
             self.slice.state().rows_added += planned.created;
             if request.dry_run {
                 continue;
@@ -109,7 +103,7 @@ impl<'a> Scan<'a> {
             }
             Lag::Reverted => {
                 warn!(association = %arn, "another actor moved the association back");
-                self.found.reverted += 1;
+                self.result.reverted += 1;
             }
         }
         Ok(())

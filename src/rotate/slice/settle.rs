@@ -35,8 +35,9 @@ pub(super) async fn settle(
     if contradiction.is_some() && recorded.is_err() {
         slice.state().stop = Stop::Unrecorded;
     }
-    log(row, &settled.ending);
-    if !recorded? {
+    if recorded? {
+        log(row, &settled.ending);
+    } else {
         // Most likely this slice settled it, the response was lost, and the SDK sent it again.
         debug!(association = %row.association_arn, "association already settled");
     }

@@ -3,16 +3,10 @@
 
 use rerole_core::rotation::{Counts, Tally};
 
-use crate::aws::ledger::Select;
-use crate::aws::page::{PageLimit, paginate};
+use crate::aws::ledger::{ROW_PAGES, Select};
+use crate::aws::page::paginate;
 use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
-
-/// With 250 rows on a page, a hundred times the largest fleet that rerole was measured with.
-pub(super) const ROW_PAGES: PageLimit = PageLimit {
-    list: "the rotation's rows",
-    pages_max: 100_000,
-};
 
 /// Counts the rows in the ledger, and stops the rotation if one of them is a contradiction.
 pub(super) async fn recount_rows(slice: &Context<'_>) -> Result<Counts, SliceError> {

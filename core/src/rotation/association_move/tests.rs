@@ -84,6 +84,7 @@ fn described(attempts: &AssociationMove<'_>, observed: &Association) -> String {
             let fields: Vec<_> = update.fields.iter().map(RoleField::name).collect();
             format!("update {}", fields.join(" and "))
         }
+        Decision::Plan(fields) => format!("plan {fields:?}"),
         Decision::Step(step) => shown(&step),
     }
 }
@@ -92,7 +93,7 @@ fn described(attempts: &AssociationMove<'_>, observed: &Association) -> String {
 fn started(attempts: &AssociationMove<'_>, before: &Association) -> Update {
     match attempts.described(before, at(9)) {
         Decision::Update(update) => update,
-        other @ Decision::Step(_) => panic!("no update: {other:?}"),
+        other => panic!("no update: {other:?}"),
     }
 }
 
@@ -165,6 +166,7 @@ fn each_error_of_an_update_leads_to_one_step() {
     );
 }
 
+/// Guarantees 1 and 6.
 #[test]
 fn a_response_is_confirmed_only_if_it_shows_the_request_and_nothing_else() {
     let (request, row, before) = (request(false), row(), on(OLD, 5));
@@ -206,27 +208,36 @@ fn a_lost_update_that_took_effect_is_inferred_with_its_token() {
     assert_eq!(next, "Updated with a token inferred after 1 sent");
 }
 
-/// The plan has `roleArn` only. Another actor sets a third role, and the old role as target role,
-/// which the update then moves.
+/// Another actor sets a third role, and the old role as target role. The update moves the target
+/// role, and is inferred also by a slice that knows of it only from the row.
 #[test]
-fn a_lost_update_of_a_field_that_was_not_planned_is_also_inferred() {
-    let (request, row) = (request(false), row());
+fn a_field_that_was_not_planned_is_planned_before_it_is_moved() {
+    let (request, row, dry_run) = (request(false), row(), request(true));
     let target = |target: &str, modified_at| Association {
         target_role_arn: Some(target.to_owned()),
         ..on(THIRD, modified_at)
     };
     let before = target(OLD, 2);
     let mut attempts = AssociationMove::new(&request, &row, None);
-    let update = started(&attempts, &before);
-    let sent = Sent {
-        update,
-        before: &before,
+    let Decision::Plan(planned) = attempts.described(&before, at(9)) else {
+        panic!("an update of a field that is not planned");
     };
-    attempts.failed(sent, error(ErrorClass::Transient), MOMENT, || {
-        Duration::ZERO
-    });
-    let next = described(&attempts, &target(NEW, 3));
-    assert_eq!(next, "Updated with a token inferred after 0 sent");
+    let names: Vec<_> = planned.iter().map(RoleField::name).collect();
+    assert_eq!(names, ["roleArn", "targetRoleArn"]);
+    attempts.note_planned(planned);
+    assert_eq!(described(&attempts, &before), "update targetRoleArn");
+
+    let row = Row {
+        fields: planned,
+        ..row
+    };
+    let next_slice = AssociationMove::new(&request, &row, Some(at(0)));
+    let next = described(&next_slice, &target(NEW, 3));
+    assert_eq!(next, "Updated inferred after 0 sent");
+
+    let attempts = AssociationMove::new(&dry_run, &row, None);
+    let next = described(&attempts, &before);
+    assert_eq!(next, "WouldUpdate with a token after 0 sent");
 }
 
 #[test]
@@ -243,6 +254,7 @@ fn an_update_of_an_earlier_slice_is_inferred_but_a_dry_run_never_wrote() {
     }
 }
 
+/// Guarantee 5.
 #[test]
 fn each_refusal_changes_the_token_and_is_saved_for_the_next_slice() {
     let (request, before) = (request(false), on(OLD, 1));
