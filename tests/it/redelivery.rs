@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use rerole::rotate::error::RotateError;
 use rerole::rotate::response::RotateResponse;
-use rerole_sim::Service;
+use rerole_core::rotation::LEASE;
+use rerole_sim::{Fault, Service};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
 use crate::harness::{
-    Harness, INDEX, LEDGER, NEW, OLD, THIRD, TIMEOUT, event, rotate_handler, rotation_event,
+    Harness, INDEX, LEDGER, NEW, OLD, THIRD, TIMEOUT, event, is_describe, rotate_handler,
+    rotation_event,
 };
 
 /// Guarantee 4: the same event after the end makes no EKS call and gets the same response.
@@ -62,7 +64,25 @@ async fn a_concurrent_delivery_responds_already_running() {
 #[tokio::test(start_paused = true)]
 async fn exactly_one_of_many_concurrent_deliveries_runs() {
     let harness = Harness::calm(20);
-    let before = Before::of(&harness);
+    deliver_at_once(&harness).await;
+    assert_eq!(harness.rotation("r-1")["fence"], 1);
+}
+
+/// All of them read the same fence of a rotation whose owner died.
+#[tokio::test(start_paused = true)]
+async fn exactly_one_of_many_concurrent_deliveries_resumes() {
+    let harness = Harness::calm(20);
+    harness.inject(Fault::FreezeBefore, is_describe);
+    harness.deliver_and_crash(&rotation_event()).await;
+    harness.aws.clear_hook();
+    tokio::time::sleep(LEASE).await;
+    deliver_at_once(&harness).await;
+    assert_eq!(harness.rotation("r-1")["fence"], 2);
+}
+
+/// Delivers the event six times at once, and checks that one of the deliveries did all the work.
+async fn deliver_at_once(harness: &Harness) {
+    let before = Before::of(harness);
     let handlers: Vec<_> = (0..6).map(|_| rotate_handler(&harness.aws)).collect();
     let (event, invocation) = (rotation_event(), harness.invocation(TIMEOUT));
     let responses = futures_util::future::join_all(
@@ -81,7 +101,7 @@ async fn exactly_one_of_many_concurrent_deliveries_runs() {
     }
     assert_eq!(finished, 1);
     assert_eq!(harness.updates().len(), 20);
-    check(&harness, &before);
+    check(harness, &before);
 }
 
 #[tokio::test(start_paused = true)]
