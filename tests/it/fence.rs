@@ -1,15 +1,17 @@
-//! An owner that lost its lease cannot write to the ledger. These tests call the ledger directly:
-//! a whole rotation notices the loss before it makes most of the fenced calls.
+//! An owner that lost its lease cannot write to the ledger, and of two writers that read the same
+//! item only one succeeds. These tests call the ledger directly: a whole rotation notices the loss
+//! before it makes most of the fenced calls.
 
 use std::fmt::Debug;
 
 use rerole::aws::Aws;
 use rerole::aws::ledger::{LeaseError, Opened, Select, SliceSummary};
 use rerole::rotate::payload::{Payload, Task};
-use rerole_core::indexing::IndexItem;
+use rerole_core::indexing::{Claim, IndexItem, RUN_LEASE, ReconcileRequest};
 use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{Counts, Ending, LEASE, Progress, RotationRecord, Settled, Status};
-use rerole_sim::Options;
+use rerole_sim::{Fault, Options};
+use serde_json::json;
 
 use crate::harness::{Harness, LEDGER, OLD, rotation_event};
 
@@ -153,4 +155,76 @@ async fn planning_again_reports_a_settled_row_and_keeps_it() {
         "a row settles only once"
     );
     assert_eq!(harness.rows("r-1"), before);
+}
+
+fn full_run(regions: &[&str]) -> ReconcileRequest {
+    let request = json!({ "mode": "full", "regions": regions });
+    ReconcileRequest::parse(&request, &[]).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_claims_at_once_one_has_the_index_run_and_a_stale_owner_cannot_save_it() {
+    let harness = Harness::new(Options::default());
+    let aws = harness.clients();
+    let (runs, request) = (aws.ledger.index_runs(), full_run(&["us-east-1"]));
+    let claims = tokio::join!(
+        runs.claim(&request, aws.now()),
+        runs.claim(&request, aws.now())
+    );
+    let stale = match (claims.0.unwrap(), claims.1.unwrap()) {
+        (Claim::Claimed(run), Claim::Running(_)) | (Claim::Running(_), Claim::Claimed(run)) => run,
+        other => panic!("not one of the two has the run: {other:?}"),
+    };
+    tokio::time::sleep(RUN_LEASE).await;
+    let Claim::Claimed(current) = runs.claim(&request, aws.now()).await.unwrap() else {
+        panic!("the lease has ended");
+    };
+    assert_eq!((stale.fence, current.fence), (1, 2));
+    assert_lost("save", runs.save(&stale).await);
+    runs.save(&current).await.unwrap();
+}
+
+/// The request arrives after the claim has read the one that waits.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_replaces_the_claimed_one_keeps_waiting() {
+    let harness = Harness::new(Options::default());
+    let aws = harness.clients();
+    let runs = aws.ledger.index_runs();
+    let ReconcileRequest::Run(waiting) = full_run(&["us-east-1"]) else {
+        panic!("a run");
+    };
+    runs.queue(&waiting).await.unwrap();
+    let other = json!({ "mode": "full", "regions": ["eu-west-1"] });
+    let item = json!({ "rotationId": "index", "entry": "next", "request": other });
+    let (sim, replacement) = (harness.aws.clone(), item.clone());
+    harness.aws.on_call(move |call| {
+        if call.operation == "DeleteItem" && call.subject.ends_with("index/next") {
+            sim.put_item(LEDGER, replacement.clone());
+        }
+        Fault::None
+    });
+    let claim = runs.claim(&ReconcileRequest::Resume, aws.now()).await;
+    let Claim::Claimed(run) = claim.unwrap() else {
+        panic!("a request waits");
+    };
+    assert_eq!(run.request, waiting);
+    assert_eq!(harness.ledger_item("index", "next"), Some(item));
+}
+
+/// An arrival makes an open rotation sweep again. For a finished one, it is a reversion.
+#[tokio::test(start_paused = true)]
+async fn an_arrival_counts_only_while_the_rotation_is_open() {
+    let harness = Harness::new(Options::default());
+    let aws = harness.clients();
+    let record = open(&aws, &request()).await;
+    let reversions = aws.ledger.reversions();
+    assert!(reversions.record_arrival(&record.key).await.unwrap());
+    let record = aws.ledger.rotations().read(&record.key).await.unwrap();
+    let record = record.unwrap();
+    assert_eq!(record.arrivals, 1);
+    let owned = aws.ledger.owned(&record);
+    owned.close(&closed(&aws, &record)).await.unwrap();
+    let before = harness.rotation("r-1");
+    assert!(!reversions.record_arrival(&record.key).await.unwrap());
+    assert_eq!(harness.rotation("r-1"), before);
 }
