@@ -168,6 +168,22 @@ async fn a_run_of_some_clusters_completes_no_region() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_run_of_some_clusters_leaves_another_deleted_cluster_in_the_index() {
+    let harness = unindexed(40);
+    harness.reconcile("full").await;
+    harness
+        .aws
+        .eks(|eks| eks.delete_cluster("eu-west-1", "prod-1"));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    for (clusters, removed) in [("prod-2", 0), ("prod-1", 1)] {
+        let request = json!({ "mode": "full", "clusterNames": [clusters] });
+        let report = harness.reconcile_within(&request, TIMEOUT).await;
+        assert_eq!(report["counts"]["clustersRemoved"], removed, "{report:#}");
+    }
+    harness.check_index();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_others_claim_first_every_time_is_worth_another_attempt() {
     let harness = Harness::calm(3);
     let aws = harness.clients();
