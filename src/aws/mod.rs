@@ -6,7 +6,7 @@
 
 pub mod call_error;
 mod client_config;
-pub mod dynamodb;
+pub(crate) mod dynamodb;
 pub mod eks;
 pub mod http;
 pub mod index_table;

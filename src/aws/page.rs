@@ -4,7 +4,11 @@
 
 use rerole_core::call::{CallError, Operation};
 
-use crate::aws::dynamodb::PageStart;
+use crate::aws::dynamodb::Item;
+
+/// Where a page starts in DynamoDB: the key of the last item of the page before it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PageStart(pub(super) Item);
 
 /// One page of a list. `C` is where the next page starts: a key in DynamoDB, a token in EKS.
 #[derive(Debug, Clone, PartialEq, Eq)]

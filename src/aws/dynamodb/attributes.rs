@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 
 /// A DynamoDB item: attribute values by name.
-pub type Item = HashMap<String, AttributeValue>;
+pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Converts a struct to an item.
 ///
@@ -18,19 +18,19 @@ pub type Item = HashMap<String, AttributeValue>;
     clippy::expect_used,
     reason = "the crate's structs of texts, numbers, booleans and maps"
 )]
-pub fn to_item(attributes: &impl Serialize) -> Item {
+pub(crate) fn to_item(attributes: &impl Serialize) -> Item {
     serde_dynamo::to_item(attributes)
         .expect("the crate's structs have only texts, numbers, booleans and maps")
 }
 
 /// Creates a text attribute.
 #[must_use]
-pub fn text(value: impl ToString) -> AttributeValue {
+pub(crate) fn text(value: impl ToString) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 
 /// Creates a number attribute.
 #[must_use]
-pub fn number(value: u64) -> AttributeValue {
+pub(crate) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }

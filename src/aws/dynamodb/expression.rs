@@ -13,7 +13,7 @@ use crate::aws::dynamodb::{Item, number, to_item};
 
 /// What an update changes.
 #[derive(Debug, Default, Clone)]
-pub struct Change {
+pub(crate) struct Change {
     sets: Vec<String>,
     adds: Vec<String>,
     removes: Vec<String>,
@@ -22,7 +22,7 @@ pub struct Change {
 
 /// A condition. An absent attribute fulfils no comparison.
 #[derive(Debug, Clone)]
-pub struct Condition {
+pub(crate) struct Condition {
     text: String,
     placeholders: Placeholders,
 }
@@ -40,7 +40,7 @@ impl Change {
     /// # Panics
     /// As [`to_item`].
     #[must_use]
-    pub fn set_all(self, attributes: &impl Serialize) -> Self {
+    pub(crate) fn set_all(self, attributes: &impl Serialize) -> Self {
         let item = to_item(attributes);
         // In a fixed order, so equal updates are equal requests.
         let mut attributes: Vec<(String, AttributeValue)> = item.into_iter().collect();
@@ -51,7 +51,7 @@ impl Change {
     }
 
     #[must_use]
-    pub fn set(mut self, name: &str, value: AttributeValue) -> Self {
+    pub(crate) fn set(mut self, name: &str, value: AttributeValue) -> Self {
         self.sets.push(format!("#{name} = :{name}"));
         self.placeholders.name(name);
         self.placeholders.value(name, value);
@@ -60,7 +60,7 @@ impl Change {
 
     /// Sets the attribute, or removes it if there is no value.
     #[must_use]
-    pub fn set_or_remove(self, name: &str, value: Option<AttributeValue>) -> Self {
+    pub(crate) fn set_or_remove(self, name: &str, value: Option<AttributeValue>) -> Self {
         match value {
             Some(value) => self.set(name, value),
             None => self.remove(name),
@@ -69,7 +69,7 @@ impl Change {
 
     /// Adds one to a number. An absent attribute counts as zero.
     #[must_use]
-    pub fn increment(mut self, name: &str) -> Self {
+    pub(crate) fn increment(mut self, name: &str) -> Self {
         self.adds.push(format!("#{name} :one"));
         self.placeholders.name(name);
         self.placeholders.value("one", number(1));
@@ -78,7 +78,7 @@ impl Change {
 
     /// Adds one to the member `count` of the attribute `counts`.
     #[must_use]
-    pub fn increment_count(mut self, count: &str) -> Self {
+    pub(crate) fn increment_count(mut self, count: &str) -> Self {
         let path = format!("#counts.#{count}");
         self.sets.push(format!("{path} = {path} + :one"));
         self.placeholders.name("counts");
@@ -88,7 +88,7 @@ impl Change {
     }
 
     #[must_use]
-    pub fn remove(mut self, name: &str) -> Self {
+    pub(crate) fn remove(mut self, name: &str) -> Self {
         self.removes.push(format!("#{name}"));
         self.placeholders.name(name);
         self
@@ -113,7 +113,7 @@ impl Change {
 impl Condition {
     /// Creates a condition with `#names` and `:values` as placeholders.
     #[must_use]
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self {
             text: text.to_owned(),
             placeholders: Placeholders::default(),
@@ -122,21 +122,21 @@ impl Condition {
 
     /// Defines `#name`.
     #[must_use]
-    pub fn name(mut self, name: &str) -> Self {
+    pub(crate) fn name(mut self, name: &str) -> Self {
         self.placeholders.name(name);
         self
     }
 
     /// Defines `:name`.
     #[must_use]
-    pub fn value(mut self, name: &str, value: AttributeValue) -> Self {
+    pub(crate) fn value(mut self, name: &str, value: AttributeValue) -> Self {
         self.placeholders.value(name, value);
         self
     }
 
     /// Also requires another condition.
     #[must_use]
-    pub fn and(mut self, other: Self) -> Self {
+    pub(crate) fn and(mut self, other: Self) -> Self {
         self.text = format!("({}) AND ({})", self.text, other.text);
         self.placeholders = self.placeholders.merged(other.placeholders);
         self

@@ -9,12 +9,12 @@ mod table;
 mod transaction;
 mod write;
 
-pub use attributes::{Item, number, text, to_item};
-pub use expression::{Change, Condition};
-pub use query::{PAGE_LEN, PageStart, Query};
-pub use table::Table;
-pub use transaction::{Refusal, TRANSACTION_TIMEOUT, Transacted, TransactionPart};
-pub use write::{Write, Written};
+pub(crate) use attributes::{Item, number, text, to_item};
+pub(crate) use expression::{Change, Condition};
+pub(crate) use query::Query;
+pub(crate) use table::Table;
+pub(crate) use transaction::{Refusal, TRANSACTION_TIMEOUT, Transacted, TransactionPart};
+pub(crate) use write::{Write, Written};
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::aws::client_config::{Timeouts, behavior_version, retry_partition};
 use crate::settings::Settings;
 
 /// The limit for all attempts at one call.
-pub const DYNAMODB_OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
+pub(crate) const DYNAMODB_OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
 /// A call takes tens of milliseconds. After this long a response is unlikely to come.
 const DYNAMODB_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The first attempt at a call and its retries. An on-demand table stops throttling within about a
@@ -35,7 +35,7 @@ const DYNAMODB_ATTEMPTS: u32 = 6;
 
 /// Creates the client of both tables.
 #[must_use]
-pub fn client(
+pub(crate) fn client(
     settings: &Settings,
     http_client: SharedHttpClient,
     clock: SharedTimeSource,

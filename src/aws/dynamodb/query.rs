@@ -1,19 +1,16 @@
 //! Queries: the items of one partition, in the order of their sort keys, page by page.
 
-use crate::aws::dynamodb::{Condition, Item};
+use crate::aws::dynamodb::Condition;
+use crate::aws::page::PageStart;
 
 /// Items per page. DynamoDB's own limit, a megabyte, would be a thousand rows, which take several
 /// megabytes in memory. This limit keeps memory flat, and costs 0.004 calls per association and
 /// pass.
-pub const PAGE_LEN: i32 = 250;
-
-/// Where a page starts: the key of the last item of the page before it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct PageStart(pub(super) Item);
+pub(crate) const PAGE_LEN: i32 = 250;
 
 /// A query of one page.
 #[derive(Debug, Clone)]
-pub struct Query {
+pub(crate) struct Query {
     pub(super) index: Option<&'static str>,
     pub(super) key_condition: Condition,
     pub(super) filter: Option<Condition>,
@@ -25,7 +22,7 @@ pub struct Query {
 impl Query {
     /// Queries the table itself. The read is consistent.
     #[must_use]
-    pub fn table(key_condition: Condition) -> Self {
+    pub(crate) fn table(key_condition: Condition) -> Self {
         Self {
             index: None,
             key_condition,
@@ -38,7 +35,7 @@ impl Query {
 
     /// Queries a secondary index, which is eventually consistent.
     #[must_use]
-    pub fn index(name: &'static str, key_condition: Condition) -> Self {
+    pub(crate) fn index(name: &'static str, key_condition: Condition) -> Self {
         Self {
             index: Some(name),
             ..Self::table(key_condition)
@@ -47,7 +44,7 @@ impl Query {
 
     /// Leaves out items for which the condition does not hold. DynamoDB reads them nevertheless.
     #[must_use]
-    pub fn filter(self, filter: Condition) -> Self {
+    pub(crate) fn filter(self, filter: Condition) -> Self {
         Self {
             filter: Some(filter),
             ..self
@@ -56,13 +53,13 @@ impl Query {
 
     /// Returns the first item only.
     #[must_use]
-    pub fn first(self) -> Self {
+    pub(crate) fn first(self) -> Self {
         Self { limit: 1, ..self }
     }
 
     /// Returns the items in descending order of their sort keys.
     #[must_use]
-    pub fn descending(self) -> Self {
+    pub(crate) fn descending(self) -> Self {
         Self {
             is_descending: true,
             ..self
@@ -71,7 +68,7 @@ impl Query {
 
     /// Starts after the page that returned this.
     #[must_use]
-    pub fn start(self, start: Option<PageStart>) -> Self {
+    pub(crate) fn start(self, start: Option<PageStart>) -> Self {
         Self { start, ..self }
     }
 }

@@ -8,12 +8,12 @@ use serde::de::DeserializeOwned;
 
 use crate::aws::call_error::call_error;
 use crate::aws::dynamodb::transaction::transact;
-use crate::aws::dynamodb::{Item, PageStart, Query, Transacted, TransactionPart, Write, Written};
-use crate::aws::page::Page;
+use crate::aws::dynamodb::{Item, Query, Transacted, TransactionPart, Write, Written};
+use crate::aws::page::{Page, PageStart};
 
 /// A table.
 #[derive(Debug, Clone)]
-pub struct Table {
+pub(crate) struct Table {
     client: Client,
     name: String,
     /// The names of the key attributes.
@@ -23,7 +23,7 @@ pub struct Table {
 impl Table {
     /// `key_names` are the names of the partition key and the sort key.
     #[must_use]
-    pub fn new(client: Client, name: String, key_names: [&'static str; 2]) -> Self {
+    pub(crate) fn new(client: Client, name: String, key_names: [&'static str; 2]) -> Self {
         Self {
             client,
             name,
@@ -35,7 +35,7 @@ impl Table {
     ///
     /// # Errors
     /// If DynamoDB cannot be read.
-    pub async fn get(
+    pub(crate) async fn get(
         &self,
         operation: Operation<'_>,
         key: Item,
@@ -50,7 +50,7 @@ impl Table {
     ///
     /// # Errors
     /// If DynamoDB cannot be read, or if the item does not have the form of the contract.
-    pub async fn get_as<T: DeserializeOwned>(
+    pub(crate) async fn get_as<T: DeserializeOwned>(
         &self,
         operation: Operation<'_>,
         key: Item,
@@ -63,7 +63,7 @@ impl Table {
     ///
     /// # Errors
     /// If DynamoDB cannot be read.
-    pub async fn query(
+    pub(crate) async fn query(
         &self,
         operation: Operation<'_>,
         query: Query,
@@ -101,7 +101,7 @@ impl Table {
     ///
     /// # Errors
     /// If DynamoDB cannot be written. A condition that does not hold is no error.
-    pub async fn write(
+    pub(crate) async fn write(
         &self,
         operation: Operation<'_>,
         write: Write,
@@ -116,7 +116,7 @@ impl Table {
     /// # Errors
     /// If DynamoDB cannot be written, or if the retries are used up. A condition that does not hold
     /// is no error.
-    pub async fn transact(
+    pub(crate) async fn transact(
         &self,
         operation: Operation<'_>,
         parts: Vec<TransactionPart>,
@@ -131,7 +131,7 @@ impl Table {
     ///
     /// # Errors
     /// If the item does not have the form of the contract. The error names the item's key.
-    pub fn parse<T: DeserializeOwned>(
+    pub(crate) fn parse<T: DeserializeOwned>(
         &self,
         operation: Operation<'_>,
         item: Item,
@@ -143,7 +143,7 @@ impl Table {
 
     /// Returns the key of an item, for error messages. The item may be malformed.
     #[must_use]
-    pub fn shown_key(&self, item: &Item) -> String {
+    pub(crate) fn shown_key(&self, item: &Item) -> String {
         let shown = self.key_names.map(|name| match item.get(name) {
             Some(AttributeValue::S(text)) => text.as_str(),
             _ => "(no text)",

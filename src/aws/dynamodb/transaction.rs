@@ -14,7 +14,7 @@ use crate::aws::dynamodb::{Condition, DYNAMODB_OPERATION_TIMEOUT, Item, Write};
 
 /// The longest time that a transaction takes: attempts start within the time of one operation, and
 /// the last one may take that time again.
-pub const TRANSACTION_TIMEOUT: Duration = DYNAMODB_OPERATION_TIMEOUT.saturating_mul(2);
+pub(crate) const TRANSACTION_TIMEOUT: Duration = DYNAMODB_OPERATION_TIMEOUT.saturating_mul(2);
 /// DynamoDB cancels a transaction that conflicts with another one; it does not queue it. Only
 /// rerole's own transactions use these items, and each is short, so a few attempts are enough.
 const TRANSACTION_ATTEMPTS: u32 = 8;
@@ -26,7 +26,7 @@ const TRANSACTION_BACKOFF: Backoff = Backoff {
 
 /// A part of a transaction.
 #[derive(Debug, Clone)]
-pub enum TransactionPart {
+pub(crate) enum TransactionPart {
     Write(Write),
     /// The condition must hold for the item under this key, which stays as it is.
     Check(Item, Condition),
@@ -34,7 +34,7 @@ pub enum TransactionPart {
 
 /// The result of a transaction that DynamoDB decided.
 #[derive(Debug)]
-pub enum Transacted {
+pub(crate) enum Transacted {
     Done,
     /// A condition did not hold. There is one entry for each part, in the order of the parts.
     Refused(Vec<Refusal>),
@@ -42,7 +42,7 @@ pub enum Transacted {
 
 /// Whether a part's condition failed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// The condition did not fail.
     None,
     /// The condition failed. `found` is the item, if the write asks for it.
@@ -52,7 +52,7 @@ pub enum Refusal {
 impl Transacted {
     /// Returns whether this part's condition failed.
     #[must_use]
-    pub fn is_refused(&self, part: usize) -> bool {
+    pub(crate) fn is_refused(&self, part: usize) -> bool {
         match self {
             Self::Done => false,
             Self::Refused(refusals) => refusals.get(part).is_some_and(Refusal::is_condition),
@@ -62,7 +62,7 @@ impl Transacted {
 
 impl Refusal {
     #[must_use]
-    pub fn is_condition(&self) -> bool {
+    pub(crate) fn is_condition(&self) -> bool {
         matches!(self, Self::Condition { .. })
     }
 

@@ -20,7 +20,7 @@ use crate::aws::dynamodb::{Change, Condition, Item};
 
 /// A write of one item.
 #[derive(Debug, Clone)]
-pub struct Write {
+pub(crate) struct Write {
     action: Action,
     condition: Option<Condition>,
     returns_old: bool,
@@ -28,7 +28,7 @@ pub struct Write {
 
 /// The result of a write.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Written {
+pub(crate) enum Written {
     /// The write took effect. `old` is the item from before, if the write asks for it.
     Done { old: Option<Item> },
     /// The condition did not hold. `found` is the item, if the write asks for it.
@@ -67,25 +67,25 @@ macro_rules! send {
 impl Write {
     /// Creates the item, or replaces all of it.
     #[must_use]
-    pub fn put(item: Item) -> Self {
+    pub(crate) fn put(item: Item) -> Self {
         Self::from(Action::Put(item))
     }
 
     /// Changes the item under `key`. Creates it if it is missing and no condition prevents that.
     #[must_use]
-    pub fn update(key: Item, change: Change) -> Self {
+    pub(crate) fn update(key: Item, change: Change) -> Self {
         Self::from(Action::Update(key, change))
     }
 
     /// Deletes the item under `key`, if there is one.
     #[must_use]
-    pub fn delete(key: Item) -> Self {
+    pub(crate) fn delete(key: Item) -> Self {
         Self::from(Action::Delete(key))
     }
 
     /// Writes only if the condition holds.
     #[must_use]
-    pub fn only_if(self, condition: Condition) -> Self {
+    pub(crate) fn only_if(self, condition: Condition) -> Self {
         Self {
             condition: Some(condition),
             ..self
@@ -95,7 +95,7 @@ impl Write {
     /// Asks for the item as it was before the write, or as it is if the write is refused. In a
     /// transaction, DynamoDB returns only the latter.
     #[must_use]
-    pub fn returning_old(self) -> Self {
+    pub(crate) fn returning_old(self) -> Self {
         Self {
             returns_old: true,
             ..self
@@ -181,7 +181,7 @@ impl Write {
 
 impl Written {
     #[must_use]
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         matches!(self, Self::Done { .. })
     }
 }

@@ -6,8 +6,8 @@ use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::IndexPartition;
 use rerole_core::resource::Cluster;
 
-use crate::aws::dynamodb::{Condition, Item, PageStart, Query, Table, Write, text};
-use crate::aws::page::Page;
+use crate::aws::dynamodb::{Condition, Item, Query, Table, Write, text};
+use crate::aws::page::{Page, PageStart};
 
 /// The known clusters of all regions.
 #[derive(Debug, Clone, Copy)]

@@ -23,9 +23,9 @@ use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::aws::dynamodb::{
-    Change, Condition, Item, PageStart, Query, Table, Write, Written, number, text, to_item,
+    Change, Condition, Item, Query, Table, Write, Written, number, text, to_item,
 };
-use crate::aws::page::{Page, PageLimit};
+use crate::aws::page::{Page, PageLimit, PageStart};
 
 /// Global secondary index: `roleArn`, `associationArn`.
 const BY_ROLE: &str = "ByRole";

@@ -11,12 +11,11 @@ use rerole_core::timestamp::Timestamp;
 use tracing::error;
 
 use crate::aws::dynamodb::{
-    Change, Condition, Item, PageStart, Query, Refusal, Table, Transacted, Write, number, text,
-    to_item,
+    Change, Condition, Item, Query, Refusal, Table, Transacted, Write, number, text, to_item,
 };
 use crate::aws::ledger::locks::lock;
 use crate::aws::ledger::{has_fence, is_absent, rotation_key};
-use crate::aws::page::Page;
+use crate::aws::page::{Page, PageStart};
 
 /// Global secondary index: `status`, `startedAt`.
 const BY_STATUS: &str = "ByStatus";

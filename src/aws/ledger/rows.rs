@@ -9,11 +9,11 @@ use rerole_core::rotation::{RotationRecord, Row, Settled};
 use serde::Serialize;
 
 use crate::aws::dynamodb::{
-    Change, Condition, Item, PageStart, Query, Refusal, Table, Transacted, TransactionPart, Write,
-    number, text, to_item,
+    Change, Condition, Item, Query, Refusal, Table, Transacted, TransactionPart, Write, number,
+    text, to_item,
 };
 use crate::aws::ledger::{LeaseError, has_fence, is_absent, rotation_key};
-use crate::aws::page::Page;
+use crate::aws::page::{Page, PageStart};
 
 /// A transaction has at most 100 items, and one of them checks the fence.
 pub const PLAN_BATCH_LEN: usize = 99;

@@ -10,8 +10,7 @@ use rerole_core::indexing::{DescribeTask, Mode, diff};
 use rerole_core::resource::Cluster;
 use tokio::time::Instant;
 
-use crate::aws::dynamodb::PageStart;
-use crate::aws::page::NextPage;
+use crate::aws::page::{NextPage, PageStart};
 use crate::indexer::retry::{RetryError, retry};
 use crate::indexer::walker::lists::list_associations;
 use crate::indexer::walker::purpose::{Findings, Processed, WalkContext};

@@ -8,9 +8,8 @@ use rerole_core::call::CallError;
 use rerole_core::keys::RowRegion;
 use rerole_core::rotation::{Row, Stop};
 
-use crate::aws::dynamodb::PageStart;
 use crate::aws::ledger::Select;
-use crate::aws::page::{NextPage, Page};
+use crate::aws::page::{NextPage, Page, PageStart};
 use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
 use crate::rotate::slice::mover::Mover;
