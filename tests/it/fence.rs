@@ -167,7 +167,7 @@ fn full_run(regions: &[&str]) -> ReconcileRequest {
 #[tokio::test(start_paused = true)]
 async fn of_two_claims_at_once_one_has_the_index_run_and_a_stale_owner_cannot_save_it() {
     let harness = Harness::new(Options::default());
-    let aws = harness.clients();
+    let aws = harness.indexer_clients();
     let (runs, request) = (aws.ledger.index_runs(), full_run(&["us-east-1"]));
     let claims = tokio::join!(
         runs.claim(&request, aws.now()),
@@ -190,7 +190,7 @@ async fn of_two_claims_at_once_one_has_the_index_run_and_a_stale_owner_cannot_sa
 #[tokio::test(start_paused = true)]
 async fn a_request_that_replaces_the_claimed_one_keeps_waiting() {
     let harness = Harness::new(Options::default());
-    let aws = harness.clients();
+    let aws = harness.indexer_clients();
     let runs = aws.ledger.index_runs();
     let ReconcileRequest::Run(waiting) = full_run(&["us-east-1"]) else {
         panic!("a run");

@@ -186,7 +186,7 @@ async fn a_run_of_some_clusters_leaves_another_deleted_cluster_in_the_index() {
 #[tokio::test(start_paused = true)]
 async fn a_run_that_others_claim_first_every_time_is_worth_another_attempt() {
     let harness = Harness::calm(3);
-    let aws = harness.clients();
+    let aws = harness.indexer_clients();
     let request = ReconcileRequest::parse(&json!({ "mode": "full" }), &["us-east-1".to_owned()]);
     harness.inject(
         Fault::Error {

@@ -14,6 +14,8 @@ mod state_machine;
 mod alarms;
 /// Events about changes in EKS, which the indexer follows.
 mod cloudtrail;
+/// Comparisons of the index with EKS.
+mod comparison;
 /// Changes of other actors while a rotation runs.
 mod concurrent_changes;
 /// Crashes at every single call, which the next delivery resumes.

@@ -4,11 +4,14 @@
 use std::time::Duration;
 
 use rerole_sim::fleet::Fleet;
-use rerole_sim::{AddonUpdates, Options, SameRoleUpdates, Service};
+use rerole_sim::{AddonUpdates, Fault, Options, SameRoleUpdates, Service};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
-use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, event, rotation_event, timestamp};
+use crate::harness::{
+    Harness, INDEX, NEW, OLD, THIRD, event, is_describe, rotation_event, timestamp,
+};
+use crate::pace::throttled_harness;
 
 /// Attributes that a finished rotation has in the ledger and in the summary.
 const ROTATION_ATTRIBUTES: [&str; 8] = [
@@ -107,6 +110,40 @@ async fn the_ledger_keeps_what_the_contract_promises() {
 }
 
 /// The role that EKS shows decides the outcome, and only associations on the old role are written.
+/// It happens after the plan, at a version that is newer than the rotation. No update was sent.
+#[tokio::test(start_paused = true)]
+async fn an_association_that_another_actor_moves_first_is_current_and_not_inferred() {
+    let harness = Harness::calm(0);
+    let arn = harness.associate("api", OLD);
+    let (aws, moved) = (harness.aws.clone(), arn.clone());
+    let mut is_first = true;
+    harness.aws.on_call(move |call| {
+        if is_describe(call) && std::mem::take(&mut is_first) {
+            let now = aws.now();
+            aws.eks(|eks| eks.set_role(&moved, NEW, now));
+        }
+        Fault::None
+    });
+    harness.finish(&rotation_event()).await;
+    let row = harness.row("r-1", &arn);
+    assert_eq!(row["outcome"], "AlreadyCurrent", "{row:#}");
+    assert_eq!(row.get("inferred"), None, "{row:#}");
+}
+
+/// EKS has certainly not processed an update that it throttled.
+#[tokio::test(start_paused = true)]
+async fn a_throttled_update_is_no_attempt() {
+    let harness = throttled_harness(2.0, 2.0);
+    harness.fleet(40);
+    harness.finish(&rotation_event()).await;
+    let throttled = harness.updates();
+    let throttled = throttled.iter().filter(|call| call.status == Some(429));
+    assert!(throttled.count() > 0);
+    for row in harness.rows("r-1") {
+        assert_eq!(row["attempts"], 1, "{row:#}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_role_in_eks_decides_the_outcome() {
     let harness = Harness::new(Options::default());

@@ -1,11 +1,12 @@
 //! Rotations that take more than one delivery: after a deadline, after a crash, and with changes by
 //! other actors in between.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use rerole::rotate::error::RotateError;
 use rerole::rotate::slice::DEADLINE_RESERVE;
-use rerole_sim::{Fault, Options};
+use rerole_sim::{Fault, Options, RoleState};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
@@ -15,6 +16,32 @@ use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, is_describe, is_update, ro
 async fn crash_after_update(harness: &Harness, nth: usize) {
     harness.freeze_after_update(nth);
     harness.deliver_and_crash(&rotation_event()).await;
+}
+
+/// Guarantee 5: EKS has refused the first token definitively, so the next slice sends another.
+#[tokio::test(start_paused = true)]
+async fn the_next_slice_continues_the_tokens_after_a_refusal() {
+    let harness = Harness::calm(1);
+    harness
+        .aws
+        .eks(|eks| eks.set_role_state(NEW, RoleState::Missing));
+    let timeout = DEADLINE_RESERVE + Duration::from_millis(1_500);
+    harness
+        .deliver_within(&rotation_event(), timeout)
+        .await
+        .unwrap_err();
+    let refused = harness.updates().len();
+    harness
+        .aws
+        .eks(|eks| eks.set_role_state(NEW, RoleState::Ready));
+    harness.finish(&rotation_event()).await;
+    let updates = harness.updates();
+    let tokens: BTreeSet<_> = updates
+        .iter()
+        .map(|update| update.call.body["clientRequestToken"].to_string())
+        .collect();
+    assert!(refused > 0);
+    assert_eq!(tokens.len(), refused + 1);
 }
 
 #[tokio::test(start_paused = true)]

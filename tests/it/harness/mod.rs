@@ -179,9 +179,15 @@ impl Harness {
         self.aws.clear_hook();
     }
 
-    /// The AWS clients of rerole, for tests without a handler.
+    /// The AWS clients of the `rotate` function, for tests without a handler.
     pub fn clients(&self) -> Aws {
         let settings = settings(&[]);
+        Aws::new(&settings, self.aws.http_client(), self.aws.time_source())
+    }
+
+    /// As [`Harness::clients`], of the `indexer` function.
+    pub fn indexer_clients(&self) -> Aws {
+        let settings = indexer_settings(&[]).common;
         Aws::new(&settings, self.aws.http_client(), self.aws.time_source())
     }
 
