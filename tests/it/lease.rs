@@ -10,7 +10,7 @@ use crate::guarantees::{Before, check};
 use crate::harness::{
     Harness, LEDGER, TIMEOUT, is_describe, is_lease_write, rotate_handler, rotation_event,
 };
-use crate::pace::throttled_harness;
+use crate::pace::{throttle_updates, throttled_harness};
 
 #[tokio::test(start_paused = true)]
 async fn a_slice_that_cannot_renew_its_lease_stops_before_the_lease_expires() {
@@ -33,10 +33,15 @@ async fn a_slice_that_cannot_renew_its_lease_stops_before_the_lease_expires() {
     for update in harness.updates() {
         let after = update.sent_at.duration_since(opened_at).unwrap();
         assert!(
-            after < Duration::from_secs(41),
+            after <= Duration::from_secs(40),
             "an update was sent {after:?} after a lease of 45 s was acquired"
         );
     }
+    assert_eq!(
+        harness.count("r-1", "Updated"),
+        harness.effective_update_count(),
+        "an update that EKS confirmed late was not recorded"
+    );
     check(&harness, &before);
 
     harness.aws.clear_hook();
@@ -44,6 +49,29 @@ async fn a_slice_that_cannot_renew_its_lease_stops_before_the_lease_expires() {
     let summary = harness.finish(&rotation_event()).await;
     assert_eq!(summary["counts"]["updated"], 400);
     check(&harness, &before);
+}
+
+/// The lease may end while an association waits for the permit of its update.
+#[tokio::test(start_paused = true)]
+async fn an_update_whose_permit_comes_too_late_for_the_lease_is_not_sent() {
+    let harness = Harness::calm(200);
+    let opened_at = harness.aws.now();
+    let mut throttle = throttle_updates(Duration::from_millis(800));
+    harness.aws.on_call(move |call| {
+        if is_lease_write(call) {
+            Fault::ServerError(500)
+        } else {
+            throttle(call)
+        }
+    });
+    harness.deliver(&rotation_event()).await.unwrap_err();
+    let updates = harness.updates();
+    let last = updates.iter().map(|update| update.sent_at).max().unwrap();
+    let after = last.duration_since(opened_at).unwrap();
+    assert!(
+        (Duration::from_secs(37)..=Duration::from_secs(40)).contains(&after),
+        "the last update was sent {after:?} after a lease of 45 s was acquired"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,11 +9,11 @@ mod cases;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use rerole_sim::{CallRecord, Options, Throttle};
+use rerole_sim::{Call, CallRecord, Fault, Options, Throttle};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::harness::{Harness, INDEX, LEDGER, NEW, OLD, event, in_virtual_time};
+use crate::harness::{Harness, INDEX, LEDGER, NEW, OLD, event, in_virtual_time, is_update};
 use callers::{Caller, Run, play};
 use cases::{CHANGING_CASES, Case, FAST_CASES, PLAIN_CASES, SLOW_CASES};
 
@@ -25,6 +25,21 @@ pub fn throttled_harness(rate_per_sec: f64, burst: f64) -> Harness {
         }),
         ..Options::default()
     })
+}
+
+/// Throttles updates to one in each interval, and no other calls.
+pub fn throttle_updates(interval: Duration) -> impl FnMut(&Call) -> Fault + Send + 'static {
+    let mut free_at = Instant::now();
+    move |call| {
+        if !is_update(call) {
+            return Fault::None;
+        }
+        if Instant::now() < free_at {
+            return Fault::Throttle;
+        }
+        free_at = Instant::now() + interval;
+        Fault::None
+    }
 }
 
 /// Adds a cluster with `count` associations on the old role to the region.

@@ -195,6 +195,23 @@ fn moved_associations(harness: &Harness) -> Vec<String> {
         .collect()
 }
 
+/// The role was replaced, became a new role again, and was replaced again.
+#[tokio::test(start_paused = true)]
+async fn the_latest_rotation_that_replaced_the_role_has_the_reversion() {
+    let harness = Harness::calm(3);
+    harness.reconcile("full").await;
+    for (id, old, new) in [("first", OLD, NEW), ("back", NEW, OLD), ("again", OLD, NEW)] {
+        harness.finish(&rotate(id, old, new)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
+    }
+    let rows = harness.rows("again");
+    let moved = rows.iter().find(|row| row["outcome"] == "Updated").unwrap();
+    harness.set_role(moved["associationArn"].as_str().unwrap(), OLD);
+    harness.reconcile("full").await;
+    let counts = ["first", "back", "again"].map(|id| reversion_rows(&harness, id).len());
+    assert_eq!(counts, [0, 0, 1]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_full_reconcile_finds_a_reversion_without_an_event() {
     let harness = Harness::calm(20);

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::guarantees::{Before, check};
 use crate::harness::{Harness, NEW, OLD, event, in_virtual_time, is_update, rotation_event};
-use crate::pace::throttled_harness;
+use crate::pace::throttle_updates;
 
 /// Fails the first `failures` updates with an error that is not retryable.
 fn fail_updates(harness: &Harness, failures: u32) {
@@ -180,24 +180,27 @@ fn a_new_role_that_stays_unusable_stops_the_rotation() {
 /// The others have been described, and wait for their permits.
 #[tokio::test(start_paused = true)]
 async fn an_association_that_waits_for_its_permit_is_not_updated_after_a_stop() {
-    let harness = throttled_harness(1.0, 1.0);
-    harness.fleet(30);
-    let mut updates = 0;
-    harness.inject(
-        Fault::Error {
-            status: 400,
-            code: "InvalidRequestException".to_owned(),
-            message: "refused".to_owned(),
-        },
-        move |call| {
-            updates += u32::from(is_update(call));
-            is_update(call) && updates > 4
-        },
-    );
+    let harness = Harness::calm(60);
+    let mut admitted = 0;
+    let refusal = Fault::Error {
+        status: 400,
+        code: "InvalidRequestException".to_owned(),
+        message: "refused".to_owned(),
+    };
+    let mut throttle = throttle_updates(Duration::from_millis(500));
+    harness.aws.on_call(move |call| {
+        let fault = throttle(call);
+        admitted += u32::from(is_update(call) && fault == Fault::None);
+        if is_update(call) && fault == Fault::None && admitted > 20 {
+            refusal.clone()
+        } else {
+            fault
+        }
+    });
     let summary = harness.finish(&event(&json!({ "maxErrors": "0" }))).await;
     assert_eq!(summary["status"], "Failed", "{summary:#}");
-    let refused = harness.updates();
-    let refused = refused.iter().filter(|call| call.status == Some(400));
+    let updates = harness.updates();
+    let refused = updates.iter().filter(|call| call.status == Some(400));
     assert_eq!(refused.count(), 1, "an update was sent after the stop");
 }
 

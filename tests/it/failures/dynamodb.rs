@@ -61,6 +61,23 @@ async fn a_ledger_that_cannot_be_written_fails_the_invocation() {
     check(&harness, &before);
 }
 
+/// A secondary index has no consistent reads. Everything else decides what is written.
+#[tokio::test(start_paused = true)]
+async fn every_read_that_is_not_of_a_secondary_index_is_consistent() {
+    let harness = Harness::calm(10);
+    harness.reconcile("full").await;
+    harness.finish(&rotation_event()).await;
+    for operation in ["GetItem", "Query"] {
+        let calls = harness.calls(operation);
+        assert!(calls.len() > 5, "{}", calls.len());
+        for call in calls {
+            let body = &call.call.body;
+            let is_consistent = body["ConsistentRead"] == true;
+            assert_eq!(is_consistent, body.get("IndexName").is_none(), "{body:#}");
+        }
+    }
+}
+
 /// A rotation must account for every association, so it leaves out none that it cannot trust.
 #[tokio::test(start_paused = true)]
 async fn an_index_item_that_contradicts_its_key_or_the_role_fails_the_rotation() {
