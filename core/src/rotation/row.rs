@@ -17,8 +17,9 @@ pub struct Row {
     pub namespace: String,
     pub service_account: String,
     pub outcome: Outcome,
-    /// The fields that the rotation moves: those that had the old role when the row was planned, and
-    /// those that another actor has put on it since. Once updated, those that the update changed.
+    /// The fields that the rotation moves: those that had the old role when the row was planned,
+    /// and those that another actor has put on it since. Once updated, those that the update
+    /// changed.
     pub fields: RoleFields,
     /// The role that the index showed when the row was planned.
     pub previous_role_arn: String,
