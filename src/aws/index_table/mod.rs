@@ -31,7 +31,7 @@ use crate::aws::page::{Page, PageLimit, PageStart};
 const BY_ROLE: &str = "ByRole";
 /// Global secondary index: `targetRoleArn`, `associationArn`.
 const BY_TARGET_ROLE: &str = "ByTargetRole";
-/// With 250 items on a page, fifty times the largest fleet that rerole was measured with.
+/// With 250 items on a page, a hundred times the largest fleet that rerole was measured with.
 pub const ROLE_PAGES: PageLimit = PageLimit {
     list: "the associations of a role",
     pages_max: 100_000,

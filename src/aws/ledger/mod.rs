@@ -32,7 +32,7 @@ use rerole_core::rotation::RotationRecord;
 use crate::aws::dynamodb::{Condition, Item, Table, number, text};
 use crate::aws::page::PageLimit;
 
-/// With 250 rows on a page, fifty times the largest fleet that rerole was measured with.
+/// With 250 rows on a page, a hundred times the largest fleet that rerole was measured with.
 pub const ROW_PAGES: PageLimit = PageLimit {
     list: "the rotation's rows",
     pages_max: 100_000,
