@@ -29,7 +29,7 @@ pub enum ComparisonError {
 /// flight. Calls `on_step` after each step.
 ///
 /// # Errors
-/// If the index cannot be read, or time is up. An error of EKS is in the run's `errors` instead.
+/// If time is up. An error of EKS or of the index is in the run's `errors` instead.
 pub async fn compare(
     aws: &Aws,
     request: &RunRequest,
@@ -53,7 +53,7 @@ pub async fn compare(
             run,
             differences: walker.into_differences(),
         }),
-        // A comparison does not yield.
+        // Only a walk that repairs yields, or fails to save its run.
         Err(Halt::OutOfTime | Halt::Yielded) => Err(ComparisonError::OutOfTime),
         Err(Halt::Error(error)) => Err(error.into()),
     }

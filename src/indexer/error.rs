@@ -37,19 +37,12 @@ impl From<IndexerError> for Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use expect_test::{Expect, expect};
+    use expect_test::expect;
     use rerole_core::call::{CallError, Operation};
     use serde_json::{Value, json};
 
     use super::*;
-
-    fn check(error: IndexerError, expected: &Expect) {
-        let Diagnostic {
-            error_type,
-            error_message,
-        } = error.into();
-        expected.assert_eq(&format!("{error_type}: {error_message}"));
-    }
+    use crate::lambda::diagnostic::check;
 
     #[test]
     fn each_error_names_its_type_and_what_to_do() {
@@ -94,7 +87,7 @@ mod tests {
                 ],
             ),
         ] {
-            check(error, &expected);
+            check(error.into(), &expected);
         }
     }
 }

@@ -17,3 +17,13 @@ where
         error_message: error.to_string(),
     }
 }
+
+/// Compares the report of an error with the expected text, for the tests of both functions.
+#[cfg(test)]
+pub(crate) fn check(report: Diagnostic, expected: &expect_test::Expect) {
+    let Diagnostic {
+        error_type,
+        error_message,
+    } = report;
+    expected.assert_eq(&format!("{error_type}: {error_message}"));
+}

@@ -102,19 +102,12 @@ impl From<RotateError> for Diagnostic {
 
 #[cfg(test)]
 mod tests {
-    use expect_test::{Expect, expect};
+    use expect_test::expect;
     use rerole_core::call::Operation;
     use serde_json::json;
 
     use super::*;
-
-    fn check(error: RotateError, expected: &Expect) {
-        let Diagnostic {
-            error_type,
-            error_message,
-        } = error.into();
-        expected.assert_eq(&format!("{error_type}: {error_message}"));
-    }
+    use crate::lambda::diagnostic::check;
 
     #[test]
     fn each_error_names_its_type_and_what_to_do() {
@@ -193,7 +186,7 @@ mod tests {
                 ],
             ),
         ] {
-            check(error, &expected);
+            check(error.into(), &expected);
         }
     }
 }

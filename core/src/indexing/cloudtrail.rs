@@ -142,17 +142,6 @@ impl EventName {
     }
 }
 
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Association(arn) => arn.as_str(),
-            Self::ClusterAssociations(cluster) | Self::DeletedCluster(cluster) => {
-                &cluster.cluster_arn
-            }
-        })
-    }
-}
-
 impl fmt::Display for EventName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
