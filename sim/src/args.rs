@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use rerole_sim::fleet::Fleet;
-use rerole_sim::{Options, Throttle};
+use rerole_sim::{Buckets, Options, Throttle};
 
 /// The tables of the product's contract.
 pub const INDEX_TABLE: &str = "AssociationIndex";
@@ -34,6 +34,9 @@ pub struct Args {
     /// Throttle EKS per account and region: calls per second, and burst
     #[arg(long, value_name = "RATE,BURST", value_parser = parse_throttle)]
     throttle: Option<Throttle>,
+    /// Throttle each EKS operation by itself, instead of all together
+    #[arg(long, requires = "throttle")]
+    throttle_each_operation: bool,
     /// A role that EKS does not find; may be repeated
     #[arg(long = "role-missing", value_name = "ARN")]
     pub missing_roles: Vec<String>,
@@ -58,6 +61,11 @@ impl Args {
             seed: self.seed,
             latency: self.latency(),
             throttle: self.throttle,
+            buckets: if self.throttle_each_operation {
+                Buckets::PerOperation
+            } else {
+                Buckets::PerRegion
+            },
             keep_log: false,
             cloudtrail: self.cloudtrail.is_some(),
             ..Options::default()

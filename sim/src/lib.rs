@@ -49,7 +49,7 @@ pub use call::{Call, CallRecord, Service};
 pub use clock::rfc3339_millis;
 pub use eks::{Association, Cluster, EksState, RoleState};
 pub use fault::Fault;
-pub use options::{AddonUpdates, CloudTrailTimes, Options, SameRoleUpdates, Throttle};
+pub use options::{AddonUpdates, Buckets, CloudTrailTimes, Options, SameRoleUpdates, Throttle};
 pub use simulated_aws::SimulatedAws;
 pub use step_functions::{Execution, ExecutionStatus};
 pub use tables::index_item;

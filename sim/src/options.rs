@@ -27,6 +27,8 @@ pub struct Options {
     pub latency: RangeInclusive<Duration>,
     /// Throttles EKS calls per account and region. DynamoDB has `dynamodb_throttle_share`.
     pub throttle: Option<Throttle>,
+    /// Which of these calls share a token bucket.
+    pub buckets: Buckets,
     /// Throttled EKS calls fail with HTTP 429 without an error code.
     pub bare_throttle: bool,
     /// The `retry-after` header of throttled EKS calls; no header without it.
@@ -77,6 +79,7 @@ impl Default for Options {
             starts_at: SystemTime::UNIX_EPOCH + Duration::from_secs(STARTS_AT_EPOCH_SECS),
             latency: Duration::from_millis(20)..=Duration::from_millis(60),
             throttle: None,
+            buckets: Buckets::PerRegion,
             bare_throttle: false,
             retry_after_secs: None,
             modified_at_resolution: Duration::from_millis(1),
@@ -102,6 +105,17 @@ impl Default for Options {
 pub struct Throttle {
     pub rate_per_sec: f64,
     pub burst: f64,
+}
+
+/// Which EKS calls of an account share a token bucket. AWS does not document it, so both can be
+/// simulated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Buckets {
+    /// All calls in a region.
+    #[default]
+    PerRegion,
+    /// All calls of one operation in a region.
+    PerOperation,
 }
 
 /// How EKS responds to an update of an association that an add-on owns. Sources contradict each

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use expect_test::{Expect, expect};
-use rerole_sim::Throttle;
 use rerole_sim::fleet::Fleet;
+use rerole_sim::{Buckets, Throttle};
 
 use super::Args;
 
@@ -21,9 +21,10 @@ fn without_flags_the_defaults_apply() {
     );
     assert_eq!(options.latency, Duration::ZERO..=Duration::ZERO);
     assert_eq!(
-        (options.throttle, options.cloudtrail, options.keep_log),
-        (None, false, false)
+        (options.throttle, options.buckets),
+        (None, Buckets::PerRegion)
     );
+    assert!(!options.cloudtrail && !options.keep_log);
     assert!(args.fleet().is_none() && !args.faults_by_region && args.cloudtrail.is_none());
     assert!(args.missing_roles.is_empty() && args.bad_trust_roles.is_empty());
     assert!(args.state_machines.is_empty());
@@ -33,7 +34,7 @@ fn without_flags_the_defaults_apply() {
 fn every_flag_sets_its_value() {
     let args = parse(
         "--port 4567 --seed 7 --fleet 99 --seconds 60 --latency-ms 20 --throttle 0.5,2 \
-         --role-missing m1 --role-missing m2 --role-bad-trust b --state-machine s \
+         --throttle-each-operation --role-missing m1 --role-missing m2 --role-bad-trust b --state-machine s \
          --faults-by-region --cloudtrail events.jsonl",
     )
     .expect("valid flags");
@@ -53,6 +54,7 @@ fn every_flag_sets_its_value() {
             burst: 2.0
         })
     );
+    assert_eq!(options.buckets, Buckets::PerOperation);
     assert_eq!(args.missing_roles, ["m1", "m2"]);
     assert_eq!(
         (
@@ -88,6 +90,7 @@ fn wrong_usage_exits_2_and_says_what_is_wrong() {
         ("--throttle NaN,10", "the rate must be a positive number"),
         ("--throttle 10,0.5", "the burst must be at least 1"),
         ("--throttle 10,NaN", "the burst must be at least 1"),
+        ("--throttle-each-operation", "--throttle <RATE,BURST>"),
         ("--faults-by-region yes", "unexpected argument 'yes'"),
         ("--port 1 --port 2", "cannot be used multiple times"),
     ];
@@ -125,19 +128,20 @@ const HELP: Expect = expect![[r"
     Usage: rerole-sim [OPTIONS]
 
     Options:
-          --port <N>               Port to listen on; 0 takes a free one [default: 0]
-          --seed <N>               Seed of all random values; one seed gives one fleet [default: 1]
-          --fleet <N>              Start with a fleet of N associations, described below [default: 0]
-          --seconds <N>            Seconds after which the process ends [default: 600]
-          --latency-ms <N>         Latency of each call in milliseconds [default: 0]
-          --throttle <RATE,BURST>  Throttle EKS per account and region: calls per second, and burst
-          --role-missing <ARN>     A role that EKS does not find; may be repeated
-          --role-bad-trust <ARN>   A role whose trust policy EKS does not accept; may be repeated
-          --state-machine <ARN>    A state machine that can be started; may be repeated
-          --faults-by-region       Fail each call in a region named fault-STATUS-CODE with that error
-          --cloudtrail <FILE>      Append each CloudTrail event about EKS to FILE, as a line of JSON
-      -h, --help                   Print help
-      -V, --version                Print version
+          --port <N>                 Port to listen on; 0 takes a free one [default: 0]
+          --seed <N>                 Seed of all random values; one seed gives one fleet [default: 1]
+          --fleet <N>                Start with a fleet of N associations, described below [default: 0]
+          --seconds <N>              Seconds after which the process ends [default: 600]
+          --latency-ms <N>           Latency of each call in milliseconds [default: 0]
+          --throttle <RATE,BURST>    Throttle EKS per account and region: calls per second, and burst
+          --throttle-each-operation  Throttle each EKS operation by itself, instead of all together
+          --role-missing <ARN>       A role that EKS does not find; may be repeated
+          --role-bad-trust <ARN>     A role whose trust policy EKS does not accept; may be repeated
+          --state-machine <ARN>      A state machine that can be started; may be repeated
+          --faults-by-region         Fail each call in a region named fault-STATUS-CODE with that error
+          --cloudtrail <FILE>        Append each CloudTrail event about EKS to FILE, as a line of JSON
+      -h, --help                     Print help
+      -V, --version                  Print version
 
     The first line of output is `listening on http://127.0.0.1:PORT`. The process ends on Ctrl-C, on
     SIGTERM, or after --seconds. A CloudTrail event is in FILE before the caller has its response.

@@ -15,7 +15,8 @@ use crate::wire::{Response, bare_throttle};
 /// Responds to one request at `now`.
 pub(crate) fn respond(state: &mut EksState, now: SystemTime, request: &EksRequest) -> Response {
     state.now = now;
-    if !state.buckets.try_acquire(request.scope(), now) {
+    let operation = request.route.operation();
+    if !state.buckets.try_acquire(request.scope(), operation, now) {
         let mut response = if state.options.bare_throttle {
             bare_throttle()
         } else {

@@ -66,6 +66,11 @@ impl EksState {
         self.buckets.set_throttle(throttle, self.now);
     }
 
+    /// Changes the throttle of one region from now on, whatever the others have.
+    pub fn set_region_throttle(&mut self, region: &str, throttle: Option<Throttle>) {
+        self.buckets.set_region_throttle(region, throttle, self.now);
+    }
+
     /// Creates a cluster unless it exists. Returns its ARN.
     pub fn create_cluster(&mut self, region: &str, name: &str) -> String {
         let scope = Scope {
@@ -217,7 +222,7 @@ impl EksState {
             role_states: BTreeMap::new(),
             denied_clusters: BTreeSet::new(),
             tokens: TokenStore::default(),
-            buckets: TokenBuckets::new(options.throttle),
+            buckets: TokenBuckets::new(options.throttle, options.buckets),
             options: EksOptions {
                 bare_throttle: options.bare_throttle,
                 retry_after_secs: options.retry_after_secs,

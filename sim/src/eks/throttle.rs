@@ -1,15 +1,27 @@
-//! Token buckets, one for each account and region: EKS throttles all calls of an account in a
-//! region together.
+//! Token buckets, one for each account and region, or one for each operation in it: EKS throttles the
+//! calls of an account in a region together.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::arn::Scope;
-use crate::options::Throttle;
+use crate::options::{Buckets, Throttle};
 
 pub(crate) struct TokenBuckets {
+    buckets: Buckets,
+    /// The throttle of a region without one of its own.
     throttle: Option<Throttle>,
-    by_account_and_region: BTreeMap<(String, String), Bucket>,
+    by_region: BTreeMap<String, Option<Throttle>>,
+    by_key: BTreeMap<Key, Bucket>,
+}
+
+/// The calls that share a bucket.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    account: String,
+    region: String,
+    /// `None` if all operations share the bucket.
+    operation: Option<&'static str>,
 }
 
 struct Bucket {
@@ -27,40 +39,75 @@ impl Bucket {
 }
 
 impl TokenBuckets {
-    pub(crate) fn new(throttle: Option<Throttle>) -> Self {
+    pub(crate) fn new(throttle: Option<Throttle>, buckets: Buckets) -> Self {
         Self {
+            buckets,
             throttle,
-            by_account_and_region: BTreeMap::new(),
+            by_region: BTreeMap::new(),
+            by_key: BTreeMap::new(),
         }
     }
 
-    /// Changes rate and burst from `now` on. The buckets keep their tokens, up to the new burst.
+    /// Changes rate and burst from `now` on, in all regions without a throttle of their own. The
+    /// buckets keep their tokens, up to the new burst.
     pub(crate) fn set_throttle(&mut self, throttle: Option<Throttle>, now: SystemTime) {
-        if let Some(before) = self.throttle {
-            for bucket in self.by_account_and_region.values_mut() {
-                bucket.refill(before, now);
-            }
-        }
+        self.refill_all(now);
         self.throttle = throttle;
     }
 
+    /// As [`Self::set_throttle`], in one region.
+    pub(crate) fn set_region_throttle(
+        &mut self,
+        region: &str,
+        throttle: Option<Throttle>,
+        now: SystemTime,
+    ) {
+        self.refill_all(now);
+        self.by_region.insert(region.to_owned(), throttle);
+    }
+
     /// Takes one token; false if the bucket is empty. A throttled call takes no token.
-    pub(crate) fn try_acquire(&mut self, scope: Scope<'_>, now: SystemTime) -> bool {
-        let Some(throttle) = self.throttle else {
+    pub(crate) fn try_acquire(
+        &mut self,
+        scope: Scope<'_>,
+        operation: &'static str,
+        now: SystemTime,
+    ) -> bool {
+        let Some(throttle) = self.throttle_in(scope.region) else {
             return true;
         };
-        let key = (scope.account.to_owned(), scope.region.to_owned());
+        let key = Key {
+            account: scope.account.to_owned(),
+            region: scope.region.to_owned(),
+            operation: match self.buckets {
+                Buckets::PerRegion => None,
+                Buckets::PerOperation => Some(operation),
+            },
+        };
         let full = Bucket {
             tokens: throttle.burst,
             refilled_at: now,
         };
-        let bucket = self.by_account_and_region.entry(key).or_insert(full);
+        let bucket = self.by_key.entry(key).or_insert(full);
         bucket.refill(throttle, now);
         let is_admitted = bucket.tokens >= 1.0;
         if is_admitted {
             bucket.tokens -= 1.0;
         }
         is_admitted
+    }
+
+    fn throttle_in(&self, region: &str) -> Option<Throttle> {
+        self.by_region.get(region).copied().unwrap_or(self.throttle)
+    }
+
+    fn refill_all(&mut self, now: SystemTime) {
+        for (key, bucket) in &mut self.by_key {
+            let own = self.by_region.get(&key.region).copied();
+            if let Some(throttle) = own.unwrap_or(self.throttle) {
+                bucket.refill(throttle, now);
+            }
+        }
     }
 }
 
@@ -70,13 +117,32 @@ mod tests {
 
     use super::TokenBuckets;
     use crate::arn::Scope;
-    use crate::options::Throttle;
+    use crate::options::{Buckets, Throttle};
+
+    const DESCRIBE: &str = "DescribePodIdentityAssociation";
+    const UPDATE: &str = "UpdatePodIdentityAssociation";
+
+    fn at(millis: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
+    }
+
+    fn throttle(rate_per_sec: f64, burst: f64) -> Option<Throttle> {
+        Some(Throttle {
+            rate_per_sec,
+            burst,
+        })
+    }
+
+    fn in_region(region: &str) -> Scope<'_> {
+        let account = "1";
+        Scope { account, region }
+    }
 
     #[test]
     fn each_region_has_a_bucket_with_its_burst_and_rate() {
-        let mut buckets = buckets(2.0, 3.0);
+        let mut buckets = TokenBuckets::new(throttle(2.0, 3.0), Buckets::PerRegion);
         // Milliseconds since the start, region, admitted.
-        let rows = [
+        for (millis, region, is_admitted) in [
             (0, "r1", true),
             (0, "r1", true),
             (0, "r1", true),
@@ -89,17 +155,9 @@ mod tests {
             (60_000, "r1", true),
             (60_000, "r1", true),
             (60_000, "r1", false),
-        ];
-        for (millis, region, is_admitted) in rows {
-            let now = SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
+        ] {
             assert_eq!(
-                buckets.try_acquire(
-                    Scope {
-                        account: "1",
-                        region
-                    },
-                    now
-                ),
+                buckets.try_acquire(in_region(region), DESCRIBE, at(millis)),
                 is_admitted,
                 "{region} at {millis} ms"
             );
@@ -107,35 +165,38 @@ mod tests {
     }
 
     #[test]
+    fn operations_share_a_bucket_or_have_one_each() {
+        for (kind, expected) in [
+            (Buckets::PerRegion, [true, false, false]),
+            (Buckets::PerOperation, [true, true, false]),
+        ] {
+            let mut buckets = TokenBuckets::new(throttle(1.0, 1.0), kind);
+            let admitted = [DESCRIBE, UPDATE, DESCRIBE]
+                .map(|operation| buckets.try_acquire(in_region("r1"), operation, at(0)));
+            assert_eq!(admitted, expected, "{kind:?}");
+        }
+    }
+
+    #[test]
     fn a_new_rate_applies_from_the_time_of_the_change() {
-        let at = |secs| SystemTime::UNIX_EPOCH + Duration::from_secs(secs);
-        let mut buckets = buckets(1.0, 10.0);
-        let scope = Scope {
-            account: "1",
-            region: "r1",
+        let mut buckets = TokenBuckets::new(throttle(1.0, 10.0), Buckets::PerRegion);
+        let admitted = |buckets: &mut TokenBuckets, region, millis| {
+            let is_admitted = |_: &_| buckets.try_acquire(in_region(region), DESCRIBE, at(millis));
+            (0..20).filter(is_admitted).count()
         };
-        let admitted = |buckets: &mut TokenBuckets, now| {
-            (0..20).filter(|_| buckets.try_acquire(scope, now)).count()
-        };
-        assert_eq!(admitted(&mut buckets, at(0)), 10);
-        buckets.set_throttle(
-            Some(Throttle {
-                rate_per_sec: 3.0,
-                burst: 10.0,
-            }),
-            at(2),
-        );
+        assert_eq!(admitted(&mut buckets, "r1", 0), 10);
+        assert_eq!(admitted(&mut buckets, "r2", 0), 10);
+        buckets.set_throttle(throttle(3.0, 10.0), at(2_000));
         assert_eq!(
-            admitted(&mut buckets, at(3)),
+            admitted(&mut buckets, "r1", 3_000),
             5,
             "two at the old rate, three at the new one"
         );
-    }
-
-    fn buckets(rate_per_sec: f64, burst: f64) -> TokenBuckets {
-        TokenBuckets::new(Some(Throttle {
-            rate_per_sec,
-            burst,
-        }))
+        // A region's own throttle changes nothing elsewhere.
+        buckets.set_region_throttle("r1", throttle(0.0, 10.0), at(3_000));
+        assert_eq!(admitted(&mut buckets, "r1", 9_000), 0);
+        assert_eq!(admitted(&mut buckets, "r2", 3_000), 5);
+        buckets.set_region_throttle("r1", None, at(9_000));
+        assert_eq!(admitted(&mut buckets, "r1", 9_000), 20);
     }
 }
