@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use rerole_core::pacer::{InvalidRateShare, RateShare};
 use rerole_core::request::{InvalidMaxConcurrency, MaxConcurrency};
 use rerole_core::resource::{is_region, is_role_path};
 use rustls::RootCertStore;
@@ -47,6 +48,8 @@ pub struct Settings {
     /// The maximum number of associations in flight. A rotation moves its first association alone,
     /// whatever this is.
     pub max_concurrency: MaxConcurrency,
+    /// The part of the rate of EKS calls that is used once it is known.
+    pub rate_share: RateShare,
 }
 
 /// The settings of the `rotate` function.
@@ -164,6 +167,8 @@ impl Settings {
                 .transpose()?,
             max_concurrency: optional("MAX_CONCURRENCY")
                 .map_or(Ok(MaxConcurrency::default()), |text| max_concurrency(&text))?,
+            rate_share: optional("RATE_SHARE")
+                .map_or(Ok(RateShare::default()), |text| rate_share(&text))?,
         })
     }
 }
@@ -274,6 +279,14 @@ fn max_concurrency(text: &str) -> Result<MaxConcurrency, SettingsError> {
     text.parse()
         .map_err(|invalid: InvalidMaxConcurrency| SettingsError {
             variable: "MAX_CONCURRENCY",
+            problem: invalid.to_string(),
+        })
+}
+
+fn rate_share(text: &str) -> Result<RateShare, SettingsError> {
+    text.parse()
+        .map_err(|invalid: InvalidRateShare| SettingsError {
+            variable: "RATE_SHARE",
             problem: invalid.to_string(),
         })
 }

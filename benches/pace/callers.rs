@@ -12,17 +12,19 @@ use aws_sdk_eks::operation::update_pod_identity_association::builders;
 use aws_smithy_runtime::client::retries::{ClientRateLimiter, RetryPartition, TokenBucket};
 use futures_util::stream::{self, StreamExt};
 use rerole::aws::call_error::call_error;
-use rerole::aws::eks::RateLimiter;
+use rerole::aws::eks::{Kind, RateLimiter};
 use rerole_core::call::{ErrorClass, Operation};
-use rerole_core::pacer::Rate;
-use rerole_sim::{CallRecord, Options, SimulatedAws, Throttle};
+use rerole_core::pacer::{Rate, RateShare};
+use rerole_sim::{Buckets, CallRecord, Options, SimulatedAws, Throttle};
 use tokio::time::Instant;
 
 use super::cases::{Case, RateDrop};
 
+/// The region whose rate drops.
+pub const DROPPING_REGION: &str = "us-east-1";
 const CLUSTER: &str = "prod";
-const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
-const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
+pub const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
+pub const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
 /// Updates in flight at a time, for every caller.
 const IN_FLIGHT: usize = 50;
 /// The default of the SDK.
@@ -48,9 +50,11 @@ pub struct Run {
     pub took: Duration,
     /// Updates that were abandoned.
     pub failed: usize,
-    /// When EKS decided each call, since the start, and whether it admitted the call.
-    pub calls: Vec<(Duration, bool)>,
+    pub calls: Vec<Decision>,
 }
+
+/// When EKS decided a call, since the start, and whether it admitted the call.
+pub type Decision = (Duration, bool);
 
 impl Run {
     pub fn throttled(&self) -> usize {
@@ -62,7 +66,7 @@ impl Run {
 }
 
 /// Plays the case.
-pub fn play(case: &Case, caller: Caller, seed: u64) -> Run {
+pub fn play(case: &Case, buckets: Buckets, caller: Caller, seed: u64) -> Run {
     // Seeds the jitter of the SDK.
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -71,20 +75,19 @@ pub fn play(case: &Case, caller: Caller, seed: u64) -> Run {
         .build();
     runtime
         .expect("cannot build a runtime")
-        .block_on(run(case, caller, seed))
+        .block_on(run(case, buckets, caller, seed))
 }
 
-async fn run(case: &Case, caller: Caller, seed: u64) -> Run {
-    let (least, most) = case.latency_ms;
-    let latency = Duration::from_millis(least)..=Duration::from_millis(most);
+async fn run(case: &Case, buckets: Buckets, caller: Caller, seed: u64) -> Run {
     let aws = SimulatedAws::new(Options {
         seed,
-        latency,
+        eks_latency: Some(case.latency()),
         throttle: Some(case.throttle),
+        buckets,
         retry_after_secs: case.retry_after_secs,
         ..Options::default()
     });
-    let ids = create_fleet(&aws, case.updates);
+    let ids = create_fleet(&aws, DROPPING_REGION, case.associations);
     let (started_at, epoch) = (Instant::now(), aws.now());
     if let Some(rate_drop) = case.rate_drop {
         tokio::spawn(drop_rate(aws.clone(), case.throttle, rate_drop));
@@ -102,7 +105,7 @@ async fn run(case: &Case, caller: Caller, seed: u64) -> Run {
         .learned
         .and_then(Rate::new)
         .map(|learned| (learned, Duration::from_mins(1)));
-    let rate_limiter = Arc::new(RateLimiter::new(learned));
+    let rate_limiter = Arc::new(RateLimiter::new(learned, RateShare::WHOLE));
     let updates = stream::iter(&ids).map(async |id| match caller {
         Caller::Rerole => send_update_with_permits(&rate_limiter, &client, id).await,
         Caller::Standard | Caller::Adaptive => send_update(&client, id).await,
@@ -113,20 +116,23 @@ async fn run(case: &Case, caller: Caller, seed: u64) -> Run {
         .count()
         .await;
     let took = started_at.elapsed();
+    let calls = aws.calls();
+    let updates = calls
+        .iter()
+        .filter(|record| record.call.operation == "UpdatePodIdentityAssociation");
     Run {
         took,
         failed,
-        calls: decisions(&aws.calls(), epoch),
+        calls: decisions(updates, epoch),
     }
 }
 
-/// Adds the associations. Returns their ids.
-fn create_fleet(aws: &SimulatedAws, associations: u32) -> Vec<String> {
+/// Adds a cluster with these associations to a region. Returns their ids.
+pub fn create_fleet(aws: &SimulatedAws, region: &str, associations: u32) -> Vec<String> {
     aws.eks(|eks| {
-        eks.create_cluster("us-east-1", CLUSTER);
-        let arns = (0..associations).map(|number| {
-            eks.associate("us-east-1", CLUSTER, "apps", &format!("app-{number}"), OLD)
-        });
+        eks.create_cluster(region, CLUSTER);
+        let arns = (0..associations)
+            .map(|number| eks.associate(region, CLUSTER, "apps", &format!("app-{number}"), OLD));
         arns.map(|arn| arn.rsplit('/').next().unwrap_or_default().to_owned())
             .collect()
     })
@@ -157,7 +163,7 @@ async fn send_update_with_permits(
         response.map_err(|error| call_error(Operation::on("update association", &id), &error))
     };
     let until = Instant::now() + Duration::from_hours(24);
-    while let Some(permit) = rate_limiter.acquire(until).await {
+    while let Some(permit) = rate_limiter.acquire(Kind::Update, until).await {
         match permit.send(call()).await {
             Ok(_) => return true,
             Err(error) if error.class == ErrorClass::Throttled => {}
@@ -170,7 +176,7 @@ async fn send_update_with_permits(
 fn config(aws: &SimulatedAws, access_key: &str) -> config::Builder {
     config::Builder::new()
         .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static("us-east-1"))
+        .region(Region::from_static(DROPPING_REGION))
         .credentials_provider(Credentials::new(access_key, "secret", None, None, "bench"))
         .http_client(aws.http_client())
         .time_source(aws.time_source())
@@ -205,22 +211,25 @@ fn client(aws: &SimulatedAws, caller: Caller) -> Client {
 }
 
 /// Lowers the rate of the bucket for a while.
-async fn drop_rate(aws: SimulatedAws, throttle: Throttle, rate_drop: RateDrop) {
+pub async fn drop_rate(aws: SimulatedAws, throttle: Throttle, rate_drop: RateDrop) {
     tokio::time::sleep(rate_drop.from).await;
     let rate_per_sec = throttle.rate_per_sec * rate_drop.share;
     aws.eks(|eks| {
-        eks.set_throttle(Some(Throttle {
-            rate_per_sec,
-            ..throttle
-        }));
+        eks.set_region_throttle(
+            DROPPING_REGION,
+            Some(Throttle {
+                rate_per_sec,
+                ..throttle
+            }),
+        );
     });
     tokio::time::sleep(rate_drop.lasts).await;
-    aws.eks(|eks| eks.set_throttle(Some(throttle)));
+    aws.eks(|eks| eks.set_region_throttle(DROPPING_REGION, Some(throttle)));
 }
 
 /// Describes an association at random times (a Poisson process), and ignores throttles. The task
 /// ends with the runtime.
-async fn send_calls_of_others(aws: SimulatedAws, id: String, per_sec: f64, seed: u64) {
+pub async fn send_calls_of_others(aws: SimulatedAws, id: String, per_sec: f64, seed: u64) {
     let mut random = fastrand::Rng::with_seed(seed);
     let client = Client::from_conf(
         config(&aws, "others")
@@ -238,19 +247,24 @@ async fn send_calls_of_others(aws: SimulatedAws, id: String, per_sec: f64, seed:
     }
 }
 
-/// When EKS decided each update, and whether it admitted it. The log has no such time for a
-/// throttled call, so the arrival of the response stands for it.
-fn decisions(calls: &[CallRecord], epoch: SystemTime) -> Vec<(Duration, bool)> {
-    let updates = calls
-        .iter()
-        .filter(|record| record.call.operation == "UpdatePodIdentityAssociation");
-    let decided = updates.filter_map(|record| {
+/// The decisions about these calls. The log has no such time for a throttled call, so the arrival of
+/// the response stands for it.
+pub fn decisions<'a>(
+    calls: impl IntoIterator<Item = &'a CallRecord>,
+    started_at: SystemTime,
+) -> Vec<Decision> {
+    let decided = calls.into_iter().filter_map(|record| {
         Some((
             record.applied_at.or(record.received_at)?,
             record.status? == 200,
         ))
     });
     decided
-        .map(|(at, is_admitted)| (at.duration_since(epoch).unwrap_or_default(), is_admitted))
+        .map(|(at, is_admitted)| {
+            (
+                at.duration_since(started_at).unwrap_or_default(),
+                is_admitted,
+            )
+        })
         .collect()
 }

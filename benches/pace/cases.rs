@@ -1,21 +1,22 @@
 //! The buckets against which the pacer is measured, and what the fastest possible caller achieves
 //! with each.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use rerole_sim::Throttle;
+use rerole_sim::{Buckets, Throttle};
 
 /// A bucket, the callers that use it, and the goal.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
     /// The row label in docs/performance.md.
     pub name: &'static str,
-    pub updates: u32,
+    /// An update of each is sent, in a rotation after a Describe.
+    pub associations: u32,
     pub throttle: Throttle,
     /// The latency of each call is random between these two.
     pub latency_ms: (u64, u64),
-    /// Calls per second of other callers of the same bucket, which come at random times and never
-    /// wait.
+    /// Describes per second of other callers, which come at random times and never wait.
     pub others_per_sec: f64,
     pub rate_drop: Option<RateDrop>,
     /// The pause that EKS asks for after a throttle.
@@ -67,10 +68,10 @@ const fn bucket(rate_per_sec: f64, burst: f64) -> Throttle {
     }
 }
 
-const fn plain(name: &'static str, updates: u32, throttle: Throttle) -> Case {
+pub const fn plain(name: &'static str, associations: u32, throttle: Throttle) -> Case {
     Case {
         name,
-        updates,
+        associations,
         throttle,
         latency_ms: (80, 200),
         others_per_sec: 0.0,
@@ -81,10 +82,10 @@ const fn plain(name: &'static str, updates: u32, throttle: Throttle) -> Case {
     }
 }
 
-const fn harder(name: &'static str, updates: u32, throttle: Throttle) -> Case {
+const fn harder(name: &'static str, associations: u32, throttle: Throttle) -> Case {
     Case {
         goal: HARDER,
-        ..plain(name, updates, throttle)
+        ..plain(name, associations, throttle)
     }
 }
 
@@ -99,7 +100,8 @@ const fn rate_drop(share: f64) -> RateDrop {
 
 /// A full bucket, the usual latency, no other callers, and a constant rate.
 pub const PLAIN_CASES: [Case; 4] = [
-    plain("50 at 5/s, burst 10", 50, bucket(5.0, 10.0)),
+    // The start throttles as many calls as in a longer run, so their share is larger.
+    harder("50 at 5/s, burst 10", 50, bucket(5.0, 10.0)),
     plain("500 at 5/s, burst 10", 500, bucket(5.0, 10.0)),
     plain("500 at 10/s, burst 20", 500, bucket(10.0, 20.0)),
     plain("500 at 20/s, burst 40", 500, bucket(20.0, 40.0)),
@@ -167,14 +169,34 @@ pub const CHANGING_CASES: [Case; 8] = [
 ];
 
 impl Case {
-    /// The earliest time at which a caller can be done if the other callers get what they ask for:
-    /// the bucket has given out enough calls, and the last response has arrived.
-    pub fn bound(&self) -> Duration {
+    pub fn latency(&self) -> RangeInclusive<Duration> {
+        let (least, most) = self.latency_ms;
+        Duration::from_millis(least)..=Duration::from_millis(most)
+    }
+
+    /// The earliest time at which the updates can be done if the other callers get what they ask
+    /// for.
+    pub fn bound(&self, buckets: Buckets) -> Duration {
+        let others_per_sec = match buckets {
+            Buckets::PerRegion => self.others_per_sec,
+            // The others describe.
+            Buckets::PerOperation => 0.0,
+        };
+        let case = Self {
+            others_per_sec,
+            ..*self
+        };
+        case.bound_of(self.associations)
+    }
+
+    /// The earliest time at which this many calls can be done: the bucket has given out enough of
+    /// them, and the last response has arrived.
+    pub fn bound_of(&self, calls: u32) -> Duration {
         let Throttle {
             rate_per_sec,
             burst,
         } = self.throttle;
-        let mut missing = f64::from(self.updates) - burst;
+        let mut missing = f64::from(calls) - burst;
         let mut done_at = 0.0;
         let rate_drop = self.rate_drop.map(|RateDrop { from, lasts, share }| {
             (from.as_secs_f64(), (from + lasts).as_secs_f64(), share)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use rerole_sim::Buckets;
 
 use crate::callers::{Caller, Run, play};
 use crate::cases::{CHANGING_CASES, Case, PLAIN_CASES};
@@ -39,7 +40,7 @@ pub fn draw(file: &Path) -> Result<(), DrawError> {
             (Caller::Rerole, "rerole"),
             (Caller::Adaptive, "SDK, adaptive"),
         ];
-        let runs = callers.map(|(caller, name)| (play(case, caller, 0), name));
+        let runs = callers.map(|(caller, name)| (play(case, Buckets::PerRegion, caller, 0), name));
         // Both panels of a row have the same axes.
         let secs = runs
             .iter()

@@ -25,6 +25,8 @@ pub struct Options {
     pub starts_at: SystemTime,
     /// Latency of each call: half of it passes before the effect, half after. Zero is allowed.
     pub latency: RangeInclusive<Duration>,
+    /// The latency of EKS calls if it differs from the others'.
+    pub eks_latency: Option<RangeInclusive<Duration>>,
     /// Throttles EKS calls per account and region. DynamoDB has `dynamodb_throttle_share`.
     pub throttle: Option<Throttle>,
     /// Which of these calls share a token bucket.
@@ -78,6 +80,7 @@ impl Default for Options {
             account: "111122223333".to_owned(),
             starts_at: SystemTime::UNIX_EPOCH + Duration::from_secs(STARTS_AT_EPOCH_SECS),
             latency: Duration::from_millis(20)..=Duration::from_millis(60),
+            eks_latency: None,
             throttle: None,
             buckets: Buckets::PerRegion,
             bare_throttle: false,

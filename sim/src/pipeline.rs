@@ -79,7 +79,7 @@ impl Pipeline {
         let account = request.caller.account(&self.options.account);
         let parsed = ServiceRequest::parse(&request, account);
         let (record, fault) = self.admit(self.call(&request, &parsed));
-        let latency = lock(&self.rng).latency(&self.options.latency);
+        let latency = self.draw_latency(parsed.service());
         match &fault {
             Fault::FreezeBefore => return self.faults.freeze().await,
             Fault::Delay(extra) => pause(latency / 2 + *extra).await,
@@ -114,6 +114,12 @@ impl Pipeline {
             record.received_at = Some(now);
         }
         Ok(to_http(&response, parsed.service(), &request_id))
+    }
+
+    fn draw_latency(&self, service: Service) -> Duration {
+        let of_eks = self.options.eks_latency.as_ref();
+        let range = of_eks.filter(|_| service == Service::Eks);
+        lock(&self.rng).latency(range.unwrap_or(&self.options.latency))
     }
 
     fn call(&self, request: &WireRequest, parsed: &ServiceRequest) -> Call {

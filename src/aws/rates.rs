@@ -12,12 +12,13 @@ impl Aws {
     pub async fn seed_rates(&self, regions: impl IntoIterator<Item = &str>) {
         let seeds = regions.into_iter().map(async |region| {
             match self.ledger.rates().read(region).await {
-                Ok(rates) => {
-                    debug!(region, ?rates, "learned rates read");
-                    self.eks.seed_rates(region, rates);
+                Ok(None) => {}
+                Ok(Some(rate)) => {
+                    debug!(region, ?rate, "learned rate read");
+                    self.eks.seed_rate(region, rate);
                 }
                 Err(error) => {
-                    warn!(region, %error, "could not read learned rates, they are learned again");
+                    warn!(region, %error, "could not read the learned rate, it is learned again");
                 }
             }
         });
@@ -27,9 +28,9 @@ impl Aws {
     /// Saves the rates that this invocation has learned.
     pub async fn save_rates(&self) {
         let rates = self.eks.learned_rates();
-        let saves = rates.iter().map(async |(region, rates)| {
-            if let Err(error) = self.ledger.rates().save(region, rates).await {
-                warn!(region, %error, "could not save learned rates");
+        let saves = rates.iter().map(async |(region, rate)| {
+            if let Err(error) = self.ledger.rates().save(region, *rate).await {
+                warn!(region, %error, "could not save the learned rate");
             }
         });
         join_all(saves).await;

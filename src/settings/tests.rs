@@ -33,6 +33,7 @@ fn lookup<'a>(changes: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<Stri
 fn optional_settings_have_defaults() {
     let settings = read(&[]).unwrap();
     assert_eq!(settings.max_concurrency, MaxConcurrency::default());
+    assert_eq!(settings.rate_share, RateShare::default());
     assert_eq!(settings.eks_endpoint, None);
     assert_eq!(settings.state_machine_arn, None);
     assert_eq!(settings.ca_bundle, None);
@@ -81,6 +82,8 @@ fn an_error_names_the_environment_variable() {
         ),
         ("MAX_CONCURRENCY", "0"),
         ("MAX_CONCURRENCY", "many"),
+        ("RATE_SHARE", "9"),
+        ("RATE_SHARE", "80%"),
         ("AWS_CA_BUNDLE", "/nowhere.pem"),
     ]
     .map(|change| {
@@ -103,6 +106,8 @@ fn an_error_names_the_environment_variable() {
         setting STATE_MACHINE_ARN: "arn:aws:states:us-east-1:111122223333:stateMachine:rerole:7" is not allowed; allowed: the ARN of a state machine
         setting MAX_CONCURRENCY: "0" is not allowed; allowed: a whole number from 1 to 128
         setting MAX_CONCURRENCY: "many" is not allowed; allowed: a whole number from 1 to 128
+        setting RATE_SHARE: "9" is not allowed; allowed: a whole number from 10 to 100
+        setting RATE_SHARE: "80%" is not allowed; allowed: a whole number from 10 to 100
         setting AWS_CA_BUNDLE: /nowhere.pem: cannot be read: No such file or directory (os error 2)
     "#]]
     .assert_eq(&errors.concat());

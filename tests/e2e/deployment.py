@@ -12,7 +12,7 @@ FAILURE_QUEUES = ("OnFailureQueue", "UndeliveredQueue", "IndexerDeadLetterQueue"
 OUTPUTS = {f"{queue}Url" for queue in QUEUES} | {"RotateFunctionArn", "IndexerFunctionArn"}
 OUTPUTS |= {"AssociationIndexTableName", "RotationLedgerTableName", "StateMachineArn"}
 COMMON_SETTINGS = {"ASSOCIATION_INDEX_TABLE", "ROTATION_LEDGER_TABLE", "MAX_CONCURRENCY"}
-COMMON_SETTINGS |= {"STATE_MACHINE_ARN", "RUST_LOG"}
+COMMON_SETTINGS |= {"RATE_SHARE", "STATE_MACHINE_ARN", "RUST_LOG"}
 ROTATE_SETTINGS = COMMON_SETTINGS | {"ROLE_PATH"}
 INDEXER_SETTINGS = COMMON_SETTINGS | {"INDEX_REGIONS", "INDEX_STALE_AFTER_HOURS"}
 # The schedule, the function that it invokes, and the payload.

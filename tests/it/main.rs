@@ -36,6 +36,7 @@ mod metrics;
 mod outcomes;
 /// The rate of calls at a throttled EKS.
 mod pace;
+mod pace_of_rotations;
 /// Events that are rejected or ignored.
 mod payload;
 /// The permissions of the roles.

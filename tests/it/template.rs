@@ -80,6 +80,7 @@ fn value(name: &str) -> Option<String> {
         "INDEX_REGIONS" => "eu-west-1",
         "STATE_MACHINE_ARN" => STATE_MACHINE,
         "MAX_CONCURRENCY" | "INDEX_STALE_AFTER_HOURS" => "8",
+        "RATE_SHARE" => "80",
         // With a missing file, the settings would fail before they read the last variable.
         "AWS_CA_BUNDLE" => return None,
         name if name.starts_with("AWS_ENDPOINT_URL") => "http://127.0.0.1:1",
@@ -95,6 +96,7 @@ fn number_parameters_have_the_bounds_of_the_settings() {
     assert!(parameters["RolePath"].get("Default").is_none());
     for (parameter, variable) in [
         ("MaxConcurrency", "MAX_CONCURRENCY"),
+        ("RateShare", "RATE_SHARE"),
         ("IndexStaleAfterHours", "INDEX_STALE_AFTER_HOURS"),
     ] {
         let accepts = |number: i64| {

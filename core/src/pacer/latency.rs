@@ -2,25 +2,26 @@
 
 use std::time::Duration;
 
-/// How long responses take, in seconds. Zero before the first response.
+use crate::pacer::TUNING;
+
+/// How long responses take on average. Zero before the first response.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Latency {
-    pub(super) mean: f64,
-    pub(super) deviation: f64,
+    secs: f64,
 }
 
 impl Latency {
     /// Records the time that a response took.
     pub(super) fn note(&mut self, taken: Duration) {
         let secs = taken.as_secs_f64();
-        if self.mean == 0.0 {
-            *self = Self {
-                mean: secs,
-                deviation: secs / 4.0,
-            };
+        if self.secs == 0.0 {
+            self.secs = secs;
         } else {
-            self.deviation += ((secs - self.mean).abs() - self.deviation) / 8.0;
-            self.mean += (secs - self.mean) / 8.0;
+            self.secs += (secs - self.secs) * TUNING.latency_gain;
         }
+    }
+
+    pub(super) fn secs(self) -> f64 {
+        self.secs
     }
 }

@@ -1,124 +1,123 @@
-//! The rate at which calls may be sent. EKS throttles all callers of an account in a region by a
-//! token bucket. Neither the bucket's rate nor its size is published. A [`Pacer`] finds the rate
-//! from the calls that are admitted and throttled, and follows it. One pacer serves one class of
-//! calls in one region.
+//! The rate at which calls may be sent.
 //!
-//! This is arithmetic: times are arguments, as the time since a fixed moment, and nothing here
-//! waits. The waiting is in `src/aws/eks/rate_limiter.rs`.
+//! # The problem
 //!
-//! Between two throttles the admitted calls, divided by the time, are the bucket's rate
-//! (`windows.rs`). The pacer starts at a moderate rate and doubles it until the first throttle.
-//! From then on it follows the measured rate, call by call, and raises it while no call is
-//! throttled (`probe.rs`).
+//! EKS throttles with a token bucket: each call takes a token, tokens flow in at a constant rate, and
+//! the bucket holds only so many. A call that finds no token is throttled. Neither rate nor size is
+//! published, other callers take tokens from the same bucket, and the rate may change at any time.
+//! Calls that are too fast are throttled, and nothing complains about calls that are too slow.
+//!
+//! # The controller
+//!
+//! A [`Pacer`] finds the rate of one region and follows it. It has one rate for all calls:
+//! a rotation needs as many updates as Describes, so whichever bucket is empty first limits both.
+//!
+//! 1. **Start.** The first calls are sent at a moderate rate, which doubles until the first throttle.
+//! 2. **Measure.** At a throttle the bucket is empty. So between two throttles it has given out
+//!    exactly what flowed in: the admitted calls divided by the time are its rate (`history.rs`).
+//! 3. **Hold.** The measured rate is used for ten seconds.
+//! 4. **Search.** Then it doubles again until the next throttle, because nothing else would show that
+//!    the bucket's rate has risen.
+//!
+//! ```text
+//! calls/s      20/s                5/s for 30 s                  20/s
+//!                  hold                     search
+//!   20 ─────────────────┐  measure                     ╭╮ measure ┌───────────
+//!      ╱ start          │     ↓     ╭╮      ╭╮       ╭─╯│         │ hold
+//!    5                  └───────────╯└──────╯└───────╯  └─────────┘
+//! ```
+//!
+//! What is known of the rate does not change while calls do not use it. A pacer without calls learns
+//! nothing, and forgets nothing: neither the hold nor the search goes on. If the bucket may have
+//! overflowed meanwhile, the next measurement starts anew.
+//!
+//! This is arithmetic: times are arguments, as the time since a fixed moment, and nothing here waits.
+//! The waiting is in `src/aws/eks/rate_limiter.rs`. All constants are in `tuning.rs`.
 
 mod concurrency;
+mod history;
 mod latency;
-mod learned_rates;
-mod probe;
+mod learned_rate;
 mod rate;
+mod rate_share;
 mod response;
-mod windows;
+mod tuning;
 
-pub use concurrency::{Load, MoveLoad, concurrency};
-pub use learned_rates::{LearnedRate, LearnedRates};
+pub use concurrency::Load;
+pub use learned_rate::LearnedRate;
 pub use rate::Rate;
+pub use rate_share::{InvalidRateShare, RATE_SHARE_FORM, RateShare};
 pub use response::{Response, Sent};
+pub use tuning::{TUNING, Tuning};
 
 use std::time::Duration;
 
+use crate::pacer::history::History;
 use crate::pacer::latency::Latency;
-use crate::pacer::probe::{CREDIT_SECS, Probe};
-use crate::pacer::rate::{RATE_MAX, RATE_MIN};
-use crate::pacer::windows::Throttles;
-
-/// The rate at which a pacer starts if nothing is known, per second. It is about twice the rate at
-/// which EKS has been reported to throttle. So the usual bucket, full at first, is found empty
-/// within seconds, but not all at once.
-const START_RATE: f64 = 11.0;
-/// The start doubles its rate in this time, in seconds, or in [`DOUBLING_LATENCIES`] latencies if
-/// responses are slow: all calls in flight may be throttled when the first throttle arrives.
-const DOUBLING_SECS: f64 = 1.5;
-const DOUBLING_LATENCIES: f64 = 2.5;
-/// A full bucket is assumed to hold the inflow of this many seconds, as AWS's published buckets do.
-/// An estimate is enough, because the second throttle measures the rate itself.
-const BUCKET_SECS: f64 = 2.0;
-/// The estimate is raised a little, because a rate that is too low is noticed late.
-const ESTIMATE_FACTOR: f64 = 1.04;
-/// If the very first call is throttled, other callers have emptied the bucket, and its rate is
-/// unknown. The pacer then starts from this rate.
-const ESTIMATE_MIN: f64 = 0.5;
-/// After a throttle the next call waits for the missing token, for this part of another token, …
-const SAFETY_CALLS: f64 = 0.2;
-/// … and for this many deviations of the latency, because calls overtake each other in flight.
-const SAFETY_DEVIATIONS: f64 = 1.5;
-/// If less than this share of the expected calls was admitted, the rate has fallen. The second time
-/// in succession, the pacer halves it.
-const MISS: f64 = 0.35;
-/// If the rate was well above a window's mean when its last call was sent, after this many admitted
-/// calls, the bucket may have been full and overflowed in that window. Then the mean is too low,
-/// and the rate at the end, reduced by [`OVERFLOW_RATE`], is the better estimate.
-const OVERFLOW_CALLS: f64 = 8.0;
-const OVERFLOW_RATE: f64 = 0.93;
-/// If the next throttle comes too soon to measure a window, the rate is multiplied by this.
-const STEP_DOWN: f64 = 0.85;
-/// A longer pause than this, if the service requests one, is taken for a mistake.
-const RETRY_AFTER_MAX: Duration = Duration::from_mins(1);
 
 /// Decides when calls may be sent.
 #[derive(Debug, Clone)]
 pub struct Pacer {
-    stage: Stage,
+    tuning: Tuning,
+    share: RateShare,
+    /// The rate now. It is above the known rate during a search.
+    per_sec: f64,
+    /// The rate that was measured last, or that an earlier pacer measured. `None` during the start.
+    known: Option<f64>,
+    /// When the rate was last measured. Throttles of calls sent before that have the same cause.
+    measured_at: Option<Duration>,
+    /// The highest known rate of the recent past, and when it was known.
+    best: Option<(f64, Duration)>,
+    /// For how long calls have waited for their permits, since the last throttle, in seconds.
+    used_secs: f64,
+    /// Calls that could have been sent at the known rate since the last throttle, and were not.
+    unused_calls: f64,
     /// The number of calls that may be sent now. Negative after a throttle.
     credit: f64,
     credited_at: Duration,
     held_until: Duration,
     /// Permits that were acquired and have been neither used nor released.
     permits_out: u32,
-    /// Whether a caller has been told to wait and has not acquired its permit yet.
-    has_waiter: bool,
-    sent_count: u64,
-    throttles: Throttles,
-    /// When the rate was last corrected. Throttles of calls sent before that have the same cause.
-    corrected_at: Option<Duration>,
-    /// Calls that were sent after that and admitted.
-    admitted_since: f64,
-    /// Successive corrections that found far fewer calls admitted than expected.
-    misses: u32,
-    probe: Probe,
+    /// Until when a caller has been told to wait. It may have given up since: then the time after
+    /// this does not count as used.
+    waiting_until: Duration,
+    history: History,
     latency: Latency,
 }
 
 impl Pacer {
-    /// Creates a pacer at the time `now`. `learned` is an earlier pacer's rate and its age, if
-    /// known.
+    /// Creates a pacer at the time `now`. `learned` is an earlier pacer's rate and its age, if known.
     #[must_use]
-    pub fn new(learned: Option<(Rate, Duration)>, now: Duration) -> Self {
-        let stage = match learned {
-            None => Stage::Start {
-                rate: START_RATE,
-                started_at: None,
-            },
-            Some((learned, age)) => match learned.if_fresh(age) {
-                Some(rate) => Stage::Follow { rate },
-                None => Stage::Start {
-                    rate: learned.decayed(age, START_RATE),
-                    started_at: None,
-                },
-            },
-        };
+    pub fn new(learned: Option<(Rate, Duration)>, share: RateShare, now: Duration) -> Self {
+        Self::with_tuning(TUNING, learned, share, now)
+    }
+
+    /// As [`Pacer::new`], with other constants: to measure what each contributes.
+    #[must_use]
+    pub fn with_tuning(
+        tuning: Tuning,
+        learned: Option<(Rate, Duration)>,
+        share: RateShare,
+        now: Duration,
+    ) -> Self {
+        let known = learned.and_then(|(rate, age)| rate.if_fresh(age));
+        let start = |(rate, age): (Rate, Duration)| rate.decayed(age, tuning.start_per_sec);
+        let per_sec = known.unwrap_or_else(|| learned.map_or(tuning.start_per_sec, start));
         Self {
-            stage,
+            tuning,
+            share,
+            per_sec,
+            known,
+            measured_at: None,
+            best: known.map(|known| (known, now)),
+            used_secs: 0.0,
+            unused_calls: 0.0,
             credit: 1.0,
             credited_at: now,
             held_until: now,
             permits_out: 0,
-            has_waiter: false,
-            sent_count: 0,
-            throttles: Throttles::default(),
-            corrected_at: None,
-            admitted_since: 0.0,
-            misses: 0,
-            probe: Probe::new(now),
+            waiting_until: now,
+            history: History::default(),
             latency: Latency::default(),
         }
     }
@@ -130,16 +129,16 @@ impl Pacer {
         if self.credit >= 1.0 {
             return now.max(self.held_until);
         }
-        self.has_waiter = true;
-        let wait = Duration::from_secs_f64((1.0 - self.credit) / self.rate_at(now));
+        let wait = Duration::from_secs_f64((1.0 - self.credit) / self.permits_per_sec());
         // At least 10 µs: if the wait were rounded to zero, the waiting loop would spin.
-        (now + wait.max(Duration::from_micros(10))).max(self.held_until)
+        self.waiting_until = (now + wait.max(Duration::from_micros(10))).max(self.held_until);
+        self.waiting_until
     }
 
     /// Takes a permit for one call.
     pub fn acquire(&mut self, now: Duration) {
         self.accrue(now);
-        self.has_waiter = false;
+        self.waiting_until = now;
         self.credit -= 1.0;
         self.permits_out += 1;
     }
@@ -158,13 +157,10 @@ impl Pacer {
 
     /// Records that a call with a permit is sent.
     pub fn send(&mut self, now: Duration) -> Sent {
-        self.sent_count += 1;
         self.permits_out = self.permits_out.saturating_sub(1);
-        if let Stage::Start { started_at, .. } = &mut self.stage {
-            started_at.get_or_insert(now);
-        }
+        self.unused_calls = (self.unused_calls - 1.0).max(0.0);
         Sent {
-            number: self.sent_count,
+            number: self.history.send(now),
             at: now,
         }
     }
@@ -175,179 +171,152 @@ impl Pacer {
         self.accrue(now);
         match response {
             Response::Lost => {}
-            Response::Admitted => {
-                self.latency.note(now.saturating_sub(sent.at));
-                if self
-                    .corrected_at
-                    .is_some_and(|corrected_at| sent.at > corrected_at)
-                {
-                    self.admitted_since += 1.0;
-                }
-            }
+            Response::Admitted => self.latency.note(now.saturating_sub(sent.at)),
             Response::Throttled { retry_after } => {
                 self.latency.note(now.saturating_sub(sent.at));
                 self.record_throttle(now, sent);
-                let pause = retry_after.unwrap_or_default().min(RETRY_AFTER_MAX);
-                self.probe.pause_secs = pause.as_secs_f64();
+                let pause = retry_after
+                    .unwrap_or_default()
+                    .min(self.tuning.retry_after_max);
                 if !pause.is_zero() {
-                    self.hold_until(now + pause);
+                    self.held_until = self.held_until.max(now + pause);
                 }
             }
         }
     }
 
-    /// Returns the current rate, in calls per second.
+    /// Returns the load now.
     #[must_use]
-    pub fn rate_at(&self, now: Duration) -> f64 {
-        match self.stage {
-            Stage::Start { rate, .. } => rate,
-            Stage::Follow { rate } => self.probe.rate_at(now, rate, self.latency),
-        }
-    }
-
-    /// Returns the current load.
-    #[must_use]
-    pub fn load(&self, now: Duration) -> Load {
+    pub fn load(&self) -> Load {
         Load {
-            is_used: self.sent_count > 0,
-            per_sec: self.rate_at(now),
-            latency_secs: self.latency.mean,
+            per_sec: self.permits_per_sec(),
+            latency_secs: self.latency.secs(),
         }
     }
 
-    /// Returns the rate that the next pacer of this kind should start from. Returns `None` if no
-    /// call was throttled: a learned rate that this pacer only received is not passed on as its
-    /// own.
+    /// Returns the rate that the next pacer should start from. Returns `None` if no call was
+    /// throttled: a learned rate that this pacer only received is not passed on as its own.
     #[must_use]
     pub fn learned(&self) -> Option<Rate> {
-        match self.stage {
-            Stage::Follow { rate } if self.corrected_at.is_some() => Rate::new(rate),
-            Stage::Start { .. } | Stage::Follow { .. } => None,
+        self.measured_at?;
+        self.known.and_then(Rate::new)
+    }
+
+    /// Returns the rate of permits: of a known rate, only the share.
+    fn permits_per_sec(&self) -> f64 {
+        match self.known {
+            None => self.per_sec,
+            Some(_) => self.share.of(self.per_sec),
         }
     }
 
+    /// Brings the credit, and what is known about unused calls, to the time `now`.
     fn accrue(&mut self, now: Duration) {
         let secs = now.saturating_sub(self.credited_at).as_secs_f64();
         if secs <= 0.0 {
             return;
         }
-        let midway = self.credited_at + Duration::from_secs_f64(secs / 2.0);
-        let (midway_rate, latency) = (self.rate_at(midway), self.latency.mean);
+        let before = self.permits_per_sec();
+        self.search(now);
         self.credited_at = now;
-        match &mut self.stage {
-            Stage::Start { rate, .. } => {
-                self.credit = (self.credit + secs * *rate).min(self.credit.max(1.0));
-                // The rate rises only while a call waits for it: a rate that calls do not use is
-                // not tested.
-                if self.has_waiter && latency > 0.0 {
-                    let doubling_secs = DOUBLING_SECS.max(DOUBLING_LATENCIES * latency);
-                    *rate = (*rate * (secs / doubling_secs).exp2()).min(RATE_MAX);
-                }
-            }
-            Stage::Follow { rate } => {
-                let credit_max = 1.0 + *rate * CREDIT_SECS;
-                self.credit += secs * midway_rate;
-                if self.credit > credit_max {
-                    // Calls did not use the whole rate, so the bucket may have been full since.
-                    self.credit = credit_max;
-                    self.probe.calm_since = now;
-                    self.throttles.clear();
-                }
+        // The mean of the rates at both ends.
+        let inflow = secs * f64::midpoint(before, self.permits_per_sec());
+        let credit_max = 1.0 + self.permits_per_sec() * self.tuning.credit_secs;
+        self.credit = (self.credit + inflow).min(credit_max);
+        if let Some(known) = self.known {
+            self.unused_calls += secs * known;
+            if self.unused_calls > 1.0 + known * self.tuning.bucket_secs {
+                self.history.clear();
             }
         }
+    }
+
+    /// Raises the rate if it has been held for long enough. Only the time counts in which a call
+    /// waited for its permit: a rate that calls do not use is not tested.
+    fn search(&mut self, now: Duration) {
+        let latency_secs = self.latency.secs();
+        if latency_secs <= 0.0 {
+            return;
+        }
+        let from = self.credited_at.max(self.held_until);
+        let secs = now
+            .min(self.waiting_until)
+            .saturating_sub(from)
+            .as_secs_f64();
+        self.used_secs += secs;
+        let search_secs = (self.used_secs - self.hold_secs(now)).clamp(0.0, secs);
+        let doubling_secs = (latency_secs * self.tuning.doubling_latencies)
+            .min(self.tuning.doubling_secs_max)
+            .max(latency_secs * self.tuning.doubling_latencies_min);
+        self.per_sec =
+            (self.per_sec * (search_secs / doubling_secs).exp2()).min(self.tuning.per_sec_max);
+    }
+
+    /// Returns how long the rate is held before the search.
+    fn hold_secs(&self, now: Duration) -> f64 {
+        let Some(known) = self.known else {
+            return 0.0;
+        };
+        if self.share.is_whole() || self.is_fallen(known, now) {
+            self.tuning.hold_secs.min(self.tuning.hold_calls / known)
+        } else {
+            self.tuning.share_hold.as_secs_f64()
+        }
+    }
+
+    /// Returns whether a known rate is so far below the best one of the recent past that it will
+    /// probably rise again.
+    fn is_fallen(&self, known: f64, now: Duration) -> bool {
+        self.recent_best(now)
+            .is_some_and(|best| known < self.tuning.fallen * best)
+    }
+
+    /// Returns the highest known rate of the recent past.
+    fn recent_best(&self, now: Duration) -> Option<f64> {
+        let is_recent = |(_, at): &(f64, Duration)| now < *at + self.tuning.share_hold;
+        self.best.filter(is_recent).map(|(best, _)| best)
     }
 
     fn record_throttle(&mut self, now: Duration, sent: Sent) {
-        self.throttles.note(sent.number, sent.at);
-        if self
-            .corrected_at
-            .is_none_or(|corrected_at| sent.at > corrected_at)
-        {
-            self.correct(now, sent);
-        }
-        let Stage::Follow { rate } = self.stage else {
-            return;
-        };
-        let Some((number, at)) = self.throttles.newest() else {
-            return;
-        };
-        // The bucket was empty at `at`. The calls sent since then use what flowed in since then.
-        #[expect(clippy::cast_precision_loss, reason = "few calls are in flight")]
-        let sent_since = (self.sent_count - number) as f64;
-        let inflow_since = rate * now.saturating_sub(at).as_secs_f64();
-        let safety = SAFETY_CALLS + SAFETY_DEVIATIONS * self.latency.deviation * rate;
-        self.credit = inflow_since - sent_since - f64::from(self.permits_out) - safety;
-        self.probe.calm_since = at;
-    }
-
-    /// Corrects the rate, at the first throttle of a call that was sent after the last correction.
-    fn correct(&mut self, now: Duration, sent: Sent) {
-        let rate = match self.stage {
-            Stage::Start { started_at, .. } => {
-                let secs = sent
-                    .at
-                    .saturating_sub(started_at.unwrap_or(sent.at))
-                    .as_secs_f64();
-                #[expect(clippy::cast_precision_loss, reason = "the calls of a few seconds")]
-                let admitted = (sent.number - 1) as f64;
-                (ESTIMATE_FACTOR * admitted / (secs + BUCKET_SECS)).max(ESTIMATE_MIN)
+        self.history.note_throttle(sent.number, sent.at);
+        let is_new = self
+            .measured_at
+            .is_none_or(|measured_at| sent.at > measured_at);
+        let known = match self.known {
+            Some(known) if !is_new => known,
+            _ => {
+                self.measured_at = Some(now);
+                self.measure()
             }
-            Stage::Follow { rate } => self.corrected(now, sent, rate),
         };
-        (self.corrected_at, self.admitted_since) = (Some(now), 0.0);
-        self.stage = Stage::Follow {
-            rate: rate.clamp(RATE_MIN, RATE_MAX),
-        };
-    }
-
-    /// Returns the rate after the throttle of a call. `expected` is the rate that was last
-    /// measured.
-    fn corrected(&mut self, now: Duration, sent: Sent, expected: f64) -> f64 {
-        let (admitted, rate_at_send) = (self.admitted_since, self.rate_at(sent.at));
-        let secs = self
-            .corrected_at
-            .map_or(0.0, |at| sent.at.saturating_sub(at).as_secs_f64());
-        if expected * secs >= 1.0 && admitted < MISS * expected * secs {
-            self.misses += 1;
-            if self.misses >= 2 {
-                self.throttles.keep_newest(2);
-                return expected / 2.0;
-            }
-        } else {
-            self.misses = 0;
+        if self.recent_best(now).is_none_or(|best| known > best) {
+            self.best = Some((known, now));
         }
-        let Some(window) = self.throttles.measure(expected) else {
-            return rate_at_send * STEP_DOWN;
-        };
-        let measured = window.rate();
-        if !self.probe.is_fallen(expected)
-            && measured < OVERFLOW_RATE * rate_at_send
-            && admitted >= OVERFLOW_CALLS
-        {
-            self.throttles.keep_newest(1);
-            return OVERFLOW_RATE * rate_at_send;
+        (self.known, self.per_sec) = (Some(known), known);
+        (self.used_secs, self.unused_calls) = (0.0, 0.0);
+        if let Some(newest) = self.history.newest_throttle() {
+            // The bucket was empty then. The calls sent since use what flowed in since.
+            let secs = now.saturating_sub(newest.sent_at).as_secs_f64();
+            let used = self.history.sent_after(newest) + f64::from(self.permits_out);
+            self.credit = secs * self.permits_per_sec() - used;
         }
-        self.probe.note(now, window, expected);
-        measured
     }
 
-    /// Sends nothing during a pause that the service requests. The bucket fills meanwhile. If it
-    /// may overflow, so does the credit, and `accrue` then forgets the earlier throttles.
-    fn hold_until(&mut self, until: Duration) {
-        self.held_until = self.held_until.max(until);
-        self.probe.calm_since = self.held_until;
+    /// Returns the bucket's rate as the calls up to the newest throttle show it.
+    fn measure(&mut self) -> f64 {
+        let full_bucket = self.history.rate_of_full_bucket(self.tuning.bucket_secs);
+        let throttles = self
+            .history
+            .rate_between_throttles(self.tuning.tolerated_calls);
+        let measured = match (throttles, self.known) {
+            // Both are lower bounds, and one of them is tight.
+            (Some(throttles), _) => full_bucket.max(throttles),
+            (None, None) => full_bucket,
+            (None, Some(_)) => full_bucket.max(self.tuning.step_down * self.per_sec),
+        };
+        // A throttle never raises the rate above the one that was in use.
+        measured.min(self.per_sec).max(self.tuning.per_sec_min)
     }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Stage {
-    /// No call has been throttled yet. The rate, per second, rises.
-    Start {
-        rate: f64,
-        started_at: Option<Duration>,
-    },
-    /// The rate, per second, was measured, or estimated at the first throttle.
-    Follow { rate: f64 },
 }
 
 #[cfg(test)]

@@ -1,18 +1,14 @@
 //! A measured rate, which one pacer passes to the next. It means less the older it is.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The lowest rate, in calls per second. Less than one call in 5 s is an outage, and the pacer must
-/// recover quickly after it.
-pub(super) const RATE_MIN: f64 = 0.2;
-/// The highest rate, in calls per second. A function with one CPU does not send as many.
-pub(super) const RATE_MAX: f64 = 1_000.0;
-/// A pacer follows a rate up to this age. From an older rate it only starts its search.
-const FRESH_MAX: Duration = Duration::from_mins(15);
-/// After this time a rate has lost half of its weight.
-const HALF_LIFE: Duration = Duration::from_hours(24);
+use crate::pacer::TUNING;
+
+/// The lowest rate and the highest one, in calls per second.
+const RANGE: RangeInclusive<f64> = TUNING.per_sec_min..=TUNING.per_sec_max;
 
 /// A measured rate, in calls per second.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -23,7 +19,7 @@ impl Rate {
     /// Returns `None` if the number is outside the range of rates.
     #[must_use]
     pub fn new(per_sec: f64) -> Option<Self> {
-        (per_sec.is_finite() && (RATE_MIN..=RATE_MAX).contains(&per_sec)).then_some(Self(per_sec))
+        RANGE.contains(&per_sec).then_some(Self(per_sec))
     }
 
     /// Returns the calls per second.
@@ -34,13 +30,13 @@ impl Rate {
 
     /// Returns the calls per second if the rate is fresh enough to follow.
     pub(super) fn if_fresh(self, age: Duration) -> Option<f64> {
-        (age <= FRESH_MAX).then_some(self.0)
+        (age <= TUNING.fresh_max).then_some(self.0)
     }
 
     /// Returns the calls per second, decayed toward `default`, at which a pacer starts without a
     /// learned rate.
     pub(super) fn decayed(self, age: Duration, default: f64) -> f64 {
-        let weight = (-age.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
+        let weight = (-age.div_duration_f64(TUNING.half_life)).exp2();
         default * (self.0 / default).powf(weight)
     }
 }
@@ -50,7 +46,8 @@ impl TryFrom<f64> for Rate {
 
     fn try_from(per_sec: f64) -> Result<Self, Self::Error> {
         Self::new(per_sec).ok_or_else(|| {
-            format!("{per_sec} calls per second is not a rate; allowed: {RATE_MIN} to {RATE_MAX}")
+            let (min, max) = (RANGE.start(), RANGE.end());
+            format!("{per_sec} calls per second is not a rate; allowed: {min} to {max}")
         })
     }
 }

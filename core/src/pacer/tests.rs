@@ -1,218 +1,422 @@
-//! The pacer against token buckets, in simulated time: without the SDK and without waiting. The
-//! tests in `tests/it` go through the SDK's clients.
-
-mod simulation;
+//! The pacer call by call. `core/tests/pacer` plays whole rotations against token buckets.
 
 use super::*;
-use simulation::{Case, bucket};
 
-/// A case, then the limits: the time divided by the lower bound, and the percentage of throttled
-/// calls.
-const CASES: [(&str, Case, f64, f64); 20] = [
-    (
-        "5 a second, 50 calls",
-        bucket(5.0, 10.0).calls(50),
-        1.03,
-        4.0,
-    ),
-    ("5 a second", bucket(5.0, 10.0), 1.03, 4.0),
-    ("10 a second", bucket(10.0, 20.0), 1.03, 4.0),
-    ("20 a second", bucket(20.0, 40.0), 1.03, 4.0),
-    ("20 ms", bucket(10.0, 20.0).latency(20, 20), 1.10, 4.0),
-    (
-        "1.5 to 2 s",
-        bucket(10.0, 20.0).latency(1_500, 2_000),
-        1.10,
-        16.0,
-    ),
-    (
-        "20 ms to 2 s",
-        bucket(10.0, 20.0).latency(20, 2_000),
-        1.10,
-        12.0,
-    ),
-    ("1 a second", bucket(1.0, 5.0).calls(200), 1.10, 10.0),
-    (
-        "a burst of 100",
-        bucket(20.0, 100.0).calls(1_000),
-        1.10,
-        6.0,
-    ),
-    (
-        "a burst of 500",
-        bucket(50.0, 500.0).calls(2_000),
-        1.10,
-        10.0,
-    ),
-    (
-        "100 a second",
-        bucket(100.0, 100.0).calls(5_000),
-        1.10,
-        14.0,
-    ),
-    (
-        "other callers use 4 of 10",
-        bucket(10.0, 20.0).others(4.0),
-        1.10,
-        8.0,
-    ),
-    (
-        "other callers use 8 of 10",
-        bucket(10.0, 20.0).others(8.0).calls(200),
-        1.10,
-        12.0,
-    ),
-    (
-        "a tenth of 10 for a minute",
-        bucket(10.0, 20.0).dent(20.0, 80.0, 0.1),
-        1.10,
-        10.0,
-    ),
-    (
-        "a tenth of 20 for a minute",
-        bucket(20.0, 40.0).calls(1_000).dent(20.0, 80.0, 0.1),
-        1.10,
-        10.0,
-    ),
-    (
-        "half of 10 for a minute",
-        bucket(10.0, 20.0).calls(1_000).dent(10.0, 70.0, 0.5),
-        1.10,
-        6.0,
-    ),
-    (
-        "asked to wait 1 s",
-        bucket(10.0, 20.0).calls(2_000).retry_after(1.0),
-        1.03,
-        4.0,
-    ),
-    (
-        "asked to wait 3 s",
-        bucket(10.0, 20.0).calls(2_000).retry_after(3.0),
-        1.15,
-        4.0,
-    ),
-    (
-        "a learned rate",
-        bucket(10.0, 20.0).learned(10.0),
-        1.06,
-        3.0,
-    ),
-    (
-        "a learned rate that is too high",
-        bucket(10.0, 20.0).learned(30.0),
-        1.05,
-        6.0,
-    ),
-];
-
-#[test]
-fn the_pacer_uses_nearly_the_whole_rate_with_few_throttles() {
-    for (name, case, time_max, throttled_max) in CASES {
-        let (time, throttled) = case.medians();
-        println!("{name:>32} {time:.3} of the bound, {throttled:.1} % throttled");
-        assert!(time <= time_max, "{name}: {time:.3} of the bound");
-        assert!(
-            throttled <= throttled_max,
-            "{name}: {throttled:.1} % throttled"
-        );
-    }
-}
+const LATENCY: f64 = 0.1;
+const THROTTLED: Response = Response::Throttled { retry_after: None };
 
 fn secs(secs: f64) -> Duration {
     Duration::from_secs_f64(secs)
 }
 
-#[test]
-fn a_requested_pause_is_kept_for_at_most_a_minute() {
-    let mut pacer = Pacer::new(None, Duration::ZERO);
-    pacer.acquire(Duration::ZERO);
-    let sent = pacer.send(Duration::ZERO);
-    pacer.record_response(
-        secs(0.1),
-        sent,
-        Response::Throttled {
-            retry_after: Some(secs(7.0)),
-        },
+fn pacer(share: RateShare) -> Pacer {
+    Pacer::new(None, share, Duration::ZERO)
+}
+
+/// A pacer with a fresh learned rate.
+fn learned(per_sec: f64, share: RateShare) -> Pacer {
+    let learned = Rate::new(per_sec).map(|rate| (rate, Duration::ZERO));
+    Pacer::new(learned, share, Duration::ZERO)
+}
+
+fn share(percent: &str) -> RateShare {
+    percent.parse().unwrap()
+}
+
+/// Sends calls as fast as their permits come, until the time `until`. All of them are admitted.
+/// Returns how many.
+fn send_all(pacer: &mut Pacer, from: f64, until: f64) -> u32 {
+    let (mut now, mut sent) = (secs(from), 0);
+    loop {
+        let due_at = pacer.next_at(now);
+        if due_at > secs(until) {
+            pacer.accrue(secs(until));
+            return sent;
+        }
+        now = due_at;
+        if pacer.next_at(now) == now {
+            respond(pacer, now, Response::Admitted);
+            sent += 1;
+        }
+    }
+}
+
+/// Sends a call at `now`, and records its response a latency later.
+fn respond(pacer: &mut Pacer, now: Duration, response: Response) {
+    pacer.acquire(now);
+    let sent = pacer.send(now);
+    // The response arrives at once, so the test needs no queue. The latency is as if it did not.
+    pacer.record_response(now, sent, response);
+    pacer.latency = latency(LATENCY);
+}
+
+fn latency(latency_secs: f64) -> Latency {
+    let mut latency = Latency::default();
+    latency.note(secs(latency_secs));
+    latency
+}
+
+fn throttle(pacer: &mut Pacer, at: f64) {
+    respond(pacer, secs(at), THROTTLED);
+}
+
+fn assert_near(value: f64, expected: f64) {
+    assert!(
+        (value / expected - 1.0).abs() < 0.02,
+        "{value}, expected {expected}"
     );
-    assert!(pacer.next_at(secs(0.2)) >= secs(7.1));
-    assert!(pacer.is_held(secs(7.0)) && !pacer.is_held(secs(7.1)));
-    // A mistake of the service costs at most a minute.
-    pacer.acquire(secs(8.0));
-    let sent = pacer.send(secs(8.0));
-    pacer.record_response(
-        secs(8.1),
-        sent,
-        Response::Throttled {
-            retry_after: Some(Duration::from_hours(9)),
-        },
-    );
-    assert_eq!(pacer.next_at(secs(8.2)), secs(68.1));
 }
 
 #[test]
-fn a_released_permit_is_available_again() {
-    let mut pacer = Pacer::new(None, Duration::ZERO);
+fn the_start_doubles_the_rate_until_the_first_throttle() {
+    let mut pacer = pacer(RateShare::WHOLE);
+    assert_near(pacer.per_sec, TUNING.start_per_sec);
+    // Without a response there is no latency, and without a latency no doubling.
     pacer.acquire(Duration::ZERO);
     assert!(pacer.next_at(Duration::ZERO) > Duration::ZERO);
-    pacer.release();
-    assert_eq!(pacer.next_at(Duration::ZERO), Duration::ZERO);
+    pacer.accrue(secs(0.05));
+    assert_near(pacer.per_sec, TUNING.start_per_sec);
+    let mut pacer = self::pacer(RateShare::WHOLE);
+    respond(&mut pacer, Duration::ZERO, Response::Admitted);
+    let doubling_secs = TUNING.doubling_latencies * LATENCY;
+    send_all(&mut pacer, 0.0, 2.0 * doubling_secs);
+    assert_near(pacer.per_sec, 4.0 * TUNING.start_per_sec);
+    throttle(&mut pacer, 2.0 * doubling_secs);
+    assert!(pacer.per_sec < 2.0 * TUNING.start_per_sec);
+    assert_eq!(pacer.known, Some(pacer.per_sec));
 }
 
 #[test]
-fn the_rate_does_not_rise_while_calls_do_not_use_it() {
-    let mut pacer = Pacer::new(None, Duration::ZERO);
-    for second in 0..600 {
-        let now = secs(f64::from(second));
-        pacer.acquire(now);
-        let sent = pacer.send(now);
-        pacer.record_response(now + secs(0.1), sent, Response::Admitted);
+fn the_doubling_time_follows_the_latency_within_bounds() {
+    for (latency_secs, doubling_secs) in [(0.02, 0.12), (0.1, 0.6), (0.5, 1.5), (2.0, 4.0)] {
+        let mut pacer = pacer(RateShare::WHOLE);
+        pacer.latency = latency(latency_secs);
+        pacer.waiting_until = secs(doubling_secs);
+        pacer.accrue(secs(doubling_secs));
+        assert_near(pacer.per_sec, 2.0 * TUNING.start_per_sec);
     }
-    assert!(
-        pacer.rate_at(secs(600.0)) < 2.0 * START_RATE,
-        "{}",
-        pacer.rate_at(secs(600.0))
-    );
 }
 
 #[test]
-fn only_a_pacer_that_was_throttled_has_a_learned_rate() {
-    let mut pacer = Pacer::new(None, Duration::ZERO);
-    pacer.acquire(Duration::ZERO);
-    let sent = pacer.send(Duration::ZERO);
-    assert_eq!(pacer.learned(), None);
-    pacer.record_response(secs(0.1), sent, Response::Throttled { retry_after: None });
-    assert!(pacer.learned().is_some());
+fn the_rate_has_a_maximum() {
+    let mut pacer = pacer(RateShare::WHOLE);
+    pacer.latency = latency(LATENCY);
+    pacer.waiting_until = secs(60.0);
+    pacer.accrue(secs(60.0));
+    assert_near(pacer.per_sec, TUNING.per_sec_max);
+}
 
-    // A rate that the pacer received is not one that it measured, however fresh it is.
-    let mut pacer = Pacer::new(
-        Rate::new(5.0).map(|learned| (learned, Duration::ZERO)),
-        Duration::ZERO,
-    );
-    assert_eq!(pacer.learned(), None);
+/// A pacer that measured 10/s at the time 5: 50 calls between two throttles.
+fn measured(share: RateShare) -> Pacer {
+    let mut pacer = learned(12.0, share);
+    throttle(&mut pacer, 0.0);
+    for number in 1..50 {
+        let at = secs(f64::from(number) * 0.1);
+        pacer.acquire(at);
+        pacer.send(at);
+    }
+    pacer.per_sec = 12.0;
+    throttle(&mut pacer, 5.0);
+    pacer
+}
+
+#[test]
+fn a_measured_rate_is_held_and_then_doubled() {
+    let mut pacer = measured(RateShare::WHOLE);
+    assert_near(pacer.per_sec, 10.0);
+    let hold_until = 5.0 + TUNING.hold_secs;
+    let sent = send_all(&mut pacer, 5.0, hold_until);
+    assert_near(pacer.per_sec, 10.0);
+    assert!((118..=121).contains(&sent), "{sent}");
+    send_all(&mut pacer, hold_until, hold_until + 0.6);
+    assert_near(pacer.per_sec, 20.0);
+    // Only the measured rate is passed on.
+    assert_near(pacer.learned().unwrap().per_sec(), 10.0);
+}
+
+#[test]
+fn a_high_rate_is_held_for_some_calls() {
+    let mut pacer = learned(100.0, RateShare::WHOLE);
+    pacer.latency = latency(LATENCY);
+    send_all(&mut pacer, 0.0, 2.9);
+    assert_near(pacer.per_sec, 100.0);
+    send_all(&mut pacer, 2.9, 3.0 + 0.6);
+    assert_near(pacer.per_sec, 200.0);
+}
+
+#[test]
+fn time_counts_only_while_a_call_waits_for_its_permit() {
+    let mut pacer = measured(RateShare::WHOLE);
+    // For a minute, one call a second: no call waits.
+    for second in 6..66 {
+        respond(&mut pacer, secs(f64::from(second)), Response::Admitted);
+    }
+    assert_near(pacer.per_sec, 10.0);
+    assert!(pacer.used_secs < 1.0, "{}", pacer.used_secs);
+    // A caller that was told to wait gives up, and nobody calls for an hour.
+    (0..2).for_each(|_| pacer.acquire(secs(66.0)));
+    assert!(pacer.next_at(secs(66.0)) > secs(66.0));
+    pacer.accrue(secs(3_666.0));
+    assert_near(pacer.per_sec, 10.0);
+}
+
+#[test]
+fn a_pause_of_the_calls_stops_hold_and_search_where_they_are() {
+    let mut pacer = measured(RateShare::WHOLE);
+    let searching_at = 5.0 + TUNING.hold_secs + 0.6;
+    send_all(&mut pacer, 5.0, searching_at);
+    assert_near(pacer.per_sec, 20.0);
+    // The last caller was told to wait a little longer than that.
+    respond(&mut pacer, secs(searching_at + 100.0), Response::Admitted);
+    assert!(pacer.per_sec < 21.0, "{}", pacer.per_sec);
+}
+
+#[test]
+fn a_bucket_that_may_have_overflowed_is_measured_anew() {
+    for (idle_secs, is_forgotten) in [(1.5, false), (2.5, true)] {
+        let mut pacer = measured(RateShare::WHOLE);
+        pacer.accrue(secs(5.0 + idle_secs));
+        assert_eq!(
+            pacer.history.newest_throttle().is_none(),
+            is_forgotten,
+            "{idle_secs}"
+        );
+    }
+    // Calls at the known rate leave nothing unused.
+    let mut pacer = measured(RateShare::WHOLE);
+    send_all(&mut pacer, 5.0, 5.0 + TUNING.hold_secs);
+    assert!(pacer.history.newest_throttle().is_some());
+    assert!(pacer.unused_calls < 2.0, "{}", pacer.unused_calls);
+}
+
+#[test]
+fn a_throttle_without_history_halves_the_rate_at_most() {
+    let mut pacer = learned(20.0, RateShare::WHOLE);
+    throttle(&mut pacer, 0.0);
+    assert_near(pacer.per_sec, 10.0);
+    throttle(&mut pacer, 0.0);
+    assert_near(pacer.per_sec, 10.0);
+    // 20 calls in a second, from a bucket that was full: it holds the inflow of two seconds.
+    let mut pacer = learned(20.0, RateShare::WHOLE);
+    pacer.history.clear();
+    for number in 0..35 {
+        respond(
+            &mut pacer,
+            secs(f64::from(number) * 0.02),
+            Response::Admitted,
+        );
+    }
+    throttle(&mut pacer, 0.7);
+    assert_near(pacer.per_sec, 36.0 / 2.7);
+}
+
+#[test]
+fn a_throttle_never_raises_the_rate() {
+    let mut pacer = learned(5.0, RateShare::WHOLE);
+    throttle(&mut pacer, 0.0);
+    let before = pacer.per_sec;
+    // Two calls in quick succession look like 100 per second.
+    throttle(&mut pacer, 0.01);
+    assert!(pacer.per_sec <= before);
+}
+
+#[test]
+fn the_rate_has_a_minimum() {
+    let mut pacer = learned(0.3, RateShare::WHOLE);
+    for number in 0..10 {
+        throttle(&mut pacer, f64::from(number) * 4.0);
+    }
+    assert_near(pacer.per_sec, TUNING.per_sec_min);
+}
+
+#[test]
+fn throttles_of_calls_that_were_in_flight_have_one_cause() {
+    let mut pacer = learned(20.0, RateShare::WHOLE);
+    let at = [0.0, 0.05, 0.1].map(secs);
+    let sent = at.map(|at| {
+        pacer.acquire(at);
+        pacer.send(at)
+    });
+    pacer.record_response(secs(0.2), sent[0], THROTTLED);
+    assert_near(pacer.per_sec, 10.0);
+    for sent in &sent[1..] {
+        pacer.record_response(secs(0.3), *sent, THROTTLED);
+        assert_near(pacer.per_sec, 10.0);
+    }
+    // The next throttle of a later call measures.
+    pacer.acquire(secs(0.4));
+    let sent = pacer.send(secs(0.4));
+    pacer.record_response(secs(0.5), sent, THROTTLED);
+    // In 0.4 s, no call was admitted.
+    assert_near(pacer.per_sec, 1.0 / 0.4);
+}
+
+#[test]
+fn after_a_throttle_calls_wait_for_what_is_missing() {
+    // A call at 0 s and two more are throttled at 0.3 s. The known rate falls to 10/s.
+    let mut pacer = learned(20.0, RateShare::WHOLE);
     pacer.acquire(Duration::ZERO);
-    let sent = pacer.send(Duration::ZERO);
-    pacer.record_response(secs(0.1), sent, Response::Throttled { retry_after: None });
-    assert!(pacer.learned().is_some());
+    let first = pacer.send(Duration::ZERO);
+    for _ in 0..2 {
+        pacer.acquire(secs(0.1));
+        pacer.send(secs(0.1));
+    }
+    pacer.record_response(secs(0.3), first, THROTTLED);
+    // Three tokens flowed in since, and two calls were sent.
+    assert_near(pacer.credit, 1.0);
+    assert_eq!(pacer.next_at(secs(0.3)), secs(0.3));
 }
 
 #[test]
 fn a_held_permit_is_not_issued_again_after_a_throttle() {
     // After a throttle, how long until the next call may be sent while permits are held?
     let wait = |held: u32| {
-        let mut pacer = Pacer::new(
-            Rate::new(5.0).map(|learned| (learned, Duration::ZERO)),
-            Duration::ZERO,
-        );
+        let mut pacer = learned(5.0, RateShare::WHOLE);
         pacer.acquire(Duration::ZERO);
         let sent = pacer.send(Duration::ZERO);
         (0..held).for_each(|_| pacer.acquire(Duration::ZERO));
-        pacer.record_response(secs(0.1), sent, Response::Throttled { retry_after: None });
-        pacer.next_at(secs(0.1))
+        pacer.record_response(secs(0.1), sent, THROTTLED);
+        pacer.next_at(secs(0.1)).as_secs_f64() - 0.1
     };
-    assert!(
-        wait(2) > wait(1) && wait(1) > wait(0),
-        "{:?}",
-        [wait(0), wait(1), wait(2)]
-    );
+    // The rate is 2.5 per second then, and a quarter of a token has flowed in.
+    assert_near(wait(0), 0.3);
+    assert_near(wait(1), 0.7);
+    assert_near(wait(2), 1.1);
+}
+
+#[test]
+fn a_released_permit_is_available_again() {
+    let mut pacer = pacer(RateShare::WHOLE);
+    pacer.acquire(Duration::ZERO);
+    assert_eq!(pacer.permits_out, 1);
+    assert!(pacer.next_at(Duration::ZERO) > Duration::ZERO);
+    pacer.release();
+    assert_eq!(pacer.permits_out, 0);
+    assert_eq!(pacer.next_at(Duration::ZERO), Duration::ZERO);
+}
+
+#[test]
+fn unused_permits_are_kept_for_a_moment() {
+    let mut pacer = learned(50.0, RateShare::WHOLE);
+    pacer.accrue(secs(60.0));
+    assert_near(pacer.credit, 6.0);
+}
+
+#[test]
+fn a_wait_is_never_rounded_to_zero() {
+    let mut pacer = learned(50.0, RateShare::WHOLE);
+    pacer.credit = 1.0 - 1e-12;
+    assert_eq!(pacer.next_at(secs(0.0)), Duration::from_micros(10));
+}
+
+#[test]
+fn a_requested_pause_is_kept_for_at_most_a_minute() {
+    let throttle_with = |pacer: &mut Pacer, at: f64, pause: Duration| {
+        pacer.acquire(secs(at));
+        let sent = pacer.send(secs(at));
+        let retry_after = Some(pause);
+        pacer.record_response(secs(at + 0.1), sent, Response::Throttled { retry_after });
+    };
+    let mut pacer = pacer(RateShare::WHOLE);
+    throttle_with(&mut pacer, 0.0, secs(7.0));
+    assert!(pacer.next_at(secs(0.2)) >= secs(7.1));
+    assert!(pacer.is_held(secs(7.0)) && !pacer.is_held(secs(7.1)));
+    // The time of the pause does not count as used.
+    pacer.accrue(secs(7.1));
+    assert!(pacer.used_secs < 0.01, "{}", pacer.used_secs);
+    // A shorter pause does not end a longer one.
+    throttle_with(&mut pacer, 0.3, secs(1.0));
+    assert!(pacer.is_held(secs(7.0)));
+    // A mistake of the service costs at most a minute.
+    throttle_with(&mut pacer, 8.0, Duration::from_hours(9));
+    assert_eq!(pacer.next_at(secs(8.2)), secs(68.1));
+}
+
+#[test]
+fn only_a_pacer_that_was_throttled_has_a_learned_rate() {
+    for mut pacer in [
+        pacer(RateShare::WHOLE),
+        // A rate that the pacer received is not one that it measured, however fresh it is.
+        learned(5.0, RateShare::WHOLE),
+    ] {
+        pacer.acquire(Duration::ZERO);
+        let sent = pacer.send(Duration::ZERO);
+        assert_eq!(pacer.learned(), None);
+        pacer.record_response(secs(0.1), sent, Response::Lost);
+        assert_eq!(pacer.learned(), None);
+        throttle(&mut pacer, 0.2);
+        assert!(pacer.learned().is_some());
+    }
+}
+
+#[test]
+fn a_lost_response_says_nothing_about_the_latency() {
+    let mut pacer = pacer(RateShare::WHOLE);
+    let sent = pacer.send(Duration::ZERO);
+    pacer.record_response(secs(60.0), sent, Response::Lost);
+    assert!(pacer.load().latency_secs == 0.0);
+    let sent = pacer.send(secs(60.0));
+    pacer.record_response(secs(60.5), sent, Response::Admitted);
+    assert_near(pacer.load().latency_secs, 0.5);
+    let sent = pacer.send(secs(61.0));
+    pacer.record_response(secs(61.1), sent, THROTTLED);
+    assert_near(pacer.load().latency_secs, 0.45);
+}
+
+#[test]
+fn an_old_learned_rate_is_only_where_the_search_starts() {
+    let learned = |hours| {
+        let rate = Rate::new(60.0).unwrap();
+        Pacer::new(
+            Some((rate, Duration::from_hours(hours))),
+            RateShare::WHOLE,
+            Duration::ZERO,
+        )
+    };
+    assert_eq!(learned(0).known, Some(60.0));
+    // After a day, it is halfway to the usual start: the geometric mean of 60 and 15.
+    assert_eq!(learned(24).known, None);
+    assert_near(learned(24).per_sec, 30.0);
+}
+
+#[test]
+fn a_share_of_a_known_rate_is_used() {
+    // The start is not limited: its rate is not known.
+    let mut start = pacer(share("50"));
+    assert_near(start.load().per_sec, TUNING.start_per_sec);
+    throttle(&mut start, 0.0);
+    let mut pacer = measured(share("50"));
+    assert_near(pacer.load().per_sec, 5.0);
+    let sent = send_all(&mut pacer, 5.0, 65.0);
+    assert!((298..=301).contains(&sent), "{sent}");
+    // The whole rate is passed on.
+    assert_near(pacer.learned().unwrap().per_sec(), 10.0);
+}
+
+#[test]
+fn with_a_share_the_search_starts_after_minutes() {
+    let mut pacer = measured(share("80"));
+    send_all(&mut pacer, 5.0, 304.0);
+    assert_near(pacer.per_sec, 10.0);
+    send_all(&mut pacer, 304.0, 305.0 + 0.6);
+    assert_near(pacer.per_sec, 20.0);
+}
+
+#[test]
+fn with_a_share_a_fallen_rate_is_searched_for_soon() {
+    // The best rate is the learned one, 12/s.
+    for (known, per_sec) in [(9.7, 9.7), (9.5, 19.0)] {
+        let mut pacer = measured(share("80"));
+        (pacer.known, pacer.per_sec) = (Some(known), known);
+        send_all(&mut pacer, 5.0, 5.0 + TUNING.hold_secs + 0.6);
+        assert_near(pacer.per_sec, per_sec);
+    }
+    // After five minutes, the rate is no longer expected to rise again.
+    let mut pacer = measured(share("80"));
+    assert!(pacer.is_fallen(9.5, secs(299.0)) && !pacer.is_fallen(9.5, secs(300.0)));
+    // The best rate is the highest one of that time, not the last one.
+    throttle(&mut pacer, 100.0);
+    assert_near(pacer.recent_best(secs(100.0)).unwrap(), 12.0);
+    throttle(&mut pacer, 300.0);
+    assert!(pacer.recent_best(secs(300.0)).unwrap() < 12.0);
 }

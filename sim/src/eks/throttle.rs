@@ -126,11 +126,11 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_millis(millis)
     }
 
-    fn throttle(rate_per_sec: f64, burst: f64) -> Option<Throttle> {
-        Some(Throttle {
+    fn throttle(rate_per_sec: f64, burst: f64) -> Throttle {
+        Throttle {
             rate_per_sec,
             burst,
-        })
+        }
     }
 
     fn in_region(region: &str) -> Scope<'_> {
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn each_region_has_a_bucket_with_its_burst_and_rate() {
-        let mut buckets = TokenBuckets::new(throttle(2.0, 3.0), Buckets::PerRegion);
+        let mut buckets = TokenBuckets::new(Some(throttle(2.0, 3.0)), Buckets::PerRegion);
         // Milliseconds since the start, region, admitted.
         for (millis, region, is_admitted) in [
             (0, "r1", true),
@@ -170,7 +170,7 @@ mod tests {
             (Buckets::PerRegion, [true, false, false]),
             (Buckets::PerOperation, [true, true, false]),
         ] {
-            let mut buckets = TokenBuckets::new(throttle(1.0, 1.0), kind);
+            let mut buckets = TokenBuckets::new(Some(throttle(1.0, 1.0)), kind);
             let admitted = [DESCRIBE, UPDATE, DESCRIBE]
                 .map(|operation| buckets.try_acquire(in_region("r1"), operation, at(0)));
             assert_eq!(admitted, expected, "{kind:?}");
@@ -179,21 +179,21 @@ mod tests {
 
     #[test]
     fn a_new_rate_applies_from_the_time_of_the_change() {
-        let mut buckets = TokenBuckets::new(throttle(1.0, 10.0), Buckets::PerRegion);
+        let mut buckets = TokenBuckets::new(Some(throttle(1.0, 10.0)), Buckets::PerRegion);
         let admitted = |buckets: &mut TokenBuckets, region, millis| {
             let is_admitted = |_: &_| buckets.try_acquire(in_region(region), DESCRIBE, at(millis));
             (0..20).filter(is_admitted).count()
         };
         assert_eq!(admitted(&mut buckets, "r1", 0), 10);
         assert_eq!(admitted(&mut buckets, "r2", 0), 10);
-        buckets.set_throttle(throttle(3.0, 10.0), at(2_000));
+        buckets.set_throttle(Some(throttle(3.0, 10.0)), at(2_000));
         assert_eq!(
             admitted(&mut buckets, "r1", 3_000),
             5,
             "two at the old rate, three at the new one"
         );
         // A region's own throttle changes nothing elsewhere.
-        buckets.set_region_throttle("r1", throttle(0.0, 10.0), at(3_000));
+        buckets.set_region_throttle("r1", Some(throttle(0.0, 10.0)), at(3_000));
         assert_eq!(admitted(&mut buckets, "r1", 9_000), 0);
         assert_eq!(admitted(&mut buckets, "r2", 3_000), 5);
         buckets.set_region_throttle("r1", None, at(9_000));

@@ -35,7 +35,7 @@ impl Eks {
                 .await
                 .map_err(|error| call_error(operation, &error))
         };
-        match read(&region.describes, operation, until, call).await {
+        match read(&region.rate_limiter, operation, until, call).await {
             Ok(output) => {
                 let association = association(arn, output.association(), operation)?;
                 Ok(Some(Observed::new(association)))
@@ -68,7 +68,7 @@ impl Eks {
                 .await
                 .map_err(|error| call_error(operation, &error))
         };
-        let output = read(&regional.lists, operation, until, call).await?;
+        let output = read(&regional.rate_limiter, operation, until, call).await?;
         let next = output.next_token().map(str::to_owned);
         let id = |summary: PodIdentityAssociationSummary| summary.association_id;
         let ids = output.associations.unwrap_or_default().into_iter().map(id);

@@ -37,7 +37,7 @@ impl Eks {
                 .await
                 .map_err(|error| call_error(operation, &error))
         };
-        let output = read(&regional.lists, operation, until, call).await?;
+        let output = read(&regional.rate_limiter, operation, until, call).await?;
         Ok(NamePage {
             next: output.next_token().map(str::to_owned),
             items: output.clusters.unwrap_or_default(),
@@ -61,7 +61,7 @@ impl Eks {
                 .await
                 .map_err(|error| call_error(operation, &error))
         };
-        match read(&regional.lists, operation, until, call).await {
+        match read(&regional.rate_limiter, operation, until, call).await {
             Ok(output) => {
                 let described = output.cluster();
                 let arn = described.and_then(|cluster| cluster.arn());

@@ -12,14 +12,14 @@ mod response;
 mod update;
 
 pub use clusters::DescribedCluster;
-pub use rate_limiter::{Permit, RateLimiter};
+pub use rate_limiter::{Kind, Permit, RateLimiter};
 pub use read::none_if_not_found;
 pub use region::EKS_CALL_TIMEOUT;
 pub use update::{OBSERVATION_AGE_MAX, Observed, UpdateError, Updated};
 
 use aws_sdk_eks::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
-use rerole_core::pacer::LearnedRates;
+use rerole_core::pacer::LearnedRate;
 
 use crate::aws::eks::region::Regions;
 use crate::aws::page::{Page, PageLimit};
@@ -63,14 +63,14 @@ impl Eks {
         self.regions.reset_rates();
     }
 
-    /// Replaces the region's pacers with pacers that start at the learned rates.
-    pub fn seed_rates(&self, region: &str, learned: LearnedRates) {
-        self.regions.seed_rates(region, learned);
+    /// Replaces the region's pacer with one that starts at the learned rate.
+    pub fn seed_rate(&self, region: &str, learned: LearnedRate) {
+        self.regions.seed_rate(region, learned);
     }
 
     /// Returns the learned rates, by region.
     #[must_use]
-    pub fn learned_rates(&self) -> Vec<(String, LearnedRates)> {
+    pub fn learned_rates(&self) -> Vec<(String, LearnedRate)> {
         self.regions.learned_rates()
     }
 
@@ -78,13 +78,7 @@ impl Eks {
     /// few enough that their calls do not queue.
     #[must_use]
     pub fn concurrency(&self, region: &str) -> usize {
-        self.regions.get(region).concurrency()
-    }
-
-    /// Returns the region's current rate of updates, per second.
-    #[must_use]
-    pub fn update_rate(&self, region: &str) -> f64 {
-        self.regions.get(region).updates.load().per_sec
+        self.regions.get(region).rate_limiter.load().concurrency()
     }
 
     /// Returns how many calls were throttled since this was last called.

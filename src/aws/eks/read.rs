@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rerole_core::call::{CallError, ErrorClass, Operation};
 use tokio::time::Instant;
 
-use crate::aws::eks::RateLimiter;
+use crate::aws::eks::{Kind, RateLimiter};
 
 /// Sends a read, and sends it again as long as EKS throttles it and there is time. Repeating a read
 /// is safe.
@@ -17,7 +17,7 @@ pub(super) async fn read<T>(
     call: impl AsyncFn() -> Result<T, CallError>,
 ) -> Result<T, CallError> {
     loop {
-        let Some(permit) = rate_limiter.acquire(until).await else {
+        let Some(permit) = rate_limiter.acquire(Kind::Read, until).await else {
             return Err(CallError::no_permit(operation));
         };
         match permit.send(call()).await {

@@ -1,6 +1,6 @@
-//! The EKS client of each region and its three rate limiters, made when the region is first used.
-//! EKS throttles all calls of one account in one region together. A stack has one account, so it
-//! has one set of rate limiters for each region.
+//! The EKS client of each region and its rate limiter, made when the region is first used. EKS
+//! throttles the calls of one account in one region. A stack has one account, so it has one rate
+//! limiter for each region.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, context};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
-use rerole_core::pacer::{LearnedRate, LearnedRates, MoveLoad, concurrency};
+use rerole_core::pacer::LearnedRate;
 use rerole_core::timestamp::Timestamp;
 
 use crate::aws::client_config::{Timeouts, behavior_version};
@@ -35,23 +35,11 @@ pub(super) struct Regions {
     pub(super) counter: CallCounter,
 }
 
-/// The client and rate limiters of one region.
+/// The client and the rate limiter of one region.
 #[derive(Debug)]
 pub(super) struct Region {
     pub(super) client: Client,
-    pub(super) lists: Arc<RateLimiter>,
-    pub(super) describes: Arc<RateLimiter>,
-    pub(super) updates: Arc<RateLimiter>,
-}
-
-impl Region {
-    /// Returns how many associations should be in flight.
-    pub(super) fn concurrency(&self) -> usize {
-        concurrency(MoveLoad {
-            describes: self.describes.load(),
-            updates: self.updates.load(),
-        })
-    }
+    pub(super) rate_limiter: Arc<RateLimiter>,
 }
 
 impl Regions {
@@ -79,10 +67,7 @@ impl Regions {
         if let Some(region) = regions.get(name) {
             return region.clone();
         }
-        let region = Arc::new(
-            self.template
-                .region(self.template.client(name), LearnedRates::default()),
-        );
+        let region = Arc::new(self.template.region(self.template.client(name), None));
         regions.insert(name.to_owned(), region.clone());
         region
     }
@@ -90,39 +75,26 @@ impl Regions {
     /// Replaces the rate limiters. The clients stay, so their connections also do.
     pub(super) fn reset_rates(&self) {
         for region in self.lock().values_mut() {
-            *region = Arc::new(
-                self.template
-                    .region(region.client.clone(), LearnedRates::default()),
-            );
+            *region = Arc::new(self.template.region(region.client.clone(), None));
         }
     }
 
-    pub(super) fn seed_rates(&self, name: &str, learned: LearnedRates) {
+    pub(super) fn seed_rate(&self, name: &str, learned: LearnedRate) {
         let client = self.get(name).client.clone();
-        let region = self.template.region(client, learned);
+        let region = self.template.region(client, Some(learned));
         self.lock().insert(name.to_owned(), Arc::new(region));
     }
 
-    pub(super) fn learned_rates(&self) -> Vec<(String, LearnedRates)> {
+    pub(super) fn learned_rates(&self) -> Vec<(String, LearnedRate)> {
         let learned_at = self.template.clock.now().into();
-        let rate = |rate_limiter: &RateLimiter| {
-            rate_limiter.learned().map(|per_sec| LearnedRate {
-                per_sec,
+        let learned = |(name, region): (&String, &Arc<Region>)| {
+            let rate = LearnedRate {
+                per_sec: region.rate_limiter.learned()?,
                 learned_at,
-            })
+            };
+            Some((name.clone(), rate))
         };
-        let rates = |region: &Region| LearnedRates {
-            lists: rate(&region.lists),
-            describes: rate(&region.describes),
-            updates: rate(&region.updates),
-        };
-        let regions = self.lock();
-        let rates = regions
-            .iter()
-            .map(|(name, region)| (name.clone(), rates(region)));
-        rates
-            .filter(|(_, rates)| *rates != LearnedRates::default())
-            .collect()
+        self.lock().iter().filter_map(learned).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Region>>> {
@@ -178,22 +150,12 @@ struct ClientTemplate {
 }
 
 impl ClientTemplate {
-    fn region(&self, client: Client, learned: LearnedRates) -> Region {
+    fn region(&self, client: Client, learned: Option<LearnedRate>) -> Region {
         let now = Timestamp::from(self.clock.now());
-        let rate_limiter = |rate: Option<LearnedRate>| {
-            let learned = rate.map(
-                |LearnedRate {
-                     per_sec,
-                     learned_at,
-                 }| (per_sec, now.since(learned_at)),
-            );
-            Arc::new(RateLimiter::new(learned))
-        };
+        let learned = learned.map(|rate| (rate.per_sec, now.since(rate.learned_at)));
         Region {
             client,
-            lists: rate_limiter(learned.lists),
-            describes: rate_limiter(learned.describes),
-            updates: rate_limiter(learned.updates),
+            rate_limiter: Arc::new(RateLimiter::new(learned, self.settings.rate_share)),
         }
     }
 

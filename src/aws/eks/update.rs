@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::aws::call_error::call_error;
 use crate::aws::client_config::CONNECT_TIMEOUT;
 use crate::aws::eks::response::{association, subject};
-use crate::aws::eks::{Eks, Permit};
+use crate::aws::eks::{Eks, Kind, Permit};
 
 /// The write window: an update is sent at most this long after the response to the Describe that
 /// justifies it (guarantee 2).
@@ -84,7 +84,8 @@ impl Eks {
     /// Waits for the permit of one update in this region. Returns `None` if there is none until
     /// `until`.
     pub async fn acquire_update(&self, region: &str, until: Instant) -> Option<Permit> {
-        self.regions.get(region).updates.acquire(until).await
+        let region = self.regions.get(region);
+        region.rate_limiter.acquire(Kind::Update, until).await
     }
 
     /// Sets the fields of `update` to `new_role`, and changes nothing else. `observed` is the

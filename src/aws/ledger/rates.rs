@@ -1,9 +1,10 @@
-//! The learned rates of a region: item `(rates/<region>, rates)`. How rates are learned is in
+//! The learned rate of a region: item `(rates/<region>, rates)`. How a rate is learned is in
 //! `rerole_core::pacer`.
 
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, LedgerKey};
-use rerole_core::pacer::LearnedRates;
+use rerole_core::pacer::LearnedRate;
+use serde::{Deserialize, Serialize};
 
 use crate::aws::dynamodb::{Change, Item, Table, Write};
 use crate::aws::ledger::item_key;
@@ -14,24 +15,30 @@ pub struct Rates<'a> {
     pub(super) table: &'a Table,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+struct Attributes {
+    rate: Option<LearnedRate>,
+}
+
 impl Rates<'_> {
-    /// Reads the learned rates of a region. All are absent if nothing has been learned.
+    /// Reads the learned rate of a region. Returns `None` if nothing has been learned.
     ///
     /// # Errors
     /// If DynamoDB cannot be read, or the item cannot be parsed.
-    pub async fn read(&self, region: &str) -> Result<LearnedRates, CallError> {
-        let operation = Operation::on("read learned rates", &region);
-        let rates = self.table.get_as(operation, key(region)).await?;
-        Ok(rates.unwrap_or_default())
+    pub async fn read(&self, region: &str) -> Result<Option<LearnedRate>, CallError> {
+        let operation = Operation::on("read the learned rate of", &region);
+        let item: Option<Attributes> = self.table.get_as(operation, key(region)).await?;
+        Ok(item.and_then(|attributes| attributes.rate))
     }
 
-    /// Saves the rates that are present. A class of calls whose rate is absent keeps its saved one.
+    /// Saves the learned rate of a region.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
-    pub async fn save(&self, region: &str, rates: &LearnedRates) -> Result<(), CallError> {
-        let operation = Operation::on("save learned rates", &region);
-        let update = Write::update(key(region), Change::default().set_all(rates));
+    pub async fn save(&self, region: &str, rate: LearnedRate) -> Result<(), CallError> {
+        let operation = Operation::on("save the learned rate of", &region);
+        let attributes = Attributes { rate: Some(rate) };
+        let update = Write::update(key(region), Change::default().set_all(&attributes));
         self.table.write(operation, update).await?;
         Ok(())
     }

@@ -155,19 +155,20 @@ impl<'a> ClusterWalk<'a> {
         Ok(())
     }
 
+    /// Processes the tasks, several at a time. Returns the results in the order of the tasks.
     async fn process_all(
         &self,
         tasks: &[DescribeTask],
         concurrency: usize,
     ) -> Vec<Result<Processed, RetryError>> {
-        let mut results = Vec::with_capacity(tasks.len());
-        let mut in_flight = stream::iter(tasks)
-            .map(|task| self.process(task))
-            .buffer_unordered(concurrency);
-        while let Some(result) = in_flight.next().await {
-            results.push(result);
-        }
-        results
+        let process = async |(index, task)| (index, self.process(task).await);
+        let mut results: Vec<_> = stream::iter(tasks.iter().enumerate())
+            .map(process)
+            .buffer_unordered(concurrency)
+            .collect()
+            .await;
+        results.sort_by_key(|(index, _)| *index);
+        results.into_iter().map(|(_, result)| result).collect()
     }
 
     async fn process(&self, task: &DescribeTask) -> Result<Processed, RetryError> {

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use futures_util::future::{join, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rerole_core::call::CallError;
 use rerole_core::keys::RowRegion;
@@ -46,13 +47,19 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    /// A queue for each region, with the region's rates as they were learned earlier.
+    /// A queue for each region, with its first rows. The region's rate is the one that was learned
+    /// earlier.
     async fn open(slice: &'a Context<'a>) -> Result<Self, SliceError> {
         let regions = slice.aws.ledger.rows(slice.key()).regions().await?;
         let is_new = |region: &&RowRegion| slice.state().regions.insert(region.name().to_owned());
         let new = regions.iter().filter(is_new).map(RowRegion::name);
-        slice.aws.seed_rates(new).await;
-        let queues = regions.into_iter().map(RegionQueue::new).collect();
+        let first_pages = regions
+            .iter()
+            .map(|region| pending_rows(slice, region, None));
+        let (first_pages, ()) = join(join_all(first_pages), slice.aws.seed_rates(new)).await;
+        let queues = regions.iter().zip(first_pages);
+        let queues = queues.map(|(region, page)| Ok(RegionQueue::new(region.clone(), page?)));
+        let queues = queues.collect::<Result<_, CallError>>()?;
         Ok(Self { slice, queues })
     }
 
@@ -64,8 +71,7 @@ impl<'a> Pass<'a> {
         let associate =
             |index, row: Row| async move { (index, Box::pin(Mover::new(slice, &row).run()).await) };
         let read_page = |index, region: RowRegion, start| async move {
-            let rows = slice.aws.ledger.rows(slice.key());
-            (index, rows.page(Select::PendingIn(&region), start).await)
+            (index, pending_rows(slice, &region, start).await)
         };
         let mut unsettled = Unsettled::default();
         // Why no further row is started.
@@ -158,6 +164,15 @@ impl<'a> Pass<'a> {
     }
 }
 
+async fn pending_rows(
+    slice: &Context<'_>,
+    region: &RowRegion,
+    start: Option<PageStart>,
+) -> Result<Page<Row>, CallError> {
+    let rows = slice.aws.ledger.rows(slice.key());
+    rows.page(Select::PendingIn(region), start).await
+}
+
 /// The rows of one region that a pass has not started yet.
 #[derive(Debug)]
 struct RegionQueue {
@@ -168,13 +183,15 @@ struct RegionQueue {
 }
 
 impl RegionQueue {
-    fn new(region: RowRegion) -> Self {
-        Self {
+    fn new(region: RowRegion, first: Page<Row>) -> Self {
+        let mut queue = Self {
             region,
             rows: VecDeque::new(),
             page: NextPage::first(),
             in_flight: 0,
-        }
+        };
+        queue.extend(first);
+        queue
     }
 
     fn extend(&mut self, page: Page<Row>) {

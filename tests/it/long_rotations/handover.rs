@@ -24,7 +24,7 @@ async fn handing_over_twice_starts_one_execution() {
 /// if it is redriven as well.
 #[tokio::test(start_paused = true)]
 async fn after_a_failed_execution_the_next_one_has_the_next_number() {
-    let harness = with_state_machine(150);
+    let harness = with_state_machine(300);
     let before = Before::of(&harness);
     hand_over(&harness, &rotation_event()).await;
     harness
@@ -35,7 +35,7 @@ async fn after_a_failed_execution_the_next_one_has_the_next_number() {
     let (failed, running) = (ExecutionStatus::Failed, ExecutionStatus::Running);
     assert_executions(&harness, &[("r-1-1", failed), ("r-1-2", running)]);
     let played = harness.play(SHORT).await;
-    assert_eq!(played.output()["counts"]["updated"], 150);
+    assert_eq!(played.output()["counts"]["updated"], 300);
 
     harness
         .aws
@@ -43,7 +43,7 @@ async fn after_a_failed_execution_the_next_one_has_the_next_number() {
     let redriven = harness.play(SHORT).await;
     assert_eq!(redriven.output(), played.output());
     assert_eq!(redriven.slices(), 1);
-    assert_eq!(harness.updates().len(), 150);
+    assert_eq!(harness.updates().len(), 300);
     check(&harness, &before);
 }
 

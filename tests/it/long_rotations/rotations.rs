@@ -29,7 +29,7 @@ async fn a_rotation_that_fits_into_an_invocation_starts_no_execution() {
 /// summary, and no association is updated twice.
 #[tokio::test(start_paused = true)]
 async fn the_state_machine_finishes_a_long_rotation() {
-    let harness = with_state_machine(150);
+    let harness = with_state_machine(300);
     let before = Before::of(&harness);
     let response = hand_over(&harness, &rotation_event()).await;
     let rotation = harness.rotation("r-1");
@@ -51,11 +51,11 @@ async fn the_state_machine_finishes_a_long_rotation() {
 
     let played = harness.play(SHORT).await;
     assert_eq!(played.output()["status"], "Succeeded");
-    assert_eq!(played.output()["counts"]["updated"], 150);
+    assert_eq!(played.output()["counts"]["updated"], 300);
     assert!(played.slices() >= 3, "{:?}", played.path);
     assert_eq!(harness.rotation("r-1")["fence"], played.slices() + 1);
     let updates = harness.updates().len();
-    assert_eq!(updates, 150, "an association was updated twice");
+    assert_eq!(updates, 300, "an association was updated twice");
     let starts = harness.call_count(Service::StepFunctions);
     assert_eq!(starts, 1, "the execution started another execution");
     check(&harness, &before);

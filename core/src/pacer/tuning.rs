@@ -1,0 +1,97 @@
+//! Every constant of the pacer, with its derivation. `cargo bench -p rerole-core --bench pacer` changes
+//! those of the controller one by one; docs/performance.md has the result.
+
+use std::time::Duration;
+
+/// The constants. Rates are in calls per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tuning {
+    /// The rate of the first calls. Half of it would cost each rotation the time of one doubling.
+    /// Twice of it would have twice as many calls in flight when a small bucket is found empty.
+    pub start_per_sec: f64,
+    /// The time in which a rising rate doubles is this many latencies. A throttle is known one
+    /// latency after its call was sent, and the rate has then risen by 12 %: few calls are in flight
+    /// that the bucket cannot admit.
+    pub doubling_latencies: f64,
+    /// … but at most this many seconds, or slow responses would make the search as slow. At 250 ms
+    /// both are equal.
+    pub doubling_secs_max: f64,
+    /// … and at least this many latencies: the rate has then risen by 41 % when a throttle is known.
+    /// It matters for latencies of a second and more.
+    pub doubling_latencies_min: f64,
+    /// How many seconds a measured rate is held before the search for a higher one. The end of a drop
+    /// is noticed after this time. Each search costs a few throttles: at 5/s, one or two of 60 calls.
+    pub hold_secs: f64,
+    /// … or for this many calls, if that is sooner: above 25/s. A search costs two or three of them.
+    pub hold_calls: f64,
+    /// A full bucket is assumed to hold the inflow of this many seconds, as the buckets that AWS
+    /// publishes do (for example those of the EC2 API). An error is corrected at the second throttle,
+    /// which measures the rate itself.
+    pub bucket_secs: f64,
+    /// If a throttle says only that the rate is too high, and not what the rate is, the rate falls to
+    /// this share at most. Two in a row reach a quarter.
+    pub step_down: f64,
+    /// Calls between two throttles fit a measured rate if they differ from the expected number by at
+    /// most this many, and the square root of the expected number: the latter is how much the calls
+    /// of other callers vary, the former what a part of a token and a late call can do.
+    pub tolerated_calls: f64,
+    /// Unused permits are kept for this many seconds. Timers are late by milliseconds: without it,
+    /// each late permit would be lost. More would be sent as a burst.
+    pub credit_secs: f64,
+    /// With a share below 100 %, no throttle is expected at the right rate. Then the search for a
+    /// higher rate starts only after this time, because it uses more than the share.
+    pub share_hold: Duration,
+    /// … unless the rate has fallen below this part of the best one of that time. It is then expected
+    /// to rise again, and the search starts as with the whole rate.
+    pub fallen: f64,
+    /// The part by which a new latency changes the mean: that of TCP (RFC 6298).
+    pub latency_gain: f64,
+    /// The lowest rate. Less than one call in 2 s is an outage, and its end must be noticed soon.
+    pub per_sec_min: f64,
+    /// The highest rate. A function with one CPU does not send as many calls.
+    pub per_sec_max: f64,
+    /// A longer pause than this, if the service requests one, is taken for a mistake.
+    pub retry_after_max: Duration,
+    /// A learned rate is followed up to this age, which is that of an invocation. From an older rate
+    /// a pacer only starts its search.
+    pub fresh_max: Duration,
+    /// After this time a learned rate has lost half of its weight: quotas change within days.
+    pub half_life: Duration,
+    /// Calls closer together than this share a mark in the history. The search doubles the rate in
+    /// several times this time.
+    pub mark_gap: Duration,
+    /// The number of marks to keep: those of 100 s, longer than a rate is held.
+    pub marks_max: usize,
+    /// The seconds that an association takes for each of its calls to EKS besides the call: the ledger
+    /// row, the index item, and some slack, which keeps one ready when a permit is due.
+    pub overhead_secs: f64,
+    /// Two more associations in flight than the rate needs: one being described, and one waiting for
+    /// its update.
+    pub spare: f64,
+}
+
+/// The constants that ship.
+pub const TUNING: Tuning = Tuning {
+    start_per_sec: 15.0,
+    doubling_latencies: 6.0,
+    doubling_secs_max: 1.5,
+    doubling_latencies_min: 2.0,
+    hold_secs: 12.0,
+    hold_calls: 300.0,
+    bucket_secs: 2.0,
+    step_down: 0.5,
+    tolerated_calls: 2.0,
+    credit_secs: 0.1,
+    share_hold: Duration::from_mins(5),
+    fallen: 0.8,
+    latency_gain: 1.0 / 8.0,
+    per_sec_min: 0.5,
+    per_sec_max: 1_000.0,
+    retry_after_max: Duration::from_mins(1),
+    fresh_max: Duration::from_mins(15),
+    half_life: Duration::from_hours(24),
+    mark_gap: Duration::from_millis(100),
+    marks_max: 1_024,
+    overhead_secs: 0.25,
+    spare: 2.0,
+};

@@ -1,0 +1,166 @@
+//! How long whole rotations take against throttled buckets, however EKS throttles: the smaller
+//! rotations of the pace bench within their goals, the start, several regions, and a share of the
+//! rate.
+
+#[path = "../../benches/pace/rotation_cases.rs"]
+mod rotation_cases;
+#[path = "../../benches/pace/rotations.rs"]
+mod rotations;
+
+use std::time::Duration;
+
+use rerole_sim::{Buckets, Options, Throttle};
+use serde_json::json;
+
+use crate::harness::{Harness, in_virtual_time};
+use crate::pace::{BUCKETS, add_associations, callers, cases, eks_calls, rotate, throttled_by};
+use cases::RateDrop;
+use rotation_cases::{
+    BACK_MAX, RotationCase, changing, dropping, steady, with_latency, with_others,
+};
+use rotations::play_rotation;
+
+const BUCKET: Throttle = Throttle {
+    rate_per_sec: 10.0,
+    burst: 20.0,
+};
+/// Rates that do not change.
+const STEADY_CASES: [RotationCase; 4] = [
+    steady("5/s", 100, 5.0),
+    steady("20/s", 400, 20.0),
+    with_latency(steady("10/s, latency 20 ms", 200, 10.0), (20, 20)),
+    with_others(changing("10/s, others take 4/s", 200, 10.0), 4.0),
+];
+const DROPPING_CASES: [RotationCase; 6] = [
+    after_10_s("20/s, 5/s for 30 s", 5.0, 30),
+    after_10_s("20/s, 0.5/s for 30 s", 0.5, 30),
+    after_10_s("20/s, 0.05/s for 30 s", 0.05, 30),
+    after_10_s("20/s, outage of 20 s", 0.0, 20),
+    after_10_s("20/s, outage of 60 s", 0.0, 60),
+    RotationCase {
+        steady_region: 600,
+        ..after_10_s("20/s, 2/s for 30 s in one of two regions", 2.0, 30)
+    },
+];
+
+/// 600 associations at 20/s. The rate drops to `rate_per_sec` after 10 s.
+const fn after_10_s(name: &'static str, rate_per_sec: f64, secs: u64) -> RotationCase {
+    let drop = RateDrop {
+        from: Duration::from_secs(10),
+        lasts: Duration::from_secs(secs),
+        share: rate_per_sec / 20.0,
+    };
+    dropping(name, 600, drop)
+}
+
+/// A short rotation has the same start and the same search as a long one, and they are a larger part
+/// of it: so much more than the goal is allowed.
+const START: Duration = Duration::from_secs(5);
+const START_THROTTLES: f64 = 6.0;
+
+fn check_goals(cases: &[RotationCase]) {
+    let mut missed = vec![];
+    for rotation in cases {
+        for buckets in BUCKETS {
+            let run = play_rotation(rotation, buckets, 0);
+            let (took, bound) = (run.run.took, rotation.bound(buckets));
+            let throttled = u32::try_from(run.run.throttled()).unwrap();
+            let back = rotation.back_after(&run, buckets);
+            let goal = rotation.case.goal;
+            let throttled_max = f64::from(rotation.calls()) * goal.throttled;
+            let is_met = took <= bound.mul_f64(goal.time) + START
+                && f64::from(throttled) <= throttled_max + START_THROTTLES
+                && (rotation.case.rate_drop.is_none() || back.is_some_and(|back| back <= BACK_MAX));
+            if !is_met {
+                missed.push((rotation.case.name, buckets, [took, bound], throttled, back));
+            }
+        }
+    }
+    assert!(missed.is_empty(), "{missed:#?}");
+}
+
+#[test]
+fn rotations_use_nearly_the_whole_rate() {
+    check_goals(&STEADY_CASES);
+}
+
+#[test]
+fn rotations_are_soon_back_at_the_rate_after_a_drop() {
+    check_goals(&DROPPING_CASES);
+}
+
+#[test]
+fn two_regions_take_as_long_as_the_slower_one() {
+    for buckets in BUCKETS {
+        let time = |fleet: &[(&str, usize)]| {
+            in_virtual_time(async {
+                let harness = throttled_by(buckets, 5.0, 10.0);
+                for (region, count) in fleet {
+                    add_associations(&harness, region, *count);
+                }
+                rotate(&harness, &json!({})).await
+            })
+        };
+        let slower = time(&[("us-east-1", 150)]);
+        let both = time(&[("eu-west-1", 100), ("us-east-1", 150)]);
+        assert!(
+            both < slower.mul_f64(1.05),
+            "{buckets:?}: {both:?} for both, {slower:?} for the slower one"
+        );
+    }
+}
+
+/// The pacer does not know that EKS will throttle no call. With as many associations in flight as
+/// may be, they would take 1.6 s.
+#[tokio::test(start_paused = true)]
+async fn a_fleet_that_eks_does_not_throttle_is_moved_within_seconds() {
+    let latency = Duration::from_millis(60);
+    let harness = Harness::new(Options {
+        latency: latency..=latency,
+        ..Options::default()
+    });
+    for region in ["eu-west-1", "us-east-1"] {
+        add_associations(&harness, region, 200);
+    }
+    let took = rotate(&harness, &json!({})).await;
+    assert!(took <= Duration::from_secs(4), "{took:?}");
+}
+
+/// The start may use more, because the rate is not known then.
+#[test]
+fn a_share_of_the_rate_is_left_to_other_callers() {
+    for buckets in BUCKETS {
+        for (share, expected) in [("100", 1.0), ("80", 0.8), ("50", 0.5)] {
+            let per_sec = in_virtual_time(async {
+                let options = Options {
+                    throttle: Some(BUCKET),
+                    buckets,
+                    ..Options::default()
+                };
+                let harness = Harness::with_settings(options, &[("RATE_SHARE", share)]);
+                add_associations(&harness, "us-east-1", 300);
+                rotate(&harness, &json!({})).await;
+                admitted_per_sec_after_start(&harness)
+            });
+            let whole_rate = match buckets {
+                Buckets::PerRegion => BUCKET.rate_per_sec,
+                Buckets::PerOperation => 2.0 * BUCKET.rate_per_sec,
+            };
+            let used = per_sec / whole_rate;
+            assert!(
+                (0.85 * expected..1.05 * expected).contains(&used),
+                "{buckets:?}, {share} %: {used:.2} used"
+            );
+        }
+    }
+}
+
+/// The calls that EKS admitted per second, from 10 s after the first one until the last one.
+fn admitted_per_sec_after_start(harness: &Harness) -> f64 {
+    let calls = eks_calls(harness);
+    let from = calls[0].sent_at + Duration::from_secs(10);
+    let admitted: Vec<_> = calls.iter().filter_map(|call| call.applied_at).collect();
+    let last = *admitted.iter().max().unwrap();
+    let count = admitted.iter().filter(|at| **at >= from).count();
+    f64::from(u32::try_from(count).unwrap()) / last.duration_since(from).unwrap().as_secs_f64()
+}
