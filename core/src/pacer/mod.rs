@@ -245,9 +245,8 @@ impl Pacer {
             .as_secs_f64();
         self.used_secs += secs;
         let search_secs = (self.used_secs - self.hold_secs(now)).clamp(0.0, secs);
-        let doubling_secs = (latency_secs * self.tuning.doubling_latencies)
-            .min(self.tuning.doubling_secs_max)
-            .max(latency_secs * self.tuning.doubling_latencies_min);
+        let doubling_secs =
+            (latency_secs * self.tuning.doubling_latencies).min(self.tuning.doubling_secs_max);
         self.per_sec =
             (self.per_sec * (search_secs / doubling_secs).exp2()).min(self.tuning.per_sec_max);
     }

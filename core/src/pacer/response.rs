@@ -10,6 +10,14 @@ pub struct Sent {
     pub(super) at: Duration,
 }
 
+impl Sent {
+    /// Returns when the call was sent.
+    #[must_use]
+    pub fn at(self) -> Duration {
+        self.at
+    }
+}
+
 /// The service's response to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Response {

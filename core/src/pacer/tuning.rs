@@ -13,12 +13,8 @@ pub struct Tuning {
     /// latency after its call was sent, and the rate has then risen by 12 %: few calls are in flight
     /// that the bucket cannot admit.
     pub doubling_latencies: f64,
-    /// … but at most this many seconds, or slow responses would make the search as slow. At 250 ms
-    /// both are equal.
+    /// … but at most this many seconds: with latencies of seconds, the search would take minutes.
     pub doubling_secs_max: f64,
-    /// … and at least this many latencies: the rate has then risen by 41 % when a throttle is known.
-    /// It matters for latencies of a second and more.
-    pub doubling_latencies_min: f64,
     /// How many seconds a measured rate is held before the search for a higher one. The end of a drop
     /// is noticed after this time. Each search costs a few throttles: at 5/s, one or two of 60 calls.
     pub hold_secs: f64,
@@ -32,8 +28,8 @@ pub struct Tuning {
     /// this share at most. Two in a row reach a quarter.
     pub step_down: f64,
     /// Calls between two throttles fit a measured rate if they differ from the expected number by at
-    /// most this many, and the square root of the expected number: the latter is how much the calls
-    /// of other callers vary, the former what a part of a token and a late call can do.
+    /// most this many, because calls overtake each other in flight, plus the square root of the
+    /// expected number, by which the calls of other callers vary.
     pub tolerated_calls: f64,
     /// Unused permits are kept for this many seconds. Timers are late by milliseconds: without it,
     /// each late permit would be lost. More would be sent as a burst.
@@ -74,8 +70,7 @@ pub struct Tuning {
 pub const TUNING: Tuning = Tuning {
     start_per_sec: 15.0,
     doubling_latencies: 6.0,
-    doubling_secs_max: 1.5,
-    doubling_latencies_min: 2.0,
+    doubling_secs_max: 3.0,
     hold_secs: 12.0,
     hold_calls: 300.0,
     bucket_secs: 2.0,

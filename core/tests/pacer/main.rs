@@ -166,4 +166,4 @@ const SECOND_BY_SECOND: Expect = expect![[r"
       78      20  20.0        20          0
       79      20  20.0        16          0
       80      20  20.0         0          0
-    "]];
+"]];
