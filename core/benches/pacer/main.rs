@@ -57,11 +57,9 @@ fn main() {
         );
         print_row("rotation", CONTROLLERS.map(|(name, _)| name.to_owned()));
         print_row("---", CONTROLLERS.map(|_| "---".to_owned()));
-        for (case, _) in &ROTATIONS {
-            print_row(
-                case.name,
-                CONTROLLERS.map(|(_, new)| cell(case, buckets, new)),
-            );
+        for rotation in &ROTATIONS {
+            let cells = CONTROLLERS.map(|(_, new)| cell(rotation, buckets, new));
+            print_row(rotation.0.name, cells);
         }
     }
     println!("\nEach constant changed: all cases in both worlds\n");
@@ -83,14 +81,20 @@ fn print_row<const N: usize>(first: &str, cells: [String; N]) {
     println!("| {first} | {} |", cells.join(" | "));
 }
 
-fn cell(case: &Case, buckets: Buckets, new: NewController) -> String {
-    let Medians {
-        time,
-        throttled,
-        back_secs,
-    } = Medians::of(case, buckets, new);
-    let back = back_secs.map(|secs| format!(", {secs:.0} s"));
-    format!("{time:.2}, {throttled:.1}{}", back.unwrap_or_default())
+fn cell((case, goal): &(Case, Goal), buckets: Buckets, new: NewController) -> String {
+    let medians = Medians::of(case, buckets, new);
+    let back = medians.back_secs.map(|secs| match secs {
+        f64::INFINITY => ", never".to_owned(),
+        secs => format!(", {secs:.0} s"),
+    });
+    let (back, missed) = (
+        back.unwrap_or_default(),
+        if goal.is_met(&medians) { "" } else { " ✗" },
+    );
+    format!(
+        "{:.2}, {:.1}{back}{missed}",
+        medians.time, medians.throttled
+    )
 }
 
 /// The shipped constants, and each of the controller's halved and doubled.

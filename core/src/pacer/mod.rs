@@ -66,8 +66,9 @@ pub struct Pacer {
     known: Option<f64>,
     /// When the rate was last measured. Throttles of calls sent before that have the same cause.
     measured_at: Option<Duration>,
-    /// The highest known rate of the recent past, and when it was known.
-    best: Option<(f64, Duration)>,
+    /// The known rate from which the last search started, and how many searches in a row started
+    /// from about the same.
+    searched_from: Option<(f64, i32)>,
     /// For how long calls have waited for their permits, since the last throttle, in seconds.
     used_secs: f64,
     /// Calls that could have been sent at the known rate since the last throttle, and were not.
@@ -109,7 +110,7 @@ impl Pacer {
             per_sec,
             known,
             measured_at: None,
-            best: known.map(|known| (known, now)),
+            searched_from: None,
             used_secs: 0.0,
             unused_calls: 0.0,
             credit: 1.0,
@@ -224,8 +225,11 @@ impl Pacer {
         let credit_max = 1.0 + self.permits_per_sec() * self.tuning.credit_secs;
         self.credit = (self.credit + inflow).min(credit_max);
         if let Some(known) = self.known {
+            // The bucket cannot hold more. If it is full, it may have overflowed.
+            let full = 1.0 + known * self.tuning.bucket_secs;
             self.unused_calls += secs * known;
-            if self.unused_calls > 1.0 + known * self.tuning.bucket_secs {
+            if self.unused_calls >= full {
+                self.unused_calls = full;
                 self.history.clear();
             }
         }
@@ -244,7 +248,18 @@ impl Pacer {
             .saturating_sub(from)
             .as_secs_f64();
         self.used_secs += secs;
-        let search_secs = (self.used_secs - self.hold_secs(now)).clamp(0.0, secs);
+        let is_searching = self.known.is_some_and(|known| self.per_sec > known);
+        let search_secs = if is_searching {
+            secs
+        } else {
+            (self.used_secs - self.hold_secs()).clamp(0.0, secs)
+        };
+        if let Some(known) = self.known
+            && search_secs > 0.0
+            && !is_searching
+        {
+            self.searched_from = Some((known, self.searches_from(known) + 1));
+        }
         let doubling_secs =
             (latency_secs * self.tuning.doubling_latencies).min(self.tuning.doubling_secs_max);
         self.per_sec =
@@ -252,28 +267,26 @@ impl Pacer {
     }
 
     /// Returns how long the rate is held before the search.
-    fn hold_secs(&self, now: Duration) -> f64 {
+    fn hold_secs(&self) -> f64 {
         let Some(known) = self.known else {
             return 0.0;
         };
-        if self.share.is_whole() || self.is_fallen(known, now) {
-            self.tuning.hold_secs.min(self.tuning.hold_calls / known)
-        } else {
-            self.tuning.share_hold.as_secs_f64()
+        let hold_secs = self.tuning.hold_secs.min(self.tuning.hold_calls / known);
+        if self.share.is_whole() {
+            return hold_secs;
         }
+        // No throttle is expected at the right rate, and a search uses more than the share.
+        let patience = 2.0_f64.powi(self.searches_from(known));
+        (hold_secs * patience).min(self.tuning.share_hold_secs_max)
     }
 
-    /// Returns whether a known rate is so far below the best one of the recent past that it will
-    /// probably rise again.
-    fn is_fallen(&self, known: f64, now: Duration) -> bool {
-        self.recent_best(now)
-            .is_some_and(|best| known < self.tuning.fallen * best)
-    }
-
-    /// Returns the highest known rate of the recent past.
-    fn recent_best(&self, now: Duration) -> Option<f64> {
-        let is_recent = |(_, at): &(f64, Duration)| now < *at + self.tuning.share_hold;
-        self.best.filter(is_recent).map(|(best, _)| best)
+    /// Returns how many searches in a row have started from about this rate.
+    fn searches_from(&self, known: f64) -> i32 {
+        let same = self.tuning.same_rate..=1.0 / self.tuning.same_rate;
+        let is_same = |(from, _): &(f64, i32)| same.contains(&(known / from));
+        self.searched_from
+            .filter(is_same)
+            .map_or(0, |(_, searches)| searches)
     }
 
     fn record_throttle(&mut self, now: Duration, sent: Sent) {
@@ -288,9 +301,6 @@ impl Pacer {
                 self.measure()
             }
         };
-        if self.recent_best(now).is_none_or(|best| known > best) {
-            self.best = Some((known, now));
-        }
         (self.known, self.per_sec) = (Some(known), known);
         (self.used_secs, self.unused_calls) = (0.0, 0.0);
         if let Some(newest) = self.history.newest_throttle() {
@@ -311,7 +321,7 @@ impl Pacer {
             // Both are lower bounds, and one of them is tight.
             (Some(throttles), _) => full_bucket.max(throttles),
             (None, None) => full_bucket,
-            (None, Some(_)) => full_bucket.max(self.tuning.step_down * self.per_sec),
+            (None, Some(known)) => full_bucket.max(self.tuning.step_down * known),
         };
         // A throttle never raises the rate above the one that was in use.
         measured.min(self.per_sec).max(self.tuning.per_sec_min)

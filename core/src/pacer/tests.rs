@@ -387,36 +387,57 @@ fn a_share_of_a_known_rate_is_used() {
     throttle(&mut start, 0.0);
     let mut pacer = measured(share("50"));
     assert_near(pacer.load().per_sec, 5.0);
-    let sent = send_all(&mut pacer, 5.0, 65.0);
-    assert!((298..=301).contains(&sent), "{sent}");
+    let sent = send_all(&mut pacer, 5.0, 5.0 + TUNING.hold_secs);
+    assert!((58..=61).contains(&sent), "{sent}");
     // The whole rate is passed on.
     assert_near(pacer.learned().unwrap().per_sec(), 10.0);
 }
 
-#[test]
-fn with_a_share_the_search_starts_after_minutes() {
-    let mut pacer = measured(share("80"));
-    send_all(&mut pacer, 5.0, 304.0);
-    assert_near(pacer.per_sec, 10.0);
-    send_all(&mut pacer, 304.0, 305.0 + 0.6);
-    assert_near(pacer.per_sec, 20.0);
+/// How many times the usual time the rate is held now.
+fn patience(pacer: &Pacer) -> f64 {
+    pacer.hold_secs() / TUNING.hold_secs
 }
 
 #[test]
-fn with_a_share_a_fallen_rate_is_searched_for_soon() {
-    // The best rate is the learned one, 12/s.
-    for (known, per_sec) in [(9.7, 9.7), (9.5, 19.0)] {
-        let mut pacer = measured(share("80"));
-        (pacer.known, pacer.per_sec) = (Some(known), known);
-        send_all(&mut pacer, 5.0, 5.0 + TUNING.hold_secs + 0.6);
-        assert_near(pacer.per_sec, per_sec);
-    }
-    // After five minutes, the rate is no longer expected to rise again.
+fn with_a_share_a_rate_is_held_longer_after_each_search_from_it() {
     let mut pacer = measured(share("80"));
-    assert!(pacer.is_fallen(9.5, secs(299.0)) && !pacer.is_fallen(9.5, secs(300.0)));
-    // The best rate is the highest one of that time, not the last one.
-    throttle(&mut pacer, 100.0);
-    assert_near(pacer.recent_best(secs(100.0)).unwrap(), 12.0);
-    throttle(&mut pacer, 300.0);
-    assert!(pacer.recent_best(secs(300.0)).unwrap() < 12.0);
+    assert_near(patience(&pacer), 1.0);
+    let (mut now, hold_secs) = (5.0, TUNING.hold_secs);
+    for expected in [2.0, 4.0, 8.0] {
+        let search_at = now + hold_secs * expected / 2.0;
+        send_all(&mut pacer, now, search_at);
+        assert_near(pacer.per_sec, pacer.known.unwrap());
+        // It doubles in 0.6 s, although the rate will now be held for longer.
+        send_all(&mut pacer, search_at, search_at + 0.6);
+        assert_near(pacer.per_sec, 2.0 * pacer.known.unwrap());
+        now = search_at + 0.6;
+        throttle(&mut pacer, now);
+        // The search found about the same rate.
+        pacer.known = Some(9.0);
+        pacer.per_sec = 9.0;
+        assert_near(patience(&pacer), expected);
+    }
+    // A rate is held for minutes at most.
+    pacer.searched_from = Some((9.0, 30));
+    assert_near(pacer.hold_secs(), TUNING.share_hold_secs_max);
+}
+
+#[test]
+fn with_a_share_another_rate_is_held_as_long_as_the_first() {
+    let mut pacer = measured(share("80"));
+    pacer.searched_from = Some((10.0, 3));
+    for (known, expected) in [
+        (10.0, 8.0),
+        (8.1, 8.0),
+        (7.9, 1.0),
+        (12.4, 8.0),
+        (12.6, 1.0),
+    ] {
+        pacer.known = Some(known);
+        assert_near(patience(&pacer), expected);
+    }
+    // The whole rate is always held equally long.
+    let mut pacer = measured(RateShare::WHOLE);
+    pacer.searched_from = Some((10.0, 3));
+    assert_near(patience(&pacer), 1.0);
 }

@@ -34,12 +34,13 @@ pub struct Tuning {
     /// Unused permits are kept for this many seconds. Timers are late by milliseconds: without it,
     /// each late permit would be lost. More would be sent as a burst.
     pub credit_secs: f64,
-    /// With a share below 100 %, no throttle is expected at the right rate. Then the search for a
-    /// higher rate starts only after this time, because it uses more than the share.
-    pub share_hold: Duration,
-    /// … unless the rate has fallen below this part of the best one of that time. It is then expected
-    /// to rise again, and the search starts as with the whole rate.
-    pub fallen: f64,
+    /// With a share below 100 %, a rate is held twice as long after each search that found no other
+    /// rate, because no throttle is expected at the right rate, and a search uses more than the
+    /// share. It is held for at most this many seconds.
+    pub share_hold_secs_max: f64,
+    /// A measured rate is another one than the known rate if their ratio is not between this and its
+    /// inverse.
+    pub same_rate: f64,
     /// The part by which a new latency changes the mean: that of TCP (RFC 6298).
     pub latency_gain: f64,
     /// The lowest rate. Less than one call in 2 s is an outage, and its end must be noticed soon.
@@ -77,8 +78,8 @@ pub const TUNING: Tuning = Tuning {
     step_down: 0.5,
     tolerated_calls: 2.0,
     credit_secs: 0.1,
-    share_hold: Duration::from_mins(5),
-    fallen: 0.8,
+    share_hold_secs_max: 300.0,
+    same_rate: 0.8,
     latency_gain: 1.0 / 8.0,
     per_sec_min: 0.5,
     per_sec_max: 1_000.0,

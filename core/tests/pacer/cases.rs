@@ -1,6 +1,7 @@
 //! The buckets against which the pacer is measured, and its goals. `benches/pace` has the same
 //! rotations through the SDK's clients.
 
+use crate::medians::Medians;
 use crate::simulation::{Case, Work};
 
 /// Upper limits for the medians over several seeds.
@@ -12,6 +13,14 @@ pub struct Goal {
     pub throttled: f64,
     /// Seconds from the end of a drop until the rate is back.
     pub back_secs: f64,
+}
+
+impl Goal {
+    pub fn is_met(&self, medians: &Medians) -> bool {
+        medians.time <= self.time
+            && medians.throttled <= self.throttled
+            && medians.back_secs.is_none_or(|secs| secs <= self.back_secs)
+    }
 }
 
 /// A rate that does not change.

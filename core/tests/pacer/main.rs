@@ -27,10 +27,7 @@ fn check_goals(cases: &[(Case, Goal)]) {
         for buckets in BOTH {
             let medians = Medians::of(case, buckets, pacer);
             println!("{:>40} {buckets:?} {medians:?}", case.name);
-            let is_met = medians.time <= goal.time
-                && medians.throttled <= goal.throttled
-                && medians.back_secs.is_none_or(|secs| secs <= goal.back_secs);
-            if !is_met {
+            if !goal.is_met(&medians) {
                 missed.push((case.name, buckets, medians));
             }
         }
@@ -46,6 +43,42 @@ fn rotations_use_nearly_the_whole_rate_and_are_soon_back_after_a_drop() {
 #[test]
 fn other_calls_and_corners_cost_little_time() {
     check_goals(&OTHERS);
+}
+
+/// The searches use more than the share. They are rarer the longer the rate stays the same.
+#[test]
+fn a_share_of_the_rate_is_left_to_other_callers() {
+    let case = moves("20/s", 4_000, 20.0);
+    for (buckets, per_sec) in [(Buckets::PerRegion, 20.0), (Buckets::PerOperation, 40.0)] {
+        for (percent, expected) in [("80", 0.75..0.85), ("50", 0.47..0.55), ("10", 0.10..0.13)] {
+            let run = play(&case, buckets, &mut share(percent), 1);
+            // The second half: the rate is known, and was found several times.
+            let from = run.secs / 2.0;
+            let admitted = run.admitted.iter().filter(|at| **at > from);
+            let used = admitted.map(|_| 1.0).sum::<f64>() / from / per_sec;
+            assert!(
+                expected.contains(&used),
+                "{percent} %, {buckets:?}: {used:.3}"
+            );
+        }
+    }
+}
+
+/// A share makes a rotation slower, but its search is as quick as with the whole rate.
+#[test]
+fn a_rotation_with_a_share_is_back_after_a_drop() {
+    for (case, _) in &ROTATIONS {
+        for buckets in BOTH {
+            let run = play(case, buckets, &mut share("80"), 1);
+            let time = 0.8 * run.secs / case.bound_secs(buckets);
+            assert!(time <= 1.2, "{}, {buckets:?}: {time:.2}", case.name);
+        }
+    }
+}
+
+fn share(percent: &str) -> Pacer {
+    let share = percent.parse().expect("a share");
+    Pacer::new(None, share, Duration::ZERO)
 }
 
 /// The picture in the head of the pacer's module, in numbers: what the controller does second by

@@ -7,6 +7,7 @@ pub mod environment;
 mod events;
 mod faults;
 mod inspect;
+mod liveness;
 
 pub use environment::{INDEX, LEDGER, NEW, OLD, STATE_MACHINE, THIRD};
 pub use events::{event, rotation_event, stalled_check_event};
@@ -155,7 +156,12 @@ impl Harness {
         event: &Value,
         timeout: Duration,
     ) -> Result<RotateResponse, RotateError> {
-        self.rotate.handle(event, &self.invocation(timeout)).await
+        let from = self.aws.now();
+        let response = self.rotate.handle(event, &self.invocation(timeout)).await;
+        if let Ok(RotateResponse::Finished(_)) = &response {
+            self.check_liveness(from);
+        }
+        response
     }
 
     /// Delivers the event to a handler that crashes at the first frozen call: its future is dropped
@@ -218,9 +224,15 @@ impl Harness {
         payload: Value,
         timeout: Duration,
     ) -> Result<IndexerResponse, IndexerError> {
-        self.indexer
+        let from = self.aws.now();
+        let response = self
+            .indexer
             .handle(payload, &self.invocation(timeout))
-            .await
+            .await;
+        if response.is_ok() {
+            self.check_liveness(from);
+        }
+        response
     }
 
     /// Reconciles, and returns the report as JSON.
