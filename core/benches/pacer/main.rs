@@ -100,7 +100,7 @@ fn cell((case, goal): &(Case, Goal), buckets: Buckets, new: NewController) -> St
 /// The shipped constants, and each of the controller's halved and doubled.
 fn changes() -> Vec<(String, Tuning)> {
     type Field = (&'static str, fn(&mut Tuning) -> &mut f64);
-    let fields: [Field; 9] = [
+    let fields: [Field; 8] = [
         ("start_per_sec", |tuning| &mut tuning.start_per_sec),
         ("doubling_latencies", |tuning| {
             &mut tuning.doubling_latencies
@@ -109,7 +109,6 @@ fn changes() -> Vec<(String, Tuning)> {
         ("hold_secs", |tuning| &mut tuning.hold_secs),
         ("hold_calls", |tuning| &mut tuning.hold_calls),
         ("bucket_secs", |tuning| &mut tuning.bucket_secs),
-        ("step_down", |tuning| &mut tuning.step_down),
         ("tolerated_calls", |tuning| &mut tuning.tolerated_calls),
         ("credit_secs", |tuning| &mut tuning.credit_secs),
     ];

@@ -321,7 +321,8 @@ impl Pacer {
             // Both are lower bounds, and one of them is tight.
             (Some(throttles), _) => full_bucket.max(throttles),
             (None, None) => full_bucket,
-            (None, Some(known)) => full_bucket.max(self.tuning.step_down * known),
+            // One throttle does not show that the rate has fallen. The next one will.
+            (None, Some(known)) => full_bucket.max(known),
         };
         // A throttle never raises the rate above the one that was in use.
         measured.min(self.per_sec).max(self.tuning.per_sec_min)

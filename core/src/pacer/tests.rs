@@ -190,24 +190,24 @@ fn a_bucket_that_may_have_overflowed_is_measured_anew() {
 }
 
 #[test]
-fn a_throttle_without_history_halves_the_rate_at_most() {
+fn the_first_throttle_lowers_only_a_rate_that_was_not_known() {
     let mut pacer = learned(20.0, RateShare::WHOLE);
     throttle(&mut pacer, 0.0);
-    assert_near(pacer.per_sec, 10.0);
-    throttle(&mut pacer, 0.0);
-    assert_near(pacer.per_sec, 10.0);
-    // 20 calls in a second, from a bucket that was full: it holds the inflow of two seconds.
-    let mut pacer = learned(20.0, RateShare::WHOLE);
-    pacer.history.clear();
-    for number in 0..35 {
-        respond(
-            &mut pacer,
-            secs(f64::from(number) * 0.02),
-            Response::Admitted,
-        );
+    assert_near(pacer.per_sec, 20.0);
+    // A search from 10/s: 35 calls in 0.7 s, and the bucket held the inflow of two seconds.
+    for (known, expected) in [(10.0, 36.0 / 2.7), (15.0, 15.0)] {
+        let mut pacer = learned(known, RateShare::WHOLE);
+        pacer.per_sec = 50.0;
+        for number in 0..35 {
+            respond(
+                &mut pacer,
+                secs(f64::from(number) * 0.02),
+                Response::Admitted,
+            );
+        }
+        throttle(&mut pacer, 0.7);
+        assert_near(pacer.per_sec, expected);
     }
-    throttle(&mut pacer, 0.7);
-    assert_near(pacer.per_sec, 36.0 / 2.7);
 }
 
 #[test]
@@ -222,9 +222,9 @@ fn a_throttle_never_raises_the_rate() {
 
 #[test]
 fn the_rate_has_a_minimum() {
-    let mut pacer = learned(0.3, RateShare::WHOLE);
+    let mut pacer = learned(1.0, RateShare::WHOLE);
     for number in 0..10 {
-        throttle(&mut pacer, f64::from(number) * 4.0);
+        throttle(&mut pacer, f64::from(number));
     }
     assert_near(pacer.per_sec, TUNING.per_sec_min);
 }
@@ -237,11 +237,9 @@ fn throttles_of_calls_that_were_in_flight_have_one_cause() {
         pacer.acquire(at);
         pacer.send(at)
     });
-    pacer.record_response(secs(0.2), sent[0], THROTTLED);
-    assert_near(pacer.per_sec, 10.0);
-    for sent in &sent[1..] {
-        pacer.record_response(secs(0.3), *sent, THROTTLED);
-        assert_near(pacer.per_sec, 10.0);
+    for sent in sent {
+        pacer.record_response(secs(0.2), sent, THROTTLED);
+        assert_near(pacer.per_sec, 20.0);
     }
     // The next throttle of a later call measures.
     pacer.acquire(secs(0.4));
@@ -253,8 +251,7 @@ fn throttles_of_calls_that_were_in_flight_have_one_cause() {
 
 #[test]
 fn after_a_throttle_calls_wait_for_what_is_missing() {
-    // A call at 0 s and two more are throttled at 0.3 s. The known rate falls to 10/s.
-    let mut pacer = learned(20.0, RateShare::WHOLE);
+    let mut pacer = learned(10.0, RateShare::WHOLE);
     pacer.acquire(Duration::ZERO);
     let first = pacer.send(Duration::ZERO);
     for _ in 0..2 {
@@ -278,10 +275,10 @@ fn a_held_permit_is_not_issued_again_after_a_throttle() {
         pacer.record_response(secs(0.1), sent, THROTTLED);
         pacer.next_at(secs(0.1)).as_secs_f64() - 0.1
     };
-    // The rate is 2.5 per second then, and a quarter of a token has flowed in.
-    assert_near(wait(0), 0.3);
-    assert_near(wait(1), 0.7);
-    assert_near(wait(2), 1.1);
+    // Half a token has flowed in.
+    assert_near(wait(0), 0.1);
+    assert_near(wait(1), 0.3);
+    assert_near(wait(2), 0.5);
 }
 
 #[test]
