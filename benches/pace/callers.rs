@@ -247,8 +247,8 @@ pub async fn send_calls_of_others(aws: SimulatedAws, id: String, per_sec: f64, s
     }
 }
 
-/// The decisions about these calls. The log has no such time for a throttled call, so the arrival of
-/// the response stands for it.
+/// The decisions about these calls. The log has no such time for a throttled call, so the arrival
+/// of the response stands for it.
 pub fn decisions<'a>(
     calls: impl IntoIterator<Item = &'a CallRecord>,
     started_at: SystemTime,

@@ -1,9 +1,9 @@
 //! How fast calls pass a throttled EKS, in virtual time and over several seeds: updates with the
-//! SDK's standard retries, with its adaptive retries and with rerole, and whole rotations. Prints the
-//! tables of docs/performance.md and draws its plots.
+//! SDK's standard retries, with its adaptive retries and with rerole, and whole rotations. Prints
+//! the tables of docs/performance.md and draws its plots.
 //!
 //! ```text
-//! cargo bench --bench pace                 # also draws docs/pace.svg
+//! cargo bench --bench pace                 # also draws docs/pace.svg and docs/pace-drop.svg
 //! cargo bench --bench pace -- rotations    # a part: updates, rotations, plot
 //! ```
 
@@ -20,9 +20,9 @@ use std::time::Duration;
 use callers::{Caller, Run, play};
 use cases::{CHANGING_CASES, FAST_CASES, Goal, PLAIN_CASES, SLOW_CASES};
 use rerole_sim::Buckets;
-use rotation_cases::{BACK_MAX, RotationCase};
+use rotation_cases::{BACK_MAX, RotationCase, RotationRun};
 use rotation_table::ROTATION_CASES;
-use rotations::{RotationRun, play_rotation};
+use rotations::play_rotation;
 
 const SEEDS: u64 = 5;
 
@@ -41,8 +41,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         print_rotations();
     }
     if is_wanted("plot") {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pace.svg");
-        plot::draw(&file)?;
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+        plot::draw_updates(&docs.join("pace.svg"))?;
+        plot::draw_drops(&docs.join("pace-drop.svg"))?;
     }
     Ok(())
 }
@@ -89,8 +90,8 @@ fn print_rotations() {
     }
 }
 
-/// A cell of the table of rotations: the bound, the time and the throttled calls, and how long after
-/// the end of a drop the rate was back.
+/// A cell of the table of rotations: the bound, the time and the throttled calls, and how long
+/// after the end of a drop the rate was back.
 fn rotation_cell(rotation: &RotationCase, buckets: Buckets) -> String {
     let runs: Vec<RotationRun> = (0..SEEDS)
         .map(|seed| play_rotation(rotation, buckets, seed))
@@ -108,8 +109,8 @@ fn rotation_cell(rotation: &RotationCase, buckets: Buckets) -> String {
             .map(|run| rotation.back_after(run, buckets).unwrap_or(Duration::MAX));
         match median(back) {
             Duration::MAX => ", never back, goal missed".to_owned(),
-            back if back > BACK_MAX => format!(", back after {back:?}, goal missed"),
-            back => format!(", back after {back:?}"),
+            back if back > BACK_MAX => format!(", back after {} s, goal missed", back.as_secs()),
+            back => format!(", back after {} s", back.as_secs()),
         }
     });
     format!(

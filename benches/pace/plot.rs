@@ -1,5 +1,5 @@
-//! Draws docs/pace.svg: calls that EKS admitted and throttled over time, with rerole and with the
-//! SDK's adaptive retries.
+//! Draws calls that EKS admitted and throttled over time: docs/pace.svg, updates with rerole and
+//! with the SDK's adaptive retries; and docs/pace-drop.svg, whole rotations whose rate drops.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,6 +10,9 @@ use rerole_sim::Buckets;
 
 use crate::callers::{Caller, Run, play};
 use crate::cases::{CHANGING_CASES, Case, PLAIN_CASES};
+use crate::rotation_cases::RotationCase;
+use crate::rotation_table::ROTATION_CASES;
+use crate::rotations::play_rotation;
 
 type DrawError = Box<dyn std::error::Error>;
 type Panel<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -23,43 +26,77 @@ const THROTTLED: RGBColor = RGBColor(214, 39, 40);
 const BUCKET: RGBColor = RGBColor(150, 150, 150);
 const BACKGROUND: RGBColor = RGBColor(255, 255, 255);
 
-/// Draws the main cases, each in a row of its own.
-pub fn draw(file: &Path) -> Result<(), DrawError> {
+/// Draws the main cases of updates, each in a row of its own.
+pub fn draw_updates(file: &Path) -> Result<(), DrawError> {
     let is_drawn = |case: &&Case| {
         ["10/s, a tenth for a minute", "others take 4/s of 10/s"].contains(&case.name)
     };
-    let cases: Vec<&Case> = PLAIN_CASES[2..]
+    let cases = PLAIN_CASES[2..]
         .iter()
-        .chain(CHANGING_CASES.iter().filter(is_drawn))
-        .collect();
-    let rows = u32::try_from(cases.len())?;
-    let root = SVGBackend::new(file, (2 * SIZE.0, rows * SIZE.1)).into_drawing_area();
-    root.fill(&BACKGROUND)?;
-    for (row, case) in root.split_evenly((cases.len(), 1)).iter().zip(cases) {
+        .chain(CHANGING_CASES.iter().filter(is_drawn));
+    let rows = cases.map(|case| {
         let callers = [
             (Caller::Rerole, "rerole"),
             (Caller::Adaptive, "SDK, adaptive"),
         ];
-        let runs = callers.map(|(caller, name)| (play(case, Buckets::PerRegion, caller, 0), name));
+        callers.map(|(caller, name)| Figure {
+            name: format!("{name}: {}", case.name),
+            run: play(case, Buckets::PerRegion, caller, 0),
+            case: *case,
+        })
+    });
+    draw(file, &rows.collect::<Vec<_>>())
+}
+
+/// Draws rotations whose rate drops, with one bucket for each region and for each operation.
+pub fn draw_drops(file: &Path) -> Result<(), DrawError> {
+    let is_drawn = |rotation: &&RotationCase| {
+        ["20/s, 5/s for 30 s", "20/s, outage of 20 s"].contains(&rotation.case.name)
+    };
+    let rows = ROTATION_CASES.iter().filter(is_drawn).map(|rotation| {
+        let buckets = [
+            (Buckets::PerRegion, "one bucket", 1.0),
+            (Buckets::PerOperation, "two buckets", 2.0),
+        ];
+        buckets.map(|(buckets, name, count)| {
+            let mut case = rotation.case;
+            case.throttle.rate_per_sec *= count;
+            Figure {
+                name: format!("{name}: {}", case.name),
+                run: play_rotation(rotation, buckets, 0).run,
+                case,
+            }
+        })
+    });
+    draw(file, &rows.collect::<Vec<_>>())
+}
+
+/// A run, and the case that shows the rate of its buckets.
+struct Figure {
+    name: String,
+    run: Run,
+    case: Case,
+}
+
+fn draw(file: &Path, rows: &[[Figure; 2]]) -> Result<(), DrawError> {
+    let height = u32::try_from(rows.len())? * SIZE.1;
+    let root = SVGBackend::new(file, (2 * SIZE.0, height)).into_drawing_area();
+    root.fill(&BACKGROUND)?;
+    let panels = root.split_evenly((rows.len(), 1));
+    for (panel, figures) in panels.iter().zip(rows) {
         // Both panels of a row have the same axes.
-        let secs = runs
-            .iter()
-            .map(|(run, _)| run.took.as_secs_f64())
-            .fold(0.0, f64::max);
-        let most = runs
-            .iter()
-            .flat_map(|(run, _)| {
-                [
-                    calls_per_sec(run, Calls::Admitted),
-                    calls_per_sec(run, Calls::Throttled),
-                ]
-            })
+        let runs = || figures.iter().map(|figure| &figure.run);
+        let secs = runs().map(|run| run.took.as_secs_f64()).fold(0.0, f64::max);
+        let calls = [Calls::Admitted, Calls::Throttled];
+        let most = runs()
+            .flat_map(|run| calls.map(|shown| calls_per_sec(run, shown)))
             .flatten()
             .map(|(_, calls)| calls)
             .fold(0.0, f64::max);
-        for (panel, (run, name)) in row.split_evenly((1, 2)).iter().zip(&runs) {
-            let title = format!("{name}: {}, {} throttled", case.name, run.throttled());
-            draw_panel(panel, &title, (secs, most), &lines(case, run, secs))?;
+        for (panel, figure) in panel.split_evenly((1, 2)).iter().zip(figures) {
+            let title = format!("{}, {} throttled", figure.name, figure.run.throttled());
+            let lines = lines(&figure.case, &figure.run, secs);
+            draw_panel(panel, &title, (secs, most), &lines)?;
         }
     }
     root.present()?;

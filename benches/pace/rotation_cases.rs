@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rerole_sim::{Buckets, Throttle};
 
+use super::callers::{Decision, Run};
 use super::cases::{Case, Goal, RateDrop, plain};
-use super::rotations::RotationRun;
 
 /// The region that has no rate drop, in the case with two regions.
 pub const STEADY_REGION: &str = "eu-west-1";
@@ -22,6 +22,14 @@ pub struct RotationCase {
     pub case: Case,
     /// The associations of a second region, whose rate does not drop.
     pub steady_region: u32,
+}
+
+/// What a rotation took.
+#[derive(Debug)]
+pub struct RotationRun {
+    pub run: Run,
+    /// The decisions about calls in the region whose rate drops.
+    pub dropping_region: Vec<Decision>,
 }
 
 /// A rate that does not change: only the start costs time and throttles.

@@ -13,11 +13,10 @@ use rerole_sim::{Buckets, Options, Service, SimulatedAws, Throttle};
 use serde_json::{Value, json};
 
 use super::callers::{
-    DROPPING_REGION, Decision, NEW, OLD, Run, create_fleet, decisions, drop_rate,
-    send_calls_of_others,
+    DROPPING_REGION, NEW, OLD, Run, create_fleet, decisions, drop_rate, send_calls_of_others,
 };
 use super::cases::RateDrop;
-use super::rotation_cases::{RotationCase, STEADY_REGION};
+use super::rotation_cases::{RotationCase, RotationRun, STEADY_REGION};
 
 const INDEX: &str = "association-index";
 const LEDGER: &str = "rotation-ledger";
@@ -89,14 +88,6 @@ async fn rotate(aws: &SimulatedAws, handler: &RotateHandler) {
         }
     }
     panic!("the rotation is not finished after {DELIVERIES_MAX} deliveries");
-}
-
-/// What a rotation took.
-#[derive(Debug)]
-pub struct RotationRun {
-    pub run: Run,
-    /// The decisions about calls in the region whose rate drops.
-    pub dropping_region: Vec<Decision>,
 }
 
 /// The calls of the rotation to EKS, from the first one on. What comes before it, reading the index

@@ -3,9 +3,13 @@
 //! `pace_of_rotations.rs`, progress reports in `progress.rs`.
 
 #[path = "../../benches/pace/callers.rs"]
-pub mod callers;
+mod callers;
 #[path = "../../benches/pace/cases.rs"]
 pub mod cases;
+#[path = "../../benches/pace/rotation_cases.rs"]
+pub mod rotation_cases;
+#[path = "../../benches/pace/rotations.rs"]
+pub mod rotations;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};

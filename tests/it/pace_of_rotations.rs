@@ -2,23 +2,18 @@
 //! rotations of the pace bench within their goals, the start, several regions, and a share of the
 //! rate.
 
-#[path = "../../benches/pace/rotation_cases.rs"]
-mod rotation_cases;
-#[path = "../../benches/pace/rotations.rs"]
-mod rotations;
-
 use std::time::Duration;
 
 use rerole_sim::{Buckets, Options, Throttle};
 use serde_json::json;
 
 use crate::harness::{Harness, in_virtual_time};
-use crate::pace::{BUCKETS, add_associations, callers, cases, eks_calls, rotate, throttled_by};
-use cases::RateDrop;
-use rotation_cases::{
+use crate::pace::cases::RateDrop;
+use crate::pace::rotation_cases::{
     BACK_MAX, RotationCase, changing, dropping, steady, with_latency, with_others,
 };
-use rotations::play_rotation;
+use crate::pace::rotations::play_rotation;
+use crate::pace::{BUCKETS, add_associations, eks_calls, rotate, throttled_by};
 
 const BUCKET: Throttle = Throttle {
     rate_per_sec: 10.0,
@@ -53,8 +48,8 @@ const fn after_10_s(name: &'static str, rate_per_sec: f64, secs: u64) -> Rotatio
     dropping(name, 600, drop)
 }
 
-/// A short rotation has the same start and the same search as a long one, and they are a larger part
-/// of it: so much more than the goal is allowed.
+/// A short rotation has the same start and the same search as a long one, and they are a larger
+/// part of it: so much more than the goal is allowed.
 const START: Duration = Duration::from_secs(5);
 const START_THROTTLES: f64 = 6.0;
 

@@ -1,5 +1,5 @@
-//! Controllers that were tried instead of the pacer. Each finds the rate in the same way at first, by
-//! doubling, and differs in what follows.
+//! Controllers that were tried instead of the pacer. Each finds the rate in the same way at first,
+//! by doubling, and differs in what follows.
 
 use std::time::Duration;
 

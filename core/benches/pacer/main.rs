@@ -1,5 +1,5 @@
-//! The pacer against token buckets, in simulated time: beside other controllers, and with each of its
-//! constants changed. Prints the tables of docs/performance.md.
+//! The pacer against token buckets, in simulated time: beside other controllers, and with each of
+//! its constants changed. Prints the tables of docs/performance.md.
 //!
 //! ```text
 //! cargo bench -p rerole-core --bench pacer    # some ten seconds
@@ -83,10 +83,7 @@ fn print_row<const N: usize>(first: &str, cells: [String; N]) {
 
 fn cell((case, goal): &(Case, Goal), buckets: Buckets, new: NewController) -> String {
     let medians = Medians::of(case, buckets, new);
-    let back = medians.back_secs.map(|secs| match secs {
-        f64::INFINITY => ", never".to_owned(),
-        secs => format!(", {secs:.0} s"),
-    });
+    let back = medians.back_secs.map(|secs| format!(", {}", in_secs(secs)));
     let (back, missed) = (
         back.unwrap_or_default(),
         if goal.is_met(&medians) { "" } else { " ✗" },
@@ -120,36 +117,75 @@ fn changes() -> Vec<(String, Tuning)> {
             changes.push((format!("`{name}` {change}"), tuning));
         }
     }
-    let never = Tuning {
-        hold_secs: f64::INFINITY,
-        hold_calls: f64::INFINITY,
-        ..TUNING
-    };
-    changes.push(("no search".to_owned(), never));
+    let without = [
+        (
+            "no `hold_calls`",
+            Tuning {
+                hold_calls: f64::INFINITY,
+                ..TUNING
+            },
+        ),
+        (
+            "no `tolerated_calls`",
+            Tuning {
+                tolerated_calls: 0.0,
+                ..TUNING
+            },
+        ),
+        (
+            "no search",
+            Tuning {
+                hold_secs: f64::INFINITY,
+                hold_calls: f64::INFINITY,
+                ..TUNING
+            },
+        ),
+    ];
+    changes.extend(without.map(|(name, tuning)| (name.to_owned(), tuning)));
     changes
 }
 
 fn summary(tuning: Tuning) -> [String; 5] {
-    let cases: Vec<&(Case, Goal)> = ROTATIONS.iter().chain(&OTHERS).collect();
-    let medians: Vec<Medians> = BOTH
-        .iter()
-        .flat_map(|buckets| {
-            let cases = cases.iter();
-            cases.map(|(case, _)| Medians::of(case, *buckets, || Box::new(pacer(tuning))))
+    let cases = ROTATIONS.iter().chain(&OTHERS);
+    let both = cases.flat_map(|(case, _)| BOTH.map(|buckets| (case, buckets)));
+    let medians: Vec<(&Case, Medians)> = both
+        .map(|(case, buckets)| {
+            let new = || -> Box<dyn Controller> { Box::new(pacer(tuning)) };
+            (case, Medians::of(case, buckets, new))
         })
         .collect();
     let mean = |figure: fn(&Medians) -> f64| {
-        let sum: f64 = medians.iter().map(figure).sum();
+        let sum: f64 = medians.iter().map(|(_, medians)| figure(medians)).sum();
         #[expect(clippy::cast_precision_loss, reason = "dozens of cases")]
         let count = medians.len() as f64;
         sum / count
     };
-    let worst = |figure: fn(&Medians) -> f64| medians.iter().map(figure).fold(0.0, f64::max);
+    // The highest figure, and the case that has it.
+    let worst = |figure: fn(&Medians) -> f64| {
+        let figures = medians
+            .iter()
+            .map(|(case, medians)| (figure(medians), case.name));
+        figures.fold(
+            (0.0, ""),
+            |worst, other| if other.0 > worst.0 { other } else { worst },
+        )
+    };
+    let (time, slowest) = worst(|medians| medians.time);
+    let (throttled, most_throttled) = worst(|medians| medians.throttled);
+    let (back_secs, _) = worst(|medians| medians.back_secs.unwrap_or(0.0));
     [
         format!("{:.3}", mean(|medians| medians.time)),
-        format!("{:.2}", worst(|medians| medians.time)),
+        format!("{time:.2} ({slowest})"),
         format!("{:.1} %", mean(|medians| medians.throttled)),
-        format!("{:.1} %", worst(|medians| medians.throttled)),
-        format!("{:.0} s", worst(|medians| medians.back_secs.unwrap_or(0.0))),
+        format!("{throttled:.1} % ({most_throttled})"),
+        in_secs(back_secs),
     ]
+}
+
+fn in_secs(secs: f64) -> String {
+    if secs.is_infinite() {
+        "never".to_owned()
+    } else {
+        format!("{secs:.0} s")
+    }
 }

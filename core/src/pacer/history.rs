@@ -2,8 +2,8 @@
 //!
 //! At a throttle the bucket is empty. Two rules follow:
 //!
-//! - **Between two throttles** the bucket has given out exactly what flowed in. So the admitted calls
-//!   divided by the time are its rate, whatever its size.
+//! - **Between two throttles** the bucket has given out exactly what flowed in. So the admitted
+//!   calls divided by the time are its rate, whatever its size.
 //! - **Before the first throttle** the bucket was full at some time. It cannot have given out more
 //!   since than its content then and the inflow. Each stretch of calls up to the throttle therefore
 //!   gives a lower bound of the rate, and the highest of them is the rate, if the size is assumed.

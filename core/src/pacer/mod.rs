@@ -2,37 +2,51 @@
 //!
 //! # The problem
 //!
-//! EKS throttles with a token bucket: each call takes a token, tokens flow in at a constant rate, and
-//! the bucket holds only so many. A call that finds no token is throttled. Neither rate nor size is
-//! published, other callers take tokens from the same bucket, and the rate may change at any time.
-//! Calls that are too fast are throttled, and nothing complains about calls that are too slow.
+//! EKS throttles with a token bucket: each call takes a token, tokens flow in at a constant rate,
+//! and the bucket holds only so many. A call that finds no token is throttled. Neither rate nor
+//! size is published, other callers take tokens from the same bucket, and the rate may change at
+//! any time. Calls that are too fast are throttled, and nothing complains about calls that are too
+//! slow.
 //!
 //! # The controller
 //!
-//! A [`Pacer`] finds the rate of one region and follows it. It has one rate for all calls:
-//! a rotation needs as many updates as Describes, so whichever bucket is empty first limits both.
+//! A [`Pacer`] finds the rate of one region and follows it. There is one for all calls of the
+//! region, although AWS does not say whether they share a bucket: a rotation needs as many updates
+//! as Describes, so the bucket that is empty first limits both.
 //!
-//! 1. **Start.** The first calls are sent at a moderate rate, which doubles until the first throttle.
+//! 1. **Start.** The first calls are sent at a moderate rate, which doubles until the first
+//!    throttle.
 //! 2. **Measure.** At a throttle the bucket is empty. So between two throttles it has given out
 //!    exactly what flowed in: the admitted calls divided by the time are its rate (`history.rs`).
-//! 3. **Hold.** The measured rate is used for ten seconds.
-//! 4. **Search.** Then it doubles again until the next throttle, because nothing else would show that
-//!    the bucket's rate has risen.
+//! 3. **Hold.** The measured rate is used for twelve seconds. It is slightly too high, so if the
+//!    bucket's rate stays the same, the next throttle comes before that. With each, the time over
+//!    which it is measured is longer, and the measurement more exact.
+//! 4. **Search.** If no throttle came, the rate doubles again until the next one, since nothing
+//!    else would show that the bucket's rate has risen.
+//!
+//! This is what it does when the bucket's rate drops from 20 to 5 calls a second, from the tenth to
+//! the fortieth second. `core/tests/pacer` has the same in numbers, docs/performance.md as a plot.
 //!
 //! ```text
-//! calls/s      20/s                5/s for 30 s                  20/s
-//!                  hold                     search
-//!   20 ─────────────────┐  measure                     ╭╮ measure ┌───────────
-//!      ╱ start          │     ↓     ╭╮      ╭╮       ╭─╯│         │ hold
-//!    5                  └───────────╯└──────╯└───────╯  └─────────┘
+//! 50/s   ╷                                                   ╷
+//!       ╱│ start                                             │ search
+//! 20/s ╱ └─── hold ───┐                                     ╱└── hold
+//!                     │                                    ╱
+//!  5/s                └── measure, hold ──────────────────╯
+//!      ├─────────────┼──────────────────────────┼──────────┼─────────
+//!      0 s           10 s                       40 s       52 s
 //! ```
 //!
-//! What is known of the rate does not change while calls do not use it. A pacer without calls learns
-//! nothing, and forgets nothing: neither the hold nor the search goes on. If the bucket may have
-//! overflowed meanwhile, the next measurement starts anew.
+//! What is known of the rate does not change while calls do not use it. A pacer without calls
+//! learns nothing and forgets nothing: neither hold nor search goes on. But the bucket fills, and
+//! may overflow. Then earlier throttles say nothing about it any more, and the measurement starts
+//! anew.
 //!
-//! This is arithmetic: times are arguments, as the time since a fixed moment, and nothing here waits.
-//! The waiting is in `src/aws/eks/rate_limiter.rs`. All constants are in `tuning.rs`.
+//! With a [`RateShare`] below 100 %, only that part of the known rate is used. No throttle is
+//! expected then, so the rate is held longer after each search that found the same one.
+//!
+//! This is arithmetic: times are arguments, as the time since a fixed moment, and nothing here
+//! waits. The waiting is in `src/aws/eks/rate_limiter.rs`. All constants are in `tuning.rs`.
 
 mod concurrency;
 mod history;
@@ -71,8 +85,8 @@ pub struct Pacer {
     searched_from: Option<(f64, i32)>,
     /// For how long calls have waited for their permits, since the last throttle, in seconds.
     used_secs: f64,
-    /// Calls that could have been sent at the known rate since the last throttle, and were not.
-    unused_calls: f64,
+    /// The tokens in the bucket, if the known rate is its rate: none at a throttle.
+    tokens: f64,
     /// The number of calls that may be sent now. Negative after a throttle.
     credit: f64,
     credited_at: Duration,
@@ -87,7 +101,8 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// Creates a pacer at the time `now`. `learned` is an earlier pacer's rate and its age, if known.
+    /// Creates a pacer at the time `now`. `learned` is an earlier pacer's rate and its age, if
+    /// known.
     #[must_use]
     pub fn new(learned: Option<(Rate, Duration)>, share: RateShare, now: Duration) -> Self {
         Self::with_tuning(TUNING, learned, share, now)
@@ -112,7 +127,7 @@ impl Pacer {
             measured_at: None,
             searched_from: None,
             used_secs: 0.0,
-            unused_calls: 0.0,
+            tokens: 0.0,
             credit: 1.0,
             credited_at: now,
             held_until: now,
@@ -159,7 +174,7 @@ impl Pacer {
     /// Records that a call with a permit is sent.
     pub fn send(&mut self, now: Duration) -> Sent {
         self.permits_out = self.permits_out.saturating_sub(1);
-        self.unused_calls = (self.unused_calls - 1.0).max(0.0);
+        self.tokens = (self.tokens - 1.0).max(0.0);
         Sent {
             number: self.history.send(now),
             at: now,
@@ -211,7 +226,7 @@ impl Pacer {
         }
     }
 
-    /// Brings the credit, and what is known about unused calls, to the time `now`.
+    /// Brings the rate, the credit and the tokens to the time `now`.
     fn accrue(&mut self, now: Duration) {
         let secs = now.saturating_sub(self.credited_at).as_secs_f64();
         if secs <= 0.0 {
@@ -225,11 +240,11 @@ impl Pacer {
         let credit_max = 1.0 + self.permits_per_sec() * self.tuning.credit_secs;
         self.credit = (self.credit + inflow).min(credit_max);
         if let Some(known) = self.known {
-            // The bucket cannot hold more. If it is full, it may have overflowed.
+            self.tokens += secs * known;
             let full = 1.0 + known * self.tuning.bucket_secs;
-            self.unused_calls += secs * known;
-            if self.unused_calls >= full {
-                self.unused_calls = full;
+            if self.tokens >= full {
+                // The bucket may have overflowed.
+                self.tokens = full;
                 self.history.clear();
             }
         }
@@ -266,7 +281,7 @@ impl Pacer {
             (self.per_sec * (search_secs / doubling_secs).exp2()).min(self.tuning.per_sec_max);
     }
 
-    /// Returns how long the rate is held before the search.
+    /// Returns how long the rate is held before the search, in seconds.
     fn hold_secs(&self) -> f64 {
         let Some(known) = self.known else {
             return 0.0;
@@ -302,7 +317,7 @@ impl Pacer {
             }
         };
         (self.known, self.per_sec) = (Some(known), known);
-        (self.used_secs, self.unused_calls) = (0.0, 0.0);
+        (self.used_secs, self.tokens) = (0.0, 0.0);
         if let Some(newest) = self.history.newest_throttle() {
             // The bucket was empty then. The calls sent since use what flowed in since.
             let secs = now.saturating_sub(newest.sent_at).as_secs_f64();

@@ -1,5 +1,5 @@
-//! Every constant of the pacer, with its derivation. `cargo bench -p rerole-core --bench pacer` changes
-//! those of the controller one by one; docs/performance.md has the result.
+//! Every constant of the pacer, with its derivation. `cargo bench -p rerole-core --bench pacer`
+//! changes those of the controller one by one; docs/performance.md has the result.
 
 use std::time::Duration;
 
@@ -10,22 +10,24 @@ pub struct Tuning {
     /// Twice of it would have twice as many calls in flight when a small bucket is found empty.
     pub start_per_sec: f64,
     /// The time in which a rising rate doubles is this many latencies. A throttle is known one
-    /// latency after its call was sent, and the rate has then risen by 12 %: few calls are in flight
-    /// that the bucket cannot admit.
+    /// latency after its call was sent, and the rate has then risen by 12 %: few calls are in
+    /// flight that the bucket cannot admit.
     pub doubling_latencies: f64,
     /// … but at most this many seconds: with latencies of seconds, the search would take minutes.
     pub doubling_secs_max: f64,
-    /// How many seconds a measured rate is held before the search for a higher one. The end of a drop
-    /// is noticed after this time. Each search costs a few throttles: at 5/s, one or two of 60 calls.
+    /// How many seconds a measured rate is held before the search for a higher one. The end of a
+    /// drop is noticed after this time. Each search costs a few throttles: at 5/s, one or two of 60
+    /// calls.
     pub hold_secs: f64,
-    /// … or for this many calls, if that is sooner: above 25/s. A search costs two or three of them.
+    /// … or for this many calls, if that is sooner: above 25/s. A search costs two or three of
+    /// them.
     pub hold_calls: f64,
     /// A full bucket is assumed to hold the inflow of this many seconds, as the buckets that AWS
-    /// publishes do (for example those of the EC2 API). An error is corrected at the second throttle,
-    /// which measures the rate itself.
+    /// publishes do (for example those of the EC2 API). An error is corrected at the second
+    /// throttle, which measures the rate itself.
     pub bucket_secs: f64,
-    /// Calls between two throttles fit a measured rate if they differ from the expected number by at
-    /// most this many, because calls overtake each other in flight, plus the square root of the
+    /// Calls between two throttles fit a measured rate if they differ from the expected number by
+    /// at most this many, because calls overtake each other in flight, plus the square root of the
     /// expected number, by which the calls of other callers vary. Without it, latencies of 20 ms to
     /// 2 s cost a seventh of the time.
     pub tolerated_calls: f64,
@@ -36,8 +38,8 @@ pub struct Tuning {
     /// rate, because no throttle is expected at the right rate, and a search uses more than the
     /// share. It is held for at most this many seconds.
     pub share_hold_secs_max: f64,
-    /// A measured rate is another one than the known rate if their ratio is not between this and its
-    /// inverse.
+    /// A measured rate is another one than the known rate if their ratio is not between this and
+    /// its inverse.
     pub same_rate: f64,
     /// The part by which a new latency changes the mean: that of TCP (RFC 6298).
     pub latency_gain: f64,
@@ -47,8 +49,8 @@ pub struct Tuning {
     pub per_sec_max: f64,
     /// A longer pause than this, if the service requests one, is taken for a mistake.
     pub retry_after_max: Duration,
-    /// A learned rate is followed up to this age, which is that of an invocation. From an older rate
-    /// a pacer only starts its search.
+    /// A learned rate is followed up to this age, which is that of an invocation. From an older
+    /// rate a pacer only starts its search.
     pub fresh_max: Duration,
     /// After this time a learned rate has lost half of its weight: quotas change within days.
     pub half_life: Duration,
@@ -57,11 +59,11 @@ pub struct Tuning {
     pub mark_gap: Duration,
     /// The number of marks to keep: those of 100 s, longer than a rate is held.
     pub marks_max: usize,
-    /// The seconds that an association takes for each of its calls to EKS besides the call: the ledger
-    /// row, the index item, and some slack, which keeps one ready when a permit is due.
+    /// The seconds that an association takes for each of its calls to EKS besides the call: the
+    /// ledger row, the index item, and some slack, which keeps one ready when a permit is due.
     pub overhead_secs: f64,
-    /// Two more associations in flight than the rate needs: one being described, and one waiting for
-    /// its update.
+    /// Two more associations in flight than the rate needs: one being described, and one waiting
+    /// for its update.
     pub spare: f64,
 }
 

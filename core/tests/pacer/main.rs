@@ -1,5 +1,5 @@
-//! The pacer against token buckets, in simulated time: whole rotations and single operations, without
-//! the SDK and without waiting. `tests/it/pace.rs` goes through the SDK's clients.
+//! The pacer against token buckets, in simulated time: whole rotations and single operations,
+//! without the SDK and without waiting. `tests/it/pace.rs` goes through the SDK's clients.
 
 mod cases;
 mod medians;

@@ -11,8 +11,8 @@ pub struct Medians {
     pub time: f64,
     /// The throttled calls in percent of the calls that are needed.
     pub throttled: f64,
-    /// Seconds from the end of a drop until the rate is back; infinite if it never is. `None` without
-    /// a drop.
+    /// Seconds from the end of a drop until the rate is back; infinite if it never is. `None`
+    /// without a drop.
     pub back_secs: Option<f64>,
 }
 

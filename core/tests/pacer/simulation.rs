@@ -139,8 +139,8 @@ impl Case {
         }
     }
 
-    /// Returns how many seconds after the drop the calls are at 90 % of the rate for 10 s. `None` if
-    /// there is no drop, or never.
+    /// Returns how many seconds after the drop the calls are at 90 % of the rate for 10 s. `None`
+    /// if there is no drop, or never.
     pub fn back_secs(&self, run: &Run, buckets: Buckets) -> Option<f64> {
         const WINDOW_SECS: f64 = 10.0;
         let (_, ended_at, _) = self.drop?;
@@ -393,8 +393,8 @@ impl Simulation<'_> {
         }
     }
 
-    /// Sends the calls whose permits are due. A waiting update goes before a waiting Describe, unless
-    /// the controller has a queue for each.
+    /// Sends the calls whose permits are due. A waiting update goes before a waiting Describe,
+    /// unless the controller has a queue for each.
     fn send_due(&mut self, now: Duration) {
         loop {
             let waiting = [

@@ -1,9 +1,9 @@
-//! The rate limiter of one region: the queues in which calls wait for a permit. Its pacer decides when
-//! the next permit is due; this file only waits. The number of associations in flight bounds the
-//! queues.
+//! The rate limiter of one region: the queues in which calls wait for a permit. Its pacer decides
+//! when the next permit is due; this file only waits. The number of associations in flight bounds
+//! the queues.
 //!
-//! Updates go before reads. An update acts on what a Describe has just shown, and that ages while it
-//! waits; a read acts on nothing. So a slow region moves few associations at a time, instead of
+//! Updates go before reads. An update acts on what a Describe has just shown, and that ages while
+//! it waits; a read acts on nothing. So a slow region moves few associations at a time, instead of
 //! describing many.
 
 use std::sync::atomic::{AtomicUsize, Ordering};

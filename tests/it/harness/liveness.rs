@@ -15,7 +15,8 @@ const FACTOR: f64 = 3.0;
 const PAUSES: Duration = Duration::from_secs(10);
 
 impl Harness {
-    /// Checks that an invocation that started at `from`, and has finished its work now, was not slow.
+    /// Checks that an invocation that started at `from`, and has finished its work now, was not
+    /// slow.
     pub(super) fn check_liveness(&self, from: SystemTime) {
         if !self.aws.options().keep_log {
             return;
@@ -42,8 +43,8 @@ impl Harness {
         );
     }
 
-    /// When the fault of a call ended, if it had one. A refusal by a condition is none, and neither is
-    /// a throttle by a token bucket.
+    /// When the fault of a call ended, if it had one. A refusal by a condition is none, and neither
+    /// is a throttle by a token bucket.
     fn fault_end(&self, record: &CallRecord) -> Option<SystemTime> {
         let end = record.received_at.unwrap_or(record.sent_at);
         let took = end.duration_since(record.sent_at).unwrap_or_default();
