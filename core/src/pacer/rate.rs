@@ -86,6 +86,8 @@ mod tests {
         for text in ["0", "-1", "1e9", "\"5\""] {
             assert!(serde_json::from_str::<Rate>(text).is_err(), "{text}");
         }
-        assert_eq!(serde_json::from_str::<Rate>("4.5").ok(), Rate::new(4.5));
+        let rate = serde_json::from_str::<Rate>("4.5").unwrap();
+        assert_eq!(Some(rate), Rate::new(4.5));
+        assert_eq!(serde_json::to_string(&rate).unwrap(), "4.5");
     }
 }

@@ -173,7 +173,7 @@ fn a_pause_of_the_calls_stops_hold_and_search_where_they_are() {
 
 #[test]
 fn a_bucket_that_may_have_overflowed_is_measured_anew() {
-    for (idle_secs, is_forgotten) in [(1.5, false), (2.5, true)] {
+    for (idle_secs, is_forgotten) in [(2.05, false), (2.15, true)] {
         let mut pacer = measured(RateShare::WHOLE);
         pacer.accrue(secs(5.0 + idle_secs));
         assert_eq!(
@@ -241,6 +241,12 @@ fn throttles_of_calls_that_were_in_flight_have_one_cause() {
         pacer.record_response(secs(0.2), sent, THROTTLED);
         assert_near(pacer.per_sec, 20.0);
     }
+    // So has that of a call that was sent just then.
+    pacer.acquire(secs(0.2));
+    let sent = pacer.send(secs(0.2));
+    assert_eq!(sent.at(), secs(0.2));
+    pacer.record_response(secs(0.3), sent, THROTTLED);
+    assert_near(pacer.per_sec, 20.0);
     // The next throttle of a later call measures.
     pacer.acquire(secs(0.4));
     let sent = pacer.send(secs(0.4));

@@ -113,6 +113,14 @@ fn responses_may_overtake_each_other() {
 }
 
 #[test]
+fn a_throttled_call_that_has_a_mark_gets_no_second_one() {
+    let mut history = history(&[(1, 1.0), (3, 1.0)]);
+    let (len, newest) = (history.marks.len(), history.newest_throttle().unwrap());
+    history.note_throttle(newest.number, newest.sent_at);
+    assert_eq!(history.marks.len(), len);
+}
+
+#[test]
 fn a_cleared_history_knows_only_what_comes_later() {
     let mut history = history(&[(5, 1.0), (10, 0.5)]);
     history.clear();
