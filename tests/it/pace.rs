@@ -182,31 +182,35 @@ pub fn throttled(calls: &[CallRecord]) -> usize {
         .count()
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_next_rotation_starts_at_the_learned_rate() {
-    let harness = throttled_harness(5.0, 20.0);
-    add_associations(&harness, "us-east-1", 200);
-    rotate(&harness, &json!({})).await;
-    let saved = harness
-        .ledger_item("rates/us-east-1", "rates")
-        .expect("the rate is saved");
-    let per_sec = saved["rate"]["perSec"].as_f64().unwrap();
-    assert!((4.5..5.5).contains(&per_sec), "{saved}");
-    assert!(saved["rate"]["learnedAt"].as_str().is_some(), "{saved}");
+#[test]
+fn the_next_rotation_starts_at_the_learned_rate() {
+    for (buckets, whole_rate) in [(Buckets::PerRegion, 5.0), (Buckets::PerOperation, 10.0)] {
+        in_virtual_time(async {
+            let harness = throttled_by(buckets, 5.0, 20.0);
+            add_associations(&harness, "us-east-1", 200);
+            rotate(&harness, &json!({})).await;
+            let saved = harness
+                .ledger_item("rates/us-east-1", "rates")
+                .expect("the rate is saved");
+            let share = saved["rate"]["perSec"].as_f64().unwrap() / whole_rate;
+            assert!((0.9..1.1).contains(&share), "{buckets:?}: {saved}");
+            assert!(saved["rate"]["learnedAt"].as_str().is_some(), "{saved}");
 
-    let throttled_at_start = || {
-        let calls = eks_calls(&harness);
-        let until = calls[0].sent_at + Duration::from_secs(10);
-        let calls = calls.into_iter().filter(|call| call.sent_at < until);
-        throttled(&calls.collect::<Vec<_>>())
-    };
-    assert!(throttled_at_start() > 0, "the rate is not known");
-    // After a minute the bucket is full again.
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    harness.aws.clear_calls();
-    let back = json!({ "rotationId": "r-2", "oldRoleArn": NEW, "newRoleArn": OLD });
-    rotate(&harness, &back).await;
-    assert_eq!(throttled_at_start(), 0, "the rate is known");
+            let throttled_at_start = || {
+                let calls = eks_calls(&harness);
+                let until = calls[0].sent_at + Duration::from_secs(10);
+                let calls = calls.into_iter().filter(|call| call.sent_at < until);
+                throttled(&calls.collect::<Vec<_>>())
+            };
+            assert!(throttled_at_start() > 0, "the rate is not known");
+            // After a minute the bucket is full again.
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            harness.aws.clear_calls();
+            let back = json!({ "rotationId": "r-2", "oldRoleArn": NEW, "newRoleArn": OLD });
+            rotate(&harness, &back).await;
+            assert_eq!(throttled_at_start(), 0, "the rate is known");
+        });
+    }
 }
 
 #[test]
@@ -237,32 +241,37 @@ fn a_learned_rate_is_used_only_while_it_is_recent() {
 }
 
 /// It holds back all calls in the same region.
-#[tokio::test(start_paused = true)]
-async fn a_retry_after_header_is_honored() {
-    let throttle = Some(Throttle {
-        rate_per_sec: 2.0,
-        burst: 4.0,
-    });
-    let harness = whole_rate_harness(Options {
-        throttle,
-        retry_after_secs: Some(3),
-        ..Options::default()
-    });
-    add_associations(&harness, "us-east-1", 150);
-    rotate(&harness, &json!({})).await;
-    let calls = eks_calls(&harness);
-    assert!(throttled(&calls) > 3, "too few calls were throttled");
-    for throttled in calls.iter().filter(|record| record.status == Some(429)) {
-        let received_at = throttled.received_at.unwrap();
-        let is_too_soon = |record: &&CallRecord| {
-            (received_at..received_at + Duration::from_secs(3)).contains(&record.sent_at)
-                && record.sent_at != received_at
-        };
-        let too_soon = calls.iter().find(is_too_soon);
-        assert!(
-            too_soon.is_none(),
-            "throttled at {received_at:?}, but {too_soon:?}"
-        );
+#[test]
+fn a_retry_after_header_is_honored() {
+    for buckets in BUCKETS {
+        let calls = in_virtual_time(async {
+            let throttle = Some(Throttle {
+                rate_per_sec: 2.0,
+                burst: 4.0,
+            });
+            let harness = whole_rate_harness(Options {
+                throttle,
+                buckets,
+                retry_after_secs: Some(3),
+                ..Options::default()
+            });
+            add_associations(&harness, "us-east-1", 150);
+            rotate(&harness, &json!({})).await;
+            eks_calls(&harness)
+        });
+        assert!(throttled(&calls) > 3, "too few calls were throttled");
+        for throttled in calls.iter().filter(|record| record.status == Some(429)) {
+            let received_at = throttled.received_at.unwrap();
+            let is_too_soon = |record: &&CallRecord| {
+                (received_at..received_at + Duration::from_secs(3)).contains(&record.sent_at)
+                    && record.sent_at != received_at
+            };
+            let too_soon = calls.iter().find(is_too_soon);
+            assert!(
+                too_soon.is_none(),
+                "{buckets:?}: throttled at {received_at:?}, but {too_soon:?}"
+            );
+        }
     }
 }
 
