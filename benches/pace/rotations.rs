@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use rerole::lambda::invocation::Invocation;
 use rerole::lambda::metrics::Metrics;
+use rerole::rotate::error::RotateError;
 use rerole::rotate::handler::RotateHandler;
 use rerole::rotate::response::RotateResponse;
 use rerole::settings::RotateSettings;
@@ -69,22 +70,25 @@ async fn run(rotation: &RotationCase, buckets: Buckets, seed: u64) -> RotationRu
     let settings = settings();
     let metrics = Metrics::new("rotate".to_owned(), |_| {});
     let handler = RotateHandler::new(&settings, aws.http_client(), aws.time_source(), metrics);
-    rotate(&aws, &handler).await;
+    let updated = rotate(&aws, &handler).await;
+    let associations = case.associations + rotation.steady_region;
+    assert_eq!(updated, u64::from(associations), "{}", case.name);
     rotation_run(&aws)
 }
 
-/// Delivers the event until the rotation is finished, as Lambda and the state machine do.
-async fn rotate(aws: &SimulatedAws, handler: &RotateHandler) {
+/// Delivers the event until the rotation is finished, as Lambda and the state machine do. Returns how
+/// many associations were updated.
+async fn rotate(aws: &SimulatedAws, handler: &RotateHandler) -> u64 {
     for _ in 0..DELIVERIES_MAX {
         let invocation = Invocation {
             own_account: Some(Options::default().account),
             deadline: Timestamp::from(aws.now()) + TIMEOUT,
         };
         match handler.handle(&event(), &invocation).await {
-            Ok(RotateResponse::Finished(_)) => return,
-            Ok(response) => panic!("the rotation does not finish: {response:?}"),
+            Ok(RotateResponse::Finished(summary)) => return summary.counts.updated,
             // Out of time. The next delivery resumes the rotation.
-            Err(_) => {}
+            Err(RotateError::Incomplete { .. }) => {}
+            other => panic!("the rotation does not finish: {other:?}"),
         }
     }
     panic!("the rotation is not finished after {DELIVERIES_MAX} deliveries");

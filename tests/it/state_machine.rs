@@ -194,15 +194,20 @@ impl Player<'_> {
         let Harness {
             rotate, indexer, ..
         } = self.harness;
+        let from = self.harness.aws.now();
         let handle = async {
             // Boxed, since the compiler limits how deeply futures nest.
-            match function {
+            let result = match function {
                 "RotateFunction" => to_wire(Box::pin(rotate.handle(&payload, &invocation)).await),
                 "IndexerFunction" => {
                     to_wire(Box::pin(indexer.handle(payload.clone(), &invocation)).await)
                 }
                 other => panic!("the definition names the unknown function {other}"),
+            };
+            if result.is_ok() {
+                self.harness.check_liveness(from);
             }
+            result
         };
         let killed = || {
             Err((

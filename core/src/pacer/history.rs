@@ -34,15 +34,15 @@ pub(super) struct Mark {
 
 /// The calls between two throttles.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Window {
-    admitted: f64,
+pub(super) struct Window {
+    pub(super) admitted: f64,
     secs: f64,
 }
 
 impl Window {
     /// Returns the calls per second. The throttled call counts as well: the bucket held nearly a
     /// token.
-    fn rate(self) -> f64 {
+    pub(super) fn rate(self) -> f64 {
         (self.admitted + 1.0) / self.secs
     }
 
@@ -94,10 +94,9 @@ impl History {
         self.marks.clear();
     }
 
-    /// Returns the rate by the throttles: that of the longest time, up to the newest throttle, in
-    /// which it did not change. Forgets the calls before that. Returns `None` if fewer than two
-    /// calls were throttled.
-    pub(super) fn rate_between_throttles(&mut self, tolerated_calls: f64) -> Option<f64> {
+    /// Returns the longest window, up to the newest throttle, in which the rate did not change.
+    /// Forgets the calls before it. Returns `None` if fewer than two calls were throttled.
+    pub(super) fn between_throttles(&mut self, tolerated_calls: f64) -> Option<Window> {
         let newest = self.newest_throttle()?;
         let mut longest: Option<(u64, Window)> = None;
         let newest_first = self.marks.iter().rev().filter(|mark| mark.is_throttled);
@@ -123,7 +122,7 @@ impl History {
         }
         let (first, window) = longest?;
         self.marks.retain(|mark| mark.number >= first);
-        Some(window.rate())
+        Some(window)
     }
 
     /// Returns the rate of a bucket that was full at some time since the throttle before the newest

@@ -18,11 +18,11 @@
 //!    throttle.
 //! 2. **Measure.** At a throttle the bucket is empty. So between two throttles it has given out
 //!    exactly what flowed in: the admitted calls divided by the time are its rate (`history.rs`).
-//! 3. **Hold.** The measured rate is used for twelve seconds. It is slightly too high, so if the
-//!    bucket's rate stays the same, the next throttle comes before that. With each, the time over
-//!    which it is measured is longer, and the measurement more exact.
+//! 3. **Hold.** The measured rate is used for twelve seconds. Each throttle in that time makes the
+//!    measurement longer and more exact, and starts the twelve seconds anew.
 //! 4. **Search.** If no throttle came, the rate doubles again until the next one, since nothing
-//!    else would show that the bucket's rate has risen.
+//!    else would show that the bucket's rate has risen. At a constant rate, most searches find the
+//!    same one again. Each costs a few throttles and no time.
 //!
 //! This is what it does when the bucket's rate drops from 20 to 5 calls a second, from the tenth to
 //! the fortieth second. `core/tests/pacer` has the same in numbers, docs/performance.md as a plot.
@@ -42,8 +42,9 @@
 //! may overflow. Then earlier throttles say nothing about it any more, and the measurement starts
 //! anew.
 //!
-//! With a [`RateShare`] below 100 %, only that part of the known rate is used. No throttle is
-//! expected then, so the rate is held longer after each search that found the same one.
+//! With a [`RateShare`] below 100 %, only that part of an exactly known rate is used. No throttle
+//! is expected then, so the rate is held for longer. After the throttle that ends a search, the
+//! rate is used in full until the following throttles have measured it.
 //!
 //! This is arithmetic: times are arguments, as the time since a fixed moment, and nothing here
 //! waits. The waiting is in `src/aws/eks/rate_limiter.rs`. All constants are in `tuning.rs`.
@@ -80,14 +81,18 @@ pub struct Pacer {
     known: Option<f64>,
     /// When the rate was last measured. Throttles of calls sent before that have the same cause.
     measured_at: Option<Duration>,
-    /// The known rate from which the last search started, and how many searches in a row started
-    /// from about the same.
-    searched_from: Option<(f64, i32)>,
+    /// Whether the known rate was measured between two throttles, over enough calls. Otherwise it
+    /// is a guess, and is used in full until it has been measured.
+    is_exact: bool,
+    /// The rate when the last permit was acquired.
+    per_sec_at_permit: f64,
+    /// The pause that the service requested with the last throttle, in seconds.
+    pause_secs: f64,
     /// For how long calls have waited for their permits, since the last throttle, in seconds.
     used_secs: f64,
     /// The tokens in the bucket, if the known rate is its rate: none at a throttle.
     tokens: f64,
-    /// The number of calls that may be sent now. Negative after a throttle.
+    /// The number of calls that may be sent now. Negative if calls have used more than flowed in.
     credit: f64,
     credited_at: Duration,
     held_until: Duration,
@@ -108,7 +113,7 @@ impl Pacer {
         Self::with_tuning(TUNING, learned, share, now)
     }
 
-    /// As [`Pacer::new`], with other constants: to measure what each contributes.
+    /// As [`Pacer::new`], with other constants of the controller: to measure what each contributes.
     #[must_use]
     pub fn with_tuning(
         tuning: Tuning,
@@ -125,7 +130,9 @@ impl Pacer {
             per_sec,
             known,
             measured_at: None,
-            searched_from: None,
+            is_exact: known.is_some(),
+            per_sec_at_permit: per_sec,
+            pause_secs: 0.0,
             used_secs: 0.0,
             tokens: 0.0,
             credit: 1.0,
@@ -155,6 +162,7 @@ impl Pacer {
     pub fn acquire(&mut self, now: Duration) {
         self.accrue(now);
         self.waiting_until = now;
+        self.per_sec_at_permit = self.per_sec;
         self.credit -= 1.0;
         self.permits_out += 1;
     }
@@ -194,6 +202,7 @@ impl Pacer {
                 let pause = retry_after
                     .unwrap_or_default()
                     .min(self.tuning.retry_after_max);
+                self.pause_secs = pause.as_secs_f64();
                 if !pause.is_zero() {
                     self.held_until = self.held_until.max(now + pause);
                 }
@@ -218,11 +227,14 @@ impl Pacer {
         self.known.and_then(Rate::new)
     }
 
-    /// Returns the rate of permits: of a known rate, only the share.
+    /// Returns the rate of permits: of a rate that is known exactly, only the share. Even a small
+    /// share of a low rate is at least the lowest rate. Otherwise an update would wait for its
+    /// permit for longer than its observation justifies it.
     fn permits_per_sec(&self) -> f64 {
-        match self.known {
-            None => self.per_sec,
-            Some(_) => self.share.of(self.per_sec),
+        if self.is_exact {
+            (self.share.fraction() * self.per_sec).max(self.tuning.per_sec_min)
+        } else {
+            self.per_sec
         }
     }
 
@@ -269,16 +281,12 @@ impl Pacer {
         } else {
             (self.used_secs - self.hold_secs()).clamp(0.0, secs)
         };
-        if let Some(known) = self.known
-            && search_secs > 0.0
-            && !is_searching
-        {
-            self.searched_from = Some((known, self.searches_from(known) + 1));
-        }
         let doubling_secs =
             (latency_secs * self.tuning.doubling_latencies).min(self.tuning.doubling_secs_max);
-        self.per_sec =
-            (self.per_sec * (search_secs / doubling_secs).exp2()).min(self.tuning.per_sec_max);
+        let risen = self.per_sec * (search_secs / doubling_secs).exp2();
+        // If calls are rare, each of them has to be admitted before the rate doubles again.
+        let tested_max = (2.0 * self.per_sec_at_permit).max(self.per_sec);
+        self.per_sec = risen.min(tested_max).min(self.tuning.per_sec_max);
     }
 
     /// Returns how long the rate is held before the search, in seconds.
@@ -286,22 +294,14 @@ impl Pacer {
         let Some(known) = self.known else {
             return 0.0;
         };
-        let hold_secs = self.tuning.hold_secs.min(self.tuning.hold_calls / known);
-        if self.share.is_whole() {
-            return hold_secs;
-        }
-        // No throttle is expected at the right rate, and a search uses more than the share.
-        let patience = 2.0_f64.powi(self.searches_from(known));
-        (hold_secs * patience).min(self.tuning.share_hold_secs_max)
-    }
-
-    /// Returns how many searches in a row have started from about this rate.
-    fn searches_from(&self, known: f64) -> i32 {
-        let same = self.tuning.same_rate..=1.0 / self.tuning.same_rate;
-        let is_same = |(from, _): &(f64, i32)| same.contains(&(known / from));
-        self.searched_from
-            .filter(is_same)
-            .map_or(0, |(_, searches)| searches)
+        // A learned rate may be out of date: an earlier pacer may have measured it in an outage.
+        let is_own = self.is_exact && self.measured_at.is_some();
+        let hold_secs = if is_own && !self.share.is_whole() {
+            self.tuning.share_hold_secs / self.share.fraction()
+        } else {
+            self.tuning.hold_secs.min(self.tuning.hold_calls / known)
+        };
+        hold_secs.max(self.tuning.hold_pauses * self.pause_secs)
     }
 
     fn record_throttle(&mut self, now: Duration, sent: Sent) {
@@ -316,7 +316,7 @@ impl Pacer {
                 self.measure()
             }
         };
-        (self.known, self.per_sec) = (Some(known), known);
+        (self.known, self.per_sec, self.per_sec_at_permit) = (Some(known), known, known);
         (self.used_secs, self.tokens) = (0.0, 0.0);
         if let Some(newest) = self.history.newest_throttle() {
             // The bucket was empty then. The calls sent since use what flowed in since.
@@ -329,15 +329,20 @@ impl Pacer {
     /// Returns the bucket's rate as the calls up to the newest throttle show it.
     fn measure(&mut self) -> f64 {
         let full_bucket = self.history.rate_of_full_bucket(self.tuning.bucket_secs);
-        let throttles = self
-            .history
-            .rate_between_throttles(self.tuning.tolerated_calls);
-        let measured = match (throttles, self.known) {
+        let between_throttles = self.history.between_throttles(self.tuning.tolerated_calls);
+        let is_exact =
+            between_throttles.is_some_and(|window| window.admitted >= self.tuning.exact_calls);
+        let was_exact = std::mem::replace(&mut self.is_exact, is_exact);
+        let measured = match (between_throttles, self.known) {
             // Both are lower bounds, and one of them is tight.
-            (Some(throttles), _) => full_bucket.max(throttles),
+            (Some(window), _) => full_bucket.max(window.rate()),
+            // The bucket was empty at the first call, for example because others have emptied it.
+            (None, None) if full_bucket == 0.0 => self.per_sec / 2.0,
             (None, None) => full_bucket,
-            // One throttle does not show that the rate has fallen. The next one will.
-            (None, Some(known)) => full_bucket.max(known),
+            // One throttle does not show that the rate has fallen. The next one measures it, …
+            (None, Some(known)) if was_exact => full_bucket.max(known),
+            // … unless the bucket may have overflowed in between, for example in a requested pause.
+            (None, Some(known)) => full_bucket.max(known / 2.0),
         };
         // A throttle never raises the rate above the one that was in use.
         measured.min(self.per_sec).max(self.tuning.per_sec_min)

@@ -25,9 +25,9 @@ impl RateShare {
         self == Self::WHOLE
     }
 
-    /// Returns this share of a rate.
-    pub(super) fn of(self, per_sec: f64) -> f64 {
-        per_sec * f64::from(self.0) / 100.0
+    /// Returns the share as a fraction of one.
+    pub(super) fn fraction(self) -> f64 {
+        f64::from(self.0) / 100.0
     }
 }
 
@@ -66,9 +66,9 @@ mod tests {
     #[test]
     fn only_whole_numbers_from_10_to_100_are_shares() {
         for (text, expected) in [
-            ("10", Some(2.0)),
-            ("80", Some(16.0)),
-            ("100", Some(20.0)),
+            ("10", Some(0.1)),
+            ("80", Some(0.8)),
+            ("100", Some(1.0)),
             ("9", None),
             ("101", None),
             ("256", None),
@@ -79,7 +79,7 @@ mod tests {
             ("", None),
         ] {
             let share = text.parse::<RateShare>().ok();
-            assert_eq!(share.map(|share| share.of(20.0)), expected, "{text}");
+            assert_eq!(share.map(RateShare::fraction), expected, "{text}");
             let is_whole = share.is_some_and(RateShare::is_whole);
             assert_eq!(is_whole, text == "100");
             assert!(share.is_none_or(|share| share.to_string() == text));

@@ -101,6 +101,7 @@ fn the_doubling_time_follows_the_latency_up_to_a_maximum() {
 fn the_rate_has_a_maximum() {
     let mut pacer = pacer(RateShare::WHOLE);
     pacer.latency = latency(LATENCY);
+    (pacer.per_sec, pacer.per_sec_at_permit) = (900.0, 900.0);
     pacer.waiting_until = secs(60.0);
     pacer.accrue(secs(60.0));
     assert_near(pacer.per_sec, TUNING.per_sec_max);
@@ -385,9 +386,8 @@ fn an_old_learned_rate_is_only_where_the_search_starts() {
 #[test]
 fn a_share_of_a_known_rate_is_used() {
     // The start is not limited: its rate is not known.
-    let mut start = pacer(share("50"));
+    let start = pacer(share("50"));
     assert_near(start.load().per_sec, TUNING.start_per_sec);
-    throttle(&mut start, 0.0);
     let mut pacer = measured(share("50"));
     assert_near(pacer.load().per_sec, 5.0);
     let sent = send_all(&mut pacer, 5.0, 5.0 + TUNING.hold_secs);
@@ -396,51 +396,77 @@ fn a_share_of_a_known_rate_is_used() {
     assert_near(pacer.learned().unwrap().per_sec(), 10.0);
 }
 
-/// How many times the usual time the rate is held now.
-fn patience(pacer: &Pacer) -> f64 {
-    pacer.hold_secs() / TUNING.hold_secs
-}
-
 #[test]
-fn with_a_share_a_rate_is_held_longer_after_each_search_from_it() {
-    let mut pacer = measured(share("80"));
-    assert_near(patience(&pacer), 1.0);
-    let (mut now, hold_secs) = (5.0, TUNING.hold_secs);
-    for expected in [2.0, 4.0, 8.0] {
-        let search_at = now + hold_secs * expected / 2.0;
-        send_all(&mut pacer, now, search_at);
-        assert_near(pacer.per_sec, pacer.known.unwrap());
-        // It doubles in 0.6 s, although the rate will now be held for longer.
-        send_all(&mut pacer, search_at, search_at + 0.6);
-        assert_near(pacer.per_sec, 2.0 * pacer.known.unwrap());
-        now = search_at + 0.6;
-        throttle(&mut pacer, now);
-        // The search found about the same rate.
-        pacer.known = Some(9.0);
-        pacer.per_sec = 9.0;
-        assert_near(patience(&pacer), expected);
+fn with_a_share_an_exact_rate_is_held_for_longer() {
+    for (percent, hold_secs) in [("80", 45.0), ("50", 72.0), ("10", 360.0), ("100", 12.0)] {
+        let mut pacer = measured(share(percent));
+        assert_near(pacer.hold_secs(), hold_secs);
+        // A guess is held for the usual time, and so is a learned rate.
+        pacer.is_exact = false;
+        assert_near(pacer.hold_secs(), 12.0);
+        assert_near(learned(10.0, share(percent)).hold_secs(), 12.0);
     }
-    // A rate is held for minutes at most.
-    pacer.searched_from = Some((9.0, 30));
-    assert_near(pacer.hold_secs(), TUNING.share_hold_secs_max);
-}
-
-#[test]
-fn with_a_share_another_rate_is_held_as_long_as_the_first() {
-    let mut pacer = measured(share("80"));
-    pacer.searched_from = Some((10.0, 3));
-    for (known, expected) in [
-        (10.0, 8.0),
-        (8.1, 8.0),
-        (7.9, 1.0),
-        (12.4, 8.0),
-        (12.6, 1.0),
-    ] {
-        pacer.known = Some(known);
-        assert_near(patience(&pacer), expected);
-    }
-    // The whole rate is always held equally long.
+    // So is it with the pauses that the service requests: each search costs one.
     let mut pacer = measured(RateShare::WHOLE);
-    pacer.searched_from = Some((10.0, 3));
-    assert_near(patience(&pacer), 1.0);
+    pacer.pause_secs = 3.0;
+    assert_near(pacer.hold_secs(), 24.0);
+}
+
+#[test]
+fn a_share_applies_once_the_rate_was_measured_over_enough_calls() {
+    let mut pacer = pacer(share("50"));
+    assert!(!pacer.is_exact);
+    // Two calls are admitted between the first two throttles, then ten.
+    for (calls, is_exact) in [(1, false), (2, false), (10, true)] {
+        for _ in 1..calls {
+            let now = pacer.credited_at + secs(0.2);
+            respond(&mut pacer, now, Response::Admitted);
+        }
+        let now = pacer.credited_at + secs(0.2);
+        respond(&mut pacer, now, THROTTLED);
+        assert_eq!(pacer.is_exact, is_exact, "{calls}");
+        let used = pacer.load().per_sec / pacer.per_sec;
+        assert_near(used, if is_exact { 0.5 } else { 1.0 });
+    }
+}
+
+#[test]
+fn a_small_share_of_a_low_rate_is_at_least_the_lowest_rate() {
+    let pacer = learned(0.6, share("10"));
+    assert_near(pacer.load().per_sec, TUNING.per_sec_min);
+}
+
+#[test]
+fn two_single_throttles_in_a_row_halve_the_rate() {
+    let mut pacer = learned(20.0, RateShare::WHOLE);
+    for expected in [20.0, 10.0, 5.0] {
+        // A pause in which the bucket may have overflowed.
+        pacer.history.clear();
+        let now = pacer.credited_at + secs(1.0);
+        respond(&mut pacer, now, THROTTLED);
+        assert_near(pacer.per_sec, expected);
+    }
+}
+
+#[test]
+fn a_first_call_that_is_throttled_halves_the_rate() {
+    let mut pacer = pacer(RateShare::WHOLE);
+    throttle(&mut pacer, 0.0);
+    assert_near(pacer.per_sec, TUNING.start_per_sec / 2.0);
+}
+
+#[test]
+fn a_call_is_sent_before_the_rate_doubles_again() {
+    let mut pacer = learned(0.5, RateShare::WHOLE);
+    pacer.latency = latency(LATENCY);
+    pacer.credit = -10.0;
+    assert_eq!(pacer.next_at(secs(0.0)), secs(22.0));
+    // The search began ten seconds ago, and a rate doubles in 0.6 s.
+    pacer.accrue(secs(22.0));
+    assert_near(pacer.per_sec, 1.0);
+    pacer.acquire(secs(22.0));
+    pacer.credit = -10.0;
+    assert!(pacer.next_at(secs(22.0)) > secs(30.0));
+    pacer.accrue(secs(30.0));
+    assert_near(pacer.per_sec, 2.0);
 }

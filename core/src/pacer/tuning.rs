@@ -1,5 +1,6 @@
-//! Every constant of the pacer, with its derivation. `cargo bench -p rerole-core --bench pacer`
-//! changes those of the controller one by one; docs/performance.md has the result.
+//! Every constant of the pacer, with its derivation: first those of the controller, then limits and
+//! what is known from elsewhere. `cargo bench -p rerole-core --bench pacer` changes the
+//! controller's one by one; docs/performance.md has the result.
 
 use std::time::Duration;
 
@@ -22,10 +23,23 @@ pub struct Tuning {
     /// … or for this many calls, if that is sooner: above 25/s. A search costs two or three of
     /// them.
     pub hold_calls: f64,
-    /// A full bucket is assumed to hold the inflow of this many seconds, as the buckets that AWS
-    /// publishes do (for example those of the EC2 API). An error is corrected at the second
-    /// throttle, which measures the rate itself.
+    /// … and for at least this many of the pauses that the service requests with a throttle,
+    /// because each search costs one. Then at most a ninth of the time is lost.
+    pub hold_pauses: f64,
+    /// With a share below 100 %, no throttle is expected at the right rate, and a search uses more
+    /// than the share: what is in the bucket, and the whole rate for a second or two. So the rate
+    /// is held for this many seconds divided by the share. With a bucket of 2 s, the searches then
+    /// use about a tenth of what the share uses, and with 80 %, the end of a drop is noticed after
+    /// 45 s.
+    pub share_hold_secs: f64,
+    /// A full bucket is assumed to hold the inflow of this many seconds. AWS does not publish it.
+    /// If it holds more, the first rate is too high, and the second throttle, which comes soon,
+    /// measures the rate itself. If it holds less, the first rate is too low until the next search.
+    /// So this is a small bucket.
     pub bucket_secs: f64,
+    /// A rate that was measured over this many calls is exact to a tenth. Latencies and a part of a
+    /// token make up more in shorter times.
+    pub exact_calls: f64,
     /// Calls between two throttles fit a measured rate if they differ from the expected number by
     /// at most this many, because calls overtake each other in flight, plus the square root of the
     /// expected number, by which the calls of other callers vary. Without it, latencies of 20 ms to
@@ -34,13 +48,7 @@ pub struct Tuning {
     /// Unused permits are kept for this many seconds. Timers are late by milliseconds: without it,
     /// each late permit would be lost. More would be sent as a burst.
     pub credit_secs: f64,
-    /// With a share below 100 %, a rate is held twice as long after each search that found no other
-    /// rate, because no throttle is expected at the right rate, and a search uses more than the
-    /// share. It is held for at most this many seconds.
-    pub share_hold_secs_max: f64,
-    /// A measured rate is another one than the known rate if their ratio is not between this and
-    /// its inverse.
-    pub same_rate: f64,
+    // Limits, and what is known from elsewhere. `Pacer::with_tuning` changes only some of these.
     /// The part by which a new latency changes the mean: that of TCP (RFC 6298).
     pub latency_gain: f64,
     /// The lowest rate. Less than one call in 2 s is an outage, and its end must be noticed soon.
@@ -54,10 +62,10 @@ pub struct Tuning {
     pub fresh_max: Duration,
     /// After this time a learned rate has lost half of its weight: quotas change within days.
     pub half_life: Duration,
-    /// Calls closer together than this share a mark in the history. The search doubles the rate in
-    /// several times this time.
+    /// Calls closer together than this share a mark in the history. At the end of a search, a
+    /// coarser one would make the estimate of the rate less exact.
     pub mark_gap: Duration,
-    /// The number of marks to keep: those of 100 s, longer than a rate is held.
+    /// The number of marks to keep: those of 100 s. Longer windows are hardly more exact.
     pub marks_max: usize,
     /// The seconds that an association takes for each of its calls to EKS besides the call: the
     /// ledger row, the index item, and some slack, which keeps one ready when a permit is due.
@@ -74,11 +82,12 @@ pub const TUNING: Tuning = Tuning {
     doubling_secs_max: 3.0,
     hold_secs: 12.0,
     hold_calls: 300.0,
+    hold_pauses: 8.0,
+    share_hold_secs: 36.0,
     bucket_secs: 2.0,
+    exact_calls: 10.0,
     tolerated_calls: 2.0,
     credit_secs: 0.1,
-    share_hold_secs_max: 300.0,
-    same_rate: 0.8,
     latency_gain: 1.0 / 8.0,
     per_sec_min: 0.5,
     per_sec_max: 1_000.0,

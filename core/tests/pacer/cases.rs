@@ -121,7 +121,7 @@ pub const ROTATIONS: [(Case, Goal); 15] = [
 ];
 
 /// Calls of one operation, and corners.
-pub const OTHERS: [(Case, Goal); 13] = [
+pub const OTHERS: [(Case, Goal); 15] = [
     (describes("5/s, 500 Describes", 500, 5.0), STEADY),
     (describes("20/s, 500 Describes", 500, 20.0), STEADY),
     (describes("100/s, 5,000 Describes", 5_000, 100.0), HARDER),
@@ -180,6 +180,20 @@ pub const OTHERS: [(Case, Goal); 13] = [
         Case {
             retry_after: Some(3.0),
             ..moves("10/s, asked to wait 3 s", 1_000, 10.0)
+        },
+        CHANGING,
+    ),
+    (
+        Case {
+            retry_after: Some(3.0),
+            ..drop("20/s, 5/s for 100 s, asked to wait 3 s", 5.0, 100.0)
+        },
+        CHANGING,
+    ),
+    (
+        Case {
+            latency_ms: (20, 20),
+            ..drop("20/s, 0.5/s for 30 s, latency 20 ms", 0.5, 30.0)
         },
         CHANGING,
     ),

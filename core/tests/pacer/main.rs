@@ -45,33 +45,68 @@ fn other_calls_and_corners_cost_little_time() {
     check_goals(&OTHERS);
 }
 
-/// The searches use more than the share. They are rarer the longer the rate stays the same.
+/// The searches use more than the share: what is in the bucket, and the whole rate for seconds.
 #[test]
 fn a_share_of_the_rate_is_left_to_other_callers() {
-    let case = moves("20/s", 4_000, 20.0);
-    for (buckets, per_sec) in [(Buckets::PerRegion, 20.0), (Buckets::PerOperation, 40.0)] {
-        for (percent, expected) in [("80", 0.75..0.85), ("50", 0.47..0.55), ("10", 0.10..0.13)] {
-            let run = play(&case, buckets, &mut share(percent), 1);
-            // The second half: the rate is known, and was found several times.
-            let from = run.secs / 2.0;
-            let admitted = run.admitted.iter().filter(|at| **at > from);
-            let used = admitted.map(|_| 1.0).sum::<f64>() / from / per_sec;
-            assert!(
-                expected.contains(&used),
-                "{percent} %, {buckets:?}: {used:.3}"
-            );
+    for (percent, part) in [("80", 0.8), ("50", 0.5), ("10", 0.1)] {
+        for burst in [20.0, 40.0] {
+            let case = Case {
+                burst,
+                ..moves("20/s", if part < 0.5 { 1_000 } else { 3_000 }, 20.0)
+            };
+            for buckets in BOTH {
+                let run = play(&case, buckets, &mut share(percent), 1);
+                // After the start.
+                let from = 60.0;
+                let admitted = run.admitted.iter().filter(|at| **at > from);
+                let per_sec = admitted.map(|_| 1.0).sum::<f64>() / (run.secs - from);
+                let used = per_sec / case.whole_rate(buckets) / part;
+                assert!(
+                    (0.95..1.25).contains(&used),
+                    "{percent} %, burst {burst}, {buckets:?}: {used:.2} of the share"
+                );
+            }
         }
     }
 }
 
-/// A share makes a rotation slower, but its search is as quick as with the whole rate.
 #[test]
-fn a_rotation_with_a_share_is_back_after_a_drop() {
-    for (case, _) in &ROTATIONS {
-        for buckets in BOTH {
-            let run = play(case, buckets, &mut share("80"), 1);
-            let time = 0.8 * run.secs / case.bound_secs(buckets);
-            assert!(time <= 1.2, "{}, {buckets:?}: {time:.2}", case.name);
+fn with_a_share_a_rotation_is_back_within_a_minute_of_a_drop() {
+    for (percent, part) in [("80", 0.8), ("50", 0.5)] {
+        for secs in [30.0, 60.0, 100.0, 200.0, 400.0] {
+            let case = Case {
+                drop: Some((30.0, 30.0 + secs, 5.0)),
+                ..moves("20/s, 5/s", 4_000, 20.0)
+            };
+            for buckets in BOTH {
+                let run = play(&case, buckets, &mut share(percent), 1);
+                let back = case.back_secs_at(0.9 * part, &run, buckets);
+                assert!(
+                    back.is_some_and(|secs| secs <= 60.0),
+                    "{percent} %, 5/s for {secs} s, {buckets:?}: back after {back:?}"
+                );
+            }
+        }
+    }
+}
+
+/// It is not seen while the share is less than the new rate. The next search finds it.
+#[test]
+fn with_a_share_a_fall_of_the_rate_is_found() {
+    for (percent, part) in [("80", 0.8), ("50", 0.5)] {
+        for per_sec in [17.0, 11.0] {
+            let case = Case {
+                drop: Some((100.0, f64::INFINITY, per_sec)),
+                ..moves("20/s", 3_000, 20.0)
+            };
+            let run = play(&case, Buckets::PerRegion, &mut share(percent), 1);
+            let from = 200.0;
+            let admitted = run.admitted.iter().filter(|at| **at > from);
+            let used = admitted.map(|_| 1.0).sum::<f64>() / (run.secs - from) / per_sec / part;
+            assert!(
+                (0.95..1.3).contains(&used),
+                "{percent} %, fall to {per_sec}: {used:.2} of the share"
+            );
         }
     }
 }

@@ -142,13 +142,14 @@ impl Case {
     /// Returns how many seconds after the drop the calls are at 90 % of the rate for 10 s. `None`
     /// if there is no drop, or never.
     pub fn back_secs(&self, run: &Run, buckets: Buckets) -> Option<f64> {
+        self.back_secs_at(0.9, run, buckets)
+    }
+
+    /// As [`Self::back_secs`], at this part of the rate.
+    pub fn back_secs_at(&self, part: f64, run: &Run, buckets: Buckets) -> Option<f64> {
         const WINDOW_SECS: f64 = 10.0;
         let (_, ended_at, _) = self.drop?;
-        let all_buckets = match (self.work, buckets) {
-            (Work::Move, Buckets::PerOperation) => 2.0,
-            _ => 1.0,
-        };
-        let expected = 0.9 * WINDOW_SECS * self.per_sec * all_buckets;
+        let expected = part * WINDOW_SECS * self.whole_rate(buckets);
         let starts = (0..).map(|secs| ended_at + f64::from(secs));
         let mut starts = starts.take_while(|from| from + WINDOW_SECS <= run.secs);
         let is_back = |from: &f64| {
@@ -157,6 +158,14 @@ impl Case {
             admitted.map(|_| 1.0).sum::<f64>() >= expected
         };
         starts.find(is_back).map(|from| from - ended_at)
+    }
+
+    /// Returns the rate of all buckets together.
+    pub fn whole_rate(&self, buckets: Buckets) -> f64 {
+        match (self.work, buckets) {
+            (Work::Move, Buckets::PerOperation) => 2.0 * self.per_sec,
+            _ => self.per_sec,
+        }
     }
 
     fn per_sec_at(&self, at: f64) -> f64 {

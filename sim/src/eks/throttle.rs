@@ -1,5 +1,5 @@
-//! Token buckets, one for each account and region, or one for each operation in it: EKS throttles
-//! the calls of an account in a region together.
+//! Token buckets: one for each account and region, or one for each operation in each of them. AWS
+//! does not say which EKS has.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;

@@ -1,6 +1,6 @@
 //! The EKS client of each region and its rate limiter, made when the region is first used. EKS
-//! throttles the calls of one account in one region. A stack has one account, so it has one rate
-//! limiter for each region.
+//! throttles each account in each region. A stack has one account, so it has one rate limiter for
+//! each region.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

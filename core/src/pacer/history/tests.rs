@@ -21,8 +21,8 @@ fn history(groups: &[Calls]) -> History {
     history
 }
 
-fn rounded(rate: f64) -> f64 {
-    (rate * 100.0).round() / 100.0
+fn rounded(window: Window) -> f64 {
+    (window.rate() * 100.0).round() / 100.0
 }
 
 #[test]
@@ -43,8 +43,8 @@ fn the_calls_between_two_throttles_give_the_rate() {
         // Calls at the same time say nothing about a rate.
         (&[(1, 1.0), (1, 0.0)], None),
     ] {
-        let rate = history(groups).rate_between_throttles(TOLERATED);
-        assert_eq!(rate.map(rounded), expected, "{groups:?}");
+        let window = history(groups).between_throttles(TOLERATED);
+        assert_eq!(window.map(rounded), expected, "{groups:?}");
     }
 }
 
@@ -52,15 +52,15 @@ fn the_calls_between_two_throttles_give_the_rate() {
 fn more_tolerance_makes_a_longer_window() {
     let groups = [(1, 1.0), (30, 1.0), (10, 1.5)];
     for (tolerated, expected) in [(0.0, 0.67), (10.0, 0.87)] {
-        let rate = history(&groups).rate_between_throttles(tolerated);
-        assert_eq!(rate.map(rounded), Some(expected), "{tolerated}");
+        let window = history(&groups).between_throttles(tolerated);
+        assert_eq!(window.map(rounded), Some(expected), "{tolerated}");
     }
 }
 
 #[test]
 fn calls_before_a_change_of_the_rate_are_forgotten() {
     let mut history = history(&[(1, 1.0), (100, 0.05), (10, 0.5)]);
-    history.rate_between_throttles(TOLERATED);
+    history.between_throttles(TOLERATED);
     assert_eq!(history.marks.front().map(|mark| mark.number), Some(101));
 }
 
@@ -109,7 +109,8 @@ fn responses_may_overtake_each_other() {
     assert_eq!((newest.number, newest.sent_at), (25, at(25)));
     assert!((history.sent_after(newest) - 5.0).abs() < f64::EPSILON);
     // 18 admitted in 2 s.
-    assert_eq!(history.rate_between_throttles(TOLERATED), Some(9.5));
+    let window = history.between_throttles(TOLERATED).unwrap();
+    assert_eq!((window.admitted, window.secs), (18.0, 2.0));
 }
 
 #[test]
@@ -127,7 +128,7 @@ fn a_cleared_history_knows_only_what_comes_later() {
     assert_eq!(history.newest_throttle(), None);
     // A throttle of a call that was in flight.
     history.note_throttle(16, Duration::from_secs(11));
-    assert_eq!(history.rate_between_throttles(TOLERATED), None);
+    assert_eq!(history.between_throttles(TOLERATED), None);
     assert!(history.rate_of_full_bucket(2.0) == 0.0);
 }
 
