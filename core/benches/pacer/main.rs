@@ -18,9 +18,9 @@ use std::time::Duration;
 use rerole_core::pacer::{Pacer, RateShare, TUNING, Tuning};
 
 use alternatives::{PacerEach, RateController, Rule};
-use cases::{Goal, OTHERS, ROTATIONS};
+use cases::{Goal, OTHERS, ROTATIONS, moves};
 use medians::Medians;
-use simulation::{Buckets, Case, Controller};
+use simulation::{Buckets, Case, Controller, play};
 
 const BOTH: [Buckets; 2] = [Buckets::PerRegion, Buckets::PerOperation];
 
@@ -72,8 +72,17 @@ fn main() {
     ];
     print_row("change", columns.map(str::to_owned));
     print_row("---", columns.map(|_| "---".to_owned()));
-    for (name, tuning) in changes() {
+    for (name, tuning) in changes(&CONSTANTS) {
         print_row(&name, summary(tuning));
+    }
+    println!("\nWith a share of 80 %: 20/s with buckets of 1, 2 and 5 s, and drops to 5/s\n");
+    print_row(
+        "change",
+        ["used of the rate", "slowest back"].map(str::to_owned),
+    );
+    print_row("---", ["---"; 2].map(str::to_owned));
+    for (name, tuning) in changes(&CONSTANTS_OF_SHARES) {
+        print_row(&name, share_summary(tuning));
     }
 }
 
@@ -94,29 +103,46 @@ fn cell((case, goal): &(Case, Goal), buckets: Buckets, new: NewController) -> St
     )
 }
 
-/// The shipped constants, and each of the controller's halved and doubled.
-fn changes() -> Vec<(String, Tuning)> {
-    type Field = (&'static str, fn(&mut Tuning) -> &mut f64);
-    let fields: [Field; 8] = [
-        ("start_per_sec", |tuning| &mut tuning.start_per_sec),
-        ("doubling_latencies", |tuning| {
-            &mut tuning.doubling_latencies
-        }),
-        ("doubling_secs_max", |tuning| &mut tuning.doubling_secs_max),
-        ("hold_secs", |tuning| &mut tuning.hold_secs),
-        ("hold_calls", |tuning| &mut tuning.hold_calls),
-        ("bucket_secs", |tuning| &mut tuning.bucket_secs),
-        ("tolerated_calls", |tuning| &mut tuning.tolerated_calls),
-        ("credit_secs", |tuning| &mut tuning.credit_secs),
-    ];
+/// A constant of the controller, and its name.
+type Constant = (&'static str, fn(&mut Tuning) -> &mut f64);
+
+const CONSTANTS: [Constant; 9] = [
+    ("start_per_sec", |tuning| &mut tuning.start_per_sec),
+    ("doubling_latencies", |tuning| {
+        &mut tuning.doubling_latencies
+    }),
+    ("doubling_secs_max", |tuning| &mut tuning.doubling_secs_max),
+    ("hold_secs", |tuning| &mut tuning.hold_secs),
+    ("hold_calls", |tuning| &mut tuning.hold_calls),
+    ("hold_pauses", |tuning| &mut tuning.hold_pauses),
+    ("bucket_secs", |tuning| &mut tuning.bucket_secs),
+    ("tolerated_calls", |tuning| &mut tuning.tolerated_calls),
+    ("credit_secs", |tuning| &mut tuning.credit_secs),
+];
+/// The constants that matter with a share.
+const CONSTANTS_OF_SHARES: [Constant; 2] = [
+    ("share_hold_secs", |tuning| &mut tuning.share_hold_secs),
+    ("exact_calls", |tuning| &mut tuning.exact_calls),
+];
+
+/// The shipped constants, and each of these halved and doubled.
+fn changes(constants: &[Constant]) -> Vec<(String, Tuning)> {
     let mut changes = vec![("as shipped".to_owned(), TUNING)];
-    for (name, field) in fields {
+    for (name, constant) in constants {
         for (change, factor) in [("halved", 0.5), ("doubled", 2.0)] {
             let mut tuning = TUNING;
-            *field(&mut tuning) *= factor;
+            *constant(&mut tuning) *= factor;
             changes.push((format!("`{name}` {change}"), tuning));
         }
     }
+    if constants.len() == CONSTANTS.len() {
+        changes.extend(without());
+    }
+    changes
+}
+
+/// What the controller does without one of its parts.
+fn without() -> impl Iterator<Item = (String, Tuning)> {
     let without = [
         (
             "no `hold_calls`",
@@ -141,8 +167,9 @@ fn changes() -> Vec<(String, Tuning)> {
             },
         ),
     ];
-    changes.extend(without.map(|(name, tuning)| (name.to_owned(), tuning)));
-    changes
+    without
+        .into_iter()
+        .map(|(name, tuning)| (name.to_owned(), tuning))
 }
 
 fn summary(tuning: Tuning) -> [String; 5] {
@@ -188,4 +215,35 @@ fn in_secs(secs: f64) -> String {
     } else {
         format!("{secs:.0} s")
     }
+}
+
+/// The part of the rate that is used after the start, and the longest time until the rate is back.
+fn share_summary(tuning: Tuning) -> [String; 2] {
+    const START_SECS: f64 = 60.0;
+    let share: RateShare = "80".parse().expect("a share");
+    let play = |case: &Case, buckets| {
+        let mut pacer = Pacer::with_tuning(tuning, None, share, Duration::ZERO);
+        play(case, buckets, &mut pacer, 1)
+    };
+    let rotation = moves("20/s", 3_000, 20.0);
+    let used = [20.0, 40.0, 100.0].map(|burst| {
+        let case = Case { burst, ..rotation };
+        let run = play(&case, Buckets::PerRegion);
+        let admitted = run.admitted.iter().filter(|at| **at > START_SECS);
+        let used = admitted.map(|_| 1.0).sum::<f64>();
+        format!("{:.2}", used / (run.secs - START_SECS) / case.per_sec)
+    });
+    let drops = [30.0, 60.0, 100.0, 200.0, 400.0].map(|secs| Case {
+        drop: Some((30.0, 30.0 + secs, 5.0)),
+        ..rotation
+    });
+    let both = drops
+        .iter()
+        .flat_map(|case| BOTH.map(|buckets| (case, buckets)));
+    let back = both.map(|(case, buckets)| {
+        let run = play(case, buckets);
+        let back = case.back_secs_at(0.9 * 0.8, &run, buckets);
+        back.unwrap_or(f64::INFINITY)
+    });
+    [used.join(", "), in_secs(back.fold(0.0, f64::max))]
 }

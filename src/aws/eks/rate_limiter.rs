@@ -260,6 +260,24 @@ mod tests {
         assert_eq!(read / 100, 5);
     }
 
+    /// A handler that runs out of time is dropped with all its calls.
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_dropped_while_it_waits_lets_the_next_one_go() {
+        let rate_limiter = busy_rate_limiter().await;
+        let dropped = async {
+            let update = acquire(&rate_limiter, Kind::Update, 60.0);
+            let result = tokio::time::timeout(Duration::from_millis(200), update).await;
+            assert!(result.is_err());
+        };
+        let calls = join(
+            sent_after(&rate_limiter, Kind::Read),
+            sent_after(&rate_limiter, Kind::Update),
+        );
+        let (read_and_update, ()) = join(calls, dropped).await;
+        let (read, update) = read_and_update;
+        assert_eq!([update, read].map(|millis| millis / 100), [5, 10]);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn an_unused_permit_goes_to_the_next_waiter() {
         let rate_limiter = busy_rate_limiter().await;
