@@ -32,12 +32,13 @@ pub struct RotationRun {
     pub dropping_region: Vec<Decision>,
 }
 
-/// A rate that does not change: only the start costs time and throttles.
+/// A rate that does not change, and the usual latency: only the start costs time.
 const STEADY: Goal = Goal {
     time: 1.05,
     throttled: 0.04,
 };
-/// Any other rotation. It is back at the rate within [`BACK_MAX`] of a drop's end.
+/// A drop, other callers, or latencies of seconds. The rotation is back at the rate within
+/// [`BACK_MAX`] of a drop's end.
 const CHANGING: Goal = Goal {
     time: 1.30,
     throttled: 0.10,

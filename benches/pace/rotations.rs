@@ -76,8 +76,8 @@ async fn run(rotation: &RotationCase, buckets: Buckets, seed: u64) -> RotationRu
     rotation_run(&aws)
 }
 
-/// Delivers the event until the rotation is finished, as Lambda and the state machine do. Returns how
-/// many associations were updated.
+/// Delivers the event until the rotation is finished, as Lambda and the state machine do. Returns
+/// how many associations were updated.
 async fn rotate(aws: &SimulatedAws, handler: &RotateHandler) -> u64 {
     for _ in 0..DELIVERIES_MAX {
         let invocation = Invocation {

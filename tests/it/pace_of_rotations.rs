@@ -19,8 +19,8 @@ const BUCKET: Throttle = Throttle {
     rate_per_sec: 10.0,
     burst: 20.0,
 };
-/// Rates that do not change.
-const STEADY_CASES: [RotationCase; 4] = [
+/// Rotations without a drop.
+const CASES_WITHOUT_DROP: [RotationCase; 4] = [
     steady("5/s", 100, 5.0),
     steady("20/s", 400, 20.0),
     with_latency(steady("10/s, latency 20 ms", 200, 10.0), (20, 20)),
@@ -76,7 +76,7 @@ fn check_goals(cases: &[RotationCase]) {
 
 #[test]
 fn rotations_use_nearly_the_whole_rate() {
-    check_goals(&STEADY_CASES);
+    check_goals(&CASES_WITHOUT_DROP);
 }
 
 #[test]

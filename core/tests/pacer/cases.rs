@@ -23,12 +23,13 @@ impl Goal {
     }
 }
 
-/// A rate that does not change.
+/// A rate that does not change, and the usual latency.
 const STEADY: Goal = Goal {
     time: 1.05,
     throttled: 4.0,
     back_secs: 0.0,
 };
+/// A drop, other callers, or latencies of seconds.
 const CHANGING: Goal = Goal {
     time: 1.30,
     throttled: 10.0,
