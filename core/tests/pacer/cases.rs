@@ -44,7 +44,7 @@ const HARDER: Goal = Goal {
 /// A bucket of a single call loses what flows in while no call arrives, so a late call costs time
 /// and an early one is throttled.
 const WEAK: Goal = Goal {
-    time: 1.40,
+    time: 1.25,
     throttled: 18.0,
     back_secs: 0.0,
 };
