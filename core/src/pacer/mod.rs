@@ -275,17 +275,12 @@ impl Pacer {
             .saturating_sub(from)
             .as_secs_f64();
         self.used_secs += secs;
-        let is_searching = self.known.is_some_and(|known| self.per_sec > known);
-        let search_secs = if is_searching {
-            secs
-        } else {
-            (self.used_secs - self.hold_secs()).clamp(0.0, secs)
-        };
+        let search_secs = (self.used_secs - self.hold_secs()).clamp(0.0, secs);
         let doubling_secs =
             (latency_secs * self.tuning.doubling_latencies).min(self.tuning.doubling_secs_max);
         let risen = self.per_sec * (search_secs / doubling_secs).exp2();
-        // If calls are rare, each of them has to be admitted before the rate doubles again.
-        let tested_max = (2.0 * self.per_sec_at_permit).max(self.per_sec);
+        // If calls are rare, one of them is sent before the rate doubles again.
+        let tested_max = 2.0 * self.per_sec_at_permit;
         self.per_sec = risen.min(tested_max).min(self.tuning.per_sec_max);
     }
 
