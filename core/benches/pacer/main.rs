@@ -6,6 +6,8 @@
 //! ```
 
 mod alternatives;
+#[path = "../../tests/pacer/case.rs"]
+mod case;
 #[path = "../../tests/pacer/cases.rs"]
 mod cases;
 #[path = "../../tests/pacer/medians.rs"]
@@ -18,9 +20,10 @@ use std::time::Duration;
 use rerole_core::pacer::{Pacer, RateShare, TUNING, Tuning};
 
 use alternatives::{PacerEach, RateController, Rule};
+use case::{Buckets, Case};
 use cases::{Goal, OTHERS, ROTATIONS, moves};
 use medians::Medians;
-use simulation::{Buckets, Case, Controller, play};
+use simulation::{Controller, play};
 
 const BOTH: [Buckets; 2] = [Buckets::PerRegion, Buckets::PerOperation];
 

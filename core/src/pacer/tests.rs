@@ -1,5 +1,8 @@
 //! The pacer call by call. `core/tests/pacer` plays whole rotations against token buckets.
 
+mod permits;
+mod share;
+
 use super::*;
 
 const LATENCY: f64 = 0.1;
@@ -257,86 +260,6 @@ fn throttles_of_calls_that_were_in_flight_have_one_cause() {
 }
 
 #[test]
-fn after_a_throttle_calls_wait_for_what_is_missing() {
-    let mut pacer = learned(10.0, RateShare::WHOLE);
-    pacer.acquire(Duration::ZERO);
-    let first = pacer.send(Duration::ZERO);
-    for _ in 0..2 {
-        pacer.acquire(secs(0.1));
-        pacer.send(secs(0.1));
-    }
-    pacer.record_response(secs(0.3), first, THROTTLED);
-    // Three tokens flowed in since, and two calls were sent.
-    assert_near(pacer.credit, 1.0);
-    assert_eq!(pacer.next_at(secs(0.3)), secs(0.3));
-}
-
-#[test]
-fn a_held_permit_is_not_issued_again_after_a_throttle() {
-    // After a throttle, how long until the next call may be sent while permits are held?
-    let wait = |held: u32| {
-        let mut pacer = learned(5.0, RateShare::WHOLE);
-        pacer.acquire(Duration::ZERO);
-        let sent = pacer.send(Duration::ZERO);
-        (0..held).for_each(|_| pacer.acquire(Duration::ZERO));
-        pacer.record_response(secs(0.1), sent, THROTTLED);
-        pacer.next_at(secs(0.1)).as_secs_f64() - 0.1
-    };
-    // Half a token has flowed in.
-    assert_near(wait(0), 0.1);
-    assert_near(wait(1), 0.3);
-    assert_near(wait(2), 0.5);
-}
-
-#[test]
-fn a_released_permit_is_available_again() {
-    let mut pacer = pacer(RateShare::WHOLE);
-    pacer.acquire(Duration::ZERO);
-    assert_eq!(pacer.permits_out, 1);
-    assert!(pacer.next_at(Duration::ZERO) > Duration::ZERO);
-    pacer.release();
-    assert_eq!(pacer.permits_out, 0);
-    assert_eq!(pacer.next_at(Duration::ZERO), Duration::ZERO);
-}
-
-#[test]
-fn unused_permits_are_kept_for_a_moment() {
-    let mut pacer = learned(50.0, RateShare::WHOLE);
-    pacer.accrue(secs(60.0));
-    assert_near(pacer.credit, 6.0);
-}
-
-#[test]
-fn a_wait_is_never_rounded_to_zero() {
-    let mut pacer = learned(50.0, RateShare::WHOLE);
-    pacer.credit = 1.0 - 1e-12;
-    assert_eq!(pacer.next_at(secs(0.0)), Duration::from_micros(10));
-}
-
-#[test]
-fn a_requested_pause_is_kept_for_at_most_a_minute() {
-    let throttle_with = |pacer: &mut Pacer, at: f64, pause: Duration| {
-        pacer.acquire(secs(at));
-        let sent = pacer.send(secs(at));
-        let retry_after = Some(pause);
-        pacer.record_response(secs(at + 0.1), sent, Response::Throttled { retry_after });
-    };
-    let mut pacer = pacer(RateShare::WHOLE);
-    throttle_with(&mut pacer, 0.0, secs(7.0));
-    assert!(pacer.next_at(secs(0.2)) >= secs(7.1));
-    assert!(pacer.is_held(secs(7.0)) && !pacer.is_held(secs(7.1)));
-    // The time of the pause does not count as used.
-    pacer.accrue(secs(7.1));
-    assert!(pacer.used_secs < 0.01, "{}", pacer.used_secs);
-    // A shorter pause does not end a longer one.
-    throttle_with(&mut pacer, 0.3, secs(1.0));
-    assert!(pacer.is_held(secs(7.0)));
-    // A mistake of the service costs at most a minute.
-    throttle_with(&mut pacer, 8.0, Duration::from_hours(9));
-    assert_eq!(pacer.next_at(secs(8.2)), secs(68.1));
-}
-
-#[test]
 fn only_a_pacer_that_was_throttled_has_a_learned_rate() {
     for mut pacer in [
         pacer(RateShare::WHOLE),
@@ -381,59 +304,6 @@ fn an_old_learned_rate_is_only_where_the_search_starts() {
     // After a day, it is halfway to the usual start: the geometric mean of 60 and 15.
     assert_eq!(learned(24).known, None);
     assert_near(learned(24).per_sec, 30.0);
-}
-
-#[test]
-fn a_share_of_a_known_rate_is_used() {
-    // The start is not limited: its rate is not known.
-    let start = pacer(share("50"));
-    assert_near(start.load().per_sec, TUNING.start_per_sec);
-    let mut pacer = measured(share("50"));
-    assert_near(pacer.load().per_sec, 5.0);
-    let sent = send_all(&mut pacer, 5.0, 5.0 + TUNING.hold_secs);
-    assert!((58..=61).contains(&sent), "{sent}");
-    // The whole rate is passed on.
-    assert_near(pacer.learned().unwrap().per_sec(), 10.0);
-}
-
-#[test]
-fn with_a_share_an_exact_rate_is_held_for_longer() {
-    for (percent, hold_secs) in [("80", 45.0), ("50", 72.0), ("10", 360.0), ("100", 12.0)] {
-        let mut pacer = measured(share(percent));
-        assert_near(pacer.hold_secs(), hold_secs);
-        // A guess is held for the usual time, and so is a learned rate.
-        pacer.is_exact = false;
-        assert_near(pacer.hold_secs(), 12.0);
-        assert_near(learned(10.0, share(percent)).hold_secs(), 12.0);
-    }
-    // So is it with the pauses that the service requests: each search costs one.
-    let mut pacer = measured(RateShare::WHOLE);
-    pacer.pause_secs = 3.0;
-    assert_near(pacer.hold_secs(), 24.0);
-}
-
-#[test]
-fn a_share_applies_once_the_rate_was_measured_over_enough_calls() {
-    let mut pacer = pacer(share("50"));
-    assert!(!pacer.is_exact);
-    // Two calls are admitted between the first two throttles, then ten.
-    for (calls, is_exact) in [(1, false), (2, false), (10, true)] {
-        for _ in 1..calls {
-            let now = pacer.credited_at + secs(0.2);
-            respond(&mut pacer, now, Response::Admitted);
-        }
-        let now = pacer.credited_at + secs(0.2);
-        respond(&mut pacer, now, THROTTLED);
-        assert_eq!(pacer.is_exact, is_exact, "{calls}");
-        let used = pacer.load().per_sec / pacer.per_sec;
-        assert_near(used, if is_exact { 0.5 } else { 1.0 });
-    }
-}
-
-#[test]
-fn a_small_share_of_a_low_rate_is_at_least_the_lowest_rate() {
-    let pacer = learned(0.6, share("10"));
-    assert_near(pacer.load().per_sec, TUNING.per_sec_min);
 }
 
 #[test]

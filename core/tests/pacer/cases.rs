@@ -1,8 +1,8 @@
 //! The buckets against which the pacer is measured, and its goals. `benches/pace` has the same
 //! rotations through the SDK's clients.
 
+use crate::case::{Case, Work};
 use crate::medians::Medians;
-use crate::simulation::{Case, Work};
 
 /// Upper limits for the medians over several seeds.
 #[derive(Debug, Clone, Copy)]

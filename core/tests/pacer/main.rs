@@ -1,6 +1,7 @@
 //! The pacer against token buckets, in simulated time: whole rotations and single operations,
 //! without the SDK and without waiting. `tests/it/pace.rs` goes through the SDK's clients.
 
+mod case;
 mod cases;
 mod medians;
 mod simulation;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use expect_test::{Expect, expect};
 use rerole_core::pacer::{Pacer, RateShare};
 
+use case::{Buckets, Case};
 use cases::{Goal, OTHERS, ROTATIONS, moves};
 use medians::Medians;
-use simulation::{Buckets, Case, Controller, play};
+use simulation::{Controller, play};
 
 const BOTH: [Buckets; 2] = [Buckets::PerRegion, Buckets::PerOperation];
 

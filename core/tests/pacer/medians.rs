@@ -1,6 +1,7 @@
 //! The medians of a case over several seeds.
 
-use crate::simulation::{Buckets, Case, Controller, Run, play};
+use crate::case::{Buckets, Case, Run};
+use crate::simulation::{Controller, play};
 
 const SEEDS: u64 = 5;
 
