@@ -53,6 +53,8 @@ class MiniStack:
             # Evaluate policies, and give the functions the credentials of their roles.
             "AUTH": "true",
             "CLOUDTRAIL_RECORDING": "1",
+            # More than a run makes. The oldest would be dropped.
+            "CLOUDTRAIL_MAX_EVENTS": "100000",
             # The pause before a retry of a failed invocation. In Lambda, it is one and two minutes.
             "LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.2",
             # Waits and retry intervals of state machines take a tenth of their time.

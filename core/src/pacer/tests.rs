@@ -44,7 +44,7 @@ fn send_all(pacer: &mut Pacer, from: f64, until: f64) -> u32 {
     }
 }
 
-/// Sends a call at `now`, and records its response a latency later.
+/// Sends a call at `now`, and records its response.
 fn respond(pacer: &mut Pacer, now: Duration, response: Response) {
     pacer.acquire(now);
     let sent = pacer.send(now);
