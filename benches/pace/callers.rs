@@ -23,8 +23,8 @@ use super::cases::{Case, RateDrop};
 /// The region whose rate drops.
 pub const DROPPING_REGION: &str = "us-east-1";
 const CLUSTER: &str = "prod";
-pub const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
-pub const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
+const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
+const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
 /// Updates in flight at a time, for every caller.
 const IN_FLIGHT: usize = 50;
 /// The default of the SDK.
@@ -67,15 +67,17 @@ impl Run {
 
 /// Plays the case.
 pub fn play(case: &Case, buckets: Buckets, caller: Caller, seed: u64) -> Run {
-    // Seeds the jitter of the SDK.
+    in_virtual_time(seed, run(case, buckets, caller, seed))
+}
+
+/// Runs this in virtual time. The seed is that of the jitter of the SDK and of rerole.
+pub fn in_virtual_time<T>(seed: u64, run: impl Future<Output = T>) -> T {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
         .build();
-    runtime
-        .expect("cannot build a runtime")
-        .block_on(run(case, buckets, caller, seed))
+    runtime.expect("cannot build a runtime").block_on(run)
 }
 
 async fn run(case: &Case, buckets: Buckets, caller: Caller, seed: u64) -> Run {

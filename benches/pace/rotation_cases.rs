@@ -81,6 +81,15 @@ pub const fn dropping(name: &'static str, associations: u32, drop: RateDrop) -> 
     })
 }
 
+/// A drop of the rate of 20/s, after `from_secs`.
+pub const fn drop_to(rate_per_sec: f64, from_secs: u64, lasts: Duration) -> RateDrop {
+    RateDrop {
+        from: Duration::from_secs(from_secs),
+        lasts,
+        share: rate_per_sec / 20.0,
+    }
+}
+
 /// Other callers describe at random times.
 pub const fn with_others(rotation_case: RotationCase, others_per_sec: f64) -> RotationCase {
     let RotationCase { case, .. } = rotation_case;

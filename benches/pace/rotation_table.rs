@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::cases::RateDrop;
-use super::rotation_cases::{RotationCase, changing, dropping, steady, with_latency, with_others};
+use super::rotation_cases::{
+    RotationCase, changing, drop_to, dropping, steady, with_latency, with_others,
+};
 
 pub const ROTATION_CASES: [RotationCase; 16] = [
     steady("5/s", 500, 5.0),
@@ -29,10 +30,6 @@ pub const ROTATION_CASES: [RotationCase; 16] = [
 
 /// 2,000 associations at 20/s. The rate drops to `rate_per_sec` after 30 s.
 const fn after_30_s(name: &'static str, rate_per_sec: f64, secs: u64) -> RotationCase {
-    let drop = RateDrop {
-        from: Duration::from_secs(30),
-        lasts: Duration::from_secs(secs),
-        share: rate_per_sec / 20.0,
-    };
+    let drop = drop_to(rate_per_sec, 30, Duration::from_secs(secs));
     dropping(name, 2_000, drop)
 }

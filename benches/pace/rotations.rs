@@ -11,10 +11,10 @@ use rerole::rotate::response::RotateResponse;
 use rerole::settings::RotateSettings;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::{Buckets, Options, Service, SimulatedAws, Throttle};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::callers::{
-    DROPPING_REGION, NEW, OLD, Run, create_fleet, decisions, drop_rate, send_calls_of_others,
+    DROPPING_REGION, Run, create_fleet, decisions, drop_rate, in_virtual_time, send_calls_of_others,
 };
 use super::cases::RateDrop;
 use super::rotation_cases::{RotationCase, RotationRun, STEADY_REGION};
@@ -31,15 +31,7 @@ const DELIVERIES_MAX: usize = 100;
 
 /// Plays the case.
 pub fn play_rotation(case: &RotationCase, buckets: Buckets, seed: u64) -> RotationRun {
-    // Seeds the jitter of the SDK and of rerole.
-    fastrand::seed(seed);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build();
-    runtime
-        .expect("cannot build a runtime")
-        .block_on(run(case, buckets, seed))
+    in_virtual_time(seed, run(case, buckets, seed))
 }
 
 async fn run(rotation: &RotationCase, buckets: Buckets, seed: u64) -> RotationRun {
@@ -157,16 +149,8 @@ fn settings() -> RotateSettings {
     RotateSettings::from_lookup(lookup).expect("the settings are valid")
 }
 
+/// The sample event, which has the roles of the fleet.
 fn event() -> Value {
-    json!({
-        "version": "0",
-        "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718",
-        "detail-type": "Role Rotation Requested",
-        "source": "platform.iam",
-        "account": "111122223333",
-        "time": "2026-11-23T21:00:00Z",
-        "region": "us-east-1",
-        "resources": [],
-        "detail": { "rotationId": "r-1", "oldRoleArn": OLD, "newRoleArn": NEW },
-    })
+    let event = include_str!("../../events/role-rotation-requested.json");
+    serde_json::from_str(event).expect("the sample is an event")
 }

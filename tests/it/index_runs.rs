@@ -76,8 +76,9 @@ async fn a_run_yields_to_a_rotation_and_resumes_after_it() {
     let request = rotation_event();
     let (rotation, response) = tokio::join!(harness.finish(&request), async {
         tokio::time::sleep(Duration::from_secs(5)).await;
-        indexer
-            .handle(json!({ "reconcile": { "mode": "full" } }), &invocation)
+        let full = json!({ "reconcile": { "mode": "full" } });
+        harness
+            .run_indexer(&indexer, full, &invocation)
             .await
             .unwrap()
     });
@@ -96,8 +97,9 @@ async fn a_full_run_requested_during_another_run_waits_for_it() {
     let invocation = harness.invocation(TIMEOUT);
     let (first, second) = tokio::join!(harness.reconcile("listOnly"), async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        other
-            .handle(json!({ "reconcile": { "mode": "full" } }), &invocation)
+        let full = json!({ "reconcile": { "mode": "full" } });
+        harness
+            .run_indexer(&other, full, &invocation)
             .await
             .unwrap()
     });
@@ -123,11 +125,12 @@ async fn a_waiting_run_of_all_clusters_is_not_replaced_by_a_partial_one() {
     let others = [indexer_handler(&harness.aws), indexer_handler(&harness.aws)];
     let invocation = harness.invocation(TIMEOUT);
     let request = |at: usize, reconcile: Value| {
-        let (others, invocation) = (&others, &invocation);
+        let (harness, others, invocation) = (&harness, &others, &invocation);
         async move {
             tokio::time::sleep(Duration::from_millis(300 * (at as u64 + 1))).await;
-            others[at]
-                .handle(json!({ "reconcile": reconcile }), invocation)
+            let payload = json!({ "reconcile": reconcile });
+            harness
+                .run_indexer(&others[at], payload, invocation)
                 .await
                 .unwrap()
         }

@@ -82,7 +82,10 @@ async fn a_rotation_longer_than_its_lease_keeps_the_lease() {
     let (event, invocation) = (rotation_event(), harness.invocation(TIMEOUT));
     let later = async {
         tokio::time::sleep(Duration::from_secs(90)).await;
-        second.handle(&event, &invocation).await.unwrap()
+        harness
+            .run_rotate(&second, &event, &invocation)
+            .await
+            .unwrap()
     };
     let (first, second) = tokio::join!(harness.finish(&event), later);
     assert!(
@@ -105,7 +108,7 @@ async fn an_update_confirmed_after_a_takeover_counts_once() {
     harness.freeze_owner(stale_owner.as_mut()).await;
     let second = rotate_handler(&harness.aws);
     let invocation = harness.invocation(TIMEOUT);
-    let new_owner = second.handle(&event, &invocation);
+    let new_owner = harness.run_rotate(&second, &event, &invocation);
     tokio::pin!(new_owner);
     // Long enough to acquire the lease, too short to move twenty associations.
     tokio::select! {
@@ -135,8 +138,9 @@ async fn a_stale_owner_changes_neither_eks_nor_the_ledger() {
     tokio::pin!(stale_owner);
     harness.freeze_owner(stale_owner.as_mut()).await;
     let second = rotate_handler(&harness.aws);
-    let response = second
-        .handle(&rotation_event(), &harness.invocation(TIMEOUT))
+    let invocation = harness.invocation(TIMEOUT);
+    let response = harness
+        .run_rotate(&second, &event, &invocation)
         .await
         .unwrap();
     assert!(

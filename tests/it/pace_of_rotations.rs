@@ -8,9 +8,8 @@ use rerole_sim::{Buckets, Options, Throttle};
 use serde_json::json;
 
 use crate::harness::{Harness, in_virtual_time};
-use crate::pace::cases::RateDrop;
 use crate::pace::rotation_cases::{
-    BACK_MAX, RotationCase, changing, dropping, steady, with_latency, with_others,
+    BACK_MAX, RotationCase, changing, drop_to, dropping, steady, with_latency, with_others,
 };
 use crate::pace::rotations::play_rotation;
 use crate::pace::{BUCKETS, add_associations, eks_calls, rotate, throttled_by};
@@ -40,11 +39,7 @@ const DROPPING_CASES: [RotationCase; 6] = [
 
 /// 600 associations at 20/s. The rate drops to `rate_per_sec` after 10 s.
 const fn after_10_s(name: &'static str, rate_per_sec: f64, secs: u64) -> RotationCase {
-    let drop = RateDrop {
-        from: Duration::from_secs(10),
-        lasts: Duration::from_secs(secs),
-        share: rate_per_sec / 20.0,
-    };
+    let drop = drop_to(rate_per_sec, 10, Duration::from_secs(secs));
     dropping(name, 600, drop)
 }
 

@@ -90,8 +90,9 @@ fn a_rotation_and_a_run_do_not_undo_each_other() {
             let request = rotation_event();
             // The run starts before the rotation opens. Otherwise it would yield at once.
             let run = async {
-                indexer
-                    .handle(json!({ "reconcile": { "mode": "full" } }), &invocation)
+                let full = json!({ "reconcile": { "mode": "full" } });
+                harness
+                    .run_indexer(&indexer, full, &invocation)
                     .await
                     .unwrap();
             };
@@ -139,7 +140,8 @@ async fn race(harness: &Harness) {
     let invocation = harness.invocation(TIMEOUT);
     let request = rotation_event();
     let both = async {
-        let run = indexer.handle(json!({ "reconcile": { "mode": "full" } }), &invocation);
+        let full = json!({ "reconcile": { "mode": "full" } });
+        let run = harness.run_indexer(&indexer, full, &invocation);
         let rotation = async {
             tokio::time::sleep(Duration::from_millis(150)).await;
             harness.deliver(&request).await

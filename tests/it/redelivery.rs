@@ -49,7 +49,10 @@ async fn a_concurrent_delivery_responds_already_running() {
     );
     let later = async {
         tokio::time::sleep(Duration::from_millis(500)).await;
-        second.handle(&event, &invocation).await.unwrap()
+        harness
+            .run_rotate(&second, &event, &invocation)
+            .await
+            .unwrap()
     };
     let (first, second) = tokio::join!(harness.finish(&event), later);
     assert!(
@@ -88,7 +91,7 @@ async fn deliver_at_once(harness: &Harness) {
     let responses = futures_util::future::join_all(
         handlers
             .iter()
-            .map(|handler| handler.handle(&event, &invocation)),
+            .map(|handler| harness.run_rotate(handler, &event, &invocation)),
     )
     .await;
     let mut finished = 0;
@@ -218,7 +221,10 @@ async fn rotations_that_share_a_role_never_run_at_the_same_time() {
     let later = async {
         tokio::time::sleep(Duration::from_millis(400)).await;
         for rival in &rivals {
-            let error = second.handle(rival, &invocation).await.unwrap_err();
+            let error = harness
+                .run_rotate(&second, rival, &invocation)
+                .await
+                .unwrap_err();
             assert!(matches!(error, RotateError::Busy { .. }), "{error}");
             assert!(
                 error.to_string().contains(
@@ -227,7 +233,10 @@ async fn rotations_that_share_a_role_never_run_at_the_same_time() {
                 "{error}"
             );
         }
-        second.handle(&other, &invocation).await.unwrap()
+        harness
+            .run_rotate(&second, &other, &invocation)
+            .await
+            .unwrap()
     };
     let event = rotation_event();
     let (first, other) = tokio::join!(harness.finish(&event), later);

@@ -191,23 +191,23 @@ impl Player<'_> {
     /// the first frozen call.
     async fn invoke(&self, function: &str, payload: Value) -> Result<Value, Failure> {
         let invocation = self.harness.invocation(self.function_timeout);
+        let harness = self.harness;
         let Harness {
             rotate, indexer, ..
-        } = self.harness;
-        let from = self.harness.aws.now();
+        } = harness;
         let handle = async {
             // Boxed, since the compiler limits how deeply futures nest.
-            let result = match function {
-                "RotateFunction" => to_wire(Box::pin(rotate.handle(&payload, &invocation)).await),
+            match function {
+                "RotateFunction" => {
+                    let run = harness.run_rotate(rotate, &payload, &invocation);
+                    to_wire(Box::pin(run).await)
+                }
                 "IndexerFunction" => {
-                    to_wire(Box::pin(indexer.handle(payload.clone(), &invocation)).await)
+                    let run = harness.run_indexer(indexer, payload.clone(), &invocation);
+                    to_wire(Box::pin(run).await)
                 }
                 other => panic!("the definition names the unknown function {other}"),
-            };
-            if result.is_ok() {
-                self.harness.check_liveness(from);
             }
-            result
         };
         let killed = || {
             Err((

@@ -49,6 +49,30 @@ pub struct Run {
 }
 
 impl Case {
+    pub const fn burst(self, burst: f64) -> Self {
+        Self { burst, ..self }
+    }
+
+    pub const fn latency_ms(self, min: u32, max: u32) -> Self {
+        let latency_ms = (min, max);
+        Self { latency_ms, ..self }
+    }
+
+    pub const fn others_per_sec(self, others_per_sec: f64) -> Self {
+        Self {
+            others_per_sec,
+            ..self
+        }
+    }
+
+    pub const fn retry_after(self, secs: f64) -> Self {
+        let retry_after = Some(secs);
+        Self {
+            retry_after,
+            ..self
+        }
+    }
+
     /// Returns the lower bound in seconds: when the buckets have given out enough tokens, plus the
     /// mean latency of the last call.
     pub fn bound_secs(&self, buckets: Buckets) -> f64 {

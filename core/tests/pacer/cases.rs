@@ -92,31 +92,19 @@ pub const ROTATIONS: [(Case, Goal); 15] = [
     (drop("20/s, outage of 60 s", 0.0, 60.0), CHANGING),
     (drop("20/s, 5/s for 100 s", 5.0, 100.0), CHANGING),
     (
-        Case {
-            others_per_sec: 4.0,
-            ..moves("10/s, others take 4/s", 500, 10.0)
-        },
+        moves("10/s, others take 4/s", 500, 10.0).others_per_sec(4.0),
         CHANGING,
     ),
     (
-        Case {
-            others_per_sec: 8.0,
-            ..moves("10/s, others take 8/s", 500, 10.0)
-        },
+        moves("10/s, others take 8/s", 500, 10.0).others_per_sec(8.0),
         CHANGING,
     ),
     (
-        Case {
-            latency_ms: (20, 20),
-            ..moves("10/s, latency 20 ms", 500, 10.0)
-        },
+        moves("10/s, latency 20 ms", 500, 10.0).latency_ms(20, 20),
         STEADY,
     ),
     (
-        Case {
-            latency_ms: (1_500, 2_000),
-            ..moves("10/s, latency 2 s", 1_000, 10.0)
-        },
+        moves("10/s, latency 2 s", 1_000, 10.0).latency_ms(1_500, 2_000),
         CHANGING,
     ),
 ];
@@ -128,74 +116,38 @@ pub const OTHERS: [(Case, Goal); 15] = [
     (describes("100/s, 5,000 Describes", 5_000, 100.0), HARDER),
     (describes("5/s, 50 Describes", 50, 5.0), HARDER),
     (
-        Case {
-            latency_ms: (1_500, 2_000),
-            ..describes("10/s, latency 2 s, Describes", 500, 10.0)
-        },
+        describes("10/s, latency 2 s, Describes", 500, 10.0).latency_ms(1_500, 2_000),
         HARDER,
     ),
     (
-        Case {
-            latency_ms: (20, 2_000),
-            ..describes("10/s, latency 20 ms to 2 s, Describes", 500, 10.0)
-        },
+        describes("10/s, latency 20 ms to 2 s, Describes", 500, 10.0).latency_ms(20, 2_000),
         HARDER,
     ),
+    (moves("50/s, burst 500", 2_000, 50.0).burst(500.0), HARDER),
     (
-        Case {
-            burst: 500.0,
-            ..moves("50/s, burst 500", 2_000, 50.0)
-        },
+        describes("100/s, burst 100, Describes", 5_000, 100.0).burst(100.0),
         HARDER,
     ),
+    (moves("1/s, burst 5", 100, 1.0).burst(5.0), HARDER),
     (
-        Case {
-            burst: 100.0,
-            ..describes("100/s, burst 100, Describes", 5_000, 100.0)
-        },
-        HARDER,
-    ),
-    (
-        Case {
-            burst: 5.0,
-            ..moves("1/s, burst 5", 100, 1.0)
-        },
-        HARDER,
-    ),
-    (
-        Case {
-            burst: 1.0,
-            ..describes("1/s, burst 1, Describes", 100, 1.0)
-        },
+        describes("1/s, burst 1, Describes", 100, 1.0).burst(1.0),
         WEAK,
     ),
     (moves("5/s, 50 associations", 50, 5.0), HARDER),
     (
-        Case {
-            retry_after: Some(1.0),
-            ..moves("10/s, asked to wait 1 s", 1_000, 10.0)
-        },
+        moves("10/s, asked to wait 1 s", 1_000, 10.0).retry_after(1.0),
         STEADY,
     ),
     (
-        Case {
-            retry_after: Some(3.0),
-            ..moves("10/s, asked to wait 3 s", 1_000, 10.0)
-        },
+        moves("10/s, asked to wait 3 s", 1_000, 10.0).retry_after(3.0),
         CHANGING,
     ),
     (
-        Case {
-            retry_after: Some(3.0),
-            ..drop("20/s, 5/s for 100 s, asked to wait 3 s", 5.0, 100.0)
-        },
+        drop("20/s, 5/s for 100 s, asked to wait 3 s", 5.0, 100.0).retry_after(3.0),
         CHANGING,
     ),
     (
-        Case {
-            latency_ms: (20, 20),
-            ..drop("20/s, 0.5/s for 30 s, latency 20 ms", 0.5, 30.0)
-        },
+        drop("20/s, 0.5/s for 30 s, latency 20 ms", 0.5, 30.0).latency_ms(20, 20),
         CHANGING,
     ),
 ];

@@ -1,8 +1,6 @@
 //! Every scenario makes progress. Once its faults have ended, an invocation that succeeds takes at
-//! most three times the time that its calls need: a retry or a repeated Describe is not needed. The
-//! invocations of the harness and of the state machine are checked.
-//!
-//! A test that delivers to handlers of its own, or that ends with an error, is not checked here.
+//! most three times the time that its calls need: a retry or a repeated Describe is not needed. An
+//! invocation that ends with an error is not checked, but the one that finishes its work is.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
@@ -21,7 +19,7 @@ const UNTHROTTLED_PER_SEC: f64 = 40.0;
 
 impl Harness {
     /// Checks that an invocation that started at `from`, and has just succeeded, was not slow.
-    pub fn check_liveness(&self, from: SystemTime) {
+    pub(super) fn check_liveness(&self, from: SystemTime) {
         let options = self.aws.options();
         if !options.keep_log {
             return;

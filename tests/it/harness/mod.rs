@@ -156,9 +156,20 @@ impl Harness {
         event: &Value,
         timeout: Duration,
     ) -> Result<RotateResponse, RotateError> {
+        self.run_rotate(&self.rotate, event, &self.invocation(timeout))
+            .await
+    }
+
+    /// Delivers the event to this handler, and checks that it was not slow if it succeeds.
+    pub async fn run_rotate(
+        &self,
+        handler: &RotateHandler,
+        event: &Value,
+        invocation: &Invocation,
+    ) -> Result<RotateResponse, RotateError> {
         let from = self.aws.now();
-        let response = self.rotate.handle(event, &self.invocation(timeout)).await;
-        if let Ok(RotateResponse::Finished(_)) = &response {
+        let response = handler.handle(event, invocation).await;
+        if response.is_ok() {
             self.check_liveness(from);
         }
         response
@@ -224,11 +235,19 @@ impl Harness {
         payload: Value,
         timeout: Duration,
     ) -> Result<IndexerResponse, IndexerError> {
+        self.run_indexer(&self.indexer, payload, &self.invocation(timeout))
+            .await
+    }
+
+    /// Invokes this indexer, and checks that it was not slow if it succeeds.
+    pub async fn run_indexer(
+        &self,
+        handler: &IndexerHandler,
+        payload: Value,
+        invocation: &Invocation,
+    ) -> Result<IndexerResponse, IndexerError> {
         let from = self.aws.now();
-        let response = self
-            .indexer
-            .handle(payload, &self.invocation(timeout))
-            .await;
+        let response = handler.handle(payload, invocation).await;
         if response.is_ok() {
             self.check_liveness(from);
         }

@@ -64,7 +64,7 @@ async fn the_state_machine_finishes_a_long_index_run() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         harness.play(slice).await
     };
-    let (_, played) = tokio::join!(other.handle(payload, &invocation), later);
+    let (_, played) = tokio::join!(harness.run_indexer(&other, payload, &invocation), later);
     assert_eq!(
         played.path[..4],
         ["ChooseTask", "Reconcile", "IsRunFinished", "WaitForRun"]

@@ -196,7 +196,7 @@ async fn the_state_machine_waits_for_a_delivery_in_flight() {
         tokio::time::sleep(Duration::from_millis(100)).await;
         harness.play(TIMEOUT).await
     };
-    let (delivered, played) = tokio::join!(other.handle(&event, &invocation), later);
+    let (delivered, played) = tokio::join!(harness.run_rotate(&other, &event, &invocation), later);
     assert_eq!(
         played.output(),
         &serde_json::to_value(delivered.unwrap()).unwrap()
