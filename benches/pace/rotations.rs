@@ -73,6 +73,7 @@ async fn run(rotation: &RotationCase, buckets: Buckets, seed: u64) -> RotationRu
 async fn rotate(aws: &SimulatedAws, handler: &RotateHandler) -> u64 {
     for _ in 0..DELIVERIES_MAX {
         let invocation = Invocation {
+            request_id: "7c7b9b4e-6c2a-4a8f-9d0a-2f1f5b1d9e11".to_owned(),
             own_account: Some(Options::default().account),
             deadline: Timestamp::from(aws.now()) + TIMEOUT,
         };

@@ -26,5 +26,6 @@ pub mod pacer;
 pub mod request;
 pub mod resource;
 pub mod rotation;
+pub mod shortened;
 pub mod state_machine;
 pub mod timestamp;

@@ -12,7 +12,7 @@ use lambda_runtime::LambdaEvent;
 use rerole_core::indexing::ReconcileRequest;
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{Instrument, error_span, warn};
 
 use crate::aws::Aws;
 use crate::indexer::cloudtrail::EventFollower;
@@ -74,6 +74,18 @@ impl IndexerHandler {
     /// # Errors
     /// See [`IndexerError`].
     pub async fn handle(
+        &self,
+        payload: Value,
+        invocation: &Invocation,
+    ) -> Result<IndexerResponse, IndexerError> {
+        // It has the level of errors, so no log filter takes it away.
+        let span = error_span!("invocation", requestId = invocation.request_id);
+        Box::pin(self.perform(payload, invocation))
+            .instrument(span)
+            .await
+    }
+
+    async fn perform(
         &self,
         payload: Value,
         invocation: &Invocation,

@@ -1,4 +1,4 @@
-//! An invocation without its payload: the function's account and the deadline.
+//! An invocation without its payload: its ID, the function's account and the deadline.
 
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +12,8 @@ const TIMEOUT_MAX: Duration = Duration::from_mins(15);
 /// What Lambda says about an invocation, besides its payload.
 #[derive(Debug, Clone)]
 pub struct Invocation {
+    /// The ID that Lambda gave the invocation. Lambda's own log lines have it.
+    pub request_id: String,
     /// The account of the function; `None` if the function's ARN does not name one.
     pub own_account: Option<String>,
     /// When Lambda ends the invocation.
@@ -23,6 +25,7 @@ impl Invocation {
     #[must_use]
     pub fn of(context: &Context, now: Timestamp) -> Self {
         Self {
+            request_id: context.request_id.clone(),
             own_account: function_account(&context.invoked_function_arn).map(str::to_owned),
             deadline: deadline(context.deadline(), now),
         }

@@ -7,11 +7,11 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
 use rerole_core::keys::{LedgerKey, RotationKey};
-use rerole_core::request::{EventRecord, MaxConcurrency, Rejection, RotationRequest};
+use rerole_core::request::{EventRecord, MaxConcurrency, Rejection, Requested, RotationRequest};
 use rerole_core::rotation::{RotationRecord, Status};
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing::{Instrument, Span, error, info, info_span, warn};
+use tracing::{Instrument, error, error_span, info, warn};
 
 use crate::aws::Aws;
 use crate::aws::ledger::Opened;
@@ -72,12 +72,20 @@ impl RotateHandler {
     ) -> Result<RotateResponse, RotateError> {
         let Payload { task, event } =
             Payload::parse(payload, invocation.own_account.as_deref(), &self.role_path);
+        // Each log line has the members of the span. It has the level of errors, so no log filter
+        // takes it away.
+        let request_id = &invocation.request_id;
         let span = match &task {
-            Task::Rotate(request) => {
-                info_span!("rotation", rotationId = %RotationKey::of(request))
+            Task::Rotate(requested) => {
+                let key = RotationKey::of(&requested.request);
+                error_span!("rotation", requestId = request_id, rotationId = %key)
             }
-            Task::Resume(key) => info_span!("rotation", rotationId = %key),
-            Task::CheckStalled | Task::Ignore { .. } | Task::Reject(_) => Span::none(),
+            Task::Resume(key) => {
+                error_span!("rotation", requestId = request_id, rotationId = %key)
+            }
+            Task::CheckStalled | Task::Ignore { .. } | Task::Reject(_) => {
+                error_span!("invocation", requestId = request_id)
+            }
         };
         Box::pin(self.perform(task, &event, invocation))
             .instrument(span)
@@ -92,8 +100,9 @@ impl RotateHandler {
         invocation: &Invocation,
     ) -> Result<RotateResponse, RotateError> {
         let result = match task {
-            Task::Rotate(request) => {
-                self.rotate(&request, event, invocation, Trigger::Event)
+            Task::Rotate(mut requested) => {
+                requested.envelope.request_id = Some(invocation.request_id.clone());
+                self.rotate(&requested, event, invocation, Trigger::Event)
                     .await
             }
             Task::Resume(key) => self.resume(key, event, invocation).await,
@@ -132,8 +141,11 @@ impl RotateHandler {
             error,
         })?;
         match found {
-            Some(record) => {
-                self.rotate(&record.request, event, invocation, Trigger::StateMachine)
+            Some(RotationRecord {
+                request, envelope, ..
+            }) => {
+                let requested = Requested { request, envelope };
+                self.rotate(&requested, event, invocation, Trigger::StateMachine)
                     .await
             }
             None => Err(RotateError::UnknownRotation(key)),
@@ -142,17 +154,18 @@ impl RotateHandler {
 
     async fn rotate(
         &self,
-        request: &RotationRequest,
+        requested: &Requested,
         event: &EventRecord,
         invocation: &Invocation,
         trigger: Trigger,
     ) -> Result<RotateResponse, RotateError> {
+        let request = &requested.request;
         let (now, start) = (self.aws.now(), Instant::now());
         let left = invocation.deadline.since(now);
         if left < DEADLINE_RESERVE {
             return Err(RotateError::InsufficientTime { left });
         }
-        let opened = self.aws.ledger.rotations().open(request, now).await;
+        let opened = self.aws.ledger.rotations().open(requested, now).await;
         let opened = opened.map_err(|error| RotateError::LedgerUnavailable {
             rotation_id: request.rotation_id.clone(),
             error,
@@ -160,7 +173,7 @@ impl RotateHandler {
         match opened {
             Opened::Acquired(record) => {
                 let deadline = start + left;
-                self.run_slice(request, *record, TimeSpan { start, deadline }, trigger)
+                self.run_slice(*record, TimeSpan { start, deadline }, trigger)
                     .await
             }
             Opened::Finished(record) => {
@@ -179,21 +192,25 @@ impl RotateHandler {
                     Trigger::StateMachine => Err(busy(request, Owner::Invocation)),
                 }
             }
-            Opened::OtherRequest(found) => self.reject(event, id_taken(request, &found)).await,
+            Opened::OtherRequest(found) => {
+                let rejection = request.id_taken(&found.request, found.started_at);
+                self.reject(event, rejection).await
+            }
             Opened::RoleLocked { role, owner } => {
                 Err(busy(request, Owner::Rotation { role, owner }))
             }
         }
     }
 
-    /// Runs this invocation's slice of a rotation whose lease it holds.
+    /// Runs this invocation's slice of a rotation whose lease it holds. The limits are those of the
+    /// first event, which the record has.
     async fn run_slice(
         &self,
-        request: &RotationRequest,
         record: RotationRecord,
         time: TimeSpan,
         trigger: Trigger,
     ) -> Result<RotateResponse, RotateError> {
+        let request = &record.request.clone();
         info!(
             fence = record.fence,
             oldRole = %request.old_role_arn,
@@ -270,16 +287,6 @@ fn busy(request: &RotationRequest, owner: Owner) -> RotateError {
         rotation_id: request.rotation_id.clone(),
         owner,
     }
-}
-
-/// Why an event is rejected whose rotation ID belongs to another request.
-fn id_taken(request: &RotationRequest, found: &RotationRecord) -> Rejection {
-    let allowed = format!(
-        "an ID of its own: rotation {} started at {} with another request ({} to {})",
-        request.rotation_id, found.started_at, found.old_role_arn, found.new_role_arn
-    );
-    let rotation_id = Value::from(request.rotation_id.as_str());
-    Rejection::new("detail.rotationId", &rotation_id, allowed)
 }
 
 fn finished(record: &RotationRecord) -> RotateResponse {

@@ -3,7 +3,8 @@
 //! `rerole_core::request`.
 
 use rerole_core::keys::RotationKey;
-use rerole_core::request::{EventRecord, Rejection, RotationRequest, parse_event};
+use rerole_core::request::{EventRecord, Rejection, Requested, parse_event};
+use rerole_core::shortened::shortened;
 use rerole_core::state_machine::{ROTATION_ID, parse_resume};
 use serde_json::Value;
 
@@ -12,6 +13,9 @@ pub const DETAIL_TYPE: &str = "Role Rotation Requested";
 
 /// The one check that the schedule's payload `{"check": …}` can ask for.
 pub const STALLED_ROTATIONS: &str = "stalledRotations";
+
+/// EventBridge's limit. Another sender may send a longer one.
+const DETAIL_TYPE_LEN_MAX: usize = 128;
 
 /// A payload, parsed once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +29,7 @@ pub struct Payload {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Task {
     /// Start a rotation, or resume it if it has been started.
-    Rotate(Box<RotationRequest>),
+    Rotate(Box<Requested>),
     /// Resume a rotation that the ledger has.
     Resume(RotationKey),
     /// Report the open rotations that no invocation works on.
@@ -70,10 +74,10 @@ impl Task {
         }
         match payload.get("detail-type").and_then(Value::as_str) {
             Some(detail_type) if detail_type != DETAIL_TYPE => Ok(Self::Ignore {
-                detail_type: detail_type.to_owned(),
+                detail_type: shortened(detail_type.to_owned(), DETAIL_TYPE_LEN_MAX),
             }),
             _ => parse_event(payload, own_account, role_path)
-                .map(|request| Self::Rotate(Box::new(request))),
+                .map(|requested| Self::Rotate(Box::new(requested))),
         }
     }
 }

@@ -8,7 +8,7 @@ use rerole::aws::Aws;
 use rerole::aws::ledger::{LeaseError, Opened, Select, SliceSummary};
 use rerole::rotate::payload::{Payload, Task};
 use rerole_core::indexing::{Claim, IndexItem, RUN_LEASE, ReconcileRequest};
-use rerole_core::request::RotationRequest;
+use rerole_core::request::Requested;
 use rerole_core::rotation::{
     Counts, Ending, KnownRoles, LEASE, Progress, RotationRecord, Settled, Status,
 };
@@ -17,9 +17,9 @@ use serde_json::json;
 
 use crate::harness::{Harness, LEDGER, NEW, OLD, rotation_event};
 
-fn request() -> RotationRequest {
+fn request() -> Requested {
     match Payload::parse(&rotation_event(), None, "/platform/").task {
-        Task::Rotate(request) => *request,
+        Task::Rotate(requested) => *requested,
         other => panic!("{other:?}"),
     }
 }
@@ -30,7 +30,7 @@ fn indexed_association(harness: &Harness) -> IndexItem {
     serde_json::from_value(harness.index_item(&arn).unwrap()).unwrap()
 }
 
-async fn open(aws: &Aws, request: &RotationRequest) -> RotationRecord {
+async fn open(aws: &Aws, request: &Requested) -> RotationRecord {
     match aws
         .ledger
         .rotations()

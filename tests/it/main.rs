@@ -28,6 +28,8 @@ mod fence;
 mod index_runs;
 /// Leases of rotations, and owners that lose them.
 mod lease;
+/// The lines of the functions' logs.
+mod logs;
 /// Rotations and index runs that do not fit into one invocation.
 mod long_rotations;
 /// The metrics of rotations.

@@ -234,6 +234,32 @@ async fn associations_out_of_scope_are_counted_and_not_moved() {
     assert_eq!(harness.aws.eks(|eks| eks.association_count_on(NEW)), 1);
 }
 
+/// Clusters of two regions have the same name.
+#[tokio::test(start_paused = true)]
+async fn a_scope_names_regions_and_service_accounts() {
+    let harness = Harness::new(Options::default());
+    let [inside, other_region, excluded] = [
+        ("us-east-1", "web"),
+        ("eu-west-1", "web"),
+        ("us-east-1", "batch.v1"),
+    ]
+    .map(|(region, service_account)| {
+        let arn = harness
+            .aws
+            .eks(|eks| eks.associate(region, "prod", "shop", service_account, OLD));
+        harness.aws.index_association(INDEX, &arn);
+        arn
+    });
+    let scope = json!({ "regions": ["us-*"], "serviceAccounts": ["!batch.*"] });
+    let summary = harness.finish(&event(&scope)).await;
+    assert_eq!(summary["counts"]["updated"], 1);
+    assert_eq!(summary["counts"]["outOfScope"], 2);
+    assert_eq!(harness.role_of(&inside).as_deref(), Some(NEW));
+    for arn in [other_region, excluded] {
+        assert_eq!(harness.role_of(&arn).as_deref(), Some(OLD));
+    }
+}
+
 /// Some AWS emulators keep times in whole seconds.
 #[tokio::test(start_paused = true)]
 async fn versions_of_whole_seconds_are_enough() {

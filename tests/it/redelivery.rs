@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::guarantees::{Before, check};
 use crate::harness::{
-    Harness, INDEX, LEDGER, NEW, OLD, THIRD, TIMEOUT, event, is_describe, rotate_handler,
-    rotation_event,
+    Harness, INDEX, LEDGER, NEW, OLD, REQUEST_ID, THIRD, TIMEOUT, event, is_describe,
+    rotate_handler, rotation_event,
 };
 
 /// Guarantee 4: the same event after the end makes no EKS call and gets the same response.
@@ -116,7 +116,7 @@ async fn a_reused_id_with_another_request_is_rejected() {
     for change in [
         json!({ "newRoleArn": "arn:aws:iam::111122223333:role/platform/other" }),
         json!({ "clusterNames": ["prod-1"] }),
-        json!({ "maxErrors": "5" }),
+        json!({ "serviceAccounts": ["!batch"] }),
     ] {
         let mut changed = event(&change);
         changed["id"] = json!(format!(
@@ -131,7 +131,8 @@ async fn a_reused_id_with_another_request_is_rejected() {
             panic!("{response:?}")
         };
         assert!(
-            reason.contains("detail.rotationId \"r-1\"") && reason.contains(OLD),
+            reason.contains("detail.rotationId \"r-1\"") && reason.contains("(nothing) there")
+                || reason.contains(NEW),
             "{reason}"
         );
         assert_eq!(
@@ -140,6 +141,40 @@ async fn a_reused_id_with_another_request_is_rejected() {
         );
     }
     assert_eq!(harness.rows("r-1"), rows);
+    assert_eq!(harness.rotation("r-1"), rotation);
+}
+
+/// EventBridge may deliver an event again for a day, and a team may ask again without the options of
+/// the first time.
+#[tokio::test(start_paused = true)]
+async fn asking_again_with_other_limits_and_claims_changes_nothing() {
+    let harness = Harness::calm(10);
+    let first = json!({
+        "maxErrors": 3, "maxConcurrency": "2", "requestedBy": "ada", "reason": "CHG-1",
+    });
+    harness.inject(Fault::FreezeBefore, is_describe);
+    harness.deliver_and_crash(&event(&first)).await;
+    tokio::time::sleep(LEASE).await;
+    let summary = harness
+        .finish(&event(&json!({ "maxErrors": "0", "requestedBy": "eve" })))
+        .await;
+    assert_eq!(summary["status"], "Succeeded", "{summary:#}");
+    let rotation = harness.rotation("r-1");
+    assert_eq!(rotation["request"]["maxErrors"], "3");
+    assert_eq!(rotation["request"]["maxConcurrency"], "2");
+    assert_eq!(
+        rotation["envelope"],
+        json!({
+            "event": {
+                "id": "6a7e8feb-b491-4cf7-a9f1-bf3703467718", "source": "platform.iam",
+                "account": "111122223333", "region": "us-east-1",
+                "time": "2026-11-23T21:00:00.000Z",
+            },
+            "requestId": REQUEST_ID, "requestedBy": "ada", "reason": "CHG-1",
+        })
+    );
+    let again = harness.finish(&rotation_event()).await;
+    assert_eq!(again, summary);
     assert_eq!(harness.rotation("r-1"), rotation);
 }
 

@@ -173,6 +173,7 @@ impl Simulation {
         let response = loop {
             let deadline = Timestamp::from(SystemTime::now()) + TIMEOUT;
             let invocation = Invocation {
+                request_id: "7c7b9b4e-6c2a-4a8f-9d0a-2f1f5b1d9e11".to_owned(),
                 own_account: Some(ACCOUNT.to_owned()),
                 deadline,
             };
@@ -249,7 +250,7 @@ fn event() -> Result<(Value, RotationRequest), DemoError> {
     let payload =
         serde_json::from_str(EVENT).map_err(|error| DemoError::Event(error.to_string()))?;
     match Payload::parse(&payload, Some(ACCOUNT), ROLE_PATH).task {
-        Task::Rotate(request) => Ok((payload, *request)),
+        Task::Rotate(requested) => Ok((payload, requested.request)),
         other => Err(DemoError::Event(format!(
             "it does not request a rotation: {other:?}"
         ))),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::request::Location;
 use crate::resource::{Association, AssociationArn};
 use crate::timestamp::Timestamp;
 
@@ -39,6 +40,16 @@ impl IndexItem {
             target_role_arn: seen.target_role_arn.clone(),
             owner_arn: seen.owner_arn.clone(),
             modified_at: seen.modified_at,
+        }
+    }
+
+    /// Returns what a scope depends on.
+    #[must_use]
+    pub fn location(&self) -> Location<'_> {
+        Location {
+            arn: &self.association_arn,
+            namespace: &self.namespace,
+            service_account: &self.service_account,
         }
     }
 }

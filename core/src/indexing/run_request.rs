@@ -198,7 +198,8 @@ mod tests {
             (
                 json!(["prod/1"]),
                 "reconcile.clusterNames \"prod/1\" is not allowed; \
-                 allowed: 1 to 100 letters, digits, \"-\", \"_\" or \"*\"",
+                 allowed: 1 to 100 letters, digits, \"-\", \"_\" or \"*\", \
+                 and \"!\" in front to exclude",
             ),
             (
                 json!([]),

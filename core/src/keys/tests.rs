@@ -1,6 +1,7 @@
 //! The text of each key.
 
 use super::*;
+use crate::request::testing::requested;
 
 const ARN: &str = "arn:aws-cn:eks:cn-north-1:111122223333:podidentityassociation/prod/a-1";
 
@@ -83,14 +84,9 @@ fn each_sort_key_has_its_text() {
 
 #[test]
 fn a_dry_run_has_a_key_of_its_own() {
-    let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
     for (dry_run, key) in [(false, "r-1"), (true, "dry-run/r-1")] {
-        let request = serde_json::json!({
-            "rotationId": "r-1", "oldRoleArn": role("old"), "newRoleArn": role("new"),
-            "dryRun": dry_run, "maxErrors": "0",
-        });
-        let request = serde_json::from_value(request).unwrap();
-        let found = RotationKey::of(&request);
+        let requested = requested(&serde_json::json!({ "dryRun": dry_run }));
+        let found = RotationKey::of(&requested.request);
         assert_eq!(
             (found.to_string().as_str(), found.rotation_id()),
             (key, &rotation_id())

@@ -3,12 +3,16 @@
 //!
 //! The JSON Schema in `docs/` is generated from `RotationDetail`, so the two always agree.
 
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use crate::request::numeric_text::NumericText;
 use crate::request::{
-    Glob, LIST_LEN_MAX, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM, MaxConcurrency, MaxErrors,
+    CLAIM_FORM, Claim, Claims, Glob, LIST_LEN_MAX, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM,
     ROTATION_ID_FORM, Rejection, RotationId, RotationRequest, Scope,
 };
 use crate::resource::{ROLE_ARN_FORM, RoleArn};
@@ -19,7 +23,8 @@ const ROLE_ARN_PATTERN: &str =
     r"^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$";
 
 /// Parses the `detail` of an event and checks its rules. `event_id` names the rotation if
-/// `rotationId` is absent. `role_path` is the IAM path that new roles must have.
+/// `rotationId` is absent. `role_path` is the IAM path that new roles must have. Returns the request
+/// and what the event claims about it.
 ///
 /// # Errors
 /// If the detail breaks a rule: the first such rule, with the field and its value.
@@ -27,32 +32,39 @@ pub fn parse_detail(
     detail: &Value,
     event_id: Option<&str>,
     role_path: &str,
-) -> Result<RotationRequest, Rejection> {
+) -> Result<(RotationRequest, Claims), Rejection> {
     let raw: RotationDetail = deserialize(detail)?;
 
     let rotation_id = rotation_id(&raw, event_id)?;
     let roles = Roles::of(&raw)?;
     roles.check(role_path)?;
-    let cluster_names = globs("detail.clusterNames", raw.cluster_names)?;
-    let namespaces = globs("detail.namespaces", raw.namespaces)?;
-    let max_errors = raw.max_errors.map(|text| max_errors(&text)).transpose()?;
-    let max_concurrency = raw
-        .max_concurrency
-        .map(|text| max_concurrency(&text))
-        .transpose()?;
-
-    Ok(RotationRequest {
+    let scope = Scope {
+        regions: globs("detail.regions", raw.regions)?,
+        cluster_names: globs("detail.clusterNames", raw.cluster_names)?,
+        namespaces: globs("detail.namespaces", raw.namespaces)?,
+        service_accounts: globs("detail.serviceAccounts", raw.service_accounts)?,
+    };
+    let max_errors = limit("detail.maxErrors", raw.max_errors, MAX_ERRORS_FORM)?;
+    let max_concurrency = raw.max_concurrency;
+    let max_concurrency = limit(
+        "detail.maxConcurrency",
+        max_concurrency,
+        MAX_CONCURRENCY_FORM,
+    )?;
+    let claims = Claims {
+        requested_by: claim("detail.requestedBy", raw.requested_by)?,
+        reason: claim("detail.reason", raw.reason)?,
+    };
+    let request = RotationRequest {
         rotation_id,
         old_role_arn: roles.old,
         new_role_arn: roles.new,
-        scope: Scope {
-            cluster_names,
-            namespaces,
-        },
+        scope,
         dry_run: raw.dry_run,
         max_errors: max_errors.unwrap_or_default(),
         max_concurrency,
-    })
+    };
+    Ok((request, claims))
 }
 
 // The comments on this type and its fields are the descriptions in the JSON Schema.
@@ -71,7 +83,7 @@ pub fn parse_detail(
 )]
 struct RotationDetail {
     /// The ID of the rotation. Default: the event's ID. Every event with the same ID must have the
-    /// same request.
+    /// same roles, scope and `dryRun`. Its limits and claims are those of the first event.
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(
         test,
@@ -86,55 +98,105 @@ struct RotationDetail {
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(test, schemars(with = "String", regex(pattern = ROLE_ARN_PATTERN)))]
     new_role_arn: Option<String>,
-    /// Move only associations in these clusters: names, or globs in which `*` matches any number of
-    /// characters. Default: all clusters.
+    /// Move only associations in these regions: names, or globs in which `*` matches any number of
+    /// characters. An entry that starts with `!` excludes, and exclusion wins. Default: all regions.
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(
         test,
         schemars(
             with = "Vec<String>",
             length(min = 1, max = 100),
-            inner(regex(pattern = r"^[A-Za-z0-9*_-]{1,100}$"))
+            inner(regex(pattern = r"^!?[A-Za-z0-9*_-]{1,32}$"))
+        )
+    )]
+    regions: Option<Vec<String>>,
+    /// Move only associations in these clusters: names, globs or exclusions, as in `regions`.
+    /// Default: all clusters.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Vec<String>",
+            length(min = 1, max = 100),
+            inner(regex(pattern = r"^!?[A-Za-z0-9*_-]{1,100}$"))
         )
     )]
     cluster_names: Option<Vec<String>>,
-    /// Move only associations in these namespaces: names, or globs in which `*` matches any number
-    /// of characters. Default: all namespaces.
+    /// Move only associations in these namespaces: names, globs or exclusions, as in `regions`.
+    /// Default: all namespaces.
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(
         test,
         schemars(
             with = "Vec<String>",
             length(min = 1, max = 100),
-            inner(regex(pattern = r"^[A-Za-z0-9*_-]{1,63}$"))
+            inner(regex(pattern = r"^!?[A-Za-z0-9*_-]{1,63}$"))
         )
     )]
     namespaces: Option<Vec<String>>,
+    /// Move only associations of these service accounts: names, globs or exclusions, as in
+    /// `regions`. Default: all service accounts.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "Vec<String>",
+            length(min = 1, max = 100),
+            inner(regex(pattern = r"^!?[A-Za-z0-9.*_-]{1,253}$"))
+        )
+    )]
+    service_accounts: Option<Vec<String>>,
     /// Read everything, write nothing to EKS, and record what a rotation would do.
     #[serde(default)]
     dry_run: bool,
     /// The maximum number of failed associations: a count ("5") or a percentage of the
-    /// associations ("10%"). One more failure stops the rotation. Default: "100%".
+    /// associations ("10%"). One more failure stops the rotation. Default: "10%".
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(
         test,
         schemars(
-            with = "String",
-            regex(pattern = r"^((0|[1-9][0-9]{0,6})|(0|[1-9][0-9]?|100)%)$")
+            with = "Value",
+            extend("anyOf" = [
+                { "type": "string", "pattern": r"^((0|[1-9][0-9]{0,6})|(0|[1-9][0-9]?|100)%)$" },
+                { "type": "integer", "minimum": 0, "maximum": 9_999_999 },
+            ])
         )
     )]
-    max_errors: Option<String>,
+    max_errors: Option<NumericText>,
     /// The maximum number of associations in flight at the same time: a count ("5"). It can only
     /// lower the function's own maximum. rerole finds out by itself how fast it can call EKS.
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(
         test,
         schemars(
-            with = "String",
-            regex(pattern = r"^([1-9][0-9]?|1[01][0-9]|12[0-8])$")
+            with = "Value",
+            extend("anyOf" = [
+                { "type": "string", "pattern": r"^([1-9][0-9]?|1[01][0-9]|12[0-8])$" },
+                { "type": "integer", "minimum": 1, "maximum": 128 },
+            ])
         )
     )]
-    max_concurrency: Option<String>,
+    max_concurrency: Option<NumericText>,
+    /// Who asks for the rotation. A claim: it is recorded and shown, but not checked.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "String",
+            regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,256}$")
+        )
+    )]
+    requested_by: Option<String>,
+    /// Why the rotation is requested, for example a change ticket. A claim, as `requestedBy`.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(
+        test,
+        schemars(
+            with = "String",
+            regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,256}$")
+        )
+    )]
+    reason: Option<String>,
 }
 
 fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
@@ -195,11 +257,14 @@ fn rotation_id(raw: &RotationDetail, event_id: Option<&str>) -> Result<RotationI
 fn role(field: &str, text: Option<&str>) -> Result<RoleArn, Rejection> {
     let parsed = text.and_then(|text| text.parse::<RoleArn>().ok());
     let role = parsed.ok_or_else(|| Rejection::new(field, &Value::from(text), ROLE_ARN_FORM))?;
-    if role.is_service_linked() {
-        let allowed = "a role that is not service-linked";
-        return Err(Rejection::new(field, &Value::from(text), allowed));
-    }
-    Ok(role)
+    let allowed = if role.is_service_linked() {
+        "a role that is not service-linked"
+    } else if role.is_reserved() {
+        "a role that AWS does not reserve for single sign-on"
+    } else {
+        return Ok(role);
+    };
+    Err(Rejection::new(field, &Value::from(text), allowed))
 }
 
 /// The two roles of a request.
@@ -240,10 +305,12 @@ impl Roles {
     }
 }
 
-fn globs<const LEN_MAX: usize>(
+/// Parses a list of a scope. The result is sorted and has no duplicates, so lists that mean the same
+/// are the same.
+fn globs<const LEN_MAX: usize, const ALSO: char>(
     field: &str,
     texts: Option<Vec<String>>,
-) -> Result<Option<Vec<Glob<LEN_MAX>>>, Rejection> {
+) -> Result<Option<Vec<Glob<LEN_MAX, ALSO>>>, Rejection> {
     let Some(texts) = texts else { return Ok(None) };
     if !(1..=LIST_LEN_MAX).contains(&texts.len()) {
         let allowed = format!(
@@ -255,30 +322,31 @@ fn globs<const LEN_MAX: usize>(
     let glob = |(at, text): (usize, String)| {
         Glob::new(&text).ok_or_else(|| {
             let field = format!("{field}[{at}]");
-            Rejection::new(field, &Value::from(text), Glob::<LEN_MAX>::form())
+            Rejection::new(field, &Value::from(text), Glob::<LEN_MAX, ALSO>::form())
         })
     };
-    texts
-        .into_iter()
-        .enumerate()
-        .map(glob)
-        .collect::<Result<_, _>>()
-        .map(Some)
+    let globs: Result<BTreeSet<_>, _> = texts.into_iter().enumerate().map(glob).collect();
+    Ok(Some(globs?.into_iter().collect()))
 }
 
-fn max_errors(text: &str) -> Result<MaxErrors, Rejection> {
-    text.parse()
-        .map_err(|_| Rejection::new("detail.maxErrors", &Value::from(text), MAX_ERRORS_FORM))
+/// Parses a limit, which has this form.
+fn limit<T: FromStr>(
+    field: &str,
+    text: Option<NumericText>,
+    form: &str,
+) -> Result<Option<T>, Rejection> {
+    let parse = |NumericText(text)| {
+        text.parse()
+            .map_err(|_| Rejection::new(field, &Value::from(text), form))
+    };
+    text.map(parse).transpose()
 }
 
-fn max_concurrency(text: &str) -> Result<MaxConcurrency, Rejection> {
-    text.parse().map_err(|_| {
-        Rejection::new(
-            "detail.maxConcurrency",
-            &Value::from(text),
-            MAX_CONCURRENCY_FORM,
-        )
-    })
+fn claim(field: &str, text: Option<String>) -> Result<Option<Claim>, Rejection> {
+    let parse = |text: String| {
+        Claim::new(&text).ok_or_else(|| Rejection::new(field, &Value::from(text), CLAIM_FORM))
+    };
+    text.map(parse).transpose()
 }
 
 #[cfg(test)]

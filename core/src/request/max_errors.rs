@@ -36,8 +36,9 @@ impl MaxErrors {
 }
 
 impl Default for MaxErrors {
+    /// Returns 10%: a fault that concerns every association stops the rotation early.
     fn default() -> Self {
-        Self::Percent(100)
+        Self::Percent(10)
     }
 }
 

@@ -1,25 +1,30 @@
 //! The event `Role Rotation Requested`: its checks, and the [`RotationRequest`] that results from
 //! them. What the rotation does is decided in `rotation`.
 
+mod claims;
 mod detail;
 mod envelope;
 mod event_record;
 mod glob;
 mod max_concurrency;
 mod max_errors;
+mod numeric_text;
 mod rejection;
 mod rotation_id;
 mod rotation_request;
 mod scope;
-
 #[cfg(test)]
-pub(crate) use detail::parse_detail;
-pub use envelope::parse_event;
+pub(crate) mod testing;
+
+pub use claims::{CLAIM_FORM, Claim, Claims};
+pub use envelope::{Envelope, EventSummary, parse_event};
 pub use event_record::{EventRecord, event_id};
-pub use glob::{ClusterGlob, Glob, LIST_LEN_MAX, NamespaceGlob};
+pub use glob::{
+    ClusterGlob, Glob, InvalidGlob, LIST_LEN_MAX, NamespaceGlob, RegionGlob, ServiceAccountGlob,
+};
 pub use max_concurrency::{InvalidMaxConcurrency, MAX_CONCURRENCY_FORM, MaxConcurrency};
 pub use max_errors::{InvalidMaxErrors, MAX_ERRORS_FORM, MaxErrors};
 pub use rejection::Rejection;
 pub use rotation_id::{ROTATION_ID_FORM, RotationId};
-pub use rotation_request::RotationRequest;
-pub use scope::Scope;
+pub use rotation_request::{Requested, RotationRequest};
+pub use scope::{Location, Scope};

@@ -1,11 +1,15 @@
-//! A rotation as it was requested, after all checks.
+//! A rotation as it was requested, after all checks, and whether two requests ask for the same.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use crate::request::{MaxConcurrency, MaxErrors, RotationId, Scope};
+use crate::request::rejection::shown;
+use crate::request::{Envelope, MaxConcurrency, MaxErrors, Rejection, RotationId, Scope};
 use crate::resource::RoleArn;
+use crate::timestamp::Timestamp;
 
-/// A rotation as it was requested. Two events request the same rotation if these are equal.
+/// A rotation as it was requested. Roles, scope and `dryRun` are the identity of a request. Its
+/// limits are not: a second event with the same identity never changes them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RotationRequest {
@@ -19,4 +23,104 @@ pub struct RotationRequest {
     /// A maximum of its own, which can only lower the function's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrency: Option<MaxConcurrency>,
+}
+
+/// A request, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requested {
+    pub request: RotationRequest,
+    pub envelope: Envelope,
+}
+
+impl RotationRequest {
+    /// Returns whether the other request with this ID asks for the same rotation.
+    #[must_use]
+    pub fn has_identity_of(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+
+    /// Returns why this request is rejected: `recorded`, a rotation with the same ID that started at
+    /// `started_at`, has another identity. The text names each field that differs, with both values.
+    #[must_use]
+    pub fn id_taken(&self, recorded: &Self, started_at: Timestamp) -> Rejection {
+        let (requested, recorded) = (self.identity(), recorded.identity());
+        let mut fields: Vec<&String> = requested.keys().chain(recorded.keys()).collect();
+        fields.sort_unstable();
+        fields.dedup();
+        let value = |request: &Map<String, Value>, field: &str| {
+            shown(request.get(field).unwrap_or(&Value::Null))
+        };
+        let differences = fields.into_iter().filter_map(|field| {
+            let (now, then) = (value(&requested, field), value(&recorded, field));
+            (now != then).then(|| format!("{field} is {now} here and {then} there"))
+        });
+        let differences: Vec<_> = differences.collect();
+        let allowed = format!(
+            "an ID of its own: rotation {} started at {started_at} with another request, in which \
+             {}",
+            self.rotation_id,
+            differences.join(", and ")
+        );
+        let rotation_id = Value::from(self.rotation_id.as_str());
+        Rejection::new("detail.rotationId", &rotation_id, allowed)
+    }
+
+    /// Returns the members that make a request what it is: all but its ID and its limits.
+    fn identity(&self) -> Map<String, Value> {
+        let mut members = match serde_json::to_value(self) {
+            Ok(Value::Object(members)) => members,
+            // Every member has a JSON form, so this cannot happen.
+            _ => Map::new(),
+        };
+        for name in ["rotationId", "maxErrors", "maxConcurrency"] {
+            members.remove(name);
+        }
+        members
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+    use crate::request::testing::requested;
+
+    fn request(changes: &Value) -> RotationRequest {
+        requested(changes).request
+    }
+
+    #[test]
+    fn limits_and_claims_and_the_order_of_a_list_do_not_make_another_request() {
+        let first = request(&json!({ "clusterNames": ["a", "b"] }));
+        for same in [
+            json!({ "clusterNames": ["b", "a", "b"] }),
+            json!({ "clusterNames": ["a", "b"], "maxErrors": 3, "maxConcurrency": "2" }),
+            json!({ "clusterNames": ["a", "b"], "requestedBy": "ada", "reason": "CHG-1" }),
+        ] {
+            assert!(request(&same).has_identity_of(&first), "{same}");
+        }
+        for other in [
+            json!({}),
+            json!({ "clusterNames": ["a"] }),
+            json!({ "clusterNames": ["a", "b"], "regions": ["*"] }),
+            json!({ "clusterNames": ["a", "b"], "serviceAccounts": ["api"] }),
+            json!({ "clusterNames": ["a", "b"], "dryRun": true }),
+        ] {
+            assert!(!request(&other).has_identity_of(&first), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_conflicting_request_is_rejected_with_each_difference_and_both_values() {
+        let recorded = request(&json!({ "namespaces": ["pay"], "maxErrors": "0" }));
+        let requested = request(&json!({
+            "newRoleArn": "arn:aws:iam::111122223333:role/other", "regions": ["us-*"],
+            "namespaces": ["pay", "!dev"],
+        }));
+        let rejection = requested.id_taken(&recorded, Timestamp::from_millis(0));
+        expect![[r#"detail.rotationId "r-1" is not allowed; allowed: an ID of its own: rotation r-1 started at 1970-01-01T00:00:00.000Z with another request, in which namespaces is ["!dev","pay"] here and ["pay"] there, and newRoleArn is "arn:aws:iam::111122223333:role/other" here and "arn:aws:iam::111122223333:role/new" there, and regions is ["us-*"] here and (nothing) there"#]]
+        .assert_eq(&rejection.to_string());
+    }
 }

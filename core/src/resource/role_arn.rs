@@ -11,6 +11,9 @@ pub const ROLE_ARN_FORM: &str =
     "an IAM role ARN, arn:<partition>:iam::<12-digit account>:role/<path/><name>";
 /// The path of the roles that belong to AWS services. Customers can neither pass nor replace them.
 const SERVICE_LINKED_PATH: &str = "/aws-service-role/";
+/// The path of the roles that IAM Identity Center manages. Only it may change their trust policy, so
+/// no pod can use them.
+const RESERVED_PATH: &str = "/aws-reserved/";
 
 /// The ARN of an IAM role, `arn:<partition>:iam::<account>:role<path><name>`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -50,6 +53,12 @@ impl RoleArn {
     #[must_use]
     pub fn is_service_linked(&self) -> bool {
         self.path.starts_with(SERVICE_LINKED_PATH)
+    }
+
+    /// Returns whether the role is reserved for single sign-on.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.path.starts_with(RESERVED_PATH)
     }
 }
 

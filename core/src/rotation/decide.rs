@@ -74,14 +74,12 @@ mod tests {
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::request::parse_detail;
+    use crate::request::testing::{requested, role};
     use crate::resource::{RoleField, association};
 
     #[test]
     fn the_roles_decide_and_an_owner_prevents_the_update() {
-        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
-        let detail = serde_json::json!({ "oldRoleArn": role("old"), "newRoleArn": role("new") });
-        let request = parse_detail(&detail, Some("e"), "/").unwrap();
+        let request = requested(&serde_json::json!({})).request;
         let either = planned(&[RoleField::RoleArn, RoleField::TargetRoleArn]);
         let check = |role_name: &str, target: Option<&str>, owned: bool, expected: Expect| {
             let mut observed = association(&role(role_name));
@@ -133,9 +131,7 @@ mod tests {
     #[test]
     fn only_the_planned_fields_say_whether_an_association_was_moved() {
         use RoleField::{RoleArn, TargetRoleArn};
-        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
-        let detail = serde_json::json!({ "oldRoleArn": role("old"), "newRoleArn": role("new") });
-        let request = parse_detail(&detail, Some("e"), "/").unwrap();
+        let request = requested(&serde_json::json!({})).request;
         for (fields, role_name, target, expected) in [
             (&[RoleArn][..], "new", None, Action::AlreadyCurrent),
             (&[RoleArn], "new", Some("third"), Action::AlreadyCurrent),

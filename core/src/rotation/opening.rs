@@ -1,7 +1,7 @@
 //! What a delivery may do with a rotation: start it, take it over, or neither. The ledger stores
 //! the decision on condition that the rotation still has the fence that was read.
 
-use crate::request::RotationRequest;
+use crate::request::Requested;
 use crate::rotation::{LEASE, RotationRecord};
 use crate::timestamp::Timestamp;
 
@@ -20,14 +20,14 @@ pub enum Opening {
     OtherRequest(Box<RotationRecord>),
 }
 
-/// Decides what a delivery of `request` may do at `now`. `found` is the rotation under the
-/// request's key.
+/// Decides what a delivery of a request may do at `now`. `found` is the rotation under the request's
+/// key.
 #[must_use]
-pub fn open(found: Option<RotationRecord>, request: &RotationRequest, now: Timestamp) -> Opening {
+pub fn open(found: Option<RotationRecord>, requested: &Requested, now: Timestamp) -> Opening {
     let Some(found) = found else {
-        return Opening::Start(Box::new(RotationRecord::start(request, now)));
+        return Opening::Start(Box::new(RotationRecord::start(requested, now)));
     };
-    if found.request != *request {
+    if !requested.request.has_identity_of(&found.request) {
         Opening::OtherRequest(Box::new(found))
     } else if found.status.is_final() {
         Opening::Finished(Box::new(found))
@@ -44,17 +44,11 @@ pub fn open(found: Option<RotationRecord>, request: &RotationRequest, now: Times
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::rotation::Status;
+    use serde_json::json;
 
-    fn request(max_errors: &str) -> RotationRequest {
-        let role = |name: &str| format!("arn:aws:iam::111122223333:role/{name}");
-        let request = serde_json::json!({
-            "rotationId": "r-1", "oldRoleArn": role("old"), "newRoleArn": role("new"),
-            "dryRun": false, "maxErrors": max_errors,
-        });
-        serde_json::from_value(request).unwrap()
-    }
+    use super::*;
+    use crate::request::testing::requested;
+    use crate::rotation::Status;
 
     fn lease(record: &RotationRecord) -> String {
         let until = record.lease_until.unwrap();
@@ -78,9 +72,10 @@ mod tests {
             status,
             fence: 3,
             lease_until: lease_until.map(at),
-            ..RotationRecord::start(&request("100%"), at(0))
+            ..RotationRecord::start(&requested(&json!({})), at(0))
         };
-        let (same, other) = (request("100%"), request("0"));
+        let same = requested(&json!({ "maxErrors": "0", "reason": "once more" }));
+        let other = requested(&json!({ "namespaces": ["pay"] }));
         for (found, request, expected) in [
             (None, &same, "start as 1 until 46000"),
             (

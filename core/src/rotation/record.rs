@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::RotationKey;
-use crate::request::RotationRequest;
+use crate::request::{Envelope, Requested, RotationRequest};
 use crate::resource::{AssociationArn, RoleArn};
 use crate::rotation::{Counts, Progress, Status, Summary};
 use crate::timestamp::Timestamp;
@@ -31,6 +31,8 @@ pub struct RotationRecord {
     pub old_role_arn: RoleArn,
     pub new_role_arn: RoleArn,
     pub request: RotationRequest,
+    /// Where the request came from.
+    pub envelope: Envelope,
     pub counts: Counts,
     pub started_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +76,7 @@ pub struct RotationRecord {
 impl RotationRecord {
     /// Creates a rotation that starts at `now`, with its first lease.
     #[must_use]
-    pub fn start(request: &RotationRequest, now: Timestamp) -> Self {
+    pub fn start(Requested { request, envelope }: &Requested, now: Timestamp) -> Self {
         Self {
             key: RotationKey::of(request),
             status: Status::Planning,
@@ -82,6 +84,7 @@ impl RotationRecord {
             old_role_arn: request.old_role_arn.clone(),
             new_role_arn: request.new_role_arn.clone(),
             request: request.clone(),
+            envelope: envelope.clone(),
             counts: Counts::default(),
             started_at: now,
             finished_at: None,
@@ -150,16 +153,10 @@ fn is_zero(count: &u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::testing::requested;
 
     fn record(lease_until: Option<u64>, idle_since: Option<u64>) -> RotationRecord {
-        let request = serde_json::json!({
-            "rotationId": "r-1",
-            "oldRoleArn": "arn:aws:iam::111122223333:role/platform/a",
-            "newRoleArn": "arn:aws:iam::111122223333:role/platform/b",
-            "dryRun": false,
-            "maxErrors": "100%",
-        });
-        let record = RotationRecord::start(&serde_json::from_value(request).unwrap(), at(10));
+        let record = RotationRecord::start(&requested(&serde_json::json!({})), at(10));
         RotationRecord {
             lease_until: lease_until.map(at),
             idle_since: idle_since.map(at),

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::indexing::Caller;
+use crate::request::Location;
 use crate::resource::{Association, AssociationArn, RoleFields};
 use crate::rotation::{Outcome, RotationRecord, Row, Status};
 use crate::timestamp::Timestamp;
@@ -114,10 +115,11 @@ pub fn replaces_roles(rotation: &RotationRecord) -> bool {
 #[must_use]
 pub fn covers(rotation: &RotationRecord, seen: &Association) -> bool {
     rotation.status != Status::Failed
-        && rotation
-            .request
-            .scope
-            .covers(&seen.association_arn, &seen.namespace)
+        && rotation.request.scope.covers(Location {
+            arn: &seen.association_arn,
+            namespace: &seen.namespace,
+            service_account: &seen.service_account,
+        })
 }
 
 /// Returns what it means for `rotation` that the association is on its old role. `row` is the
@@ -152,6 +154,7 @@ pub fn verdict(rotation: &RotationRecord, row: Option<&Row>, seen: &Association)
 mod tests {
     use super::*;
     use crate::indexing::IndexItem;
+    use crate::request::testing::requested;
     use crate::resource::association;
 
     const OLD: &str = "arn:aws:iam::111122223333:role/old";
@@ -161,17 +164,11 @@ mod tests {
     }
 
     fn rotation(status: Status, finished_at: Option<i64>, cluster: Option<&str>) -> RotationRecord {
-        let mut request = serde_json::json!({
-            "rotationId": "r-1",
-            "oldRoleArn": OLD,
-            "newRoleArn": "arn:aws:iam::111122223333:role/new",
-            "dryRun": false,
-            "maxErrors": "100%",
-        });
-        if let Some(cluster) = cluster {
-            request["clusterNames"] = serde_json::json!([cluster]);
-        }
-        let record = RotationRecord::start(&serde_json::from_value(request).unwrap(), at(100));
+        let scope = match cluster {
+            Some(cluster) => serde_json::json!({ "clusterNames": [cluster] }),
+            None => serde_json::json!({}),
+        };
+        let record = RotationRecord::start(&requested(&scope), at(100));
         RotationRecord {
             status,
             finished_at: finished_at.map(at),

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, RotationKey};
-use rerole_core::request::RotationRequest;
+use rerole_core::request::{Requested, RotationRequest};
 use rerole_core::resource::RoleArn;
 use rerole_core::rotation::{self, Opening, RotationRecord, Status};
 use rerole_core::timestamp::Timestamp;
@@ -82,16 +82,13 @@ impl Rotations<'_> {
     /// # Errors
     /// If DynamoDB cannot be read or written, or if other deliveries open the rotation first at
     /// every attempt.
-    pub async fn open(
-        &self,
-        request: &RotationRequest,
-        now: Timestamp,
-    ) -> Result<Opened, CallError> {
+    pub async fn open(&self, requested: &Requested, now: Timestamp) -> Result<Opened, CallError> {
+        let request = &requested.request;
         let key = RotationKey::of(request);
         let operation = Operation::on("open rotation", &key);
         for _ in 0..OPEN_ATTEMPTS {
             let found = self.read(&key).await?;
-            let (record, item) = match rotation::open(found, request, now) {
+            let (record, item) = match rotation::open(found, requested, now) {
                 Opening::Start(record) => {
                     let item = start(&record);
                     (record, item)

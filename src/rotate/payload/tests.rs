@@ -37,7 +37,7 @@ fn check(changes: Value, expected: &Expect) {
     let Payload { task, event } =
         Payload::parse(&event(changes), Some("111122223333"), "/platform/");
     let text = match task {
-        Task::Rotate(request) => format!("rotate {}", request.rotation_id),
+        Task::Rotate(requested) => format!("rotate {}", requested.request.rotation_id),
         Task::Resume(key) => format!("resume {key}"),
         Task::CheckStalled => "check".to_owned(),
         Task::Ignore { detail_type } => format!("ignore {detail_type}"),

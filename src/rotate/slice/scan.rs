@@ -61,7 +61,7 @@ impl<'a> Scan<'a> {
         };
         let (in_scope, out_of_scope): (Vec<_>, Vec<_>) = items
             .into_iter()
-            .partition(|item| request.scope.covers(&item.association_arn, &item.namespace));
+            .partition(|item| request.scope.covers(item.location()));
         self.result.out_of_scope += out_of_scope.iter().filter(first_time).count() as u64;
         let rows = self.slice.aws.ledger.rows(self.slice.key());
         for batch in in_scope.chunks(PLAN_BATCH_LEN) {

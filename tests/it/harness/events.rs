@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::harness::environment::{NEW, OLD};
 
-/// The event that requests rotation `r-1`, with the members of `detail` added to its `detail`.
+/// The event that requests rotation `r-1`, with the members of `detail` added to its `detail`. No
+/// failure stops the rotation, unless `detail` sets `maxErrors`.
 pub fn event(detail: &Value) -> Value {
     let mut event = json!({
         "version": "0",
@@ -15,7 +16,9 @@ pub fn event(detail: &Value) -> Value {
         "time": "2026-11-23T21:00:00Z",
         "region": "us-east-1",
         "resources": [],
-        "detail": { "rotationId": "r-1", "oldRoleArn": OLD, "newRoleArn": NEW },
+        "detail": {
+            "rotationId": "r-1", "oldRoleArn": OLD, "newRoleArn": NEW, "maxErrors": "100%",
+        },
     });
     for (name, value) in detail.as_object().unwrap() {
         event["detail"][name] = value.clone();

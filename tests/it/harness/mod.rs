@@ -38,6 +38,8 @@ use crate::permissions::policies;
 
 /// Lambda's longest timeout.
 pub const TIMEOUT: Duration = Duration::from_mins(15);
+/// The ID of every invocation.
+pub const REQUEST_ID: &str = "7c7b9b4e-6c2a-4a8f-9d0a-2f1f5b1d9e11";
 
 pub struct Harness {
     pub aws: SimulatedAws,
@@ -211,6 +213,7 @@ impl Harness {
     /// An invocation that has `timeout` left.
     pub fn invocation(&self, timeout: Duration) -> Invocation {
         Invocation {
+            request_id: REQUEST_ID.to_owned(),
             own_account: Some("111122223333".to_owned()),
             deadline: Timestamp::from(self.aws.now()) + timeout,
         }

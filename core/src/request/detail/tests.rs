@@ -6,6 +6,7 @@ use expect_test::{Expect, expect};
 use serde_json::json;
 
 use super::*;
+use crate::request::MaxErrors;
 
 const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
@@ -24,7 +25,7 @@ fn detail(changes: &Value) -> Value {
     detail
 }
 
-fn parse(changes: &Value) -> Result<RotationRequest, Rejection> {
+fn parse(changes: &Value) -> Result<(RotationRequest, Claims), Rejection> {
     parse_detail(
         &detail(changes),
         Some("6a7e8feb-b491-4cf7-a9f1-bf3703467718"),
@@ -38,16 +39,28 @@ fn rejects(changes: &Value, expected: &Expect) {
 
 #[test]
 fn a_minimal_detail_takes_the_defaults() {
-    let request = parse(&json!({})).unwrap();
+    let (request, claims) = parse(&json!({})).unwrap();
     assert_eq!(request.rotation_id.as_str(), "r-1");
     assert_eq!(request.scope, Scope::default());
     assert!(!request.dry_run);
-    assert_eq!(request.max_errors, MaxErrors::Percent(100));
+    assert_eq!(request.max_errors, MaxErrors::Percent(10));
+    assert_eq!(request.max_concurrency, None);
+    assert_eq!(claims, Claims::default());
+}
+
+#[test]
+fn a_number_is_the_same_as_its_text() {
+    for (number, text) in [(json!(5), "5"), (json!(0), "0")] {
+        let request = |value: Value| parse(&json!({ "maxErrors": value })).unwrap();
+        assert_eq!(request(number), request(json!(text)));
+    }
+    let request = |value: Value| parse(&json!({ "maxConcurrency": value })).unwrap();
+    assert_eq!(request(json!(16)), request(json!("16")));
 }
 
 #[test]
 fn a_rotation_without_an_id_gets_the_events_id() {
-    let request = parse(&json!({ "rotationId": "(absent)" })).unwrap();
+    let (request, _) = parse(&json!({ "rotationId": "(absent)" })).unwrap();
     assert_eq!(
         request.rotation_id.as_str(),
         "6a7e8feb-b491-4cf7-a9f1-bf3703467718"
@@ -56,9 +69,11 @@ fn a_rotation_without_an_id_gets_the_events_id() {
 
 #[test]
 fn a_request_survives_the_round_trip_through_the_ledger() {
-    let changes =
-        json!({ "clusterNames": ["prod-*"], "namespaces": ["pay", "shop-*"], "maxErrors": "10%" });
-    let request = parse(&changes).unwrap();
+    let changes = json!({
+        "regions": ["!eu-*"], "clusterNames": ["prod-*"], "namespaces": ["pay", "shop-*"],
+        "serviceAccounts": ["api.v1"], "maxErrors": "10%",
+    });
+    let (request, _) = parse(&changes).unwrap();
     let stored = serde_json::to_value(&request).unwrap();
     assert_eq!(
         serde_json::from_value::<RotationRequest>(stored).unwrap(),
@@ -109,6 +124,12 @@ fn every_broken_rule_names_the_field_its_value_and_what_is_allowed() {
             ]],
         ),
         (
+            role("/aws-reserved/sso.amazonaws.com/AWSReservedSSO_admin_0123456789abcdef"),
+            expect![[
+                r#"detail.newRoleArn "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_admin_0123456789abcdef" is not allowed; allowed: a role that AWS does not reserve for single sign-on"#
+            ]],
+        ),
+        (
             json!({ "oldRoleArn": "app" }),
             expect![[
                 r#"detail.oldRoleArn "app" is not allowed; allowed: an IAM role ARN, arn:<partition>:iam::<12-digit account>:role/<path/><name>"#
@@ -153,13 +174,13 @@ fn every_broken_rule_names_the_field_its_value_and_what_is_allowed() {
         (
             json!({ "clusterNames": ["prod", "a/b"] }),
             expect![[
-                r#"detail.clusterNames[1] "a/b" is not allowed; allowed: 1 to 100 letters, digits, "-", "_" or "*""#
+                r#"detail.clusterNames[1] "a/b" is not allowed; allowed: 1 to 100 letters, digits, "-", "_" or "*", and "!" in front to exclude"#
             ]],
         ),
         (
             json!({ "namespaces": [""] }),
             expect![[
-                r#"detail.namespaces[0] "" is not allowed; allowed: 1 to 63 letters, digits, "-", "_" or "*""#
+                r#"detail.namespaces[0] "" is not allowed; allowed: 1 to 63 letters, digits, "-", "_" or "*", and "!" in front to exclude"#
             ]],
         ),
         (
@@ -190,7 +211,7 @@ fn every_broken_rule_names_the_field_its_value_and_what_is_allowed() {
         (
             json!({ "dryrun": true }),
             expect![
-                "detail.dryrun true is not allowed; allowed: a valid detail: unknown field `dryrun`, expected one of `rotationId`, `oldRoleArn`, `newRoleArn`, `clusterNames`, `namespaces`, `dryRun`, `maxErrors`, `maxConcurrency`"
+                "detail.dryrun true is not allowed; allowed: a valid detail: unknown field `dryrun`, expected one of `rotationId`, `oldRoleArn`, `newRoleArn`, `regions`, `clusterNames`, `namespaces`, `serviceAccounts`, `dryRun`, `maxErrors`, `maxConcurrency`, `requestedBy`, `reason`"
             ],
         ),
         (
@@ -200,9 +221,57 @@ fn every_broken_rule_names_the_field_its_value_and_what_is_allowed() {
             ]],
         ),
         (
-            json!({ "maxErrors": 5 }),
+            json!({ "maxErrors": -5 }),
+            expect![[
+                r#"detail.maxErrors "-5" is not allowed; allowed: a count from "0" to "9999999" or a percentage from "0%" to "100%""#
+            ]],
+        ),
+        (
+            json!({ "maxErrors": 1.5 }),
+            expect![[
+                r#"detail.maxErrors "1.5" is not allowed; allowed: a count from "0" to "9999999" or a percentage from "0%" to "100%""#
+            ]],
+        ),
+        (
+            json!({ "maxErrors": true }),
             expect![
-                "detail.maxErrors 5 is not allowed; allowed: a valid detail: invalid type: integer `5`, expected a string"
+                "detail.maxErrors true is not allowed; allowed: a valid detail: expected a string or a number"
+            ],
+        ),
+        (
+            json!({ "maxConcurrency": 129 }),
+            expect![[
+                r#"detail.maxConcurrency "129" is not allowed; allowed: a whole number from 1 to 128"#
+            ]],
+        ),
+        (
+            json!({ "regions": ["eu/west"] }),
+            expect![[
+                r#"detail.regions[0] "eu/west" is not allowed; allowed: 1 to 32 letters, digits, "-", "_" or "*", and "!" in front to exclude"#
+            ]],
+        ),
+        (
+            json!({ "serviceAccounts": ["!"] }),
+            expect![[
+                r#"detail.serviceAccounts[0] "!" is not allowed; allowed: 1 to 253 letters, digits, ".", "-", "_" or "*", and "!" in front to exclude"#
+            ]],
+        ),
+        (
+            json!({ "requestedBy": "" }),
+            expect![[
+                r#"detail.requestedBy "" is not allowed; allowed: a text of 1 to 256 characters without control characters"#
+            ]],
+        ),
+        (
+            json!({ "reason": "a\u{1b}[2Jb" }),
+            expect![[
+                r#"detail.reason "a\u001b[2Jb" is not allowed; allowed: a text of 1 to 256 characters without control characters"#
+            ]],
+        ),
+        (
+            json!({ "reason": 7 }),
+            expect![
+                "detail.reason 7 is not allowed; allowed: a valid detail: invalid type: integer `7`, expected a string"
             ],
         ),
         (
@@ -253,4 +322,13 @@ fn a_detail_that_is_not_an_object_is_rejected() {
             "detail"
         );
     }
+}
+
+/// The name of a member can be as long as an event.
+#[test]
+fn a_long_name_or_value_is_shortened() {
+    let rejection = parse(&json!({ "x".repeat(200_000): 1 })).unwrap_err();
+    assert!(rejection.to_string().len() < 3_000, "{}", rejection.field);
+    let rejection = parse(&json!({ "oldRoleArn": "x".repeat(200_000) })).unwrap_err();
+    assert!(rejection.to_string().len() < 3_000, "{}", rejection.value);
 }

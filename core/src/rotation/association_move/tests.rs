@@ -6,6 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::call::Operation;
 use crate::indexing::IndexItem;
+use crate::request::testing::requested;
 use crate::resource::{RoleField, association};
 
 const OLD: &str = "arn:aws:iam::111122223333:role/old";
@@ -13,11 +14,7 @@ const NEW: &str = "arn:aws:iam::111122223333:role/new";
 const THIRD: &str = "arn:aws:iam::111122223333:role/third";
 
 fn request(dry_run: bool) -> RotationRequest {
-    let request = json!({
-        "rotationId": "r-1", "oldRoleArn": OLD, "newRoleArn": NEW, "dryRun": dry_run,
-        "maxErrors": "100%",
-    });
-    serde_json::from_value(request).unwrap()
+    requested(&json!({ "dryRun": dry_run })).request
 }
 
 /// The row of an association whose `roleArn` is the old role.

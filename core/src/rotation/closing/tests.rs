@@ -4,6 +4,7 @@ use expect_test::{Expect, expect};
 
 use super::*;
 use crate::indexing::IndexItem;
+use crate::request::testing::requested;
 use crate::resource::association;
 
 fn row(outcome: Outcome, modified_at: &str, target: bool) -> Row {
@@ -15,7 +16,10 @@ fn row(outcome: Outcome, modified_at: &str, target: bool) -> Row {
         settled_at: Some(at),
         previous_target_role_arn: target.then(|| "t".to_owned()),
         target_role_arn: target.then(|| "t".to_owned()),
-        ..Row::planned(&"arn:aws:iam::111122223333:role/a".parse().unwrap(), &item)
+        ..Row::planned(
+            &"arn:aws:iam::111122223333:role/old".parse().unwrap(),
+            &item,
+        )
     }
 }
 
@@ -31,12 +35,8 @@ fn check(
         tally.add(&row(*outcome, at, *target));
     }
     tally.counts.out_of_scope = out_of_scope;
-    let request = serde_json::json!({
-        "rotationId": "r-1", "dryRun": dry_run, "maxErrors": "100%",
-        "oldRoleArn": "arn:aws:iam::111122223333:role/a",
-        "newRoleArn": "arn:aws:iam::111122223333:role/b",
-    });
-    let end = close(&tally, &serde_json::from_value(request).unwrap(), stopped);
+    let request = requested(&serde_json::json!({ "dryRun": dry_run })).request;
+    let end = close(&tally, &request, stopped);
     let until = end
         .old_role_in_use_until
         .map_or("null".to_owned(), |at| at.to_string());
@@ -140,7 +140,7 @@ fn rows_decide_status_reason_and_drain() {
             None,
             false,
             expect![
-                "NoAssociations until null: the index has no association on arn:aws:iam::111122223333:role/a"
+                "NoAssociations until null: the index has no association on arn:aws:iam::111122223333:role/old"
             ],
         ),
         (
@@ -149,7 +149,7 @@ fn rows_decide_status_reason_and_drain() {
             None,
             false,
             expect![
-                "NoAssociations until null: the index has no association on arn:aws:iam::111122223333:role/a in scope; the old role is still in use: 2 out of scope"
+                "NoAssociations until null: the index has no association on arn:aws:iam::111122223333:role/old in scope; the old role is still in use: 2 out of scope"
             ],
         ),
         (
@@ -158,7 +158,7 @@ fn rows_decide_status_reason_and_drain() {
             None,
             true,
             expect![
-                "NoAssociations until null: the index has no association on arn:aws:iam::111122223333:role/a"
+                "NoAssociations until null: the index has no association on arn:aws:iam::111122223333:role/old"
             ],
         ),
     ] {

@@ -33,9 +33,9 @@ fn the_json_schema_in_docs_is_generated_from_the_type() {
         json!(
             "Rules that a schema cannot express: newRoleArn differs from oldRoleArn; both roles \
              are in the same partition and in the same account, which need not be the event's; \
-             neither is service-linked; the path of newRoleArn starts with the stack's RolePath; \
+             neither is service-linked or reserved for single sign-on; the path of newRoleArn starts with the stack's RolePath; \
              an IAM path has at most 512 characters and no empty segment; every event with the \
-             same rotationId has the same request."
+             same rotationId has the same roles, scope and dryRun."
         ),
     );
     let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());

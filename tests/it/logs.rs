@@ -1,0 +1,96 @@
+//! The lines of the functions' logs: which members each of them has. The texts are for people.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use rerole::lambda::logging;
+use rerole_sim::Fault;
+use serde_json::{Value, json};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+
+use crate::harness::{Harness, REQUEST_ID, event, is_update, rotation_event};
+
+/// Collects what is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn lines(&self) -> Vec<Value> {
+        let bytes = self.0.lock().unwrap();
+        let lines = bytes.split(|byte| *byte == b'\n');
+        let lines = lines.filter(|line| !line.is_empty());
+        lines
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs the invocations, and returns the lines that they log at this level.
+async fn logged(level: LevelFilter, invocations: impl AsyncFn()) -> Vec<Value> {
+    let log = Log::default();
+    let writer = log.clone();
+    let targets = Targets::new().with_target("rerole", level);
+    let subscriber = logging::subscriber(targets, move || writer.clone());
+    let guard = tracing::subscriber::set_default(subscriber);
+    invocations().await;
+    drop(guard);
+    log.lines()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_line_of_a_rotation_names_it_and_its_invocation() {
+    let harness = Harness::calm(5);
+    let mut updates = 0;
+    harness.inject(Fault::ServerError(500), move |call| {
+        updates += u32::from(is_update(call));
+        is_update(call) && updates <= 2
+    });
+    let lines = logged(LevelFilter::DEBUG, async || {
+        harness.finish(&rotation_event()).await;
+        harness.finish(&event(&json!({ "dryRun": true }))).await;
+    })
+    .await;
+    assert!(lines.len() > 10, "{lines:#?}");
+    let (rotation, dry_run): (Vec<_>, Vec<_>) = lines
+        .iter()
+        .partition(|line| line["span"]["rotationId"] == "r-1");
+    assert!(!rotation.is_empty() && !dry_run.is_empty());
+    for line in &lines {
+        assert_eq!(line["span"]["requestId"], REQUEST_ID, "{line:#}");
+        // A value of a structured log is a value, not the text form of a Rust type.
+        assert!(!line.to_string().contains(" { "), "{line:#}");
+    }
+    for line in dry_run {
+        assert_eq!(line["span"]["rotationId"], "dry-run/r-1", "{line:#}");
+    }
+}
+
+/// A filter that hides information must not take the IDs from what it shows.
+#[tokio::test(start_paused = true)]
+async fn a_log_filter_keeps_the_ids_of_errors() {
+    let harness = Harness::calm(1);
+    let lines = logged(LevelFilter::WARN, async || {
+        harness.inject(Fault::ServerError(500), |_| true);
+        harness.deliver(&rotation_event()).await.unwrap_err();
+        harness.deliver(&json!({ "check": "x" })).await.unwrap_err();
+        let reconcile = json!({ "reconcile": { "mode": "x" } });
+        let indexer = harness.invoke_indexer(reconcile, crate::harness::TIMEOUT);
+        indexer.await.unwrap_err();
+    })
+    .await;
+    assert!(lines.len() >= 3, "{lines:#?}");
+    for line in &lines {
+        assert_eq!(line["span"]["requestId"], REQUEST_ID, "{line:#}");
+    }
+}
