@@ -1,5 +1,5 @@
 //! The `detail` of a `Role Rotation Requested` event: its form, and the rules that it must follow
-//! to become a [`RotationRequest`]. The EventBridge envelope around it is in `envelope.rs`.
+//! to become a [`RotationRequest`]. The EventBridge event around it is in `event.rs`.
 //!
 //! The JSON Schema in `docs/` is generated from `RotationDetail`, so the two always agree.
 

@@ -4,6 +4,7 @@
 mod claims;
 mod detail;
 mod envelope;
+mod event;
 mod event_record;
 mod glob;
 mod max_concurrency;
@@ -17,7 +18,8 @@ mod scope;
 pub(crate) mod testing;
 
 pub use claims::{CLAIM_FORM, Claim, Claims};
-pub use envelope::{Envelope, EventSummary, parse_event};
+pub use envelope::{Envelope, EventSummary};
+pub use event::parse_event;
 pub use event_record::{EventRecord, event_id};
 pub use glob::{
     ClusterGlob, Glob, InvalidGlob, LIST_LEN_MAX, NamespaceGlob, RegionGlob, ServiceAccountGlob,

@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::request::Requested;
-use crate::request::envelope::parse_event;
+use crate::request::{Requested, parse_event};
 
 /// Returns the ARN of a role in the account of the tests.
 pub(crate) fn role(name: &str) -> String {
