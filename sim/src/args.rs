@@ -37,6 +37,12 @@ pub struct Args {
     /// Throttle each EKS operation by itself, instead of all together
     #[arg(long, requires = "throttle")]
     throttle_each_operation: bool,
+    /// Describes show the state of up to N milliseconds ago
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    describe_lag_ms: u64,
+    /// Lists show the state of up to N milliseconds ago
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    list_lag_ms: u64,
     /// A role that EKS does not find; may be repeated
     #[arg(long = "role-missing", value_name = "ARN")]
     pub missing_roles: Vec<String>,
@@ -66,6 +72,8 @@ impl Args {
             } else {
                 Buckets::PerRegion
             },
+            describe_lag: Duration::ZERO..=Duration::from_millis(self.describe_lag_ms),
+            list_lag: Duration::ZERO..=Duration::from_millis(self.list_lag_ms),
             keep_log: false,
             cloudtrail: self.cloudtrail.is_some(),
             ..Options::default()

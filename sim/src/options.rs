@@ -9,6 +9,9 @@ use std::time::{Duration, SystemTime};
 /// 2026-11-23T21:00:00Z, where the simulated clock starts by default.
 const STARTS_AT_EPOCH_SECS: u64 = 1_795_467_600;
 
+/// EKS shows each change at once.
+const NO_LAG: RangeInclusive<Duration> = Duration::ZERO..=Duration::ZERO;
+
 /// How a simulated AWS behaves.
 #[derive(Clone, Debug)]
 #[expect(
@@ -40,6 +43,11 @@ pub struct Options {
     pub modified_at_resolution: Duration,
     /// A repeated `clientRequestToken` also replays an error, not only a success.
     pub replay_refusals: bool,
+    /// Each Describe of an association or a cluster shows it as it was some time ago, drawn from
+    /// this range. A later call may so show an older state than an earlier one.
+    pub describe_lag: RangeInclusive<Duration>,
+    /// The same for lists. All entries of one page are of the same time.
+    pub list_lag: RangeInclusive<Duration>,
     /// How EKS responds to an update of an association that an add-on owns.
     pub addon_updates: AddonUpdates,
     /// How EKS responds to an update that changes nothing.
@@ -87,6 +95,8 @@ impl Default for Options {
             retry_after_secs: None,
             modified_at_resolution: Duration::from_millis(1),
             replay_refusals: false,
+            describe_lag: NO_LAG,
+            list_lag: NO_LAG,
             addon_updates: AddonUpdates::Rejected,
             same_role_updates: SameRoleUpdates::Accepted,
             index_lag: Duration::ZERO,

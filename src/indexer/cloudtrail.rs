@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use futures_util::future::join_all;
 use rerole_core::call::CallError;
 use rerole_core::indexing::cloudtrail::{CloudTrailEvent, Parsed, Subject, parse};
 use rerole_core::indexing::{AssociationEvents, EventVerdict, Mode};
@@ -16,7 +17,7 @@ use tracing::{error, info, warn};
 
 use crate::aws::Aws;
 use crate::aws::index_table::{Replaces, Stored};
-use crate::indexer::retry::{RetryError, retry};
+use crate::indexer::retry::{RetryError, find};
 use crate::indexer::reversions::ReversionDetector;
 use crate::indexer::walker::{ClusterPart, ClusterWalk, Purpose, WalkContext};
 
@@ -58,8 +59,13 @@ impl<'a> EventFollower<'a> {
             associations,
             clusters,
         } = group(batch, &mut response);
-        for (arn, grouped) in associations {
-            if let Err(error) = self.follow_association(&arn, &grouped).await {
+        // A batch has few messages. One that waits until a deletion is certain delays no other.
+        let followed = associations.into_iter().map(async |(arn, grouped)| {
+            let result = self.follow_association(&arn, &grouped).await;
+            (arn, grouped, result)
+        });
+        for (arn, grouped, result) in join_all(followed).await {
+            if let Err(error) = result {
                 warn!(association = %arn, %error, "association not followed, messages retried");
                 for message_id in grouped.message_ids {
                     response.add_failure(message_id);
@@ -81,14 +87,15 @@ impl<'a> EventFollower<'a> {
         arn: &AssociationArn,
         grouped: &AssociationMessages,
     ) -> Result<(), FollowError> {
-        let seen = retry(self.context.ends_at, |until| {
-            self.aws.eks.describe(arn, until)
+        let asked_at = self.aws.now();
+        let seen = find(self.context.ends_at, async |until| {
+            self.aws.eks.describe(arn, until).await
         })
         .await?;
         let now = self.aws.now();
         let seen = seen.map(|seen| seen.association);
         let shown = seen.as_ref().map(|seen| seen.modified_at);
-        match (grouped.events.verdict(shown, now), seen) {
+        match (grouped.events.verdict(shown, asked_at), seen) {
             (EventVerdict::Exists, Some(seen)) => self.store(&seen, grouped, now).await,
             (EventVerdict::Exists | EventVerdict::Deleted, _) => {
                 let index = &self.aws.index;
@@ -126,8 +133,8 @@ impl<'a> EventFollower<'a> {
 
     /// Follows an event about a deleted cluster, or about an association that it does not name.
     async fn follow_cluster(&self, cluster: &Cluster) -> Result<(), FollowError> {
-        let described = retry(self.context.ends_at, |until| {
-            self.aws.eks.describe_cluster(cluster.name(), until)
+        let described = find(self.context.ends_at, async |until| {
+            self.aws.eks.describe_cluster(cluster.name(), until).await
         })
         .await?;
         match described {

@@ -1,9 +1,11 @@
-//! Retries one call to EKS until it succeeds, fails for good, or time is up. Throttled reads are
-//! also repeated in `crate::aws::eks`, as long as a permit comes in time.
+//! Retries one call to EKS until it succeeds, fails for good, or time is up, and repeats one that did
+//! not find its resource. Throttled reads are also repeated in `crate::aws::eks`, as long as a permit
+//! comes in time.
 
 use std::time::Duration;
 
 use rerole_core::call::{Backoff, CallError, ErrorClass};
+use rerole_core::resource::Absence;
 use tokio::time::Instant;
 
 /// Attempts of one call that ends in a retryable error other than a throttle. With the pauses below
@@ -58,5 +60,27 @@ pub async fn retry<T>(
                 tokio::time::sleep_until((Instant::now() + pause).min(ends_at)).await;
             }
         }
+    }
+}
+
+/// As [`retry`], for a call that returns `None` if EKS does not have the resource. One such response
+/// proves nothing, so `None` is returned only after several of them, seconds apart.
+///
+/// # Errors
+/// As [`retry`].
+pub async fn find<T>(
+    ends_at: Instant,
+    call: impl AsyncFn(Instant) -> Result<Option<T>, CallError>,
+) -> Result<Option<T>, RetryError> {
+    let mut absence = Absence::default();
+    loop {
+        let found = retry(ends_at, &call).await?;
+        if found.is_some() {
+            return Ok(found);
+        }
+        let Some(pause) = absence.note() else {
+            return Ok(None);
+        };
+        tokio::time::sleep_until((Instant::now() + pause).min(ends_at)).await;
     }
 }

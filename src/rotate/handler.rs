@@ -178,7 +178,9 @@ impl RotateHandler {
             }
             Opened::Finished(record) => {
                 info!(status = ?record.status, "rotation already finished");
-                Ok(RotateResponse::Finished(Box::new(record.summary())))
+                Ok(RotateResponse::Finished(Box::new(
+                    record.repeated_summary(),
+                )))
             }
             Opened::AlreadyRunning => {
                 info!("rotation already running");

@@ -26,6 +26,8 @@ mod failures;
 mod fence;
 /// Index runs that take several slices, yield, or wait.
 mod index_runs;
+/// Reads of EKS that lag behind its writes.
+mod lagging_reads;
 /// Leases of rotations, and owners that lose them.
 mod lease;
 /// The lines of the functions' logs.

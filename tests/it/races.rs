@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use rerole_sim::fleet::Fleet;
-use rerole_sim::{Fault, Options};
+use rerole_sim::{EksState, Fault, Options};
 use serde_json::json;
 
 use crate::harness::{
-    Harness, INDEX, OLD, THIRD, TIMEOUT, in_virtual_time, indexer_handler, rotation_event,
+    Harness, INDEX, OLD, THIRD, TIMEOUT, in_virtual_time, indexer_handler, lagging, rotation_event,
 };
 use crate::reconcile::{association_arns, unindexed};
 
@@ -72,13 +72,17 @@ fn the_run_after_a_crash_at_any_call_repairs_the_index() {
 /// equal to EKS, and the rotation must move every association.
 #[test]
 fn a_rotation_and_a_run_do_not_undo_each_other() {
-    for seed in 0..25 {
+    for (seed, lag_secs) in (0..25)
+        .map(|seed| (seed, 0))
+        .chain((25..35).map(|seed| (seed, 4)))
+    {
         in_virtual_time(async {
             let harness = Harness::new(Options {
                 seed,
-                ..Options::default()
+                ..lagging(Duration::from_secs(lag_secs))
             });
             let fleet = harness.fleet(30);
+            harness.aws.eks(EksState::catch_up);
             // Half of the index items are outdated.
             for arn in fleet.associations.iter().step_by(2) {
                 let mut item = harness.index_item(arn).unwrap();
@@ -103,6 +107,10 @@ fn a_rotation_and_a_run_do_not_undo_each_other() {
             let ((), summary) = tokio::join!(run, rotation);
             assert_eq!(summary["counts"]["updated"], 30, "seed {seed}: {summary:#}");
             harness.reconcile("resume").await;
+            if lag_secs > 0 {
+                tokio::time::sleep(Duration::from_secs(lag_secs)).await;
+                harness.reconcile("full").await;
+            }
             harness.check_index();
             assert!(
                 harness
@@ -117,8 +125,8 @@ fn a_rotation_and_a_run_do_not_undo_each_other() {
 }
 
 /// A small fleet, and an index that has missed two changes in EKS.
-fn small_fleet() -> Harness {
-    let harness = Harness::new(Options::default());
+fn small_fleet(lag: Duration) -> Harness {
+    let harness = Harness::new(lagging(lag));
     harness.build(&Fleet {
         rotating: 5,
         associations: 6,
@@ -128,6 +136,7 @@ fn small_fleet() -> Harness {
     harness
         .aws
         .eks(|eks| eks.associate("us-east-1", "prod-2", "tools", "new", OLD));
+    harness.aws.eks(EksState::catch_up);
     harness
 }
 
@@ -155,8 +164,17 @@ async fn race(harness: &Harness) {
 /// repair the differences.
 #[test]
 fn a_crash_in_a_race_leaves_eks_index_and_ledger_in_agreement() {
+    crash_in_a_race(Duration::ZERO);
+}
+
+#[test]
+fn a_crash_in_a_race_at_an_eks_that_lags_leaves_all_in_agreement() {
+    crash_in_a_race(Duration::from_secs(3));
+}
+
+fn crash_in_a_race(lag: Duration) {
     let calls = in_virtual_time(async {
-        let harness = small_fleet();
+        let harness = small_fleet(lag);
         race(&harness).await;
         harness.aws.calls().len()
     });
@@ -164,7 +182,7 @@ fn a_crash_in_a_race_leaves_eks_index_and_ledger_in_agreement() {
     for index in 0..calls {
         for fault in [Fault::FreezeBefore, Fault::FreezeAfter] {
             in_virtual_time(async {
-                let harness = small_fleet();
+                let harness = small_fleet(lag);
                 harness.inject_at(index, &fault);
                 race(&harness).await;
                 harness.aws.clear_hook();

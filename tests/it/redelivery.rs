@@ -211,6 +211,17 @@ async fn a_dry_run_changes_nothing_and_does_not_block_the_real_run() {
     assert_eq!(harness.count("dry-run/r-1", "WouldUpdate"), 30);
     check(&harness, &before);
 
+    let again = harness.finish(&event(&json!({ "dryRun": true }))).await;
+    assert_eq!(again["counts"], planned["counts"]);
+    let produced = format!(
+        "this is the result of {}; for a new dry run, use another rotationId",
+        planned["finishedAt"].as_str().unwrap()
+    );
+    assert!(
+        again["reason"].as_str().unwrap().ends_with(&produced),
+        "{again:#}"
+    );
+
     let moved = harness.finish(&rotation_event()).await;
     assert_eq!(moved["status"], "Succeeded");
     assert_eq!(moved["counts"]["updated"], 30);

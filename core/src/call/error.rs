@@ -93,6 +93,15 @@ impl CallError {
         error
     }
 
+    /// Creates the error of a response that shows an earlier state than is known already. A later
+    /// response may show a later one.
+    #[must_use]
+    pub fn outdated_response(operation: Operation<'_>, problem: String) -> Self {
+        let mut error = Self::new(operation, ErrorClass::Transient, problem);
+        error.code = Some("OutdatedResponse".to_owned());
+        error
+    }
+
     /// Creates the error of an operation that reached one of rerole's own limits. Another attempt
     /// would also reach it.
     #[must_use]
@@ -185,6 +194,10 @@ mod tests {
         check(
             CallError::malformed_item(operation, "missing field `status`".to_owned()),
             expect!["Terminal: read rotation r-1: MalformedItem: missing field `status`"],
+        );
+        check(
+            CallError::outdated_response(operation, "version 3, after 4".to_owned()),
+            expect!["Transient: read rotation r-1: OutdatedResponse: version 3, after 4"],
         );
         check(
             CallError::limit_reached(operation, "more than 9 pages".to_owned()),

@@ -2,7 +2,7 @@
 //! them.
 
 use crate::indexing::cloudtrail::{CloudTrailEvent, EventName};
-use crate::indexing::visibility::may_be_hidden;
+use crate::resource::may_be_hidden;
 use crate::timestamp::Timestamp;
 
 /// The events about one association.
@@ -35,16 +35,22 @@ impl AssociationEvents {
     }
 
     /// Returns what it means that EKS shows the association at the version `shown`, or that it does
-    /// not show it.
+    /// not show it. EKS was first asked at `asked_at`.
     #[must_use]
-    pub fn verdict(&self, shown: Option<Timestamp>, now: Timestamp) -> EventVerdict {
+    pub fn verdict(&self, shown: Option<Timestamp>, asked_at: Timestamp) -> EventVerdict {
         match shown {
             // The association is deleted, or so new that EKS does not show it yet.
-            None if !self.has_deletion() && self.has_recent_event(now) => EventVerdict::NotYetShown,
+            None if !self.has_deletion() && self.has_recent_event(asked_at) => {
+                EventVerdict::NotYetShown
+            }
             None => EventVerdict::Deleted,
             // EKS never reuses an ID, so this is the view from before the deletion.
             Some(_) if self.has_deletion() => EventVerdict::StillShown,
-            Some(shown) if self.made_version_after(shown) => EventVerdict::NotYetShown,
+            // The version in an event is a hint. If EKS does not show it once it would, the event is
+            // wrong: no document says how CloudTrail writes it.
+            Some(shown) if self.made_version_after(shown) && self.has_recent_event(asked_at) => {
+                EventVerdict::NotYetShown
+            }
             Some(_) => EventVerdict::Exists,
         }
     }
@@ -65,11 +71,11 @@ impl AssociationEvents {
             .any(|event| event.event_name == EventName::DeletePodIdentityAssociation)
     }
 
-    fn has_recent_event(&self, now: Timestamp) -> bool {
+    fn has_recent_event(&self, asked_at: Timestamp) -> bool {
         self.0
             .iter()
             .filter_map(|event| event.at)
-            .any(|at| may_be_hidden(now.since(at)))
+            .any(|at| may_be_hidden(asked_at.since(at)))
     }
 
     fn made_version_after(&self, shown: Timestamp) -> bool {
@@ -113,6 +119,7 @@ mod tests {
             (&[(Create, Some(100))][..], Some(100), 101, Exists),
             (&[(Update, Some(100))], Some(103), 104, Exists),
             (&[(Update, Some(100))], Some(99), 101, NotYetShown),
+            (&[(Update, Some(100))], Some(99), 110, Exists),
             (&[(Update, None)], Some(99), 101, Exists),
             (&[(Create, Some(100))], None, 101, NotYetShown),
             (&[(Create, Some(100))], None, 110, Deleted),

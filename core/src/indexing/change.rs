@@ -1,6 +1,7 @@
 //! How an index item has to change to show what EKS shows.
 
-use crate::indexing::{IndexItem, RunCounts, may_be_hidden};
+use crate::indexing::{IndexItem, RunCounts};
+use crate::resource::may_be_hidden;
 use crate::timestamp::Timestamp;
 
 /// How an index item changes, or would have to.

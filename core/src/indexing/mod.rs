@@ -10,7 +10,6 @@ mod index_item;
 mod region_index;
 mod run;
 mod run_request;
-mod visibility;
 
 pub use association_events::{AssociationEvents, Caller, EventVerdict};
 pub use change::{Change, Compared};
@@ -20,4 +19,3 @@ pub use index_item::{IndexEntry, IndexItem};
 pub use region_index::RegionIndex;
 pub use run::{Cursor, RUN_LEASE, Run, RunCounts, RunError};
 pub use run_request::{Mode, ReconcileRequest, RunRequest};
-pub use visibility::may_be_hidden;

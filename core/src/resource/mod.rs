@@ -7,6 +7,7 @@ mod association_arn;
 mod cluster;
 mod role_arn;
 mod role_field;
+mod visibility;
 
 pub use arn::{InvalidArn, function_account, is_region};
 pub use association::Association;
@@ -16,3 +17,4 @@ pub use association_arn::AssociationArn;
 pub use cluster::{Cluster, ClusterName};
 pub use role_arn::{ROLE_ARN_FORM, RoleArn, is_role_path};
 pub use role_field::{RoleField, RoleFields};
+pub use visibility::{Absence, hidden_for, may_be_hidden};

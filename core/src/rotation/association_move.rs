@@ -11,12 +11,12 @@
 
 use std::time::Duration;
 
-use crate::call::{Backoff, CallError, ErrorClass};
+use crate::call::{Backoff, CallError, ErrorClass, Operation};
 use crate::request::RotationRequest;
-use crate::resource::{Association, RoleFields};
+use crate::resource::{Absence, Association, RoleFields, hidden_for};
 use crate::rotation::{
-    Action, Ending, Row, RowError, Settled, Token, UNEXPECTED_RESPONSE, UnconfirmedUpdates,
-    contradictions, decide, ending_after_stop, ending_on_new_role,
+    Action, Ending, KnownRoles, Row, RowError, Settled, Token, UNEXPECTED_RESPONSE,
+    UnconfirmedUpdates, contradictions, decide, ending_after_stop, ending_on_new_role,
 };
 use crate::timestamp::Timestamp;
 
@@ -28,6 +28,9 @@ const ERROR_BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(500),
     max: Duration::from_secs(10),
 };
+/// The roles at a version may be taken for those of another version this close to it: it is not
+/// known whether the responses to an update and to a Describe have the same milliseconds.
+const ROUNDED_BY_MAX: Duration = Duration::from_secs(1);
 /// Pauses after EKS could not use the new role.
 const ROLE_BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
@@ -41,8 +44,8 @@ pub struct AssociationMove<'a> {
     row: &'a Row,
     /// The fields that the row plans to move.
     planned: RoleFields,
-    /// Since when earlier slices may have sent updates. `None` if none can have sent one.
-    earlier_updates_since: Option<Timestamp>,
+    /// The slices that may have sent updates before this one. `None` if none can have sent one.
+    earlier: Option<EarlierSlices>,
     /// Updates that EKS accepted, or may have accepted.
     sent: u32,
     /// Definitive refusals, including those of earlier slices.
@@ -51,6 +54,19 @@ pub struct AssociationMove<'a> {
     /// The last update that ended in a transient error. It may have taken effect.
     lost: Option<(Update, CallError)>,
     retryable_errors: u32,
+    /// The latest version that the plan or a Describe has shown.
+    latest: KnownRoles,
+    /// The Describes in a row that did not find the association.
+    absence: Absence,
+}
+
+/// The slices of the rotation before this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EarlierSlices {
+    /// The first of them started then.
+    pub started_at: Timestamp,
+    /// This slice took the lease then. No update of an earlier slice takes effect after it.
+    pub ended_at: Timestamp,
 }
 
 /// An update to send.
@@ -102,21 +118,23 @@ pub enum Step {
 impl<'a> AssociationMove<'a> {
     /// Starts with no attempt, after the refusals of earlier slices.
     #[must_use]
-    pub fn new(
-        request: &'a RotationRequest,
-        row: &'a Row,
-        earlier_updates_since: Option<Timestamp>,
-    ) -> Self {
+    pub fn new(request: &'a RotationRequest, row: &'a Row, earlier: Option<EarlierSlices>) -> Self {
         Self {
             request,
             row,
             planned: row.fields,
-            earlier_updates_since: earlier_updates_since.filter(|_| !request.dry_run),
+            earlier: earlier.filter(|_| !request.dry_run),
             sent: 0,
             refusals: row.refusals,
             last_refusal: None,
             lost: None,
             retryable_errors: 0,
+            latest: KnownRoles {
+                role_arn: row.previous_role_arn.clone(),
+                target_role_arn: row.previous_target_role_arn.clone(),
+                modified_at: row.planned_modified_at,
+            },
+            absence: Absence::default(),
         }
     }
 
@@ -127,10 +145,13 @@ impl<'a> AssociationMove<'a> {
         (self.refusals > self.row.refusals).then_some(self.refusals)
     }
 
-    /// Returns what follows if EKS does not have the association.
-    #[must_use]
-    pub fn not_found(&self, now: Timestamp) -> Step {
-        self.settle(Ending::Deleted, None, now)
+    /// Returns what follows from a Describe that does not find the association. One such response
+    /// does not prove that the association is deleted.
+    pub fn not_found(&mut self, now: Timestamp) -> Step {
+        match self.absence.note() {
+            Some(pause) => Step::DescribeAgain(pause),
+            None => self.settle(Ending::Deleted, None, now),
+        }
     }
 
     /// Returns what follows from an error of a Describe.
@@ -142,9 +163,22 @@ impl<'a> AssociationMove<'a> {
         }
     }
 
-    /// Returns what follows from what a Describe shows.
-    #[must_use]
-    pub fn described(&self, observed: &Association, now: Timestamp) -> Decision {
+    /// Returns what follows from what a Describe shows. A version from before the latest known one
+    /// shows nothing.
+    pub fn described(&mut self, observed: &Association, moment: Moment) -> Decision {
+        self.absence = Absence::default();
+        if self.is_outdated(observed) {
+            let known = self.latest.modified_at;
+            let problem = format!("EKS shows version {}, after {known}", observed.modified_at);
+            let operation = Operation::on("describe association", &observed.association_arn);
+            let error = CallError::outdated_response(operation, problem);
+            return Decision::Step(self.retry(error, moment));
+        }
+        self.latest = KnownRoles {
+            role_arn: observed.role_arn.clone(),
+            target_role_arn: observed.target_role_arn.clone(),
+            modified_at: self.latest.modified_at.max(observed.modified_at),
+        };
         let ending = match decide(self.request, self.planned, observed) {
             Action::Update(fields) => {
                 let planned = self.planned.union(fields);
@@ -162,7 +196,17 @@ impl<'a> AssociationMove<'a> {
             Action::Drifted => Ending::Drifted,
             Action::OwnedByAddon => Ending::OwnedByAddon,
         };
-        Decision::Step(self.settle(ending, Some(observed), now))
+        Decision::Step(self.settle(ending, Some(observed), moment.now))
+    }
+
+    /// Returns whether the observation is from before the latest known version. One that is a little
+    /// older but has the same roles differs only in how its time is rounded.
+    fn is_outdated(&self, observed: &Association) -> bool {
+        let latest = &self.latest;
+        let has_same_roles = observed.role_arn == latest.role_arn
+            && observed.target_role_arn == latest.target_role_arn;
+        let is_rounded = latest.modified_at.since(observed.modified_at) < ROUNDED_BY_MAX;
+        observed.modified_at < latest.modified_at && !(has_same_roles && is_rounded)
     }
 
     /// Notes that the row plans to move these fields.
@@ -170,8 +214,15 @@ impl<'a> AssociationMove<'a> {
         self.planned = fields;
     }
 
-    /// Returns how an association on the old role ends because the rotation has stopped.
+    /// Returns how an association on the old role ends because the rotation has stopped. If an
+    /// earlier slice died, its last update may not show yet. So the association is described again
+    /// once it would.
     pub fn stopped(&mut self, observed: &Association, now: Timestamp) -> Step {
+        if let Some(earlier) = self.earlier
+            && let Some(left) = hidden_for(now.since(earlier.ended_at))
+        {
+            return Step::DescribeAgain(left);
+        }
         let sent = self.last_refusal.take().or(self.lost.take());
         let sent = sent.map(|(update, error)| (update.token, error));
         self.settle(ending_after_stop(sent), Some(observed), now)
@@ -267,7 +318,7 @@ impl<'a> AssociationMove<'a> {
     fn unconfirmed(&self) -> UnconfirmedUpdates<'_> {
         UnconfirmedUpdates {
             of_this_slice: self.lost.as_ref().map(|(update, _)| &update.token),
-            of_earlier_slices_since: self.earlier_updates_since,
+            of_earlier_slices_since: self.earlier.map(|slices| slices.started_at),
         }
     }
 

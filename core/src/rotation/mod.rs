@@ -22,7 +22,7 @@ mod summary;
 mod token;
 mod verification;
 
-pub use association_move::{AssociationMove, Decision, Moment, Sent, Step, Update};
+pub use association_move::{AssociationMove, Decision, EarlierSlices, Moment, Sent, Step, Update};
 pub use checkpoint::Checkpoint;
 pub use circuit_breaker::CircuitBreaker;
 pub use closing::{Closing, Tally, close};

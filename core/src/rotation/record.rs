@@ -143,6 +143,22 @@ impl RotationRecord {
             index_as_of: self.index_as_of.clone(),
         }
     }
+
+    /// Returns the result of a finished rotation for a request that asks for it again. A dry run is
+    /// made once. Its result may be old by then, so the reason says when it was produced.
+    #[must_use]
+    pub fn repeated_summary(&self) -> Summary {
+        let mut summary = self.summary();
+        if let (true, Some(at)) = (summary.dry_run, summary.finished_at) {
+            let produced =
+                format!("this is the result of {at}; for a new dry run, use another rotationId");
+            summary.reason = Some(match summary.reason {
+                Some(reason) => format!("{reason}; {produced}"),
+                None => produced,
+            });
+        }
+        summary
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -1,7 +1,5 @@
 //! The five operations on Pod Identity associations.
 
-use std::ops::Bound;
-
 use serde_json::{Value, json};
 
 use crate::eks::error::EksError;
@@ -19,7 +17,7 @@ use crate::rng::uuid;
 const ASSOCIATIONS_MAX: usize = 5_000;
 
 pub(crate) fn list(
-    state: &EksState,
+    state: &mut EksState,
     request: &EksRequest,
     cluster: &str,
 ) -> Result<Value, EksError> {
@@ -27,34 +25,37 @@ pub(crate) fn list(
     let query = &request.query;
     let page_len = query.page_len()?;
     let prefix = request.scope().association_arn_prefix(cluster);
-    let start = query
-        .start_after()?
-        .map_or(Bound::Included(prefix.clone()), Bound::Excluded);
-    let mut rest = state
-        .associations
-        .range((start, Bound::Unbounded))
-        .take_while(|(arn, _)| arn.starts_with(&prefix))
-        .filter(|(_, it)| query.filter_accepts("namespace", &it.namespace))
-        .filter(|(_, it)| query.filter_accepts("serviceAccount", &it.service_account));
-    let page: Vec<(&String, &Association)> = rest.by_ref().take(page_len).collect();
-    let summaries: Vec<Value> = page
-        .iter()
-        .map(|(_, association)| summary(association))
-        .collect();
+    let start_after = query.start_after()?;
+    let is_after = |it: &&Association| {
+        let after = start_after.as_ref();
+        after.is_none_or(|after| it.association_arn > *after)
+    };
+    let listed = state.list_associations(&prefix);
+    let mut rest = listed
+        .into_iter()
+        .filter(is_after)
+        .filter(|it| query.filter_accepts("namespace", &it.namespace))
+        .filter(|it| query.filter_accepts("serviceAccount", &it.service_account));
+    let page: Vec<&Association> = rest.by_ref().take(page_len).collect();
+    let summaries: Vec<Value> = page.iter().map(|it| summary(it)).collect();
     let mut body = json!({ "associations": summaries });
-    if let (Some((last, _)), Some(_)) = (page.last(), rest.next()) {
-        body["nextToken"] = json!(next_token(last));
+    if let (Some(last), Some(_)) = (page.last(), rest.next()) {
+        body["nextToken"] = json!(next_token(&last.association_arn));
     }
     Ok(body)
 }
 
 pub(crate) fn describe(
-    state: &EksState,
+    state: &mut EksState,
     request: &EksRequest,
     cluster: &str,
     id: &str,
 ) -> Result<Value, EksError> {
-    find(state, request, cluster, id).map(association_body)
+    state.cluster(request.scope(), cluster)?;
+    let arn = request.scope().association_arn_prefix(cluster) + id;
+    let shown = state.describe_association(&arn);
+    let shown = shown.ok_or_else(|| EksError::no_association(id, cluster))?;
+    Ok(association_body(shown))
 }
 
 pub(crate) fn create(
@@ -126,9 +127,7 @@ pub(crate) fn update(
     }
     after.modified_at = state.modification_time().max(before.modified_at);
     let response = association_body(&after);
-    state
-        .associations
-        .insert(after.association_arn.clone(), after);
+    state.put(after);
     Ok(response)
 }
 
@@ -153,9 +152,9 @@ fn find<'a>(
 ) -> Result<&'a Association, EksError> {
     state.cluster(request.scope(), cluster)?;
     let arn = request.scope().association_arn_prefix(cluster) + id;
-    state.association(&arn).ok_or_else(|| {
-        EksError::not_found(format!("No association found with ID: {id}")).in_cluster(cluster)
-    })
+    state
+        .association(&arn)
+        .ok_or_else(|| EksError::no_association(id, cluster))
 }
 
 /// The fields that an update can change. An absent field is kept; an empty `targetRoleArn` or

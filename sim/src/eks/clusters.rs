@@ -3,8 +3,6 @@
 //! A cluster is only a record: it is ACTIVE at once and deleted at once, and nothing runs in it
 //! that would prevent its deletion.
 
-use std::ops::Bound;
-
 use serde_json::{Value, json};
 
 use crate::eks::error::EksError;
@@ -18,35 +16,31 @@ use crate::eks::times::epoch_seconds;
 /// The default quota of clusters per account and region.
 const CLUSTERS_MAX: usize = 100;
 
-pub(crate) fn list(state: &EksState, request: &EksRequest) -> Result<Value, EksError> {
+pub(crate) fn list(state: &mut EksState, request: &EksRequest) -> Result<Value, EksError> {
     let page_len = request.query.page_len()?;
-    let prefix = request.scope().cluster_arn("");
-    let start = request
-        .query
-        .start_after()?
-        .map_or(Bound::Included(prefix.clone()), Bound::Excluded);
-    let mut rest = state
-        .clusters
-        .range((start, Bound::Unbounded))
-        .take_while(|(arn, _)| arn.starts_with(&prefix));
-    let page: Vec<(&String, &Cluster)> = rest.by_ref().take(page_len).collect();
-    let names: Vec<&str> = page
-        .iter()
-        .map(|(_, cluster)| cluster.name.as_str())
-        .collect();
+    let start_after = request.query.start_after()?;
+    let listed = state.list_clusters(&request.scope().cluster_arn(""));
+    let mut rest = listed.into_iter().filter(|cluster| {
+        start_after
+            .as_ref()
+            .is_none_or(|after| cluster.arn > *after)
+    });
+    let page: Vec<&Cluster> = rest.by_ref().take(page_len).collect();
+    let names: Vec<&str> = page.iter().map(|cluster| cluster.name.as_str()).collect();
     let mut body = json!({ "clusters": names });
-    if let (Some((last, _)), Some(_)) = (page.last(), rest.next()) {
-        body["nextToken"] = json!(next_token(last));
+    if let (Some(last), Some(_)) = (page.last(), rest.next()) {
+        body["nextToken"] = json!(next_token(&last.arn));
     }
     Ok(body)
 }
 
 pub(crate) fn describe(
-    state: &EksState,
+    state: &mut EksState,
     request: &EksRequest,
     name: &str,
 ) -> Result<Value, EksError> {
-    let cluster = state.cluster(request.scope(), name)?;
+    let cluster = state.describe_cluster(&request.scope().cluster_arn(name));
+    let cluster = cluster.ok_or_else(|| EksError::no_cluster(name))?;
     Ok(json!({ "cluster": cluster_body(cluster) }))
 }
 
@@ -76,7 +70,7 @@ pub(crate) fn create(state: &mut EksState, request: &EksRequest) -> Result<Value
         ..Cluster::with_defaults(request.scope(), name, state.modification_time())
     };
     let body = json!({ "cluster": cluster_body(&cluster) });
-    state.clusters.insert(cluster.arn.clone(), cluster);
+    state.insert_cluster(cluster);
     Ok(body)
 }
 
@@ -99,21 +93,13 @@ fn check_cluster_is_new(
     request: &EksRequest,
     name: &str,
 ) -> Result<(), EksError> {
-    if state
-        .clusters
-        .contains_key(&request.scope().cluster_arn(name))
-    {
+    if state.cluster(request.scope(), name).is_ok() {
         let message = format!("Cluster already exists with name: {name}");
         return Err(EksError::in_use(message).in_cluster(name));
     }
     let prefix = request.scope().cluster_arn("");
-    if state
-        .clusters
-        .keys()
-        .filter(|arn| arn.starts_with(&prefix))
-        .count()
-        >= CLUSTERS_MAX
-    {
+    let arns = state.clusters().map(|cluster| &cluster.arn);
+    if arns.filter(|arn| arn.starts_with(&prefix)).count() >= CLUSTERS_MAX {
         let message = "Maximum number of clusters for this account reached";
         return Err(EksError::limit_exceeded(message));
     }

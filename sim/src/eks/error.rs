@@ -38,6 +38,14 @@ impl EksError {
         Self::new(404, "ResourceNotFoundException", message)
     }
 
+    pub(crate) fn no_cluster(name: &str) -> Self {
+        Self::not_found(format!("No cluster found for name: {name}.")).in_cluster(name)
+    }
+
+    pub(crate) fn no_association(id: &str, cluster: &str) -> Self {
+        Self::not_found(format!("No association found with ID: {id}")).in_cluster(cluster)
+    }
+
     pub(crate) fn in_use(message: impl Into<String>) -> Self {
         Self::new(409, "ResourceInUseException", message)
     }

@@ -1,6 +1,6 @@
 //! The state of EKS, and how tests read and change it without the API.
 //!
-//! The operations of the API are in the sibling modules.
+//! The operations of the API are in the sibling modules, and what they have in common in `store`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
@@ -8,26 +8,25 @@ use std::time::{Duration, SystemTime};
 use fastrand::Rng;
 
 use crate::arn::Scope;
-use crate::eks::error::EksError;
+use crate::eks::history::{History, Lags};
 use crate::eks::resources::{Association, Cluster, RoleState};
 use crate::eks::throttle::TokenBuckets;
-use crate::eks::times::at_resolution;
 use crate::eks::tokens::TokenStore;
-use crate::options::{AddonUpdates, Options, SameRoleUpdates, Throttle};
-use crate::rng::{lowercase_alphanumerics, uuid};
-
-/// The ids of EKS and its request ids come from different streams of the same seed.
-const ID_STREAM: u64 = 0xE5;
+use crate::options::{AddonUpdates, SameRoleUpdates, Throttle};
+use crate::rng::uuid;
 
 /// Everything in EKS, of every account and region.
 pub struct EksState {
     /// By ARN: the clusters of a region are adjacent.
-    pub(crate) clusters: BTreeMap<String, Cluster>,
+    pub(super) clusters: BTreeMap<String, Cluster>,
     /// By ARN: the associations of a cluster are adjacent.
-    pub(crate) associations: BTreeMap<String, Association>,
+    pub(super) associations: BTreeMap<String, Association>,
     /// The ARN of the association of each (cluster ARN, namespace, service account), which has at
     /// most one.
-    by_service_account: HashMap<(String, String, String), String>,
+    pub(super) by_service_account: HashMap<(String, String, String), String>,
+    pub(super) earlier_associations: History<Association>,
+    pub(super) earlier_clusters: History<Cluster>,
+    pub(super) lags: Lags,
     pub(crate) role_states: BTreeMap<String, RoleState>,
     pub(crate) denied_clusters: BTreeSet<String>,
     pub(crate) tokens: TokenStore,
@@ -79,7 +78,9 @@ impl EksState {
         };
         let cluster = Cluster::with_defaults(scope, name, self.modification_time());
         let arn = cluster.arn.clone();
-        self.clusters.entry(arn.clone()).or_insert(cluster);
+        if !self.clusters.contains_key(&arn) {
+            self.insert_cluster(cluster);
+        }
         arn
     }
 
@@ -210,142 +211,10 @@ impl EksState {
     pub fn allow(&mut self, cluster: &str) {
         self.denied_clusters.remove(cluster);
     }
-}
 
-/// What the operations of the API have in common.
-impl EksState {
-    pub(crate) fn new(options: &Options) -> Self {
-        Self {
-            clusters: BTreeMap::new(),
-            associations: BTreeMap::new(),
-            by_service_account: HashMap::new(),
-            role_states: BTreeMap::new(),
-            denied_clusters: BTreeSet::new(),
-            tokens: TokenStore::default(),
-            buckets: TokenBuckets::new(options.throttle, options.buckets),
-            options: EksOptions {
-                bare_throttle: options.bare_throttle,
-                retry_after_secs: options.retry_after_secs,
-                modified_at_resolution: options.modified_at_resolution,
-                replay_refusals: options.replay_refusals,
-                addon_updates: options.addon_updates,
-                same_role_updates: options.same_role_updates,
-            },
-            ids: Rng::with_seed(options.seed ^ ID_STREAM),
-            account: options.account.clone(),
-            now: options.starts_at,
-        }
+    /// Every read shows what there is now, as if nothing had been changed for a while.
+    pub fn catch_up(&mut self) {
+        self.earlier_associations = History::default();
+        self.earlier_clusters = History::default();
     }
-
-    /// The cluster with this name.
-    pub(crate) fn cluster(&self, scope: Scope<'_>, name: &str) -> Result<&Cluster, EksError> {
-        self.clusters.get(&scope.cluster_arn(name)).ok_or_else(|| {
-            EksError::not_found(format!("No cluster found for name: {name}.")).in_cluster(name)
-        })
-    }
-
-    /// Removes the cluster with its associations.
-    pub(crate) fn remove_cluster(&mut self, cluster_arn: &str) -> Option<Cluster> {
-        let cluster = self.clusters.remove(cluster_arn)?;
-        let prefix = cluster.scope().association_arn_prefix(&cluster.name);
-        let arns: Vec<String> = self
-            .with_prefix(&prefix)
-            .map(|(arn, _)| arn.clone())
-            .collect();
-        for arn in arns {
-            self.remove(&arn);
-        }
-        Some(cluster)
-    }
-
-    /// The associations whose ARNs start with `prefix`, in order of their ARNs.
-    pub(crate) fn with_prefix<'a>(
-        &'a self,
-        prefix: &'a str,
-    ) -> impl Iterator<Item = (&'a String, &'a Association)> {
-        let from_prefix = self.associations.range(prefix.to_owned()..);
-        from_prefix.take_while(move |(arn, _)| arn.starts_with(prefix))
-    }
-
-    /// An association with a new id, which is not inserted yet.
-    pub(crate) fn new_association(&mut self, new: NewAssociation<'_>) -> Association {
-        // Random and long: no id occurs twice, not even after a deletion.
-        let id = format!("a-{}", lowercase_alphanumerics(&mut self.ids, 17));
-        let now = self.modification_time();
-        Association {
-            cluster_name: new.cluster.to_owned(),
-            namespace: new.namespace.to_owned(),
-            service_account: new.service_account.to_owned(),
-            role_arn: new.role_arn.to_owned(),
-            association_arn: new.scope.association_arn_prefix(new.cluster) + &id,
-            association_id: id,
-            tags: BTreeMap::new(),
-            created_at: now,
-            modified_at: now,
-            owner_arn: None,
-            disable_session_tags: false,
-            target_role_arn: None,
-            external_id: None,
-            policy: None,
-            region: new.scope.region.to_owned(),
-            account: new.scope.account.to_owned(),
-        }
-    }
-
-    /// Inserts the association unless its service account has one.
-    pub(crate) fn insert(&mut self, association: Association) -> Result<(), EksError> {
-        let key = service_account_key(&association);
-        if self.by_service_account.contains_key(&key) {
-            let Association {
-                namespace,
-                service_account,
-                ..
-            } = &association;
-            let message = format!("Association already exists: {namespace}, {service_account}");
-            return Err(EksError::in_use(message).in_cluster(&association.cluster_name));
-        }
-        self.by_service_account
-            .insert(key, association.association_arn.clone());
-        self.associations
-            .insert(association.association_arn.clone(), association);
-        Ok(())
-    }
-
-    pub(crate) fn remove(&mut self, arn: &str) -> Option<Association> {
-        let association = self.associations.remove(arn)?;
-        self.by_service_account
-            .remove(&service_account_key(&association));
-        Some(association)
-    }
-
-    /// The time now, as EKS records it.
-    pub(crate) fn modification_time(&self) -> SystemTime {
-        at_resolution(self.now, self.options.modified_at_resolution)
-    }
-
-    fn modify(&mut self, arn: &str, change: impl FnOnce(&mut Association)) {
-        let now = self.modification_time();
-        let association = self.association_mut(arn);
-        change(association);
-        association.modified_at = now.max(association.modified_at);
-    }
-
-    fn association_mut(&mut self, arn: &str) -> &mut Association {
-        self.associations
-            .get_mut(arn)
-            .unwrap_or_else(|| panic!("a test changes associations that exist, not {arn}"))
-    }
-}
-
-fn service_account_key(association: &Association) -> (String, String, String) {
-    let Association {
-        namespace,
-        service_account,
-        ..
-    } = association;
-    (
-        association.cluster_arn(),
-        namespace.clone(),
-        service_account.clone(),
-    )
 }

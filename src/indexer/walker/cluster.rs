@@ -11,7 +11,7 @@ use rerole_core::resource::Cluster;
 use tokio::time::Instant;
 
 use crate::aws::page::{NextPage, PageStart};
-use crate::indexer::retry::{RetryError, retry};
+use crate::indexer::retry::{RetryError, find, retry};
 use crate::indexer::walker::lists::list_associations;
 use crate::indexer::walker::purpose::{Findings, Processed, WalkContext};
 
@@ -180,12 +180,14 @@ impl<'a> ClusterWalk<'a> {
                 CallError::malformed_response(operation, invalid.to_string())
             })?;
         let context = &self.context;
+        let seen = find(context.ends_at, async |until| {
+            context.aws.eks.describe(&arn, until).await
+        })
+        .await?;
+        let seen = seen.map(|seen| seen.association);
+        let (held, now) = (task.known.as_deref(), context.aws.now());
         // If one of its calls has a retryable error, all of them are repeated. Each is idempotent.
-        retry(context.ends_at, async |until| {
-            let seen = context.aws.eks.describe(&arn, until).await?;
-            let seen = seen.map(|seen| seen.association);
-            let now = context.aws.now();
-            let held = task.known.as_deref();
+        retry(context.ends_at, async |_| {
             context.process(&arn, held, seen.as_ref(), now).await
         })
         .await

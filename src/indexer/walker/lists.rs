@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use crate::aws::Aws;
 use crate::aws::eks::{ASSOCIATION_PAGES, CLUSTER_PAGES, none_if_not_found};
 use crate::aws::page::paginate;
-use crate::indexer::retry::{RetryError, retry};
+use crate::indexer::retry::{RetryError, find, retry};
 
 /// Returns the names of all clusters of a region.
 ///
@@ -44,21 +44,35 @@ pub(super) async fn list_associations(
     ends_at: Instant,
 ) -> Result<Option<Vec<String>>, RetryError> {
     let mut pages = paginate(ASSOCIATION_PAGES, async |start: Option<String>| {
-        retry(ends_at, |until| {
-            aws.eks.list_associations(cluster, start.clone(), until)
+        let page = find(ends_at, async |until| {
+            let page = aws.eks.list_associations(cluster, start.clone(), until);
+            page.await.map(Some).or_else(none_if_not_found)
         })
-        .await
+        .await?;
+        page.ok_or(ListError::NoCluster)
     });
     let mut ids = Vec::new();
     loop {
         match pages.next().await {
             Ok(Some(page)) => ids.extend(page),
             Ok(None) => break,
-            Err(RetryError::Call(error)) => return Ok(none_if_not_found(error)?),
-            Err(RetryError::OutOfTime) => return Err(RetryError::OutOfTime),
+            Err(ListError::NoCluster) => return Ok(None),
+            Err(ListError::Retry(error)) => return Err(error),
         }
     }
     ids.sort_unstable();
     ids.dedup();
     Ok(Some(ids))
+}
+
+/// Why a list has no further page.
+enum ListError {
+    NoCluster,
+    Retry(RetryError),
+}
+
+impl<E: Into<RetryError>> From<E> for ListError {
+    fn from(error: E) -> Self {
+        Self::Retry(error.into())
+    }
 }

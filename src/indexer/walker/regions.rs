@@ -11,7 +11,7 @@ use tracing::warn;
 
 use crate::aws::index_table::KNOWN_CLUSTER_PAGES;
 use crate::aws::page::paginate;
-use crate::indexer::retry::{RetryError, retry};
+use crate::indexer::retry::{RetryError, find};
 use crate::indexer::walker::cluster::{ClusterPart, ClusterWalk};
 use crate::indexer::walker::halt::Halt;
 use crate::indexer::walker::lists::list_clusters;
@@ -76,15 +76,13 @@ impl<'a> Walker<'a> {
         region: &str,
         listed: &BTreeSet<String>,
     ) -> Result<(), Halt> {
-        if run.cursor.cluster.is_none()
-            && let Err(error) = self.missing_clusters(run, region, listed).await
-        {
-            if self.context.halts_at(&error) {
-                return Err(error.into());
-            }
-            note_error(run, None, error)?;
+        let mut names = listed.clone();
+        match self.unlisted_clusters(run, region, listed).await {
+            Ok(unlisted) => names.extend(unlisted),
+            Err(error) if self.context.halts_at(&error) => return Err(error.into()),
+            Err(error) => note_error(run, None, error)?,
         }
-        for name in run.remaining_clusters(listed) {
+        for name in run.remaining_clusters(&names) {
             self.check().await?;
             let name = ClusterName {
                 region,
@@ -95,13 +93,15 @@ impl<'a> Walker<'a> {
         Ok(())
     }
 
-    /// Handles the region's known clusters that are neither in the list nor known to EKS.
-    async fn missing_clusters(
+    /// Looks for the region's known clusters that are not in the list. Returns those that EKS has
+    /// nevertheless, and removes the others from the index.
+    async fn unlisted_clusters(
         &mut self,
         run: &mut Run,
         region: &str,
         listed: &BTreeSet<String>,
-    ) -> Result<(), RetryError> {
+    ) -> Result<Vec<String>, RetryError> {
+        let mut unlisted = Vec::new();
         let known_clusters = self.context.aws.index.known_clusters();
         let mut pages = paginate(KNOWN_CLUSTER_PAGES, async |start| {
             known_clusters.page(region, start).await
@@ -114,7 +114,7 @@ impl<'a> Walker<'a> {
                 }
                 match self.describe(cluster.name()).await {
                     // The list lags behind a create.
-                    Ok(Some(_)) => {}
+                    Ok(Some(_)) => unlisted.push(name.clone()),
                     Ok(None) => {
                         let findings = self.context.remove_cluster(&cluster).await?;
                         self.note(run, name, findings);
@@ -123,7 +123,7 @@ impl<'a> Walker<'a> {
                 }
             }
         }
-        Ok(())
+        Ok(unlisted)
     }
 
     async fn cluster(&mut self, run: &mut Run, name: ClusterName<'_>) -> Result<(), Halt> {
@@ -197,7 +197,7 @@ impl<'a> Walker<'a> {
 
     async fn describe(&self, name: ClusterName<'_>) -> Result<Option<Cluster>, RetryError> {
         let WalkContext { aws, ends_at, .. } = self.context;
-        let described = retry(ends_at, async |until| {
+        let described = find(ends_at, async |until| {
             aws.eks.describe_cluster(name, until).await
         });
         Ok(described.await?.map(|described| described.cluster))

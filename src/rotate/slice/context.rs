@@ -7,7 +7,8 @@ use std::time::Duration;
 use rerole_core::call::CallError;
 use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
-use rerole_core::rotation::{Progress, RotationRecord, SliceState, Status, Stop};
+use rerole_core::rotation::{EarlierSlices, Progress, RotationRecord, SliceState, Status, Stop};
+use rerole_core::timestamp::Timestamp;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -33,6 +34,8 @@ pub(super) struct Context<'a> {
     pub(super) record: RotationRecord,
     pub(super) lease: Lease,
     started_at: Instant,
+    /// When the slice took the lease, on the wall clock.
+    resumed_at: Timestamp,
     /// The slice starts no further step at or after this time.
     pub(super) ends_at: Instant,
     pub(super) max_concurrency: usize,
@@ -54,6 +57,7 @@ impl<'a> Context<'a> {
             aws,
             lease: Lease::acquired(start),
             started_at: start,
+            resumed_at: aws.now(),
             ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(start),
             max_concurrency,
             state: Mutex::new(state),
@@ -133,6 +137,14 @@ impl<'a> Context<'a> {
     /// complete.
     pub(super) fn is_resumed(&self) -> bool {
         self.record.status == Status::InProgress
+    }
+
+    /// The slices that may have written to EKS before this one.
+    pub(super) fn earlier_slices(&self) -> Option<EarlierSlices> {
+        self.is_resumed().then_some(EarlierSlices {
+            started_at: self.record.started_at,
+            ended_at: self.resumed_at,
+        })
     }
 
     pub(super) fn key(&self) -> &RotationKey {

@@ -11,7 +11,9 @@
 //!
 //! 1. After anything but a definitive response, describe again. A throttle, a lost response or a
 //!    role that is not ready says nothing about the association. Only a Describe does, and `decide`
-//!    knows nothing else.
+//!    knows nothing else. EKS is eventually consistent: a Describe that shows an older version than
+//!    the plan or an earlier Describe says nothing either, and one that does not find the
+//!    association is repeated, seconds apart, before the association counts as deleted.
 //! 2. An update is sent at most 5 s after its Describe (`crate::aws::eks`), and only under a lease
 //!    that outlives the call.
 //! 3. The token names the update. It is a hash of the rotation, the association, the version
@@ -93,12 +95,10 @@ pub(super) struct Mover<'a> {
 
 impl<'a> Mover<'a> {
     pub(super) fn new(slice: &'a Context<'a>, row: &'a Row) -> Self {
-        // Earlier slices may have written since the rotation started.
-        let earlier_updates_since = slice.is_resumed().then_some(slice.record.started_at);
         Self {
             slice,
             row,
-            attempts: AssociationMove::new(slice.request(), row, earlier_updates_since),
+            attempts: AssociationMove::new(slice.request(), row, slice.earlier_slices()),
             permit: None,
         }
     }
@@ -150,7 +150,7 @@ impl<'a> Mover<'a> {
             Ok(None) => return self.attempts.not_found(moment.now),
             Err(error) => return self.attempts.not_described(error, moment),
         };
-        match self.attempts.described(&observed.association, moment.now) {
+        match self.attempts.described(&observed.association, moment) {
             Decision::Update(update) => self.update(update, &observed).await,
             Decision::Plan(fields) => self.plan(fields).await,
             Decision::Step(step) => step,

@@ -28,12 +28,14 @@ async fn a_tombstone_holds_until_eks_must_show_the_deletion() {
         .await;
     let stale = described.unwrap().unwrap().association;
     delete(&client, "prod-1", &id).await;
-    harness.follow(&harness.aws.take_cloudtrail_events()).await;
+    let deleted = harness.aws.take_cloudtrail_events();
     assert_eq!(
         harness.follow(&created).await,
         [0],
         "EKS may not show a young association yet"
     );
+    follow_all(&harness, &deleted).await;
+    follow_all(&harness, &created).await;
     harness.check_index();
     assert_eq!(
         aws.index.store(&stale, aws.now()).await.unwrap(),

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use rerole::rotate::slice::DEADLINE_RESERVE;
 use rerole_sim::fleet::Fleet;
-use rerole_sim::{Options, RoleState, Throttle};
+use rerole_sim::{EksState, Options, RoleState, Throttle};
 use serde_json::json;
 
 use crate::crash::scenario::Scenario;
-use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, event, rotation_event};
+use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, event, lagging, rotation_event};
 
 /// A few associations in two regions, with many outcomes. They are more than are in flight at once.
 fn varied(options: Options) -> Harness {
@@ -64,6 +64,17 @@ fn a_crash_at_any_call_loses_nothing() {
     Scenario::new("rotation", rotation_event(), || varied(Options::default())).crash_everywhere();
 }
 
+/// Each Describe may show the state of up to three seconds ago, also that of before an update.
+#[test]
+fn a_crash_at_any_call_while_eks_lags_loses_nothing() {
+    let new_harness = || {
+        let harness = varied(lagging(Duration::from_secs(3)));
+        harness.aws.eks(EksState::catch_up);
+        harness
+    };
+    Scenario::new("lagging EKS", rotation_event(), new_harness).crash_everywhere();
+}
+
 #[test]
 fn a_crash_at_any_call_of_a_dry_run_loses_nothing() {
     let dry_run = event(&json!({ "dryRun": true }));
@@ -104,9 +115,10 @@ fn a_crash_at_any_call_of_a_rotation_that_waits_for_its_role_loses_nothing() {
 /// slice does not make these calls.
 #[test]
 fn a_crash_at_any_call_of_a_rotation_in_slices_loses_nothing() {
-    let new_harness = || with_role_ready_after(Duration::from_secs(75), varied(Options::default()));
+    let new_harness =
+        || with_role_ready_after(Duration::from_secs(100), varied(Options::default()));
     let mut scenario = Scenario::new("in slices", rotation_event(), new_harness);
-    scenario.timeout = DEADLINE_RESERVE + Duration::from_secs(6);
+    scenario.timeout = DEADLINE_RESERVE + Duration::from_secs(12);
     scenario.crash_everywhere();
 }
 
@@ -119,7 +131,7 @@ fn a_crash_at_any_call_of_a_rotation_in_the_state_machine_loses_nothing() {
         with_role_ready_after(Duration::from_secs(20), with_varied_associations(harness))
     };
     let mut scenario = Scenario::new("in the state machine", rotation_event(), new_harness);
-    scenario.timeout = DEADLINE_RESERVE + Duration::from_secs(6);
+    scenario.timeout = DEADLINE_RESERVE + Duration::from_secs(12);
     scenario.crash_everywhere();
 }
 

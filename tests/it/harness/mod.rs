@@ -309,6 +309,15 @@ pub fn indexer_handler(aws: &SimulatedAws) -> IndexerHandler {
     build_indexer_handler(aws, &[], Lines::default())
 }
 
+/// An EKS whose Describes and lists show the state of up to `lag` ago.
+pub fn lagging(lag: Duration) -> Options {
+    Options {
+        describe_lag: Duration::ZERO..=lag,
+        list_lag: Duration::ZERO..=lag,
+        ..Options::default()
+    }
+}
+
 /// Runs the body of a test in its own virtual time, so a table of cases can have a harness for
 /// each row.
 pub fn in_virtual_time<T>(test: impl Future<Output = T>) -> T {

@@ -39,6 +39,12 @@ const MOMENT: Moment = Moment {
     random: || 1.0,
 };
 
+/// A slice that ended long ago.
+const EARLIER: Option<EarlierSlices> = Some(EarlierSlices {
+    started_at: Timestamp::from_millis(-60_000),
+    ended_at: Timestamp::from_millis(-30_000),
+});
+
 fn error(class: ErrorClass) -> CallError {
     let mut error = CallError::contention(
         Operation::on("update association", &"a-1"),
@@ -75,8 +81,8 @@ fn shown(step: &Step) -> String {
 }
 
 /// What follows from an observation.
-fn described(attempts: &AssociationMove<'_>, observed: &Association) -> String {
-    match attempts.described(observed, at(9)) {
+fn described(attempts: &mut AssociationMove<'_>, observed: &Association) -> String {
+    match attempts.described(observed, MOMENT) {
         Decision::Update(update) => {
             let fields: Vec<_> = update.fields.iter().map(RoleField::name).collect();
             format!("update {}", fields.join(" and "))
@@ -87,8 +93,8 @@ fn described(attempts: &AssociationMove<'_>, observed: &Association) -> String {
 }
 
 /// Describes the association on the old role, and returns the update that follows.
-fn started(attempts: &AssociationMove<'_>, before: &Association) -> Update {
-    match attempts.described(before, at(9)) {
+fn started(attempts: &mut AssociationMove<'_>, before: &Association) -> Update {
+    match attempts.described(before, MOMENT) {
         Decision::Update(update) => update,
         other => panic!("no update: {other:?}"),
     }
@@ -110,11 +116,13 @@ fn each_describe_leads_to_one_step() {
         (&real, &third, "Drifted after 0 sent"),
         (&real, &owned, "OwnedByAddon after 0 sent"),
     ] {
-        let attempts = AssociationMove::new(request, &row, None);
-        assert_eq!(described(&attempts, observed), expected);
+        let mut attempts = AssociationMove::new(request, &row, None);
+        assert_eq!(described(&mut attempts, observed), expected);
     }
     let mut attempts = AssociationMove::new(&real, &row, None);
-    assert_eq!(shown(&attempts.not_found(at(9))), "Deleted after 0 sent");
+    for expected in ["again after 5s", "again after 5s", "Deleted after 0 sent"] {
+        assert_eq!(shown(&attempts.not_found(at(9))), expected);
+    }
     for (class, expected) in [
         (ErrorClass::Throttled, "again after 0ns"),
         (ErrorClass::Transient, "again after 500ms"),
@@ -130,7 +138,7 @@ fn each_error_of_an_update_leads_to_one_step() {
     let (request, row, before) = (request(false), row(), on(OLD, 1));
     let check = |class: ErrorClass, role_wait_secs: u64, expected: Expect| {
         let mut attempts = AssociationMove::new(&request, &row, None);
-        let update = started(&attempts, &before);
+        let update = started(&mut attempts, &before);
         attempts.count_sent();
         let sent = Sent {
             update,
@@ -168,7 +176,7 @@ fn each_error_of_an_update_leads_to_one_step() {
 fn a_response_is_confirmed_only_if_it_shows_the_request_and_nothing_else() {
     let (request, row, before) = (request(false), row(), on(OLD, 5));
     let mut attempts = AssociationMove::new(&request, &row, None);
-    let update = started(&attempts, &before);
+    let update = started(&mut attempts, &before);
     attempts.count_sent();
     let sent = || Sent {
         update: update.clone(),
@@ -187,7 +195,7 @@ fn a_response_is_confirmed_only_if_it_shows_the_request_and_nothing_else() {
 fn a_lost_update_that_took_effect_is_inferred_with_its_token() {
     let (request, row, before) = (request(false), row(), on(OLD, 1));
     let mut attempts = AssociationMove::new(&request, &row, None);
-    let update = started(&attempts, &before);
+    let update = started(&mut attempts, &before);
     let sent = Sent {
         update: update.clone(),
         before: &before,
@@ -197,11 +205,11 @@ fn a_lost_update_that_took_effect_is_inferred_with_its_token() {
         Duration::ZERO
     });
     assert_eq!(
-        started(&attempts, &before),
+        started(&mut attempts, &before),
         update,
         "the same version gets the same token"
     );
-    let next = described(&attempts, &on(NEW, 2));
+    let next = described(&mut attempts, &on(NEW, 2));
     assert_eq!(next, "Updated with a token inferred after 1 sent");
 }
 
@@ -216,24 +224,24 @@ fn a_field_that_was_not_planned_is_planned_before_it_is_moved() {
     };
     let before = target(OLD, 2);
     let mut attempts = AssociationMove::new(&request, &row, None);
-    let Decision::Plan(planned) = attempts.described(&before, at(9)) else {
+    let Decision::Plan(planned) = attempts.described(&before, MOMENT) else {
         panic!("an update of a field that is not planned");
     };
     let names: Vec<_> = planned.iter().map(RoleField::name).collect();
     assert_eq!(names, ["roleArn", "targetRoleArn"]);
     attempts.note_planned(planned);
-    assert_eq!(described(&attempts, &before), "update targetRoleArn");
+    assert_eq!(described(&mut attempts, &before), "update targetRoleArn");
 
     let row = Row {
         fields: planned,
         ..row
     };
-    let next_slice = AssociationMove::new(&request, &row, Some(at(0)));
-    let next = described(&next_slice, &target(NEW, 3));
+    let mut next_slice = AssociationMove::new(&request, &row, EARLIER);
+    let next = described(&mut next_slice, &target(NEW, 3));
     assert_eq!(next, "Updated inferred after 0 sent");
 
-    let attempts = AssociationMove::new(&dry_run, &row, None);
-    let next = described(&attempts, &before);
+    let mut attempts = AssociationMove::new(&dry_run, &row, None);
+    let next = described(&mut attempts, &before);
     assert_eq!(next, "WouldUpdate with a token after 0 sent");
 }
 
@@ -241,12 +249,12 @@ fn a_field_that_was_not_planned_is_planned_before_it_is_moved() {
 fn an_update_of_an_earlier_slice_is_inferred_but_a_dry_run_never_wrote() {
     let row = row();
     for (request, since, expected) in [
-        (request(false), Some(at(0)), "Updated inferred after 0 sent"),
+        (request(false), EARLIER, "Updated inferred after 0 sent"),
         (request(false), None, "AlreadyCurrent after 0 sent"),
-        (request(true), Some(at(0)), "AlreadyCurrent after 0 sent"),
+        (request(true), EARLIER, "AlreadyCurrent after 0 sent"),
     ] {
-        let attempts = AssociationMove::new(&request, &row, since);
-        let next = described(&attempts, &on(NEW, 2));
+        let mut attempts = AssociationMove::new(&request, &row, since);
+        let next = described(&mut attempts, &on(NEW, 2));
         assert_eq!(next, expected, "dry run: {}", request.dry_run);
     }
 }
@@ -263,7 +271,7 @@ fn each_refusal_changes_the_token_and_is_saved_for_the_next_slice() {
     assert_eq!(attempts.unsaved_refusals(), None);
     let mut tokens = Vec::new();
     for secs in [8, 15, 15] {
-        let update = started(&attempts, &before);
+        let update = started(&mut attempts, &before);
         tokens.push(update.token.clone());
         let sent = Sent {
             update,
@@ -297,7 +305,7 @@ fn after_a_stop_an_update_that_was_sent_is_never_not_attempted() {
         let mut attempts = AssociationMove::new(&request, &row, None);
         if let Some(class) = class {
             let sent = Sent {
-                update: started(&attempts, &before),
+                update: started(&mut attempts, &before),
                 before: &before,
             };
             attempts.failed(sent, error(class), MOMENT, || Duration::from_mins(2));
@@ -320,4 +328,76 @@ fn an_association_is_left_after_ten_retryable_errors() {
     }
     let step = attempts.not_described(error(ErrorClass::Transient), MOMENT);
     assert!(matches!(step, Step::Leave(_)), "{step:?}");
+}
+
+/// EKS is eventually consistent.
+#[test]
+fn an_association_that_is_found_again_is_not_deleted() {
+    let (request, row) = (request(false), row());
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    for _ in 0..2 {
+        attempts.not_found(at(9));
+    }
+    assert_eq!(described(&mut attempts, &on(OLD, 1)), "update roleArn");
+    for expected in ["again after 5s", "again after 5s", "Deleted after 0 sent"] {
+        assert_eq!(shown(&attempts.not_found(at(9))), expected);
+    }
+}
+
+/// The plan has version 5 on the old role.
+#[test]
+fn an_older_version_than_known_shows_nothing() {
+    let request = request(false);
+    let row = Row {
+        planned_modified_at: at(5),
+        ..row()
+    };
+    let millis = |role: &str, millis| Association {
+        modified_at: Timestamp::from_millis(millis),
+        ..association(role)
+    };
+    let outdated = "again after 500ms";
+    for (observed, expected) in [
+        (on(OLD, 4), outdated),
+        (on(NEW, 4), outdated),
+        (on(THIRD, 4), outdated),
+        (on(NEW, 5), "AlreadyCurrent after 0 sent"),
+        (on(THIRD, 6), "Drifted after 0 sent"),
+        // The response to the update that made version 5 had other milliseconds.
+        (millis(OLD, 4_001), "update roleArn"),
+        (millis(NEW, 4_999), outdated),
+    ] {
+        let mut attempts = AssociationMove::new(&request, &row, None);
+        let step = described(&mut attempts, &observed);
+        assert_eq!(step, expected, "{observed:?}");
+    }
+
+    // A version that a Describe has shown counts as well.
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    assert_eq!(described(&mut attempts, &on(OLD, 8)), "update roleArn");
+    for n in 1..=RETRYABLE_ERRORS_MAX {
+        let step = described(&mut attempts, &on(THIRD, 7));
+        assert!(step.starts_with("again after"), "{n}: {step}");
+    }
+    let step = described(&mut attempts, &on(THIRD, 7));
+    assert!(step.starts_with("leave: describe association"), "{step}");
+    assert!(step.contains("OutdatedResponse"), "{step}");
+}
+
+/// A slice that died may have sent its last update just before this slice took the lease at 2.
+#[test]
+fn a_stopped_rotation_waits_until_updates_of_earlier_slices_would_show() {
+    let (request, row) = (request(false), row());
+    let earlier = EarlierSlices {
+        started_at: at(0),
+        ended_at: at(2),
+    };
+    let mut attempts = AssociationMove::new(&request, &row, Some(earlier));
+    for (now, expected) in [
+        (2, "again after 10s"),
+        (9, "again after 3s"),
+        (12, "NotAttempted after 0 sent"),
+    ] {
+        assert_eq!(shown(&attempts.stopped(&on(OLD, 1), at(now))), expected);
+    }
 }
