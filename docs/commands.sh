@@ -31,8 +31,8 @@ aws events put-events --entries "Source=platform.iam,DetailType=Role Rotation Re
 aws dynamodb get-item --table-name "$ledger" --output table \
     --key '{"rotationId": {"S": "app-2026"}, "entry": {"S": "rotation"}}' \
     --query 'Item.{status: status.S, reason: reason.S, startedAt: startedAt.S, finishedAt: finishedAt.S,
-        oldRoleInUseUntil: oldRoleInUseUntil.S, total: counts.M.total.N, updated: counts.M.updated.N,
-        pending: counts.M.pending.N, drifted: counts.M.drifted.N, failed: counts.M.failed.N}'
+        total: counts.M.total.N, updated: counts.M.updated.N, pending: counts.M.pending.N,
+        drifted: counts.M.drifted.N, failed: counts.M.failed.N}'
 
 # [progress] Shows the progress of a rotation that is running: counts, rate, and estimated end.
 aws dynamodb get-item --table-name "$ledger" --output table \
@@ -61,6 +61,12 @@ aws dynamodb query --table-name "$index" --index-name ByRole --output table \
     --key-condition-expression 'roleArn = :role' \
     --expression-attribute-values '{":role": {"S": "arn:aws:iam::111122223333:role/platform/app-2025"}}' \
     --query 'Items[].[region.S, clusterName.S, namespace.S, serviceAccount.S, associationId.S, modifiedAt.S]'
+
+# [role] Shows whether a role is in use, and if not, until when pods may have its credentials.
+aws dynamodb get-item --table-name "$ledger" --consistent-read --output table \
+    --key '{"rotationId": {"S": "role/arn:aws:iam::111122223333:role/platform/app-2025"}, "entry": {"S": "role"}}' \
+    --query 'Item.{heldBy: heldBy.S, inUseUntil: inUse && `"in use"` || leftUntil.S, since: inUse.M.since.S,
+        by: inUse.M.by.S, why: inUse.M.why.S}'
 
 # [role-history] Lists the rotations that replaced a role, latest first.
 aws dynamodb query --table-name "$ledger" --index-name ByOldRole --no-scan-index-forward --output table \

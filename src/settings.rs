@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use rerole_core::indexing::Coverage;
 use rerole_core::pacer::{InvalidRateShare, RateShare};
 use rerole_core::request::{InvalidMaxConcurrency, MaxConcurrency};
 use rerole_core::resource::{is_region, is_role_path};
@@ -58,16 +59,15 @@ pub struct RotateSettings {
     pub common: Settings,
     /// The IAM path under which a new role must lie.
     pub role_path: String,
+    /// What the index must cover before a rotation can say that nothing is left on its old role.
+    pub coverage: Coverage,
 }
 
 /// The settings of the `indexer` function.
 #[derive(Debug, Clone)]
 pub struct IndexerSettings {
     pub common: Settings,
-    /// The regions whose clusters are indexed, sorted and without duplicates.
-    pub regions: Vec<String>,
-    /// A region's index is stale if it was last complete longer ago than this.
-    pub stale_after: Duration,
+    pub coverage: Coverage,
 }
 
 /// A setting that is missing or invalid.
@@ -94,8 +94,9 @@ impl RotateSettings {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let common = Settings::from_lookup(&lookup)?;
         Ok(Self {
-            common,
             role_path: role_path(required(&lookup, "ROLE_PATH")?)?,
+            coverage: coverage(&lookup, &common.region)?,
+            common,
         })
     }
 }
@@ -107,17 +108,9 @@ impl IndexerSettings {
     /// If a variable is missing or invalid: the first such variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let common = Settings::from_lookup(&lookup)?;
-        let regions = match optional(&lookup, "INDEX_REGIONS") {
-            None => vec![common.region.clone()],
-            Some(text) => regions(&text)?,
-        };
-        let stale_after = optional(&lookup, "INDEX_STALE_AFTER_HOURS")
-            .map(|text| hours(&text))
-            .transpose()?;
         Ok(Self {
+            coverage: coverage(&lookup, &common.region)?,
             common,
-            regions,
-            stale_after: stale_after.unwrap_or(STALE_AFTER_DEFAULT),
         })
     }
 }
@@ -214,6 +207,23 @@ fn state_machine_arn(arn: String) -> Result<String, SettingsError> {
     Err(SettingsError {
         variable: STATE_MACHINE_ARN,
         problem,
+    })
+}
+
+fn coverage(
+    lookup: &impl Fn(&str) -> Option<String>,
+    own_region: &str,
+) -> Result<Coverage, SettingsError> {
+    let regions = match optional(lookup, "INDEX_REGIONS") {
+        None => vec![own_region.to_owned()],
+        Some(text) => regions(&text)?,
+    };
+    let stale_after = optional(lookup, "INDEX_STALE_AFTER_HOURS")
+        .map(|text| hours(&text))
+        .transpose()?;
+    Ok(Coverage {
+        regions,
+        stale_after: stale_after.unwrap_or(STALE_AFTER_DEFAULT),
     })
 }
 

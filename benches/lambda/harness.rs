@@ -68,6 +68,7 @@ impl Harness {
         });
         aws.create_tables(INDEX, LEDGER);
         aws.create_tables(UNREAD_INDEX, UNREAD_LEDGER);
+        aws.complete_index(LEDGER, &["eu-west-1", "us-east-1"]);
         let fleet = Fleet {
             clusters: 20,
             associations,

@@ -44,6 +44,7 @@ async fn run(rotation: &RotationCase, buckets: Buckets, seed: u64) -> RotationRu
         ..Options::default()
     });
     aws.create_tables(INDEX, LEDGER);
+    aws.complete_index(LEDGER, &["eu-west-1", "us-east-1"]);
     let ids = create_fleet(&aws, DROPPING_REGION, case.associations);
     create_fleet(&aws, STEADY_REGION, rotation.steady_region);
     index_all(&aws);

@@ -89,7 +89,7 @@ fn a_small_fleet_is_rotated_and_the_output_is_plain_text() {
         &stdout,
         &[
             "Rotation app-2026 replaces a role that 30 of 60 associations use:",
-            "status             Succeeded",
+            "status             Incomplete",
             "reason             the old role is still in use: 3 owned by an add-on",
             "ok      24 associations are on the new role in EKS, and nothing else about them changed",
             "ok      the other 36 are unchanged in EKS (3 drifted, 3 owned by an add-on, 0 refused)",

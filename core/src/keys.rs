@@ -23,6 +23,8 @@ const CLUSTERS_PREFIX: &str = "clusters/";
 const ASSOCIATION_PREFIX: &str = "association#";
 const REVERSION_PREFIX: &str = "reversion#";
 const REGION_PREFIX: &str = "region#";
+const FROM: &str = "from";
+const ONTO: &str = "onto";
 
 /// Identifies one rotation in the ledger. A dry run has a key of its own, so it never blocks the
 /// rotation with the same ID.
@@ -40,7 +42,7 @@ pub enum RotationKey {
 pub enum LedgerKey {
     /// A rotation, its rows and its reversions.
     Rotation(RotationKey),
-    /// `role/<roleArn>`: the lock of a role.
+    /// `role/<roleArn>`: what is known of a role, and the rotations from and onto it.
     Role(RoleArn),
     /// `rejected/<event id>`: an event that cannot run.
     Rejected(String),
@@ -59,8 +61,10 @@ pub enum Entry {
     Association(AssociationArn),
     /// `reversion#<associationArn>#<modifiedAt>`: each version is recorded once.
     Reversion(AssociationArn, Timestamp),
-    /// `lock`: the lock of a role.
-    Lock,
+    /// `role`: what is known of a role.
+    Role,
+    /// `from#<startedAt>#<ledger key>` or `onto#…`: a rotation from or onto a role.
+    RoleRotation(RoleRotation),
     /// `run`: the index run that is active, or was the last.
     Run,
     /// `next`: the index run that waits for the active one.
@@ -69,6 +73,23 @@ pub enum Entry {
     Region(String),
     /// `rates`: the learned rates of a region.
     Rates,
+}
+
+/// A rotation in which a role is the old or the new role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleRotation {
+    pub side: Side,
+    pub started_at: Timestamp,
+    pub key: RotationKey,
+}
+
+/// Which role of a rotation a role is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The old role.
+    From,
+    /// The new role.
+    Onto,
 }
 
 /// The partition key of an item of the index.
@@ -182,6 +203,35 @@ impl fmt::Display for LedgerKey {
     }
 }
 
+impl RoleRotation {
+    /// Reads the entry of a rotation from or onto a role. Returns `None` for other entries.
+    #[must_use]
+    pub fn parse(entry: &str) -> Option<Self> {
+        let (side, rest) = entry.split_once('#')?;
+        let side = match side {
+            FROM => Side::From,
+            ONTO => Side::Onto,
+            _ => return None,
+        };
+        let (started_at, key) = rest.split_once('#')?;
+        Some(Self {
+            side,
+            started_at: started_at.parse().ok()?,
+            key: key.parse().ok()?,
+        })
+    }
+}
+
+impl fmt::Display for RoleRotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = match self.side {
+            Side::From => FROM,
+            Side::Onto => ONTO,
+        };
+        write!(f, "{side}#{}#{}", self.started_at, self.key)
+    }
+}
+
 impl Entry {
     /// Returns the region of an entry `region#<region>`.
     #[must_use]
@@ -196,7 +246,8 @@ impl fmt::Display for Entry {
             Self::Rotation => f.write_str("rotation"),
             Self::Association(arn) => write!(f, "{ASSOCIATION_PREFIX}{arn}"),
             Self::Reversion(arn, version) => write!(f, "{REVERSION_PREFIX}{arn}#{version}"),
-            Self::Lock => f.write_str("lock"),
+            Self::Role => f.write_str("role"),
+            Self::RoleRotation(rotation) => write!(f, "{rotation}"),
             Self::Run => f.write_str("run"),
             Self::Next => f.write_str("next"),
             Self::Region(region) => write!(f, "{REGION_PREFIX}{region}"),

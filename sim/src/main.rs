@@ -35,6 +35,8 @@ async fn run(args: Args) -> io::Result<()> {
     aws.create_tables(INDEX_TABLE, LEDGER_TABLE);
     if let Some(fleet) = args.fleet() {
         fleet.build(&aws, INDEX_TABLE);
+        let regions: Vec<&str> = fleet.regions.iter().map(String::as_str).collect();
+        aws.complete_index(LEDGER_TABLE, &regions);
     }
     aws.eks(|eks| {
         args.missing_roles

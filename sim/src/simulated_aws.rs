@@ -107,6 +107,17 @@ impl SimulatedAws {
         }
     }
 
+    /// Records in the ledger that the index of each region is complete as of now, as after a full run
+    /// over these regions.
+    ///
+    /// # Panics
+    /// If the table does not exist.
+    pub fn complete_index(&self, ledger_table: &str, regions: &[&str]) {
+        for region in regions {
+            self.put_item(ledger_table, tables::region_index_item(region, self.now()));
+        }
+    }
+
     /// Every item of a table as a plain JSON object (numbers as numbers), in order of the keys.
     ///
     /// # Panics

@@ -56,6 +56,15 @@ pub(crate) fn create_ledger(table: &str) -> Value {
     create_table(table, ["rotationId", "entry"], [by_old_role, by_status])
 }
 
+/// The ledger's item that says since when the index of a region is complete.
+pub(crate) fn region_index_item(region: &str, since: SystemTime) -> Value {
+    let since = rfc3339_millis(since);
+    json!({
+        "rotationId": "index", "entry": format!("region#{region}"),
+        "listedAt": since, "describedAt": since,
+    })
+}
+
 /// An on-demand table. All keys are strings, and the global secondary indexes project all
 /// attributes.
 fn create_table(table: &str, key: [&str; 2], indexes: [(&str, [&str; 2]); 2]) -> Value {

@@ -13,6 +13,7 @@ pub mod index_table;
 pub mod ledger;
 pub mod page;
 mod rates;
+mod role_use;
 pub mod state_machine;
 
 pub use client_config::CONNECT_TIMEOUT;

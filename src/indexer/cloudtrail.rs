@@ -8,7 +8,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use rerole_core::call::CallError;
 use rerole_core::indexing::cloudtrail::{CloudTrailEvent, Parsed, Subject, parse};
-use rerole_core::indexing::{AssociationEvents, EventVerdict, Mode};
+use rerole_core::indexing::{AssociationEvents, EventVerdict, IndexEntry, IndexItem, Mode};
 use rerole_core::resource::{Association, AssociationArn, Cluster};
 use rerole_core::timestamp::Timestamp;
 use serde_json::Value;
@@ -16,16 +16,16 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::aws::Aws;
-use crate::aws::index_table::{Replaces, Stored};
+use crate::aws::index_table::Stored;
+use crate::indexer::index_writer::{IndexWriter, Shown};
 use crate::indexer::retry::{RetryError, find};
-use crate::indexer::reversions::ReversionDetector;
 use crate::indexer::walker::{ClusterPart, ClusterWalk, Purpose, WalkContext};
 
 /// Follows the events of one batch of messages.
 #[derive(Debug)]
 pub struct EventFollower<'a> {
     aws: &'a Aws,
-    reversions: &'a ReversionDetector<'a>,
+    writer: &'a IndexWriter<'a>,
     /// What the walks through whole clusters share.
     context: WalkContext<'a>,
 }
@@ -34,19 +34,19 @@ impl<'a> EventFollower<'a> {
     #[must_use]
     pub fn new(
         aws: &'a Aws,
-        reversions: &'a ReversionDetector<'a>,
+        writer: &'a IndexWriter<'a>,
         concurrency: usize,
         ends_at: Instant,
     ) -> Self {
         let context = WalkContext {
             aws,
-            purpose: Purpose::Repair(reversions),
+            purpose: Purpose::Repair(writer),
             concurrency,
             ends_at,
         };
         Self {
             aws,
-            reversions,
+            writer,
             context,
         }
     }
@@ -98,8 +98,8 @@ impl<'a> EventFollower<'a> {
         match (grouped.events.verdict(shown, asked_at), seen) {
             (EventVerdict::Exists, Some(seen)) => self.store(&seen, grouped, now).await,
             (EventVerdict::Exists | EventVerdict::Deleted, _) => {
-                let index = &self.aws.index;
-                let changed = index.write_tombstone(arn, Replaces::Any, now).await?;
+                let held = self.held(arn).await?;
+                let changed = self.writer.remove(arn, held.as_deref(), now).await?;
                 info!(association = %arn, changed, "event followed, association deleted");
                 Ok(())
             }
@@ -119,16 +119,26 @@ impl<'a> EventFollower<'a> {
         let caller = grouped.events.caller_of(seen.modified_at);
         let cluster = Cluster::of(arn);
         self.aws.index.known_clusters().record(&cluster).await?;
-        // Reversions are recorded before the item is stored. If the invocation dies in between, the
-        // queue delivers the messages again.
-        let arrivals = self.reversions.inspect(seen, &caller).await?;
-        let stored = self.aws.index.store(seen, now).await?;
+        let held = self.held(arn).await?;
+        let shown = Shown {
+            held: held.as_deref(),
+            seen,
+            caller: &caller,
+        };
+        let stored = self.writer.store(shown, now).await?;
         if stored == Stored::Tombstone {
             return Err(FollowError::RecentTombstone);
         }
-        self.reversions.arrived(arrivals, seen, &caller).await?;
         info!(association = %arn, ?stored, "event followed");
         Ok(())
+    }
+
+    /// Returns what the index holds of an association.
+    async fn held(&self, arn: &AssociationArn) -> Result<Option<Box<IndexItem>>, CallError> {
+        Ok(match self.aws.index.entry(arn).await? {
+            Some(IndexEntry::Live(item)) => Some(item),
+            Some(IndexEntry::Tombstone) | None => None,
+        })
     }
 
     /// Follows an event about a deleted cluster, or about an association that it does not name.

@@ -9,7 +9,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
-use rerole_core::indexing::ReconcileRequest;
+use rerole_core::indexing::{Coverage, Mode, ReconcileRequest};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, error_span, warn};
@@ -18,10 +18,10 @@ use crate::aws::Aws;
 use crate::indexer::cloudtrail::EventFollower;
 use crate::indexer::error::IndexerError;
 use crate::indexer::hand_over::hand_over;
+use crate::indexer::index_writer::IndexWriter;
 use crate::indexer::payload::Payload;
 use crate::indexer::reconciler::{RECONCILE_RESERVE, Reconciled, Reconciler, SliceEnd};
 use crate::indexer::response::{IndexerResponse, report};
-use crate::indexer::reversions::ReversionDetector;
 use crate::lambda::invocation::Invocation;
 use crate::lambda::metrics::{IndexMetrics, Metrics};
 use crate::settings::IndexerSettings;
@@ -36,9 +36,8 @@ const FOLLOW_MAX: Duration = Duration::from_mins(5);
 pub struct IndexerHandler {
     aws: Aws,
     metrics: Metrics,
-    regions: Vec<String>,
+    coverage: Coverage,
     concurrency: usize,
-    stale_after: Duration,
 }
 
 impl IndexerHandler {
@@ -54,9 +53,8 @@ impl IndexerHandler {
         Self {
             aws: Aws::new(&settings.common, http_client, clock),
             metrics,
-            regions: settings.regions.clone(),
+            coverage: settings.coverage.clone(),
             concurrency: settings.common.max_concurrency.count(),
-            stale_after: settings.stale_after,
         }
     }
 
@@ -91,7 +89,7 @@ impl IndexerHandler {
         invocation: &Invocation,
     ) -> Result<IndexerResponse, IndexerError> {
         let deadline = Instant::now() + invocation.deadline.since(self.aws.now());
-        let result = match Payload::parse(payload, &self.regions) {
+        let result = match Payload::parse(payload, &self.coverage.regions) {
             Ok(Payload::Messages(batch)) => Ok(self.follow(batch, deadline).await),
             Ok(Payload::Reconcile(request)) => self.reconcile(&request, deadline).await,
             Err(error) => Err(error),
@@ -100,13 +98,14 @@ impl IndexerHandler {
     }
 
     async fn follow(&self, batch: SqsEvent, deadline: Instant) -> IndexerResponse {
-        let reversions = ReversionDetector::new(&self.aws);
+        let writer = IndexWriter::new(&self.aws, Some(&self.coverage));
         let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
         let ends_at = ends_at.min(Instant::now() + FOLLOW_MAX);
-        let followed = EventFollower::new(&self.aws, &reversions, self.concurrency, ends_at)
+        let followed = EventFollower::new(&self.aws, &writer, self.concurrency, ends_at)
             .follow(batch)
             .await;
-        self.metrics.reverted(self.aws.now(), reversions.recorded());
+        self.metrics
+            .reverted(self.aws.now(), writer.recorded_reversions());
         IndexerResponse::Followed(followed)
     }
 
@@ -115,13 +114,20 @@ impl IndexerHandler {
         request: &ReconcileRequest,
         deadline: Instant,
     ) -> Result<IndexerResponse, IndexerError> {
-        let reversions = ReversionDetector::new(&self.aws);
-        let reconciled = Reconciler::new(&self.aws, &reversions, self.concurrency, deadline)
+        let writer = IndexWriter::new(&self.aws, Some(&self.coverage));
+        let reconciled = Reconciler::new(&self.aws, &writer, self.concurrency, deadline)
             .reconcile(request)
             .await;
-        self.metrics.reverted(self.aws.now(), reversions.recorded());
+        self.metrics
+            .reverted(self.aws.now(), writer.recorded_reversions());
         self.write_metrics(reconciled.as_ref().ok()).await;
         let reconciled = reconciled.map_err(IndexerError::ReconcileFailed)?;
+        if reconciled.has_finished(Mode::Full) {
+            let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
+            if let Err(error) = writer.free_unused_roles(ends_at).await {
+                warn!(%error, "use of roles not checked, the next full run checks it");
+            }
+        }
         if let Reconciled::Slice {
             run,
             end: SliceEnd::OutOfTime,
@@ -145,16 +151,10 @@ impl IndexerHandler {
     async fn write_metrics(&self, reconciled: Option<&Reconciled>) {
         let now = self.aws.now();
         let stale_regions = match self.aws.ledger.region_indexes().read().await {
-            Ok(indexes) => {
-                let is_stale = |region: &&String| {
-                    let index = indexes.get(*region).copied().unwrap_or_default();
-                    index.is_stale(now, self.stale_after)
-                };
-                self.regions.iter().filter(is_stale).count() as u64
-            }
+            Ok(indexes) => self.coverage.incomplete(&indexes, now).len() as u64,
             Err(error) => {
                 warn!(%error, "age of the index unknown, all regions count as stale");
-                self.regions.len() as u64
+                self.coverage.regions.len() as u64
             }
         };
         let finished = match reconciled {

@@ -10,6 +10,7 @@ pub mod comparison;
 pub mod error;
 mod hand_over;
 pub mod handler;
+pub mod index_writer;
 pub mod payload;
 pub mod reconciler;
 pub mod response;

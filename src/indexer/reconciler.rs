@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use rerole_core::indexing::{Claim, ReconcileRequest, Run};
+use rerole_core::indexing::{Claim, Mode, ReconcileRequest, Run};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -16,7 +16,7 @@ use crate::aws::dynamodb::DYNAMODB_OPERATION_TIMEOUT;
 use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::ledger::LeaseError;
 use crate::aws::state_machine::HAND_OVER_TIMEOUT;
-use crate::indexer::reversions::ReversionDetector;
+use crate::indexer::index_writer::IndexWriter;
 use crate::indexer::walker::{Halt, Purpose, WalkContext, Walker};
 
 /// A slice starts no further step if less time than this is left: the longest that its last step
@@ -62,13 +62,24 @@ pub enum SliceEnd {
     Yielded,
 }
 
+impl Reconciled {
+    /// Returns whether a run of this mode is finished.
+    #[must_use]
+    pub fn has_finished(&self, mode: Mode) -> bool {
+        match self {
+            Self::Slice { run, end, .. } => *end == SliceEnd::Finished && run.request.mode == mode,
+            Self::AlreadyRunning(_) | Self::NothingToResume => false,
+        }
+    }
+}
+
 impl<'a> Reconciler<'a> {
     /// A reconciler whose invocation ends at `deadline`, with at most `concurrency` associations in
     /// flight.
     #[must_use]
     pub fn new(
         aws: &'a Aws,
-        reversions: &'a ReversionDetector<'a>,
+        writer: &'a IndexWriter<'a>,
         concurrency: usize,
         deadline: Instant,
     ) -> Self {
@@ -78,7 +89,7 @@ impl<'a> Reconciler<'a> {
         Self {
             context: WalkContext {
                 aws,
-                purpose: Purpose::Repair(reversions),
+                purpose: Purpose::Repair(writer),
                 concurrency,
                 ends_at,
             },

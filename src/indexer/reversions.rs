@@ -1,52 +1,57 @@
 //! Detects reversions: associations that are on a role which a rotation has replaced. Whenever the
-//! index learns a role, it is checked here. Nothing is moved back: the rotation's record shows the
-//! reversion, a metric counts it, and a person decides. The rules are in
-//! `rerole_core::rotation::reversion`.
+//! indexer describes an association, it is checked here, whether the index holds it already or not:
+//! what one check has missed, the next full reconcile finds. Nothing is moved back. The rotation's
+//! record shows the reversion, the role counts as in use, a metric counts it, and a person decides.
+//! The rules are in `rerole_core::rotation::reversion`.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rerole_core::call::CallError;
-use rerole_core::indexing::Caller;
+use rerole_core::indexing::{Caller, IndexItem};
 use rerole_core::keys::RotationKey;
-use rerole_core::resource::{Association, RoleField};
-use rerole_core::rotation::RotationRecord;
-use rerole_core::rotation::reversion::{ReversionRow, Verdict, covers, replaces_roles, verdict};
+use rerole_core::resource::{Association, RoleArn, RoleField};
+use rerole_core::rotation::reversion::{
+    Meaning, ReversionRow, RoleHistory, RoleStep, Verdict, verdict,
+};
+use rerole_core::rotation::{InUse, RotationRecord, Row};
+use tokio::time::Instant;
 use tracing::warn;
 
 use crate::aws::Aws;
+use crate::aws::ledger::RoleItems;
 
-/// Roles whose rotations are cached. Building an index queries the rotations of each role once. Of
-/// further roles they are queried for each association.
-const ROLES_MAX: usize = 1_000;
-/// A chain of rotations can make a replaced role new again: A to B, B to C, C to A. No chain in
-/// practice is longer than this.
-const CHAIN_LEN_MAX: u32 = 8;
+/// How long what was read of a role or a rotation is believed. A rotation that opens waits for
+/// longer than this before its last sweep, so an invocation that did not know of it has stored its
+/// associations by then.
+pub const KNOWN_FOR: Duration = Duration::from_secs(2);
+/// What is kept in memory. More is read again.
+const KNOWN_MAX: usize = 1_000;
 
 /// What one invocation knows of replaced roles.
 #[derive(Debug)]
 pub struct ReversionDetector<'a> {
     aws: &'a Aws,
-    /// Returns the rotations that replaced a role, latest first.
-    by_role: Mutex<HashMap<String, Rotations>>,
+    roles: Recent<RoleArn, RoleItems>,
+    rotations: Recent<RotationKey, RotationRecord>,
     recorded: AtomicU64,
 }
 
-/// Open rotations that have no row for an association yet, by ledger key. They are notified once
-/// the index holds the association, so their next sweep finds it.
+/// Open rotations that have no row for an association yet. They are told once the index holds the
+/// association.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Arrivals(Vec<RotationKey>);
-
-type Rotations = Arc<Vec<RotationRecord>>;
+pub struct Arrivals(Vec<Arc<RotationRecord>>);
 
 impl<'a> ReversionDetector<'a> {
     #[must_use]
     pub fn new(aws: &'a Aws) -> Self {
         Self {
             aws,
-            by_role: Mutex::default(),
+            roles: Recent::default(),
+            rotations: Recent::default(),
             recorded: AtomicU64::new(0),
         }
     }
@@ -56,8 +61,9 @@ impl<'a> ReversionDetector<'a> {
         self.recorded.load(Ordering::Relaxed)
     }
 
-    /// Records the reversions that an association shows. Call this before the index learns the
-    /// association, and [`Self::arrived`] afterwards. `caller` is who made this version, if known.
+    /// Records the reversions that an association shows, and that its roles are in use. Call this
+    /// before the index learns the association, and [`Self::arrived`] afterwards. `caller` is who
+    /// made this version, if known.
     ///
     /// # Errors
     /// If the ledger cannot be read or written.
@@ -74,20 +80,32 @@ impl<'a> ReversionDetector<'a> {
         // Two fields with the same role are one reversion.
         roles.dedup();
         for role in roles {
-            let Some((rotation, verdict)) = self.find_verdict(role, seen).await? else {
+            // No rotation can name a role whose ARN is invalid.
+            let Ok(role) = role.parse::<RoleArn>() else {
                 continue;
             };
-            match verdict {
-                Verdict::Reverted => self.record(&rotation, seen, caller).await?,
-                Verdict::Arriving => arrivals.0.push(rotation.key),
-                Verdict::NeverLeft | Verdict::Elsewhere => {}
+            let known = self.known(&role).await?;
+            let Some(record) = &known.record else {
+                continue;
+            };
+            match self.meaning(&known, seen).await? {
+                (Meaning::Reverted, Some(rotation)) => {
+                    self.record(&rotation, seen, caller).await?;
+                }
+                (Meaning::Arriving, Some(rotation)) => arrivals.0.push(rotation),
+                _ if record.in_use.is_none() => {
+                    let in_use = InUse::by_association(&seen.association_arn, seen.modified_at);
+                    self.aws.ledger.roles().put_to_use(&role, &in_use).await?;
+                    self.roles.forget(&role);
+                }
+                _ => {}
             }
         }
         Ok(arrivals)
     }
 
-    /// Notifies the open rotations, after the index has learned the association. A rotation that
-    /// closed in between has missed the association, so a reversion is recorded for it instead.
+    /// Tells the open rotations, after the index has learned the association. A rotation that closed
+    /// in between has missed the association, so a reversion is recorded for it instead.
     ///
     /// # Errors
     /// If the ledger cannot be read or written.
@@ -97,20 +115,33 @@ impl<'a> ReversionDetector<'a> {
         seen: &Association,
         caller: &Caller,
     ) -> Result<(), CallError> {
-        for key in arrivals.0 {
-            let ledger = &self.aws.ledger;
-            if ledger.reversions().record_arrival(&key).await? {
+        for rotation in arrivals.0 {
+            let (key, ledger) = (&rotation.key, &self.aws.ledger);
+            let row = Row::planned(&rotation.old_role_arn, &IndexItem::of(seen));
+            if ledger.reversions().record_arrival(key, &row).await? {
                 continue;
             }
-            let Some(rotation) = ledger.rotations().read(&key).await? else {
+            let Some(rotation) = ledger.rotations().read(key).await? else {
                 continue;
             };
-            let row = ledger.rows(&key).get(&seen.association_arn).await?;
+            let row = ledger.rows(key).get(&seen.association_arn).await?;
             if verdict(&rotation, row.as_ref(), seen) == Verdict::Reverted {
                 self.record(&rotation, seen, caller).await?;
             }
         }
         Ok(())
+    }
+
+    /// Returns what is known of a role.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn known(&self, role: &RoleArn) -> Result<Arc<RoleItems>, CallError> {
+        if let Some(known) = self.roles.get(role) {
+            return Ok(known);
+        }
+        let items = self.aws.ledger.roles().history(role).await?;
+        Ok(self.roles.put(role.clone(), items))
     }
 
     async fn record(
@@ -120,13 +151,9 @@ impl<'a> ReversionDetector<'a> {
         caller: &Caller,
     ) -> Result<(), CallError> {
         let row = ReversionRow::new(rotation, seen, caller.clone(), self.aws.now());
-        if self
-            .aws
-            .ledger
-            .reversions()
-            .record(&rotation.key, &row)
-            .await?
-        {
+        let reversions = self.aws.ledger.reversions();
+        if reversions.record(&rotation.key, &row).await? {
+            self.roles.forget(&rotation.old_role_arn);
             self.recorded.fetch_add(1, Ordering::Relaxed);
             warn!(
                 rotationId = %rotation.key,
@@ -140,71 +167,72 @@ impl<'a> ReversionDetector<'a> {
         Ok(())
     }
 
-    /// Returns the latest rotation that replaced `role` for this association, and the verdict on
-    /// it, or `None` if no rotation replaced the role, or a later rotation made it the new role
-    /// again.
-    async fn find_verdict(
+    /// Returns what it means that an association is on a role, and the rotation that decides it.
+    async fn meaning(
         &self,
-        role: &str,
+        known: &RoleItems,
         seen: &Association,
-    ) -> Result<Option<(RotationRecord, Verdict)>, CallError> {
-        for rotation in self.rotations(role).await?.iter() {
-            let rows = self.aws.ledger.rows(&rotation.key);
-            let row = rows.get(&seen.association_arn).await?;
-            let verdict = verdict(rotation, row.as_ref(), seen);
-            if verdict != Verdict::Elsewhere {
-                let is_new_again = self.is_new_again(role, rotation, seen).await?;
-                return Ok((!is_new_again).then(|| (rotation.clone(), verdict)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Returns whether a later rotation, or a chain of them, made `role` the new role of this
-    /// association again.
-    async fn is_new_again(
-        &self,
-        role: &str,
-        replaced: &RotationRecord,
-        seen: &Association,
-    ) -> Result<bool, CallError> {
-        let (mut current, mut since) = (replaced.new_role_arn.to_string(), replaced.started_at);
-        for _ in 0..CHAIN_LEN_MAX {
-            let later = self.rotations(&current).await?;
-            let Some(next) = later
-                .iter()
-                .find(|next| next.started_at > since && covers(next, seen))
-            else {
-                return Ok(false);
+    ) -> Result<(Meaning, Option<Arc<RotationRecord>>), CallError> {
+        let mut history = RoleHistory::default();
+        for entry in &known.rotations {
+            let Some(rotation) = self.rotation(&entry.key).await? else {
+                continue;
             };
-            if next.new_role_arn.as_str() == role {
-                return Ok(true);
+            let rows = self.aws.ledger.rows(&entry.key);
+            let row = rows.get(&seen.association_arn).await?;
+            let step = RoleStep {
+                side: entry.side,
+                rotation: &rotation,
+                row: row.as_ref(),
+            };
+            match history.step(step, seen) {
+                Meaning::Undecided => {}
+                meaning => return Ok((meaning, Some(rotation))),
             }
-            (current, since) = (next.new_role_arn.to_string(), next.started_at);
         }
-        Ok(false)
+        Ok((Meaning::Undecided, None))
     }
 
-    /// Returns the rotations that replaced a role, latest first.
-    async fn rotations(&self, role: &str) -> Result<Rotations, CallError> {
-        let cached = self
-            .by_role
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(role)
-            .cloned();
-        if let Some(cached) = cached {
-            return Ok(cached);
+    async fn rotation(&self, key: &RotationKey) -> Result<Option<Arc<RotationRecord>>, CallError> {
+        if let Some(known) = self.rotations.get(key) {
+            return Ok(Some(known));
         }
-        let mut rotations = self.aws.ledger.rotations().by_old_role(role).await?;
-        rotations.retain(replaces_roles);
-        let rotations = Arc::new(rotations);
-        let mut by_role = self.by_role.lock().unwrap_or_else(PoisonError::into_inner);
-        // An open rotation changes, so it is read again each time.
-        let are_final = rotations.iter().all(|rotation| rotation.status.is_final());
-        if are_final && by_role.len() < ROLES_MAX {
-            by_role.insert(role.to_owned(), rotations.clone());
+        let found = self.aws.ledger.rotations().read(key).await?;
+        Ok(found.map(|rotation| self.rotations.put(key.clone(), rotation)))
+    }
+}
+
+/// What was read within the last [`KNOWN_FOR`].
+#[derive(Debug)]
+struct Recent<K, V>(Mutex<HashMap<K, (Instant, Arc<V>)>>);
+
+impl<K, V> Default for Recent<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + std::hash::Hash, V> Recent<K, V> {
+    fn get(&self, key: &K) -> Option<Arc<V>> {
+        let (read_at, value) = self.lock().get(key)?.clone();
+        (read_at.elapsed() < KNOWN_FOR).then_some(value)
+    }
+
+    fn put(&self, key: K, value: V) -> Arc<V> {
+        let value = Arc::new(value);
+        let mut values = self.lock();
+        if values.len() >= KNOWN_MAX {
+            values.clear();
         }
-        Ok(rotations)
+        values.insert(key, (Instant::now(), value.clone()));
+        value
+    }
+
+    fn forget(&self, key: &K) {
+        self.lock().remove(key);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, (Instant, Arc<V>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

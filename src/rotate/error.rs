@@ -74,7 +74,7 @@ pub enum RotateError {
 #[derive(Debug, thiserror::Error)]
 pub enum Owner {
     #[error(
-        "{} holds the lock of {role}",
+        "{} holds {role}",
         owner.as_ref().map_or("another rotation".to_owned(), |owner| format!("rotation {owner}"))
     )]
     Rotation {
@@ -130,7 +130,7 @@ mod tests {
                     },
                 },
                 expect![
-                    "Busy: rotation r-1 has to wait: rotation r-0 holds the lock of arn:aws:iam::111122223333:role/platform/a; if no retry succeeds, send its event again"
+                    "Busy: rotation r-1 has to wait: rotation r-0 holds arn:aws:iam::111122223333:role/platform/a; if no retry succeeds, send its event again"
                 ],
             ),
             (

@@ -6,9 +6,10 @@
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
+use rerole_core::indexing::Coverage;
 use rerole_core::keys::{LedgerKey, RotationKey};
 use rerole_core::request::{EventRecord, MaxConcurrency, Rejection, Requested, RotationRequest};
-use rerole_core::rotation::{RotationRecord, Status};
+use rerole_core::rotation::{RoleUse, RotationRecord, Status};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, error, error_span, info, warn};
@@ -21,7 +22,7 @@ use crate::rotate::error::{Owner, RotateError};
 use crate::rotate::hand_over::{Trigger, hand_over};
 use crate::rotate::payload::{Payload, Task};
 use crate::rotate::response::RotateResponse;
-use crate::rotate::slice::{DEADLINE_RESERVE, Slice, TimeSpan};
+use crate::rotate::slice::{DEADLINE_RESERVE, Slice, SliceSettings, TimeSpan};
 use crate::rotate::stalled;
 use crate::settings::RotateSettings;
 
@@ -31,6 +32,7 @@ pub struct RotateHandler {
     aws: Aws,
     metrics: Metrics,
     role_path: String,
+    coverage: Coverage,
     max_concurrency: MaxConcurrency,
 }
 
@@ -48,6 +50,7 @@ impl RotateHandler {
             aws: Aws::new(&settings.common, http_client, clock),
             metrics,
             role_path: settings.role_path.clone(),
+            coverage: settings.coverage.clone(),
             max_concurrency: settings.common.max_concurrency,
         }
     }
@@ -178,8 +181,9 @@ impl RotateHandler {
             }
             Opened::Finished(record) => {
                 info!(status = ?record.status, "rotation already finished");
+                let old_role = self.role_use(&record).await?;
                 Ok(RotateResponse::Finished(Box::new(
-                    record.repeated_summary(),
+                    record.repeated_summary(old_role),
                 )))
             }
             Opened::AlreadyRunning => {
@@ -225,7 +229,11 @@ impl RotateHandler {
             .map_or(self.max_concurrency, |requested| {
                 requested.min(self.max_concurrency)
             });
-        let slice = Slice::new(&self.aws, record, time, ceiling.count());
+        let settings = SliceSettings {
+            max_concurrency: ceiling.count(),
+            coverage: &self.coverage,
+        };
+        let slice = Slice::new(&self.aws, record, time, settings);
         let end = Box::pin(slice.run()).await;
         let (after, ended) = match &end {
             Ok(record) => (Some(record.counts), Some(record.status)),
@@ -243,9 +251,22 @@ impl RotateHandler {
             },
         );
         match end {
-            Ok(record) => Ok(finished(&record)),
+            Ok(record) => {
+                log_end(&record);
+                let old_role = self.role_use(&record).await?;
+                Ok(RotateResponse::Finished(Box::new(record.summary(old_role))))
+            }
             Err(incomplete) => hand_over(&self.aws, request, incomplete, trigger).await,
         }
+    }
+
+    /// Returns what may be said about the old role of a finished rotation now.
+    async fn role_use(&self, record: &RotationRecord) -> Result<RoleUse, RotateError> {
+        let found = self.aws.role_use(&record.old_role_arn).await;
+        found.map_err(|error| RotateError::LedgerUnavailable {
+            rotation_id: record.request.rotation_id.clone(),
+            error,
+        })
     }
 
     /// Records an event that cannot run. The invocation succeeds, since another delivery could not
@@ -291,7 +312,7 @@ fn busy(request: &RotationRequest, owner: Owner) -> RotateError {
     }
 }
 
-fn finished(record: &RotationRecord) -> RotateResponse {
+fn log_end(record: &RotationRecord) {
     let counts = &record.counts;
     info!(
         status = ?record.status,
@@ -301,5 +322,4 @@ fn finished(record: &RotationRecord) -> RotateResponse {
         failed = counts.failed,
         "rotation finished"
     );
-    RotateResponse::Finished(Box::new(record.summary()))
 }

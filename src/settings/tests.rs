@@ -160,7 +160,7 @@ fn the_index_covers_the_listed_regions_or_the_functions_own() {
         let settings =
             IndexerSettings::from_lookup(lookup(&[("INDEX_REGIONS", text), ("ROLE_PATH", "")]));
         settings
-            .map(|settings| settings.regions.join(" "))
+            .map(|settings| settings.coverage.regions.join(" "))
             .map_err(|error| error.to_string())
     };
     assert_eq!(regions("").unwrap(), "us-east-1");

@@ -64,9 +64,13 @@ class Ledger:
         ]
         return {row["associationArn"]: row for row in rows}
 
-    def locks(self):
-        """The keys of the locks of all roles."""
-        return [key for key in self.all_items() if key[1] == "lock"]
+    def held_roles(self):
+        """The keys of all roles that a rotation holds."""
+        return [key for key, item in self.all_items().items() if "heldBy" in item]
+
+    def role(self, role):
+        """What is known of a role."""
+        return self.item(f"role/{role}", "role")
 
     def wait_until_finished(self, rotation_id):
         """Waits until the rotation is finished, and returns its item."""

@@ -8,7 +8,7 @@ from fleet import ROLE_2025, ROLE_2026, THIRD_ROLE, rfc3339
 
 ID, DRY_RUN = "app-2026", "dry-run/app-2026"
 # How long a pod keeps its credentials.
-DRAIN = timedelta(hours=6)
+DRAIN = timedelta(hours=6, minutes=1)
 TOKEN = re.compile(r"[0-9a-f]{64}")
 
 
@@ -32,7 +32,7 @@ def a_dry_run_writes_nothing_to_eks(harness):
     equal("and what was deleted", deleted, {fleet.deleted["associationArn"]})
     equal("EKS is unchanged", fleet.described(), before)
     equal("the function sent no write to EKS", harness.cloudtrail.eks_writes(), [])
-    equal("the dry run left no lock", harness.ledger.locks(), [])
+    equal("the dry run holds no role", harness.ledger.held_roles(), [])
 
 
 def every_association_on_the_old_role_moves(harness):
@@ -48,8 +48,10 @@ def every_association_on_the_old_role_moves(harness):
     last = max(now[arn]["modifiedAt"] for arn in moved)
     finished_at = datetime.fromisoformat(item["finishedAt"])
     bounds = (rfc3339(last + DRAIN), rfc3339(finished_at + DRAIN))
-    until = item["oldRoleInUseUntil"]
-    claim = f"the old role may be in use for 6 h, until {until}"
+    role = harness.ledger.role(ROLE_2025)
+    equal("nothing uses the old role any more", role.get("inUse"), None)
+    until = role["leftUntil"]
+    claim = f"the old role may be in use for 6 h and a margin, until {until}"
     holds(claim, bounds[0] <= until <= bounds[1], bounds)
     equal("EKS shows 12 on the new role", fleet.users(ROLE_2026), moved)
     equal("EKS shows none on the old role", fleet.users(ROLE_2025), set())
@@ -62,7 +64,7 @@ def every_association_on_the_old_role_moves(harness):
     equal("the index shows none on the old role", index.users(ROLE_2025), set())
     deleted = {fleet.deleted["associationArn"]}
     equal("the index has a tombstone of the deleted one", set(index.tombstones()), deleted)
-    equal("the locks of both roles are released", harness.ledger.locks(), [])
+    equal("both roles are released", harness.ledger.held_roles(), [])
 
 
 def check_rows(harness, now):
@@ -100,8 +102,9 @@ def the_commands_of_the_manual_show_the_result(harness):
     """The commands of the manual show the result of the rotation."""
     run = harness.commands.run
     shown = run("rotation")
-    fields = ("Succeeded", "oldRoleInUseUntil", "|  15 ", "|  12 ")
-    contains("[rotation] shows status and counts", shown, *fields)
+    contains("[rotation] shows status and counts", shown, "Succeeded", "|  15 ", "|  12 ")
+    until = harness.ledger.role(ROLE_2025)["leftUntil"]
+    contains("[role] shows until when the old role is in use", run("role"), until)
     shown = run("associations")
     contains("[associations] shows all 15", shown, *harness.ledger.rows(ID))
     equal("12 of them are Updated", shown.count("Updated"), 12)

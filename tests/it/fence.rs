@@ -5,15 +5,16 @@
 use std::fmt::Debug;
 
 use rerole::aws::Aws;
-use rerole::aws::ledger::{LeaseError, Opened, Select, SliceSummary};
+use rerole::aws::ledger::{Close, LeaseError, Opened, Select, SliceSummary};
 use rerole::rotate::payload::{Payload, Task};
 use rerole_core::indexing::{Claim, IndexItem, RUN_LEASE, ReconcileRequest};
 use rerole_core::request::Requested;
 use rerole_core::rotation::{
-    Counts, Ending, KnownRoles, LEASE, Progress, RotationRecord, Settled, Status,
+    Counts, Departure, Ending, InUse, KnownRoles, LEASE, Progress, RotationRecord, Row, Settled,
+    Status,
 };
 use rerole_sim::{Fault, Options};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::{Harness, LEDGER, NEW, OLD, rotation_event};
 
@@ -61,11 +62,19 @@ fn progress(aws: &Aws) -> Progress {
     }
 }
 
-fn closed(aws: &Aws, record: &RotationRecord) -> RotationRecord {
-    RotationRecord {
-        status: Status::Succeeded,
-        finished_at: Some(aws.now()),
-        ..record.clone()
+fn closed(aws: &Aws, record: &RotationRecord) -> Close {
+    let in_use = InUse::until_rotated(&record.key, record.started_at);
+    Close {
+        record: RotationRecord {
+            status: Status::Succeeded,
+            finished_at: Some(aws.now()),
+            ..record.clone()
+        },
+        departure: Departure {
+            drained_at: None,
+            still_used: None,
+        },
+        seen_use: Some(in_use),
     }
 }
 
@@ -95,7 +104,7 @@ async fn a_stale_owner_writes_nothing_to_the_ledger() {
     let item = std::slice::from_ref(&item);
     assert_lost("plan", rows.plan(&stale, item).await);
     assert_lost("start", owned.start(&Counts::default()).await);
-    assert_lost("stop", owned.stop("because").await);
+    assert_lost("stop", owned.stop("because", aws.now()).await);
     assert_lost("release", owned.release(&summary(&aws)).await);
     assert_lost("close", owned.close(&closed(&aws, &stale)).await);
     assert_eq!(harness.aws.items(LEDGER), ledger);
@@ -109,7 +118,7 @@ async fn a_stale_owner_writes_nothing_to_the_ledger() {
             .aws
             .items(LEDGER)
             .iter()
-            .all(|item| item["entry"] != "lock")
+            .all(|item| item.get("heldBy").is_none())
     );
 }
 
@@ -200,7 +209,7 @@ async fn a_request_that_replaces_the_claimed_one_keeps_waiting() {
     let item = json!({ "rotationId": "index", "entry": "next", "request": other });
     let (sim, replacement) = (harness.aws.clone(), item.clone());
     harness.aws.on_call(move |call| {
-        if call.operation == "DeleteItem" && call.subject.ends_with("index/next") {
+        if call.operation == "UpdateItem" && call.subject.ends_with("index/next") {
             sim.put_item(LEDGER, replacement.clone());
         }
         Fault::None
@@ -213,21 +222,35 @@ async fn a_request_that_replaces_the_claimed_one_keeps_waiting() {
     assert_eq!(harness.ledger_item("index", "next"), Some(item));
 }
 
-/// An arrival makes an open rotation sweep again. For a finished one, it is a reversion.
+/// An arrival is planned in an open rotation, once. For a finished one, it is a reversion.
 #[tokio::test(start_paused = true)]
 async fn an_arrival_counts_only_while_the_rotation_is_open() {
     let harness = Harness::new(Options::default());
+    let item = indexed_association(&harness);
     let aws = harness.clients();
     let record = open(&aws, &request()).await;
+    let row = Row::planned(&record.old_role_arn, &item);
+    let aws = harness.indexer_clients();
     let reversions = aws.ledger.reversions();
-    assert!(reversions.record_arrival(&record.key).await.unwrap());
+    for _ in 0..2 {
+        let is_open = reversions.record_arrival(&record.key, &row).await;
+        assert!(is_open.unwrap());
+    }
+    assert_eq!(harness.count("r-1", "Pending"), 1);
+    let aws = harness.clients();
     let record = aws.ledger.rotations().read(&record.key).await.unwrap();
     let record = record.unwrap();
     assert_eq!(record.arrivals, 1);
     let owned = aws.ledger.owned(&record);
     owned.close(&closed(&aws, &record)).await.unwrap();
     let before = harness.rotation("r-1");
-    assert!(!reversions.record_arrival(&record.key).await.unwrap());
+    let other = Row {
+        association_arn: harness.associate("other", OLD).parse().unwrap(),
+        ..row
+    };
+    let is_open = reversions.record_arrival(&record.key, &other).await;
+    assert!(!is_open.unwrap());
+    assert_eq!(harness.rows("r-1").len(), 1);
     assert_eq!(harness.rotation("r-1"), before);
 }
 
@@ -250,5 +273,40 @@ async fn an_index_item_that_has_left_the_old_role_is_not_repaired() {
             .repair_roles(&parsed, &old_role, &known, aws.now());
         assert_eq!(repair.await.unwrap(), expected, "{arn}");
         assert_eq!(harness.index_item(&arn) != before, expected, "{arn}");
+    }
+}
+
+/// What the owner of a lease does to its rotation at this time.
+type Change = fn(&mut Value, &str);
+
+/// A delivery reads the expired lease of a slice that seems dead. Before the delivery takes it over,
+/// the slice closes the rotation, or renews its lease. Neither changes the fence.
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_taken_over_only_if_it_is_the_one_that_was_read() {
+    let closed = |item: &mut Value, now: &str| {
+        item["status"] = json!("Succeeded");
+        item["finishedAt"] = json!(now);
+        item.as_object_mut().unwrap().remove("leaseUntil");
+    };
+    let renewed = |item: &mut Value, now: &str| item["leaseUntil"] = json!(now);
+    for (change, expected) in [(closed as Change, "Finished"), (renewed, "AlreadyRunning")] {
+        let harness = Harness::new(Options::default());
+        let aws = harness.clients();
+        open(&aws, &request()).await;
+        tokio::time::sleep(LEASE).await;
+        let (sim, later) = (harness.aws.clone(), aws.now() + LEASE);
+        let mut rotation = harness.rotation("r-1");
+        let mut is_first = true;
+        harness.aws.on_call(move |call| {
+            if call.operation == "TransactWriteItems" && std::mem::take(&mut is_first) {
+                change(&mut rotation, &later.to_string());
+                sim.put_item(LEDGER, rotation.clone());
+            }
+            Fault::None
+        });
+        let opened = aws.ledger.rotations().open(&request(), aws.now()).await;
+        let opened = format!("{:?}", opened.unwrap());
+        assert!(opened.starts_with(expected), "{opened}");
+        assert_eq!(harness.rotation("r-1")["fence"], 1);
     }
 }

@@ -44,7 +44,8 @@ pub fn check(harness: &Harness, before: &Before) {
     finished_rotations_are_settled(harness);
     tokens_name_versions(&calls);
     only_the_role_changes(harness, before, &calls);
-    only_open_rotations_hold_locks(harness);
+    only_open_rotations_hold_roles(harness);
+    roles_with_associations_are_in_use(harness);
 }
 
 /// 1. Success recorded means EKS reported that role in each field that changed, at a version no
@@ -206,9 +207,9 @@ fn only_the_role_changes(harness: &Harness, before: &Before, calls: &[CallRecord
     });
 }
 
-/// 9. A rotation holds its locks exactly as long as it is open. This is the part of the guarantee
+/// 9. A rotation holds its roles exactly as long as it is open. This is the part of the guarantee
 ///    that a state of the ledger shows.
-fn only_open_rotations_hold_locks(harness: &Harness) {
+fn only_open_rotations_hold_roles(harness: &Harness) {
     let is_open = |rotation: &&Value| {
         rotation.get("finishedAt").is_none() && rotation["request"]["dryRun"] == false
     };
@@ -218,19 +219,38 @@ fn only_open_rotations_hold_locks(harness: &Harness) {
         .map(|rotation| rotation["rotationId"].to_string())
         .collect();
     let items = harness.aws.items(LEDGER);
-    let locks = items.iter().filter(|item| item["entry"] == "lock");
-    let owners: Vec<_> = locks.map(|lock| lock["lockedBy"].to_string()).collect();
+    let owners = items.iter().filter_map(|item| item.get("heldBy"));
+    let owners: Vec<_> = owners.map(Value::to_string).collect();
     for owner in &owners {
         assert!(
             open.contains(owner),
-            "guarantee 9: {owner} holds a lock and is not open"
+            "guarantee 9: {owner} holds a role and is not open"
         );
     }
     assert_eq!(
         owners.len(),
         2 * open.len(),
-        "guarantee 9: each open rotation holds two locks"
+        "guarantee 9: each open rotation holds two roles"
     );
+}
+
+/// 13. A role that the index shows on an association, and that a rotation has named, counts as in
+///     use.
+pub fn roles_with_associations_are_in_use(harness: &Harness) {
+    let items = harness.aws.items(LEDGER);
+    let roles = items.iter().filter(|item| item["entry"] == "role");
+    let is_free = |item: &&Value| item.get("inUse").is_none();
+    for role in roles.filter(is_free) {
+        let key = role["rotationId"].as_str().unwrap();
+        let arn = key.strip_prefix("role/").unwrap();
+        let uses = |item: &&Value| item["roleArn"] == arn || item["targetRoleArn"] == arn;
+        let index = harness.aws.items(INDEX);
+        let found = index.iter().find(uses);
+        assert!(
+            found.is_none(),
+            "guarantee 13: {role:#} is used by {found:#?}"
+        );
+    }
 }
 
 /// The role fields that an update sends, each of which must be the new role.

@@ -61,6 +61,8 @@ mod resume;
 mod reversion_races;
 /// Associations that are moved back to a replaced role.
 mod reversions;
+/// What the ledger says of roles.
+mod roles;
 /// Open rotations that no invocation works on.
 mod stalled;
 /// Rotations that stop early.

@@ -14,7 +14,7 @@ use crate::harness::{
 use crate::pace::throttled_harness;
 
 /// Attributes that a finished rotation has in the ledger and in the summary.
-const ROTATION_ATTRIBUTES: [&str; 8] = [
+const ROTATION_ATTRIBUTES: [&str; 7] = [
     "rotationId",
     "status",
     "oldRoleArn",
@@ -22,7 +22,6 @@ const ROTATION_ATTRIBUTES: [&str; 8] = [
     "counts",
     "startedAt",
     "finishedAt",
-    "oldRoleInUseUntil",
 ];
 /// Attributes that the row of an updated association has, beside those that the test compares.
 const ROW_ATTRIBUTES: [&str; 6] = [
@@ -102,11 +101,23 @@ async fn the_ledger_keeps_what_the_contract_promises() {
     assert!(row["modifiedAt"].as_str() > row["observedModifiedAt"].as_str());
     assert!(row.get("inferred").is_none());
 
-    let until = timestamp(&rotation["oldRoleInUseUntil"]);
+    let until = timestamp(&summary["oldRoleInUseUntil"]);
     assert_eq!(
         until,
-        timestamp(&row["modifiedAt"]) + Duration::from_hours(6)
+        timestamp(&row["modifiedAt"]) + Duration::from_hours(6) + Duration::from_mins(1)
     );
+    assert_eq!(timestamp(&rotation["drainedAt"]), until);
+    assert_eq!(timestamp(&harness.role(OLD)["leftUntil"]), until);
+    for (role, side) in [(OLD, "from"), (NEW, "onto")] {
+        let started_at = rotation["startedAt"].as_str().unwrap();
+        let entry = format!("{side}#{started_at}#r-1");
+        assert!(
+            harness
+                .ledger_item(&format!("role/{role}"), &entry)
+                .is_some()
+        );
+    }
+    assert_eq!(harness.role(NEW)["inUse"]["by"], "r-1");
 }
 
 /// The role that EKS shows decides the outcome, and only associations on the old role are written.
@@ -177,7 +188,7 @@ async fn the_role_in_eks_decides_the_outcome() {
     assert_eq!(harness.role_of(&elsewhere).as_deref(), Some(THIRD));
     assert_eq!(harness.rows("r-1").len(), 5);
     assert_eq!(harness.updates().len(), 1);
-    assert_eq!(summary["status"], "Succeeded");
+    assert_eq!(summary["status"], "Incomplete");
     assert_eq!(summary["oldRoleInUseUntil"], json!(null));
     assert_eq!(
         summary["reason"],
@@ -312,7 +323,7 @@ async fn an_update_keeps_everything_but_the_role() {
     let until = timestamp(&summary["oldRoleInUseUntil"]);
     assert_eq!(
         until,
-        timestamp(&row["modifiedAt"]) + Duration::from_mins(59)
+        timestamp(&row["modifiedAt"]) + Duration::from_hours(1)
     );
 }
 

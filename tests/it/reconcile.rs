@@ -93,11 +93,11 @@ async fn a_list_only_run_finds_created_and_deleted_associations() {
     assert_eq!(report["counts"]["removed"], 1);
     assert_eq!(report["counts"]["changed"], 0, "lists show no roles");
     let describes = harness.calls("DescribePodIdentityAssociation");
-    let described: BTreeSet<_> = describes
+    let subjects: BTreeSet<_> = describes
         .iter()
         .map(|record| &record.call.subject)
         .collect();
-    assert_eq!(described.len(), 2, "only the new and the deleted one");
+    assert_eq!(subjects.len(), 2, "only the new and the deleted one");
     assert_eq!(writes_to(&harness, INDEX), 2);
     let report = harness.reconcile("full").await;
     assert_eq!(report["counts"]["changed"], 1);

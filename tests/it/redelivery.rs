@@ -205,8 +205,8 @@ async fn a_dry_run_changes_nothing_and_does_not_block_the_real_run() {
             .aws
             .items(LEDGER)
             .iter()
-            .all(|item| item["entry"] != "lock"),
-        "the dry run took a lock"
+            .all(|item| item["entry"] != "role"),
+        "the dry run holds a role"
     );
     assert_eq!(harness.count("dry-run/r-1", "WouldUpdate"), 30);
     check(&harness, &before);
@@ -273,9 +273,9 @@ async fn rotations_that_share_a_role_never_run_at_the_same_time() {
                 .unwrap_err();
             assert!(matches!(error, RotateError::Busy { .. }), "{error}");
             assert!(
-                error.to_string().contains(
-                    "rotation r-1 holds the lock of arn:aws:iam::111122223333:role/platform/app-202"
-                ),
+                error
+                    .to_string()
+                    .contains("rotation r-1 holds arn:aws:iam::111122223333:role/platform/app-202"),
                 "{error}"
             );
         }
@@ -293,7 +293,7 @@ async fn rotations_that_share_a_role_never_run_at_the_same_time() {
         Some("arn:aws:iam::111122223333:role/platform/y")
     );
 
-    // The locks are released now, so a rotation back to the old role runs.
+    // The roles are released now, so a rotation back to the old role runs.
     let response = harness.deliver(&rivals[3]).await.unwrap();
     let response = serde_json::to_value(response).unwrap();
     assert_eq!(response["counts"]["updated"], 60, "{response:#}");

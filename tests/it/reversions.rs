@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::cloudtrail::{client, create, on_save, update};
-use crate::harness::{Harness, LEDGER, NEW, OLD, THIRD, event, is_update, rotation_event};
+use crate::harness::{Harness, LEDGER, NEW, OLD, THIRD, event, rotation_event};
 
 /// The rows of reversions that are recorded on this rotation.
 pub fn reversion_rows(harness: &Harness, key: &str) -> Vec<Value> {
@@ -80,9 +80,11 @@ async fn a_reversion_is_recorded_once_with_its_caller() {
         "a reversion does not change the status"
     );
     assert_eq!(rotation["counts"]["reverted"], 1);
-    assert!(rotation.get("oldRoleInUseUntil").is_none());
-    let reason = rotation["reason"].as_str().unwrap();
-    assert!(reason.contains("in use again"), "{rotation:#}");
+    let in_use = &harness.role(OLD)["inUse"];
+    assert_eq!(in_use["by"], row["revertedArn"], "{in_use:#}");
+    let again = harness.finish(&rotation_event()).await;
+    assert_eq!(again["oldRoleInUseUntil"], Value::Null);
+    assert_eq!(again["oldRoleInUse"], *in_use);
     assert_eq!(harness.metric_sum("AssociationsReverted"), 1);
     assert_eq!(
         harness.role_of(text("revertedArn")).as_deref(),
@@ -97,60 +99,13 @@ async fn a_reversion_is_recorded_once_with_its_caller() {
     assert_eq!(harness.metric_sum("AssociationsReverted"), 1);
 }
 
-/// The reason of a stop quotes EKS, and here it has the words that a reversion also has.
-#[tokio::test(start_paused = true)]
-async fn what_eks_said_is_not_taken_for_an_earlier_reversion() {
-    let harness = Harness::calm(20);
-    harness.reconcile("full").await;
-    let mut updates = 0;
-    harness.inject(
-        Fault::Error {
-            status: 400,
-            code: "InvalidParameterException".to_owned(),
-            message: "Trust policy of the role provided is invalid: its name is in use again"
-                .to_owned(),
-        },
-        move |call| {
-            updates += u32::from(is_update(call));
-            is_update(call) && updates > 5
-        },
-    );
-    let summary = harness.finish(&rotation_event()).await;
-    let stopped = summary["reason"].as_str().unwrap();
-    assert!(stopped.contains("its name is in use again"), "{summary:#}");
-    harness.aws.clear_hook();
-
-    let moved = moved_associations(&harness);
-    tokio::time::sleep(Duration::from_hours(1)).await;
-    for arn in &moved[..2] {
-        harness.set_role(arn, OLD);
-        harness.reconcile("full").await;
-    }
-    let rotation = harness.rotation("r-1");
-    let reason = rotation["reason"].as_str().unwrap();
-    let first = format!(
-        "; the old role is in use again: {} has used it since",
-        moved[0]
-    );
-    assert!(
-        reason.starts_with(stopped) && reason.contains(&first),
-        "{rotation:#}"
-    );
-    assert!(
-        !reason.contains(&moved[1]),
-        "a later reversion keeps the reason: {rotation:#}"
-    );
-    assert_eq!(rotation["counts"]["reverted"], 2);
-    assert_eq!(rotation["firstRevertedAfterEnd"], moved[0]);
-}
-
 /// Both invocations read the rotation before either writes. The second one writes later.
 #[tokio::test(start_paused = true)]
-async fn of_two_first_reversions_at_once_the_first_is_in_the_reason_and_both_are_counted() {
+async fn of_two_reversions_at_once_both_are_counted_and_the_first_says_why_the_role_is_in_use() {
     let harness = Harness::calm(20);
     harness.finish(&rotation_event()).await;
     let moved = moved_associations(&harness);
-    let aws = harness.clients();
+    let aws = harness.indexer_clients();
     let rotation: RotationRecord = serde_json::from_value(harness.rotation("r-1")).unwrap();
     let in_a_minute = Instant::now() + Duration::from_mins(1);
     let mut rows = Vec::new();
@@ -175,14 +130,8 @@ async fn of_two_first_reversions_at_once_the_first_is_in_the_reason_and_both_are
         reversions.record(&rotation.key, &rows[1])
     );
     assert!(first.unwrap() && second.unwrap());
-    let rotation = harness.rotation("r-1");
-    let reason = rotation["reason"].as_str().unwrap();
-    assert!(
-        reason.contains(&moved[0]) && !reason.contains(&moved[1]),
-        "{rotation:#}"
-    );
-    assert_eq!(rotation["firstRevertedAfterEnd"], moved[0]);
-    assert_eq!(rotation["counts"]["reverted"], 2);
+    assert_eq!(harness.role(OLD)["inUse"]["by"], moved[0]);
+    assert_eq!(harness.rotation("r-1")["counts"]["reverted"], 2);
     assert_eq!(reversion_rows(&harness, "r-1").len(), 2);
 }
 
@@ -281,7 +230,8 @@ async fn an_association_that_the_rotation_missed_is_recorded() {
     );
     harness.follow(&late).await;
     assert_eq!(reversion_rows(&harness, "r-1").len(), 1);
-    assert!(harness.rotation("r-1").get("oldRoleInUseUntil").is_none());
+    let again = harness.finish(&rotation_event()).await;
+    assert_eq!(again["oldRoleInUseUntil"], Value::Null);
 }
 
 /// Otherwise the first index run of a fleet would raise the alarm.

@@ -180,7 +180,8 @@ fn a_new_role_that_stays_unusable_stops_the_rotation() {
 /// The others have been described, and wait for their permits.
 #[tokio::test(start_paused = true)]
 async fn an_association_that_waits_for_its_permit_is_not_updated_after_a_stop() {
-    let harness = Harness::calm(60);
+    let harness = Harness::with_settings(Options::default(), &[("RATE_SHARE", "100")]);
+    harness.fleet(60);
     let mut admitted = 0;
     let refusal = Fault::Error {
         status: 400,

@@ -143,7 +143,7 @@ async fn a_target_role_of_another_account_is_rotated() {
     assert_eq!(harness.role_of(&arn).as_deref(), Some(THIRD));
     let until = timestamp(&summary["oldRoleInUseUntil"]);
     let moved = timestamp(&harness.row("r-1", &arn)["modifiedAt"]);
-    assert_eq!(until, moved + Duration::from_mins(59));
+    assert_eq!(until, moved + Duration::from_hours(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +154,10 @@ async fn the_longest_drain_of_all_associations_counts() {
     let summary = harness.finish(&rotation_event()).await;
     let until = timestamp(&summary["oldRoleInUseUntil"]);
     let moved = timestamp(&harness.row("r-1", &role_only)["modifiedAt"]);
-    assert_eq!(until, moved + Duration::from_hours(6));
+    assert_eq!(
+        until,
+        moved + Duration::from_hours(6) + Duration::from_mins(1)
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -196,10 +196,12 @@ fn rows_add_up(evidence: &Evidence) -> Check {
 }
 
 fn status(evidence: &Evidence) -> Check {
-    let expected = if evidence.refused.is_empty() {
-        Status::Succeeded
-    } else {
+    let expected = if !evidence.refused.is_empty() {
         Status::CompletedWithFailures
+    } else if !evidence.owned_by_addon.is_empty() {
+        Status::Incomplete
+    } else {
+        Status::Succeeded
     };
     Check::equal(
         format!("the rotation's status is {expected:?}"),

@@ -36,6 +36,8 @@ pub const INDEX_TABLE: &str = "AssociationIndex";
 pub const LEDGER_TABLE: &str = "RotationLedger";
 /// The region of the function and its tables.
 pub const REGION: &str = "us-east-1";
+/// The regions of the fleet, whose index is complete.
+const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 /// Any value works: the simulation does not check signatures.
 pub const CREDENTIAL: &str = "demo";
 /// The event that is delivered.
@@ -112,6 +114,7 @@ impl Simulation {
         let (payload, request) = event()?;
         let aws = SimulatedAws::new(options(plan));
         aws.create_tables(INDEX_TABLE, LEDGER_TABLE);
+        aws.complete_index(LEDGER_TABLE, &REGIONS);
         let fleet = Fleet {
             seed: plan.seed,
             clusters: plan.clusters,
@@ -318,6 +321,7 @@ fn handler(url: &str) -> Result<RotateHandler, DemoError> {
             "AWS_REGION" => REGION,
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => CREDENTIAL,
             "AWS_ENDPOINT_URL" => url,
+            "INDEX_REGIONS" => &REGIONS.join(","),
             _ => return None,
         };
         Some(value.to_owned())

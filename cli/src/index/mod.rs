@@ -15,8 +15,8 @@ use rerole::aws::Aws;
 use rerole::aws::eks::ASSOCIATION_PAGES;
 use rerole::aws::page::paginate;
 use rerole::indexer::comparison::{self, Comparison};
+use rerole::indexer::index_writer::IndexWriter;
 use rerole::indexer::reconciler::{Reconciled, Reconciler, SliceEnd};
-use rerole::indexer::reversions::ReversionDetector;
 use rerole::indexer::walker::list_clusters;
 use rerole_core::indexing::{ReconcileRequest, Run, RunRequest};
 use rerole_core::resource::ClusterName;
@@ -125,11 +125,11 @@ async fn reconcile(
     on_save: impl Fn(&Run) + Send + Sync,
 ) -> Result<Run, CommandError> {
     let request = ReconcileRequest::Run(request);
-    let reversions = ReversionDetector::new(aws);
+    // The stack knows which regions its index has to cover.
+    let writer = IndexWriter::new(aws, None);
     loop {
         let deadline = Instant::now() + SLICE_MAX;
-        let mut reconciler =
-            Reconciler::new(aws, &reversions, concurrency, deadline).on_save(&on_save);
+        let mut reconciler = Reconciler::new(aws, &writer, concurrency, deadline).on_save(&on_save);
         match reconciler.reconcile(&request).await? {
             Reconciled::Slice {
                 run,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::request::Location;
-use crate::resource::{Association, AssociationArn};
+use crate::resource::{Association, AssociationArn, RoleField};
 use crate::timestamp::Timestamp;
 
 /// The index's copy of an association. It may be older than what EKS shows.
@@ -40,6 +40,15 @@ impl IndexItem {
             target_role_arn: seen.target_role_arn.clone(),
             owner_arn: seen.owner_arn.clone(),
             modified_at: seen.modified_at,
+        }
+    }
+
+    /// Returns the value of a role field.
+    #[must_use]
+    pub fn role_in(&self, field: RoleField) -> Option<&str> {
+        match field {
+            RoleField::RoleArn => Some(&self.role_arn),
+            RoleField::TargetRoleArn => self.target_role_arn.as_deref(),
         }
     }
 

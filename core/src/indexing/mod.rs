@@ -16,6 +16,6 @@ pub use change::{Change, Compared};
 pub use claim::{Claim, claim};
 pub use diff::{DescribeTask, diff};
 pub use index_item::{IndexEntry, IndexItem};
-pub use region_index::RegionIndex;
+pub use region_index::{Coverage, RegionIndex};
 pub use run::{Cursor, RUN_LEASE, Run, RunCounts, RunError};
 pub use run_request::{Mode, ReconcileRequest, RunRequest};

@@ -1,5 +1,7 @@
-//! Since when the index of a region is complete, as the ledger stores it.
+//! Since when the index of a region is complete, as the ledger stores it, and which regions of a
+//! stack have no complete index.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -27,6 +29,32 @@ impl RegionIndex {
     }
 }
 
+/// What the index of a stack has to cover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// The regions whose clusters are indexed, sorted and without duplicates.
+    pub regions: Vec<String>,
+    /// A region's index is stale if it was last complete longer ago than this.
+    pub stale_after: Duration,
+}
+
+impl Coverage {
+    /// Returns the regions whose index is not complete: it never was, or it is stale. `indexes` are
+    /// those that the ledger has.
+    #[must_use]
+    pub fn incomplete(
+        &self,
+        indexes: &BTreeMap<String, RegionIndex>,
+        now: Timestamp,
+    ) -> Vec<String> {
+        let is_stale = |region: &&String| {
+            let index = indexes.get(*region).copied().unwrap_or_default();
+            index.is_stale(now, self.stale_after)
+        };
+        self.regions.iter().filter(is_stale).cloned().collect()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +78,25 @@ mod tests {
                 "{described_at:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_region_without_a_complete_index_is_named() {
+        let at = |secs: i64| Timestamp::from_millis(secs * 1_000);
+        let described = |secs| RegionIndex {
+            described_at: Some(at(secs)),
+            ..RegionIndex::default()
+        };
+        let coverage = Coverage {
+            regions: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            stale_after: Duration::from_secs(10),
+        };
+        let indexes = BTreeMap::from([
+            ("a".to_owned(), described(95)),
+            ("b".to_owned(), described(80)),
+            // The stack no longer indexes this one.
+            ("d".to_owned(), described(0)),
+        ]);
+        assert_eq!(coverage.incomplete(&indexes, at(100)), ["b", "c"]);
     }
 }

@@ -67,7 +67,15 @@ fn each_sort_key_has_its_text() {
             Entry::Reversion(arn(), version),
             format!("reversion#{ARN}#1970-01-01T00:00:01.000Z"),
         ),
-        (Entry::Lock, "lock".to_owned()),
+        (Entry::Role, "role".to_owned()),
+        (
+            Entry::RoleRotation(RoleRotation {
+                side: Side::Onto,
+                started_at: Timestamp::from_millis(0),
+                key: RotationKey::Rotation(rotation_id()),
+            }),
+            "onto#1970-01-01T00:00:00.000Z#r-1".to_owned(),
+        ),
         (Entry::Run, "run".to_owned()),
         (Entry::Next, "next".to_owned()),
         (
@@ -146,5 +154,20 @@ fn a_prefix_covers_its_entries_and_ends_before_all_others() {
         );
         let is_between = (start..prefix.end()).contains(&entry);
         assert_eq!(is_between, is_covered, "{prefix:?} and {entry}");
+    }
+}
+
+#[test]
+fn a_rotation_of_a_role_is_read_as_it_is_written() {
+    for side in [Side::From, Side::Onto] {
+        let rotation = RoleRotation {
+            side,
+            started_at: Timestamp::from_millis(1_795_467_600_123),
+            key: RotationKey::Rotation(rotation_id()),
+        };
+        assert_eq!(RoleRotation::parse(&rotation.to_string()), Some(rotation));
+    }
+    for other in ["role", "from#x#r-1", "to#1970-01-01T00:00:00.000Z#r-1", ""] {
+        assert_eq!(RoleRotation::parse(other), None, "{other}");
     }
 }

@@ -1,18 +1,11 @@
-//! How a rotation ends: the status that follows from its rows, and how long pods may still have
-//! credentials of the old role. The package `rerole` reads the rows and passes them in.
-
-use std::time::Duration;
+//! How a rotation ends: the status that follows from its rows and from what the index covers, and
+//! what stays on the old role. The package `rerole` reads the rows and passes them in.
 
 use crate::request::RotationRequest;
 use crate::resource::AssociationArn;
-use crate::rotation::{Counts, Outcome, Row, Status, UNEXPECTED_RESPONSE};
+use crate::rotation::drain::drained_at;
+use crate::rotation::{Counts, Row, Status, UNEXPECTED_RESPONSE};
 use crate::timestamp::Timestamp;
-
-/// Pods keep EKS Pod Identity credentials for up to 6 h. A change of the association does not
-/// shorten this. <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-how-it-works.html>
-const DRAIN: Duration = Duration::from_hours(6);
-/// With a target role, the credentials come from role chaining and expire after 59 minutes.
-const DRAIN_WITH_TARGET_ROLE: Duration = Duration::from_mins(59);
 
 /// What the rows of a rotation add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,32 +26,20 @@ impl Tally {
             self.contradicted
                 .get_or_insert_with(|| row.association_arn.clone());
         }
-        // The version that EKS showed last is the latest time at which the association can have
-        // left the old role. A deleted association has no such version. It was deleted at the
-        // latest when its row was settled.
-        let left_old_role_at = match row.outcome {
-            Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted => row.modified_at,
-            Outcome::Deleted => row.settled_at,
-            Outcome::Pending
-            | Outcome::OwnedByAddon
-            | Outcome::Failed
-            | Outcome::NotAttempted
-            | Outcome::WouldUpdate => None,
-        };
-        // The shorter drain applies only if the association already had a target role before the
-        // update. Otherwise pods may have credentials of the old role itself, which live longer.
-        let had_target = row.previous_target_role_arn.is_some()
-            || (row.outcome == Outcome::Updated
-                && !row.inferred
-                && row.observed_target_role_arn.is_some());
-        let is_chained = had_target && row.target_role_arn.is_some();
-        let drain = if is_chained {
-            DRAIN_WITH_TARGET_ROLE
-        } else {
-            DRAIN
-        };
-        self.drained_at = self.drained_at.max(left_old_role_at.map(|at| at + drain));
+        self.drained_at = self.drained_at.max(drained_at(row));
     }
+}
+
+/// What decides how a rotation ends.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    pub request: &'a RotationRequest,
+    /// What its rows add up to. All of them are settled.
+    pub tally: &'a Tally,
+    /// The reason if it was stopped early.
+    pub stopped: Option<&'a str>,
+    /// The regions whose index is not complete. Associations there may be unknown.
+    pub incomplete_regions: &'a [String],
 }
 
 /// How a rotation ended.
@@ -66,33 +47,30 @@ impl Tally {
 pub struct Closing {
     pub status: Status,
     pub reason: Option<String>,
-    pub old_role_in_use_until: Option<Timestamp>,
+    /// The end of the drain of what the rotation moved, if it moved anything.
+    pub drained_at: Option<Timestamp>,
+    /// Why associations may still use the old role, if they may.
+    pub still_used: Option<String>,
 }
 
-/// Returns the end of a rotation whose rows are all settled. `stopped` is the reason if it was
-/// stopped early.
+/// Returns the end of a rotation.
 ///
 /// # Panics
 /// If a row is still pending.
 #[must_use]
-pub fn close(tally: &Tally, request: &RotationRequest, stopped: Option<&str>) -> Closing {
+pub fn close(facts: &Facts<'_>) -> Closing {
+    let Facts {
+        request,
+        tally,
+        stopped,
+        ..
+    } = facts;
     let counts = &tally.counts;
     assert_eq!(
         counts.pending, 0,
         "a rotation can only be closed if every row is settled"
     );
-    let status = if stopped.is_some() {
-        Status::Failed
-    } else if counts.total == 0 {
-        Status::NoAssociations
-    } else if counts.failed > 0 {
-        Status::CompletedWithFailures
-    } else if request.dry_run {
-        Status::Planned
-    } else {
-        Status::Succeeded
-    };
-
+    let status = facts.status();
     let mut reasons: Vec<String> = stopped.map(str::to_owned).into_iter().collect();
     if status == Status::NoAssociations {
         let scoped = if counts.out_of_scope > 0 {
@@ -105,14 +83,38 @@ pub fn close(tally: &Tally, request: &RotationRequest, stopped: Option<&str>) ->
             request.old_role_arn
         ));
     }
-    let still_used = still_used_by(counts);
-    if let Some(still_used) = &still_used {
-        reasons.push(format!("the old role is still in use: {still_used}"));
-    }
+    let known = still_used_by(counts).map(|used| format!("the old role is still in use: {used}"));
+    let unknown = unknown_in(facts.incomplete_regions);
+    let still_used: Vec<String> = known.into_iter().chain(unknown).collect();
+    reasons.extend(still_used.iter().cloned());
     Closing {
         status,
         reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
-        old_role_in_use_until: tally.drained_at.filter(|_| still_used.is_none()),
+        drained_at: tally.drained_at,
+        still_used: (!still_used.is_empty()).then(|| still_used.join("; ")),
+    }
+}
+
+impl Facts<'_> {
+    fn status(&self) -> Status {
+        let (request, counts) = (self.request, &self.tally.counts);
+        let is_in_scope = |region: &String| request.scope.covers_region(region);
+        let stays = counts.owned_by_addon > 0
+            || counts.reverted > 0
+            || self.incomplete_regions.iter().any(is_in_scope);
+        if self.stopped.is_some() {
+            Status::Failed
+        } else if counts.total == 0 {
+            Status::NoAssociations
+        } else if counts.failed > 0 {
+            Status::CompletedWithFailures
+        } else if request.dry_run {
+            Status::Planned
+        } else if stays {
+            Status::Incomplete
+        } else {
+            Status::Succeeded
+        }
     }
 }
 
@@ -132,6 +134,16 @@ fn still_used_by(counts: &Counts) -> Option<String> {
     .map(|(count, what)| format!("{count} {what}"))
     .collect();
     (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// Returns what the index does not know, in words, or `None` if it is complete.
+fn unknown_in(incomplete_regions: &[String]) -> Option<String> {
+    (!incomplete_regions.is_empty()).then(|| {
+        format!(
+            "the index is not complete for {}, so unknown associations there may use the old role",
+            incomplete_regions.join(", ")
+        )
+    })
 }
 
 #[cfg(test)]

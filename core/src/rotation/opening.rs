@@ -1,5 +1,5 @@
 //! What a delivery may do with a rotation: start it, take it over, or neither. The ledger stores
-//! the decision on condition that the rotation still has the fence that was read.
+//! the decision on condition that the rotation still has the lease that was read.
 
 use crate::request::Requested;
 use crate::rotation::{LEASE, RotationRecord};
@@ -10,8 +10,12 @@ use crate::timestamp::Timestamp;
 pub enum Opening {
     /// The ledger has no such rotation. Start it, under its first fence.
     Start(Box<RotationRecord>),
-    /// The rotation is open, and no invocation works on it. Resume it, under the next fence.
-    Resume(Box<RotationRecord>),
+    /// The rotation is open, and no invocation works on it. Resume it, under the next fence, if its
+    /// lease is still this one, which has expired, or if there is still none.
+    Resume {
+        record: Box<RotationRecord>,
+        seen_lease: Option<Timestamp>,
+    },
     /// Another invocation holds the lease.
     AlreadyRunning,
     /// The rotation is finished.
@@ -34,11 +38,14 @@ pub fn open(found: Option<RotationRecord>, requested: &Requested, now: Timestamp
     } else if found.is_leased_at(now) {
         Opening::AlreadyRunning
     } else {
-        Opening::Resume(Box::new(RotationRecord {
-            fence: found.fence + 1,
-            lease_until: Some(now + LEASE),
-            ..found
-        }))
+        Opening::Resume {
+            seen_lease: found.lease_until,
+            record: Box::new(RotationRecord {
+                fence: found.fence + 1,
+                lease_until: Some(now + LEASE),
+                ..found
+            }),
+        }
     }
 }
 
@@ -58,7 +65,10 @@ mod tests {
     fn shown(opening: Opening) -> String {
         match opening {
             Opening::Start(record) => format!("start {}", lease(&record)),
-            Opening::Resume(record) => format!("resume {}", lease(&record)),
+            Opening::Resume { record, seen_lease } => {
+                let seen = seen_lease.map_or("none".to_owned(), |at| at.as_millis().to_string());
+                format!("resume {} after {seen}", lease(&record))
+            }
             Opening::AlreadyRunning => "running".to_owned(),
             Opening::Finished(record) => format!("{:?}", record.status),
             Opening::OtherRequest(_) => "other request".to_owned(),
@@ -81,18 +91,18 @@ mod tests {
             (
                 Some(found(Status::Planning, None)),
                 &same,
-                "resume as 4 until 46000",
+                "resume as 4 until 46000 after none",
             ),
             (
                 Some(found(Status::InProgress, None)),
                 &same,
-                "resume as 4 until 46000",
+                "resume as 4 until 46000 after none",
             ),
             // The lease has just ended.
             (
                 Some(found(Status::InProgress, Some(1_000))),
                 &same,
-                "resume as 4 until 46000",
+                "resume as 4 until 46000 after 1000",
             ),
             (
                 Some(found(Status::InProgress, Some(1_001))),

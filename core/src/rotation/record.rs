@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::keys::RotationKey;
 use crate::request::{Envelope, Requested, RotationRequest};
-use crate::resource::{AssociationArn, RoleArn};
-use crate::rotation::{Counts, Progress, Status, Summary};
+use crate::resource::RoleArn;
+use crate::rotation::{Counts, Progress, RoleUse, Status, Summary};
 use crate::timestamp::Timestamp;
 
 /// How long a lease lasts. Lambda delivers a failed event again after 60 s at the earliest. By then
@@ -37,8 +37,10 @@ pub struct RotationRecord {
     pub started_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+    /// The end of the drain of what this rotation moved. Whether the old role is in use is not known
+    /// here, but in the role's own item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub old_role_in_use_until: Option<Timestamp>,
+    pub drained_at: Option<Timestamp>,
     /// For each region, since when its index was complete when the rotation finished. An
     /// association that was put on the old role after this time may be missing from the rotation.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -58,9 +60,6 @@ pub struct RotationRecord {
     /// The number of recorded reversions.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reversion_count: u64,
-    /// The association of the first reversion after the end. `reason` names it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_reverted_after_end: Option<AssociationArn>,
     /// How often the indexer has found an association on the old role that the open rotation did
     /// not know.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -68,6 +67,9 @@ pub struct RotationRecord {
     /// Why the rotation was stopped early. Since then associations are only described.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
+    /// When that was. No update was sent later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stopped_at: Option<Timestamp>,
     /// How long earlier slices have waited for the new role, in milliseconds.
     #[serde(default)]
     pub role_not_ready_ms: u64,
@@ -88,16 +90,16 @@ impl RotationRecord {
             counts: Counts::default(),
             started_at: now,
             finished_at: None,
-            old_role_in_use_until: None,
+            drained_at: None,
             index_as_of: BTreeMap::new(),
             lease_until: Some(now + LEASE),
             idle_since: None,
             progress: None,
             fence: 1,
             reversion_count: 0,
-            first_reverted_after_end: None,
             arrivals: 0,
             stopped: None,
+            stopped_at: None,
             role_not_ready_ms: 0,
         }
     }
@@ -126,9 +128,10 @@ impl RotationRecord {
         self.idle_for(now) >= STALLED_AFTER
     }
 
-    /// Returns the result of the rotation, as an invocation returns it.
+    /// Returns the result of the rotation, as an invocation returns it. `old_role` is what is known
+    /// of its old role now.
     #[must_use]
-    pub fn summary(&self) -> Summary {
+    pub fn summary(&self, old_role: RoleUse) -> Summary {
         Summary {
             rotation_id: self.request.rotation_id.clone(),
             status: self.status,
@@ -139,7 +142,8 @@ impl RotationRecord {
             counts: self.counts,
             started_at: self.started_at,
             finished_at: self.finished_at,
-            old_role_in_use_until: self.old_role_in_use_until,
+            old_role_in_use_until: old_role.until,
+            old_role_in_use: old_role.in_use,
             index_as_of: self.index_as_of.clone(),
         }
     }
@@ -147,8 +151,8 @@ impl RotationRecord {
     /// Returns the result of a finished rotation for a request that asks for it again. A dry run is
     /// made once. Its result may be old by then, so the reason says when it was produced.
     #[must_use]
-    pub fn repeated_summary(&self) -> Summary {
-        let mut summary = self.summary();
+    pub fn repeated_summary(&self, old_role: RoleUse) -> Summary {
+        let mut summary = self.summary(old_role);
         if let (true, Some(at)) = (summary.dry_run, summary.finished_at) {
             let produced =
                 format!("this is the result of {at}; for a new dry run, use another rotationId");

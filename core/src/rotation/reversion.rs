@@ -4,8 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::indexing::Caller;
+use crate::keys::Side;
 use crate::request::Location;
-use crate::resource::{Association, AssociationArn, RoleFields};
+use crate::resource::{Association, AssociationArn, RoleArn, RoleFields};
 use crate::rotation::{Outcome, RotationRecord, Row, Status};
 use crate::timestamp::Timestamp;
 
@@ -57,38 +58,6 @@ impl ReversionRow {
     }
 }
 
-/// What a reversion changes in the rotation's item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recording {
-    /// The rotation is open. It takes the count into account when it closes.
-    Count,
-    /// The rotation is finished, and this is its first reversion since. Its old role is in use
-    /// again, for this reason.
-    InUseAgain { reason: String },
-    /// The rotation is finished, and its reason names an earlier reversion.
-    CountAgain,
-}
-
-/// Returns what `row` changes in `rotation`.
-#[must_use]
-pub fn recording(rotation: &RotationRecord, row: &ReversionRow) -> Recording {
-    if rotation.finished_at.is_none() {
-        return Recording::Count;
-    }
-    if rotation.first_reverted_after_end.is_some() {
-        return Recording::CountAgain;
-    }
-    let again = format!(
-        "the old role is in use again: {} has used it since {}",
-        row.reverted_arn, row.modified_at
-    );
-    let reason = match &rotation.reason {
-        Some(reason) => format!("{reason}; {again}"),
-        None => again,
-    };
-    Recording::InUseAgain { reason }
-}
-
 /// What an association on a role means for one of the rotations that replaced this role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -100,6 +69,88 @@ pub enum Verdict {
     Arriving,
     /// The rotation does not cover the association. An earlier rotation may.
     Elsewhere,
+}
+
+/// One step in the history of a role: a rotation from it or onto it, and the association's row in
+/// that rotation, if it has one.
+#[derive(Debug, Clone, Copy)]
+pub struct RoleStep<'a> {
+    pub side: Side,
+    pub rotation: &'a RotationRecord,
+    pub row: Option<&'a Row>,
+}
+
+/// Goes back through the history of a role, until it is clear what it means that an association is
+/// on the role.
+///
+/// A role that was replaced can become a new role again: A to B, and later B to A, or C to A. An
+/// association that such a later rotation moved to A belongs there. One that was created on A after
+/// it does so too, if the later rotation covers it: A is the current role again. But an association
+/// that rotation A to B moved away, and that no later rotation moved back, has reverted.
+#[derive(Debug, Default)]
+pub struct RoleHistory {
+    /// The old roles of later rotations onto the role that cover the association.
+    covered_by_rotations_from: Vec<RoleArn>,
+}
+
+/// What a step in the history of a role means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// An earlier step decides.
+    Undecided,
+    /// The association belongs on the role.
+    Belongs,
+    /// It is a reversion of this rotation.
+    Reverted,
+    /// This rotation is open and does not have the association yet.
+    Arriving,
+    /// According to this rotation's row, the association never left the role.
+    NeverLeft,
+}
+
+impl RoleHistory {
+    /// Returns what the next step means. Steps are taken from the latest to the earliest.
+    pub fn step(&mut self, step: RoleStep<'_>, seen: &Association) -> Meaning {
+        let RoleStep {
+            side,
+            rotation,
+            row,
+        } = step;
+        if !replaces_roles(rotation) {
+            return Meaning::Undecided;
+        }
+        match side {
+            Side::Onto => {
+                let is_on_new_role =
+                    |row: &Row| matches!(row.outcome, Outcome::Updated | Outcome::AlreadyCurrent);
+                if row.is_some_and(is_on_new_role) {
+                    return Meaning::Belongs;
+                }
+                if covers(rotation, seen) {
+                    let from = rotation.old_role_arn.clone();
+                    self.covered_by_rotations_from.push(from);
+                }
+                Meaning::Undecided
+            }
+            Side::From => match verdict(rotation, row, seen) {
+                Verdict::Elsewhere => Meaning::Undecided,
+                Verdict::NeverLeft => Meaning::NeverLeft,
+                Verdict::Arriving => Meaning::Arriving,
+                Verdict::Reverted if self.is_current_again(rotation, row) => Meaning::Belongs,
+                Verdict::Reverted => Meaning::Reverted,
+            },
+        }
+    }
+
+    /// Returns whether a later rotation made the role the association's role again, so that it is no
+    /// reversion of `rotation`.
+    fn is_current_again(&self, rotation: &RotationRecord, row: Option<&Row>) -> bool {
+        let later = &self.covered_by_rotations_from;
+        match row {
+            None => !later.is_empty(),
+            Some(_) => later.contains(&rotation.new_role_arn),
+        }
+    }
 }
 
 /// Returns whether a rotation can have replaced its old role. A dry run, a rejection and a rotation
@@ -154,7 +205,7 @@ pub fn verdict(rotation: &RotationRecord, row: Option<&Row>, seen: &Association)
 mod tests {
     use super::*;
     use crate::indexing::IndexItem;
-    use crate::request::testing::requested;
+    use crate::request::testing::{requested, role};
     use crate::resource::association;
 
     const OLD: &str = "arn:aws:iam::111122223333:role/old";
@@ -238,43 +289,86 @@ mod tests {
         }
     }
 
-    /// The reason of a stop can quote EKS, so its text says nothing about reversions.
+    /// Each step as `from` or `onto`, the other role, and the outcome of the association's row.
     #[test]
-    fn only_the_first_reversion_after_the_end_adds_to_the_reason() {
-        let row = |rotation: &RotationRecord| {
-            ReversionRow::new(rotation, &association(OLD), Caller::default(), at(900))
+    fn a_later_rotation_onto_the_role_decides_whether_an_association_belongs_there() {
+        use Outcome::{Drifted, Updated};
+        use Side::{From, Onto};
+        let seen = Association {
+            modified_at: at(500),
+            ..association(OLD)
         };
-        let finished = |reason: Option<&str>| RotationRecord {
-            reason: reason.map(str::to_owned),
-            ..rotation(Status::Failed, Some(200), None)
+        let role = |name: &str| -> RoleArn { role(name).parse().unwrap() };
+        let step = |side: Side, other: &str| {
+            let mut record = rotation(Status::Succeeded, Some(300), None);
+            let side_of = match side {
+                From => &mut record.new_role_arn,
+                Onto => &mut record.old_role_arn,
+            };
+            *side_of = role(other);
+            record
         };
-        let again = format!(
-            "the old role is in use again: {} has used it since 1970-01-01T00:00:01.000Z",
-            association(OLD).association_arn
-        );
-        for (rotation, expected) in [
-            (rotation(Status::InProgress, None, None), Recording::Count),
+        for (steps, expected) in [
+            (&[(From, "b", None)][..], Meaning::Reverted),
+            (&[(From, "b", Some(Updated))], Meaning::Reverted),
+            // There and back.
             (
-                finished(None),
-                Recording::InUseAgain {
-                    reason: again.clone(),
-                },
+                &[(Onto, "b", Some(Updated)), (From, "b", Some(Updated))],
+                Meaning::Belongs,
+            ),
+            // There, back, and there again.
+            (
+                &[
+                    (From, "b", Some(Updated)),
+                    (Onto, "b", Some(Updated)),
+                    (From, "b", Some(Updated)),
+                ],
+                Meaning::Reverted,
+            ),
+            // Created on the role after the rotation back.
+            (&[(Onto, "b", None), (From, "b", None)], Meaning::Belongs),
+            // Another actor moved it off the new role, and after the rotation back to the role.
+            (
+                &[(Onto, "b", None), (From, "b", Some(Updated))],
+                Meaning::Belongs,
+            ),
+            // C to A does not concern what A to B moved.
+            (
+                &[(Onto, "c", None), (From, "b", Some(Updated))],
+                Meaning::Reverted,
             ),
             (
-                finished(Some("EKS said: the name is in use again")),
-                Recording::InUseAgain {
-                    reason: format!("EKS said: the name is in use again; {again}"),
-                },
+                &[(Onto, "c", Some(Drifted)), (From, "b", Some(Updated))],
+                Meaning::Reverted,
             ),
             (
-                RotationRecord {
-                    first_reverted_after_end: Some(association(OLD).association_arn),
-                    ..finished(Some("another text"))
-                },
-                Recording::CountAgain,
+                &[(Onto, "c", Some(Updated)), (From, "b", Some(Updated))],
+                Meaning::Belongs,
             ),
+            (&[(Onto, "c", None), (From, "b", None)], Meaning::Belongs),
+            (&[(Onto, "b", None)], Meaning::Undecided),
+            (&[], Meaning::Undecided),
         ] {
-            assert_eq!(recording(&rotation, &row(&rotation)), expected);
+            let mut history = RoleHistory::default();
+            let mut meaning = Meaning::Undecided;
+            for (side, other, outcome) in steps {
+                let row = outcome.map(|outcome| Row {
+                    outcome,
+                    modified_at: Some(at(400)),
+                    ..Row::planned(&OLD.parse().unwrap(), &IndexItem::of(&seen))
+                });
+                let record = step(*side, other);
+                let step = RoleStep {
+                    side: *side,
+                    rotation: &record,
+                    row: row.as_ref(),
+                };
+                meaning = history.step(step, &seen);
+                if meaning != Meaning::Undecided {
+                    break;
+                }
+            }
+            assert_eq!(meaning, expected, "{steps:?}");
         }
     }
 }

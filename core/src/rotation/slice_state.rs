@@ -40,6 +40,8 @@ pub struct SliceState {
     waited_before: Duration,
     waiting_since: Option<Duration>,
     pub estimator: Estimator,
+    /// The ledger has that this rotation moves associations to the new role.
+    pub new_role_in_use: bool,
     /// The regions whose learned rates this slice has loaded.
     pub regions: BTreeSet<String>,
     pub circuit_breaker: CircuitBreaker,
@@ -60,6 +62,7 @@ impl SliceState {
             waited_before,
             waiting_since: None,
             estimator: Estimator::default(),
+            new_role_in_use: false,
             regions: BTreeSet::new(),
             circuit_breaker: CircuitBreaker::default(),
         }

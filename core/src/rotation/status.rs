@@ -7,7 +7,12 @@ use serde::{Deserialize, Serialize};
 pub enum Status {
     Planning,
     InProgress,
+    /// No association in scope uses the old role any more, and the index was complete for every
+    /// region in scope.
     Succeeded,
+    /// Nothing failed, but something in scope stays on the old role, or may: an add-on owns it,
+    /// another actor moved it back, or the index of a region is not complete.
+    Incomplete,
     CompletedWithFailures,
     Failed,
     NoAssociations,
@@ -34,6 +39,7 @@ mod tests {
         }
         for status in [
             Status::Succeeded,
+            Status::Incomplete,
             Status::CompletedWithFailures,
             Status::Failed,
             Status::NoAssociations,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::request::RotationId;
 use crate::resource::RoleArn;
-use crate::rotation::{Counts, Status};
+use crate::rotation::{Counts, InUse, Status};
 use crate::timestamp::Timestamp;
 
 /// The result of a rotation, as an invocation returns it. Absent values are null, so every member
@@ -23,7 +23,12 @@ pub struct Summary {
     pub counts: Counts,
     pub started_at: Timestamp,
     pub finished_at: Option<Timestamp>,
+    /// Until when the old role is expected to be in use, as known when this summary was made. Null
+    /// while it is in use.
     pub old_role_in_use_until: Option<Timestamp>,
+    /// Why the old role is in use, if it is.
+    #[serde(default)]
+    pub old_role_in_use: Option<InUse>,
     #[serde(default)]
     pub index_as_of: BTreeMap<String, Timestamp>,
 }

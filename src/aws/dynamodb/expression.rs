@@ -58,6 +58,21 @@ impl Change {
         self
     }
 
+    /// Sets every field of `attributes` that the item does not have yet.
+    ///
+    /// # Panics
+    /// As [`to_item`].
+    #[must_use]
+    pub(crate) fn set_all_if_absent(mut self, attributes: &impl Serialize) -> Self {
+        for (name, value) in to_item(attributes) {
+            self.sets
+                .push(format!("#{name} = if_not_exists(#{name}, :{name})"));
+            self.placeholders.name(&name);
+            self.placeholders.value(&name, value);
+        }
+        self
+    }
+
     /// Sets the attribute, or removes it if there is no value.
     #[must_use]
     pub(crate) fn set_or_remove(self, name: &str, value: Option<AttributeValue>) -> Self {

@@ -15,7 +15,6 @@ pub(crate) struct Query {
     pub(super) key_condition: Condition,
     pub(super) filter: Option<Condition>,
     pub(super) limit: i32,
-    pub(super) is_descending: bool,
     pub(super) start: Option<PageStart>,
 }
 
@@ -28,7 +27,6 @@ impl Query {
             key_condition,
             filter: None,
             limit: PAGE_LEN,
-            is_descending: false,
             start: None,
         }
     }
@@ -55,15 +53,6 @@ impl Query {
     #[must_use]
     pub(crate) fn first(self) -> Self {
         Self { limit: 1, ..self }
-    }
-
-    /// Returns the items in descending order of their sort keys.
-    #[must_use]
-    pub(crate) fn descending(self) -> Self {
-        Self {
-            is_descending: true,
-            ..self
-        }
     }
 
     /// Starts after the page that returned this.

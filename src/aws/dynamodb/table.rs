@@ -80,7 +80,6 @@ impl Table {
             .set_index_name(query.index.map(str::to_owned))
             // A secondary index has no consistent reads.
             .set_consistent_read(query.index.is_none().then_some(true))
-            .set_scan_index_forward(query.is_descending.then_some(false))
             .limit(query.limit)
             .key_condition_expression(key_condition)
             .set_filter_expression(filter)

@@ -109,13 +109,8 @@ impl IndexTable {
         start: Option<PageStart>,
     ) -> Result<Page<IndexItem>, CallError> {
         let operation = Operation::on("query associations by role", role);
-        let index = match field {
-            RoleField::RoleArn => BY_ROLE,
-            RoleField::TargetRoleArn => BY_TARGET_ROLE,
-        };
-        let condition = Condition::new(&format!("{} = :role", field.name()));
-        let query = Query::index(index, condition.value("role", text(role)));
-        let page = self.table.query(operation, query.start(start)).await?;
+        let query = on_role(field, role).start(start);
+        let page = self.table.query(operation, query).await?;
         page.try_map(|item| {
             let shown = self.table.shown_key(&item);
             let item: IndexItem = self.table.parse(operation, item)?;
@@ -127,6 +122,22 @@ impl IndexTable {
                 }
             }
         })
+    }
+
+    /// Returns an association that has `role` in one of its fields, if the index shows one. The
+    /// secondary indexes are eventually consistent.
+    ///
+    /// # Errors
+    /// As [`Self::by_role`].
+    pub async fn any_on(&self, role: &RoleArn) -> Result<Option<IndexItem>, CallError> {
+        let operation = Operation::on("query associations by role", role);
+        for field in RoleField::ALL {
+            let page = self.table.query(operation, on_role(field, role).first());
+            if let Some(item) = page.await?.items.pop() {
+                return self.table.parse(operation, item).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     /// Updates the item to what EKS showed, if there is an item and it is not newer. Returns
@@ -321,6 +332,16 @@ struct RepairAttributes<'a> {
     role_arn: &'a str,
     modified_at: Timestamp,
     seen_at: Timestamp,
+}
+
+/// Returns the query of the associations that have `role` in this field.
+fn on_role(field: RoleField, role: &RoleArn) -> Query {
+    let index = match field {
+        RoleField::RoleArn => BY_ROLE,
+        RoleField::TargetRoleArn => BY_TARGET_ROLE,
+    };
+    let condition = Condition::new(&format!("{} = :role", field.name()));
+    Query::index(index, condition.value("role", text(role)))
 }
 
 fn key(arn: &AssociationArn) -> Item {

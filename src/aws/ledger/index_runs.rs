@@ -7,7 +7,7 @@ use rerole_core::keys::{Entry, LedgerKey};
 use rerole_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::aws::dynamodb::{Condition, Item, Table, Write, to_item};
+use crate::aws::dynamodb::{Change, Condition, Item, Table, Write, to_item};
 use crate::aws::ledger::{LeaseError, has_fence, is_absent, item_key};
 
 /// Few invocations compete for the run. If others claim it first this often, something is wrong,
@@ -36,7 +36,7 @@ impl IndexRuns<'_> {
             let found: Option<Run> = self.table.get_as(read, key(&Entry::Run)).await?;
             let next: Option<Next> = self.table.get_as(read, key(&Entry::Next)).await?;
             let seen_fence = found.as_ref().map(|run| run.fence);
-            let waiting = next.map(|next| next.request);
+            let waiting = next.and_then(|next| next.request);
             let claim = claim(found, waiting.clone(), request, now);
             let Claim::Claimed(run) = &claim else {
                 return Ok(claim);
@@ -75,7 +75,9 @@ impl IndexRuns<'_> {
         let put = match request.cluster_names {
             // A request for some clusters does not replace the one that waits, which may be for
             // all.
-            Some(_) => put.only_if(is_absent()),
+            Some(_) => {
+                put.only_if(Condition::new("attribute_not_exists(#request)").name("request"))
+            }
             None => put,
         };
         let operation = Operation::on("queue index run", &LedgerKey::Index);
@@ -83,17 +85,18 @@ impl IndexRuns<'_> {
         Ok(())
     }
 
-    /// Removes the waiting request, unless another one has replaced it.
+    /// Removes the waiting request from its item, unless another one has replaced it.
     async fn dequeue(&self, request: &RunRequest) -> Result<(), CallError> {
-        let mut delete = Write::delete(key(&Entry::Next));
+        let change = Change::default().remove("request");
+        let mut remove = Write::update(key(&Entry::Next), change);
         if let Some(claimed) = next(request).remove("request") {
             let is_claimed = Condition::new("#request = :claimed")
                 .name("request")
                 .value("claimed", claimed);
-            delete = delete.only_if(is_claimed);
+            remove = remove.only_if(is_claimed);
         }
         let operation = Operation::on("dequeue index run", &LedgerKey::Index);
-        self.table.write(operation, delete).await?;
+        self.table.write(operation, remove).await?;
         Ok(())
     }
 
@@ -111,12 +114,13 @@ impl IndexRuns<'_> {
 /// The item `("index", "next")`.
 #[derive(Debug, Serialize, Deserialize)]
 struct Next {
-    request: RunRequest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<RunRequest>,
 }
 
 fn next(request: &RunRequest) -> Item {
     let mut item = to_item(&Next {
-        request: request.clone(),
+        request: Some(request.clone()),
     });
     item.extend(key(&Entry::Next));
     item

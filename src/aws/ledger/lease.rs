@@ -22,9 +22,9 @@
 //! - **Renewing and releasing** also require `leaseUntil`. A slice may release its lease while its
 //!   last renewal is in flight. The fence does not change then, so the renewal would take the lease
 //!   again and lock the next delivery out until it ends.
-//! - **Closing** also requires that `reversionCount` and `arrivals` have the values that the slice
-//!   read before its last sweep. The indexer increments them without the lease. If it does so after
-//!   the sweep started, the close fails, and the next slice sweeps again.
+//! - **Closing** also requires the lease, and that `reversionCount`, `arrivals`, and the use of the
+//!   old role are what the slice read before its last sweep. The indexer changes them without the
+//!   lease. If it does so after the sweep started, the close fails, and the next slice sweeps again.
 //! - **Settling a row** (`rows.rs`) needs no fence. A row is settled once, whichever invocation is
 //!   first, and the outcome is what EKS confirmed.
 
@@ -32,12 +32,14 @@ use std::collections::BTreeMap;
 
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, RotationKey};
-use rerole_core::rotation::{Counts, Progress, RotationRecord, Status};
+use rerole_core::rotation::{Counts, Departure, InUse, Progress, RotationRecord, Status};
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
-use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, Written, number, text};
-use crate::aws::ledger::locks::unlock;
+use crate::aws::dynamodb::{
+    Change, Condition, Table, Transacted, TransactionPart, Write, Written, number, text,
+};
+use crate::aws::ledger::roles::{Roles, put_to_use_again, replace};
 use crate::aws::ledger::{has_fence, rotation_key};
 
 /// A rotation's own item, as the owner of its lease writes it.
@@ -46,6 +48,19 @@ pub struct OwnedRotation<'a> {
     pub(super) table: &'a Table,
     pub(super) key: &'a RotationKey,
     pub(super) fence: u64,
+}
+
+/// The indexer changes the item of a role between read and write only now and then. More often means
+/// that something is wrong.
+const CLOSE_ATTEMPTS: u32 = 4;
+
+/// How a rotation closes.
+#[derive(Debug, Clone)]
+pub struct Close {
+    pub record: RotationRecord,
+    pub departure: Departure,
+    /// The use of the old role, as it was read before the last sweep.
+    pub seen_use: Option<InUse>,
 }
 
 /// Why the owner of a lease could not write.
@@ -132,25 +147,64 @@ impl OwnedRotation<'_> {
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub async fn stop(&self, reason: &str) -> Result<(), LeaseError> {
-        let change = Change::default().set("stopped", text(reason));
+    pub async fn stop(&self, reason: &str, now: Timestamp) -> Result<(), LeaseError> {
+        let change = Change::default()
+            .set("stopped", text(reason))
+            .set("stoppedAt", text(now));
         self.write("stop rotation", change, self.is_owned()).await
     }
 
-    /// Closes the rotation as `record` says, in one transaction: its item, and the locks of both
-    /// roles.
+    /// Records that the rotation moves associations onto its new role. No update is sent before.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn put_new_role_to_use(&self, record: &RotationRecord) -> Result<(), LeaseError> {
+        let in_use = InUse::by_rotation_onto(self.key, record.started_at);
+        let key = rotation_key(self.key, &Entry::Rotation);
+        let parts = vec![
+            TransactionPart::Check(key, self.is_owned()),
+            put_to_use_again(&record.new_role_arn, &in_use).into(),
+        ];
+        let operation = Operation::on("record use of the new role of", self.key);
+        match self.table.transact(operation, parts).await? {
+            Transacted::Done => Ok(()),
+            Transacted::Refused(_) => Err(LeaseError::Lost),
+        }
+    }
+
+    /// Closes the rotation in one transaction: its item, and the items of both roles.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] if another invocation has taken over, or if the indexer has recorded a
-    /// reversion or an arrival that `record` does not count.
-    pub async fn close(&self, record: &RotationRecord) -> Result<(), LeaseError> {
+    /// reversion, an arrival or a use of the old role that `close` does not count.
+    pub async fn close(&self, close: &Close) -> Result<(), LeaseError> {
+        let operation = Operation::on("close rotation", self.key);
+        for _ in 0..CLOSE_ATTEMPTS {
+            let mut parts = vec![self.closed(&close.record).into()];
+            if !close.record.request.dry_run {
+                parts.extend(self.closed_roles(close).await?);
+            }
+            let transacted = self.table.transact(operation, parts).await?;
+            match &transacted {
+                Transacted::Done => return Ok(()),
+                Transacted::Refused(_) if transacted.is_refused(0) => return Err(LeaseError::Lost),
+                // The item of a role has changed between read and write.
+                Transacted::Refused(_) => {}
+            }
+        }
+        let problem = format!("the roles changed during each of {CLOSE_ATTEMPTS} attempts");
+        Err(CallError::contention(operation, problem).into())
+    }
+
+    /// Returns the write that closes the rotation's item.
+    fn closed(&self, record: &RotationRecord) -> Write {
         let attributes = ClosingAttributes {
             status: record.status,
             counts: record.counts,
             // The caller sets the end. The fallback keeps the item valid if it did not.
             finished_at: record.finished_at.unwrap_or(record.started_at),
             reason: record.reason.as_deref(),
-            old_role_in_use_until: record.old_role_in_use_until,
+            drained_at: record.drained_at,
             index_as_of: &record.index_as_of,
         };
         let change = Change::default()
@@ -160,20 +214,33 @@ impl OwnedRotation<'_> {
             .remove("progress");
         let condition = self
             .is_owned()
+            .and(is_leased())
             .and(is_unchanged("reversionCount", record.reversion_count))
             .and(is_unchanged("arrivals", record.arrivals));
         let key = rotation_key(self.key, &Entry::Rotation);
-        let mut parts = vec![Write::update(key, change).only_if(condition).into()];
-        if !record.request.dry_run {
-            for role in [&record.old_role_arn, &record.new_role_arn] {
-                parts.push(unlock(role, self.key).into());
-            }
+        Write::update(key, change).only_if(condition)
+    }
+
+    /// Returns the writes that close the items of both roles, as they are now.
+    async fn closed_roles(&self, close: &Close) -> Result<[TransactionPart; 2], LeaseError> {
+        let Close {
+            record,
+            departure,
+            seen_use,
+        } = close;
+        let roles = Roles { table: self.table };
+        let read = async |role| Ok::<_, CallError>(roles.read(role).await?.unwrap_or_default());
+        let old = read(&record.old_role_arn).await?;
+        let new = read(&record.new_role_arn).await?;
+        if old.in_use != *seen_use {
+            return Err(LeaseError::Lost);
         }
-        let operation = Operation::on("close rotation", self.key);
-        match self.table.transact(operation, parts).await? {
-            Transacted::Done => Ok(()),
-            Transacted::Refused(_) => Err(LeaseError::Lost),
-        }
+        let old = old.closed_from(departure);
+        let new = new.closed_onto(self.key, &record.counts);
+        Ok([
+            replace(&record.old_role_arn, &old).into(),
+            replace(&record.new_role_arn, &new).into(),
+        ])
     }
 
     async fn write(
@@ -227,7 +294,7 @@ struct ClosingAttributes<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    old_role_in_use_until: Option<Timestamp>,
+    drained_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     index_as_of: &'a BTreeMap<String, Timestamp>,
 }

@@ -1,5 +1,5 @@
-//! The `RotationLedger` table: rotations with their leases and locks, the rows of their
-//! associations, the index run, and learned rates. How a rotation or an index run proceeds is
+//! The `RotationLedger` table: rotations with their leases, the rows of their associations, the
+//! roles, the index run, and learned rates. Nothing is ever deleted from it. How a rotation or an index run proceeds is
 //! decided elsewhere.
 //!
 //! Each file has one kind of item, and the type that reads and writes it. A write that would be
@@ -8,20 +8,21 @@
 
 mod index_runs;
 mod lease;
-mod locks;
 mod rates;
 mod region_indexes;
 mod rejections;
 mod reversions;
+mod roles;
 mod rotations;
 mod rows;
 
 pub use index_runs::IndexRuns;
-pub use lease::{LeaseError, OwnedRotation, SliceSummary};
+pub use lease::{Close, LeaseError, OwnedRotation, SliceSummary};
 pub use rates::Rates;
 pub use region_indexes::RegionIndexes;
 pub use rejections::Rejections;
 pub use reversions::Reversions;
+pub use roles::{RoleItems, Roles};
 pub use rotations::{FoundRotation, Opened, Rotations};
 pub use rows::{PLAN_BATCH_LEN, Planned, Rows, Select};
 
@@ -86,6 +87,12 @@ impl Ledger {
     #[must_use]
     pub fn reversions(&self) -> Reversions<'_> {
         Reversions { table: &self.table }
+    }
+
+    /// The roles' own items.
+    #[must_use]
+    pub fn roles(&self) -> Roles<'_> {
+        Roles { table: &self.table }
     }
 
     #[must_use]

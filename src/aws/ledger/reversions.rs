@@ -4,15 +4,16 @@
 
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, RotationKey};
-use rerole_core::rotation::RotationRecord;
-use rerole_core::rotation::reversion::{Recording, ReversionRow, recording};
+use rerole_core::rotation::reversion::ReversionRow;
+use rerole_core::rotation::{InUse, RotationRecord, Row};
 
-use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, text, to_item};
+use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, to_item};
+use crate::aws::ledger::roles::put_to_use_again;
 use crate::aws::ledger::rotations::Rotations;
 use crate::aws::ledger::{is_absent, rotation_key};
 
-/// A rotation closes once, and has one first reversion after that. So its item changes between read
-/// and write at most twice. More often means that something is wrong.
+/// A rotation closes once, so its item changes between read and write at most once. More often means
+/// that something is wrong.
 const RECORD_ATTEMPTS: u32 = 4;
 
 /// The reversions and arrivals of all rotations.
@@ -22,27 +23,31 @@ pub struct Reversions<'a> {
 }
 
 impl Reversions<'_> {
-    /// Records that the index has learned of an association on the old role of an open rotation.
-    /// The rotation cannot close before another sweep has counted this arrival. Returns whether the
-    /// rotation is open.
+    /// Plans a row for an association on the old role of an open rotation, which does not have it.
+    /// The rotation cannot close before it has counted this arrival. It need not find the
+    /// association by a secondary index, which may lag behind. Returns whether the rotation is open.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
-    pub async fn record_arrival(&self, key: &RotationKey) -> Result<bool, CallError> {
-        let update = Write::update(
+    pub async fn record_arrival(&self, key: &RotationKey, row: &Row) -> Result<bool, CallError> {
+        let mut item = to_item(row);
+        let entry = Entry::Association(row.association_arn.clone());
+        item.extend(rotation_key(key, &entry));
+        let count = Write::update(
             rotation_key(key, &Entry::Rotation),
             Change::default().increment("arrivals"),
         );
+        let parts = vec![
+            count.only_if(is_open()).into(),
+            Write::put(item).only_if(is_absent()).into(),
+        ];
         let operation = Operation::on("record arrival", key);
-        let written = self
-            .table
-            .write(operation, update.only_if(is_open()))
-            .await?;
-        Ok(written.is_done())
+        // A row that exists is one that the rotation has planned meanwhile.
+        Ok(!self.table.transact(operation, parts).await?.is_refused(0))
     }
 
-    /// Records a reversion: its row, and on the rotation that the old role is in use again. Returns
-    /// whether it is new.
+    /// Records a reversion: its row, and on the rotation and on its old role that the role is in use
+    /// again. Returns whether it is new.
     ///
     /// # Errors
     /// If DynamoDB cannot be read or written, or if the rotation changed at every attempt.
@@ -56,13 +61,17 @@ impl Reversions<'_> {
             let Some(rotation) = rotations.read(key).await? else {
                 return Ok(false);
             };
-            let put = Write::put(item.clone()).only_if(is_absent());
-            let parts = vec![put.into(), note(&rotation, row).into()];
+            let in_use = InUse::by_association(&row.reverted_arn, row.modified_at);
+            let parts = vec![
+                Write::put(item.clone()).only_if(is_absent()).into(),
+                count(&rotation).into(),
+                put_to_use_again(&rotation.old_role_arn, &in_use).into(),
+            ];
             let transacted = self.table.transact(operation, parts).await?;
             match &transacted {
                 Transacted::Done => return Ok(true),
                 Transacted::Refused(_) if transacted.is_refused(0) => return Ok(false),
-                // The rotation has changed since the read, so another update applies.
+                // The rotation has closed since the read, so another update applies.
                 Transacted::Refused(_) => {}
             }
         }
@@ -71,26 +80,15 @@ impl Reversions<'_> {
     }
 }
 
-/// Notes a reversion in the rotation's item. A finished rotation loses the time until which its old
-/// role is in use.
-fn note(rotation: &RotationRecord, row: &ReversionRow) -> Write {
-    let again = || {
-        Change::default()
-            .increment("reversionCount")
-            .increment_count("reverted")
-            .remove("oldRoleInUseUntil")
-    };
-    let (change, condition) = match recording(rotation, row) {
-        Recording::Count => (Change::default().increment("reversionCount"), is_open()),
-        Recording::InUseAgain { reason } => (
-            again()
-                .set("reason", text(reason))
-                .set("firstRevertedAfterEnd", text(&row.reverted_arn)),
-            Condition::new("attribute_exists(finishedAt)").and(Condition::new(
-                "attribute_not_exists(firstRevertedAfterEnd)",
-            )),
-        ),
-        Recording::CountAgain => (again(), Condition::new("attribute_exists(finishedAt)")),
+/// Counts a reversion in the rotation's item. A rotation that is open takes the number into its
+/// counts when it closes.
+fn count(rotation: &RotationRecord) -> Write {
+    let change = Change::default().increment("reversionCount");
+    let (change, condition) = if rotation.finished_at.is_some() {
+        let is_finished = Condition::new("attribute_exists(finishedAt)");
+        (change.increment_count("reverted"), is_finished)
+    } else {
+        (change, is_open())
     };
     let key = rotation_key(&rotation.key, &Entry::Rotation);
     Write::update(key, change).only_if(condition)

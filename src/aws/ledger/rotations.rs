@@ -11,16 +11,15 @@ use rerole_core::timestamp::Timestamp;
 use tracing::error;
 
 use crate::aws::dynamodb::{
-    Change, Condition, Item, Query, Refusal, Table, Transacted, Write, number, text, to_item,
+    Change, Condition, Item, Query, Refusal, Table, Transacted, TransactionPart, Write, number,
+    text, to_item,
 };
-use crate::aws::ledger::locks::lock;
+use crate::aws::ledger::roles::{hold, holder};
 use crate::aws::ledger::{has_fence, is_absent, rotation_key};
 use crate::aws::page::{Page, PageStart};
 
 /// Global secondary index: `status`, `startedAt`.
 const BY_STATUS: &str = "ByStatus";
-/// Global secondary index: `oldRoleArn`, `startedAt`.
-const BY_OLD_ROLE: &str = "ByOldRole";
 /// Few deliveries of one event compete. If others open the rotation first this often, something is
 /// wrong, and Lambda delivers the event again.
 const OPEN_ATTEMPTS: u32 = 4;
@@ -36,7 +35,7 @@ pub struct Rotations<'a> {
 pub enum Opened {
     /// This invocation holds the lease, under the fence of the record.
     Acquired(Box<RotationRecord>),
-    /// Another rotation, if known this one, holds the lock of a role.
+    /// Another rotation, if known this one, holds a role.
     RoleLocked {
         role: RoleArn,
         owner: Option<RotationKey>,
@@ -71,9 +70,9 @@ impl Rotations<'_> {
             .await
     }
 
-    /// Opens the rotation as `rerole_core::rotation::open` decides, in one transaction: its item
-    /// with lease and fence, and the locks of both roles. A dry run takes no locks, because it
-    /// writes nothing that another rotation reads.
+    /// Opens the rotation as `rerole_core::rotation::open` decides. A rotation that starts is one
+    /// transaction: its item with lease and fence, and the items of both roles, which it holds until
+    /// it closes. A dry run holds no roles, because it writes nothing that another rotation reads.
     ///
     /// Each attempt reads the item and then writes under a condition on what it has read. So of two
     /// deliveries that read the same item one gets the rotation, and the other reads again and
@@ -88,25 +87,20 @@ impl Rotations<'_> {
         let operation = Operation::on("open rotation", &key);
         for _ in 0..OPEN_ATTEMPTS {
             let found = self.read(&key).await?;
-            let (record, item) = match rotation::open(found, requested, now) {
+            let (record, writes) = match rotation::open(found, requested, now) {
                 Opening::Start(record) => {
-                    let item = start(&record);
-                    (record, item)
+                    let writes = start(&record);
+                    (record, writes)
                 }
-                Opening::Resume(record) => {
-                    let item = resume(&record);
-                    (record, item)
+                Opening::Resume { record, seen_lease } => {
+                    let writes = vec![resume(&record, seen_lease)];
+                    (record, writes)
                 }
                 Opening::AlreadyRunning => return Ok(Opened::AlreadyRunning),
                 Opening::Finished(record) => return Ok(Opened::Finished(record)),
                 Opening::OtherRequest(record) => return Ok(Opened::OtherRequest(record)),
             };
-            let mut parts = vec![item.into()];
-            if !request.dry_run {
-                for role in [&request.old_role_arn, &request.new_role_arn] {
-                    parts.push(lock(role, &key, now).into());
-                }
-            }
+            let parts = writes.into_iter().map(TransactionPart::from).collect();
             match self.table.transact(operation, parts).await? {
                 Transacted::Done => return Ok(Opened::Acquired(record)),
                 Transacted::Refused(refusals) => {
@@ -143,22 +137,6 @@ impl Rotations<'_> {
             .try_map(|item| Ok(self.found(operation, item)))
     }
 
-    /// Returns the rotations that replaced `role`, latest first. One page is read, because a role
-    /// is never rotated more often than that. A rotation that cannot be parsed is left out.
-    ///
-    /// # Errors
-    /// If DynamoDB cannot be read.
-    pub async fn by_old_role(&self, role: &str) -> Result<Vec<RotationRecord>, CallError> {
-        let operation = Operation::on("query rotations by old role", &role);
-        let condition = Condition::new("oldRoleArn = :role").value("role", text(role));
-        let query = Query::index(BY_OLD_ROLE, condition).descending();
-        let page = self.table.query(operation, query).await?;
-        let parsed = page.items.into_iter();
-        Ok(parsed
-            .filter_map(|item| self.table.parse(operation, item).ok())
-            .collect())
-    }
-
     fn found(self, operation: Operation<'_>, item: Item) -> FoundRotation {
         let ledger_key = match item.get("rotationId") {
             Some(AttributeValue::S(key)) => key.clone(),
@@ -174,23 +152,36 @@ impl Rotations<'_> {
     }
 }
 
-/// Creates the item of a new rotation.
-fn start(record: &RotationRecord) -> Write {
+/// Creates the item of a new rotation, and lets it hold its roles.
+fn start(record: &RotationRecord) -> Vec<Write> {
     let mut item = to_item(record);
     item.extend(rotation_key(&record.key, &Entry::Rotation));
-    Write::put(item).only_if(is_absent())
+    let mut writes = vec![Write::put(item).only_if(is_absent())];
+    if !record.request.dry_run {
+        writes.extend(hold(record));
+    }
+    writes
 }
 
-/// Gives the lease of an open rotation to the next slice, under the fence of `record`.
-fn resume(record: &RotationRecord) -> Write {
+/// Gives the lease of an open rotation to the next slice, under the fence of `record`. The lease
+/// must be the one that was read: its owner may have renewed it since, or closed the rotation, and
+/// neither changes the fence.
+fn resume(record: &RotationRecord, seen_lease: Option<Timestamp>) -> Write {
+    let is_open = Condition::new("attribute_not_exists(finishedAt)");
+    let has_seen_lease = match seen_lease {
+        None => Condition::new("attribute_not_exists(leaseUntil)"),
+        Some(until) => Condition::new("leaseUntil = :seenLease").value("seenLease", text(until)),
+    };
     let change = Change::default()
         .set("fence", number(record.fence))
         .set_or_remove("leaseUntil", record.lease_until.map(text));
     let key = rotation_key(&record.key, &Entry::Rotation);
-    Write::update(key, change).only_if(has_fence(record.fence - 1))
+    let condition = has_fence(record.fence - 1).and(is_open).and(has_seen_lease);
+    Write::update(key, change).only_if(condition)
 }
 
-/// Returns the lock that cancelled the transaction, if one did. The first part is the rotation.
+/// Returns the role that another rotation holds, if that cancelled the transaction. The first part
+/// is the rotation, and the next two are the roles.
 fn locked_role(request: &RotationRequest, refusals: &[Refusal]) -> Option<Opened> {
     let roles = [&request.old_role_arn, &request.new_role_arn];
     roles
@@ -200,13 +191,9 @@ fn locked_role(request: &RotationRequest, refusals: &[Refusal]) -> Option<Opened
             let Refusal::Condition { found } = refusal else {
                 return None;
             };
-            let owner = match found.as_ref().and_then(|lock| lock.get("lockedBy")) {
-                Some(AttributeValue::S(owner)) => owner.parse().ok(),
-                _ => None,
-            };
             Some(Opened::RoleLocked {
                 role: role.clone(),
-                owner,
+                owner: found.as_ref().and_then(holder),
             })
         })
 }

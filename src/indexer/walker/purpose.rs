@@ -13,17 +13,17 @@ use tokio::time::Instant;
 use tracing::info;
 
 use crate::aws::Aws;
-use crate::aws::index_table::{ENTRY_PAGES, Replaces, Stored};
+use crate::aws::index_table::{ENTRY_PAGES, Stored};
 use crate::aws::ledger::{FoundRotation, LeaseError};
 use crate::aws::page::paginate;
+use crate::indexer::index_writer::{IndexWriter, Shown};
 use crate::indexer::retry::RetryError;
-use crate::indexer::reversions::ReversionDetector;
 
 /// What a walk is for.
 #[derive(Debug, Clone, Copy)]
 pub enum Purpose<'a> {
     /// Repair the index, and detect reversions.
-    Repair(&'a ReversionDetector<'a>),
+    Repair(&'a IndexWriter<'a>),
     /// Report the differences, and change neither index nor EKS.
     Compare,
 }
@@ -83,6 +83,10 @@ impl WalkContext<'_> {
         let shown = shown.as_ref();
         let needed = Compared { held, shown }.change(now);
         let (change, difference) = match (self.purpose, seen) {
+            (Purpose::Repair(writer), Some(seen)) if needed == Change::None => {
+                writer.check(seen).await?;
+                (Change::None, None)
+            }
             _ if needed == Change::None => (Change::None, None),
             (Purpose::Compare, _) => {
                 let difference = Difference {
@@ -92,17 +96,18 @@ impl WalkContext<'_> {
                 };
                 (needed, Some(difference))
             }
-            (Purpose::Repair(reversions), Some(seen)) => {
-                match self.store(reversions, seen, now).await? {
+            (Purpose::Repair(writer), Some(seen)) => {
+                let caller = &Caller::default();
+                let shown = Shown { held, seen, caller };
+                match writer.store(shown, now).await? {
                     Stored::Added => (Change::Added, None),
                     Stored::Changed => (Change::Changed, None),
                     Stored::Older => (Change::None, None),
                     Stored::Tombstone => return Ok(Processed::Contradictory(arn.clone())),
                 }
             }
-            (Purpose::Repair(_), None) => {
-                let index = &self.aws.index;
-                let is_new = index.write_tombstone(arn, Replaces::Any, now).await?;
+            (Purpose::Repair(writer), None) => {
+                let is_new = writer.remove(arn, held, now).await?;
                 let change = if is_new {
                     Change::Removed
                 } else {
@@ -147,10 +152,10 @@ impl WalkContext<'_> {
                         });
                         1
                     }
-                    Purpose::Repair(_) => {
+                    Purpose::Repair(writer) => {
                         let now = self.aws.now();
-                        let tombstone = index.write_tombstone(&association_arn, Replaces::Any, now);
-                        u64::from(tombstone.await?)
+                        let removed = writer.remove(&association_arn, Some(&held), now);
+                        u64::from(removed.await?)
                     }
                 };
             }
@@ -228,22 +233,5 @@ impl WalkContext<'_> {
             }
         }
         Ok(false)
-    }
-
-    async fn store(
-        &self,
-        reversions: &ReversionDetector<'_>,
-        seen: &Association,
-        now: Timestamp,
-    ) -> Result<Stored, CallError> {
-        let caller = Caller::default();
-        // Reversions are recorded before the item is stored. If the invocation dies in between, the
-        // index still differs from EKS, so the next run describes the association again.
-        let arrivals = reversions.inspect(seen, &caller).await?;
-        let stored = self.aws.index.store(seen, now).await?;
-        if stored != Stored::Tombstone {
-            reversions.arrived(arrivals, seen, &caller).await?;
-        }
-        Ok(stored)
     }
 }

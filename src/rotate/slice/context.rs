@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rerole_core::call::CallError;
+use rerole_core::indexing::Coverage;
 use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{EarlierSlices, Progress, RotationRecord, SliceState, Status, Stop};
@@ -27,6 +28,15 @@ pub struct TimeSpan {
     pub deadline: Instant,
 }
 
+/// What a slice is told, besides its rotation.
+#[derive(Debug, Clone, Copy)]
+pub struct SliceSettings<'a> {
+    /// The maximum number of associations in flight.
+    pub max_concurrency: usize,
+    /// What the index must cover before the rotation can say that nothing is left on its old role.
+    pub coverage: &'a Coverage,
+}
+
 /// What the steps of a running slice share.
 #[derive(Debug)]
 pub(super) struct Context<'a> {
@@ -38,7 +48,7 @@ pub(super) struct Context<'a> {
     resumed_at: Timestamp,
     /// The slice starts no further step at or after this time.
     pub(super) ends_at: Instant,
-    pub(super) max_concurrency: usize,
+    pub(super) settings: SliceSettings<'a>,
     state: Mutex<SliceState>,
 }
 
@@ -48,7 +58,7 @@ impl<'a> Context<'a> {
         aws: &'a Aws,
         record: RotationRecord,
         TimeSpan { start, deadline }: TimeSpan,
-        max_concurrency: usize,
+        settings: SliceSettings<'a>,
     ) -> Self {
         let waited_before = Duration::from_millis(record.role_not_ready_ms);
         let mut state = SliceState::new(record.counts, record.stopped.clone(), waited_before);
@@ -59,7 +69,7 @@ impl<'a> Context<'a> {
             started_at: start,
             resumed_at: aws.now(),
             ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(start),
-            max_concurrency,
+            settings,
             state: Mutex::new(state),
             record,
         }
@@ -80,7 +90,7 @@ impl<'a> Context<'a> {
     /// those that follow.
     pub(super) async fn stop(&self, reason: &str) -> Result<(), CallError> {
         warn!(reason, "rotation stops early");
-        let recorded = self.owned().stop(reason).await;
+        let recorded = self.owned().stop(reason, self.aws.now()).await;
         self.state().stop = if recorded.is_ok() {
             Stop::Recorded(reason.to_owned())
         } else {
@@ -143,7 +153,7 @@ impl<'a> Context<'a> {
     pub(super) fn earlier_slices(&self) -> Option<EarlierSlices> {
         self.is_resumed().then_some(EarlierSlices {
             started_at: self.record.started_at,
-            ended_at: self.resumed_at,
+            ended_at: self.record.stopped_at.unwrap_or(self.resumed_at),
         })
     }
 

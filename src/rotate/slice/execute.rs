@@ -144,7 +144,7 @@ impl<'a> Pass<'a> {
             // The association that records the decision is itself in flight.
             Stop::Deciding | Stop::Unrecorded => 0,
             Stop::No if !self.slice.request().dry_run && !state.role_proven => 1,
-            Stop::No | Stop::Recorded(_) => self.slice.max_concurrency,
+            Stop::No | Stop::Recorded(_) => self.slice.settings.max_concurrency,
         }
     }
 

@@ -23,7 +23,7 @@ mod scan;
 mod settle;
 mod tally;
 
-pub use context::TimeSpan;
+pub use context::{SliceSettings, TimeSpan};
 pub use deadline::DEADLINE_RESERVE;
 pub use error::{Incomplete, SliceError};
 pub use run::Slice;

@@ -2,17 +2,37 @@
 //! ends, no call is left in flight, and the lease is released. The steps themselves are in `scan`
 //! and `execute`.
 
-use rerole_core::rotation::{Checkpoint, Counts, RotationRecord, Stop, close};
+use std::time::Duration;
+
+use rerole_core::rotation::{
+    Checkpoint, Counts, Departure, Facts, InUse, RotationRecord, Stop, close,
+};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::aws::Aws;
-use crate::aws::ledger::SliceSummary;
-use crate::rotate::slice::context::{Context, TimeSpan};
+use crate::aws::ledger::{Close, SliceSummary};
+use crate::rotate::slice::context::{Context, SliceSettings, TimeSpan};
 use crate::rotate::slice::error::{Incomplete, SWEEPS_MAX, SliceError};
 use crate::rotate::slice::execute::execute;
 use crate::rotate::slice::scan::{Scan, ScanResult};
 use crate::rotate::slice::tally::{recount_rows, tally};
+
+/// The last sweep starts no earlier than this after the rotation was opened. An invocation of the
+/// indexer that read just before the opening that no rotation replaces the role believes it for
+/// [`KNOWN_FOR`](crate::indexer::reversions::KNOWN_FOR), 2 s. It stores an association on the old role
+/// within that time and some calls, and tells no rotation. A second later, the secondary indexes show
+/// that association to the sweep. What takes longer, the next full reconcile finds.
+const SWEEP_AFTER: Duration = Duration::from_secs(5);
+
+/// What is read before a sweep, and must not change until the rotation is closed: the indexer
+/// records reversions, arrivals and the use of a role without the lease.
+#[derive(Debug)]
+struct BeforeSweep {
+    record: RotationRecord,
+    old_role_use: Option<InUse>,
+}
 
 /// A slice of a rotation.
 #[derive(Debug)]
@@ -27,10 +47,10 @@ impl<'a> Slice<'a> {
         aws: &'a Aws,
         record: RotationRecord,
         time: TimeSpan,
-        max_concurrency: usize,
+        settings: SliceSettings<'a>,
     ) -> Self {
         Self {
-            context: Context::new(aws, record, time, max_concurrency),
+            context: Context::new(aws, record, time, settings),
         }
     }
 
@@ -59,7 +79,7 @@ impl<'a> Slice<'a> {
         // No renewal is in flight any more, so closing conflicts with none. If another invocation
         // has acquired the lease by now, the fence check refuses the close.
         let end = match end {
-            Ok(record) => self.close(record).await,
+            Ok(close) => self.close(close).await,
             Err(error) => Err(error),
         };
         match end {
@@ -81,28 +101,79 @@ impl<'a> Slice<'a> {
         }
     }
 
-    async fn advance(&self) -> Result<RotationRecord, SliceError> {
+    async fn advance(&self) -> Result<Close, SliceError> {
         let context = &self.context;
         self.prepare().await?;
+        let mut arrivals = context.record.arrivals;
         for _ in 0..SWEEPS_MAX {
+            self.put_new_role_to_use().await?;
             execute(context).await?;
-            // Read before the sweep. If the indexer records a reversion or an arrival after this
-            // read, the rotation cannot close.
-            let before = context.aws.ledger.rotations().read(context.key()).await?;
-            let before = before.ok_or(SliceError::LeaseLost)?;
+            self.wait_for_indexer().await?;
+            let before = self.read_before_sweep().await?;
             let sweep = Scan::run(context).await?;
-            if sweep.created == 0 {
-                return self.conclude(&before, &sweep).await;
+            if sweep.created == 0 && before.record.arrivals == arrivals {
+                return self.conclude(before, &sweep).await;
             }
             info!(
                 created = sweep.created,
-                "sweep found new associations on the old role"
+                arrivals = before.record.arrivals - arrivals,
+                "new associations on the old role"
             );
-            let counts = &mut context.state().counts;
-            counts.total += sweep.created;
-            counts.pending += sweep.created;
+            if before.record.arrivals == arrivals {
+                let counts = &mut context.state().counts;
+                counts.total += sweep.created;
+                counts.pending += sweep.created;
+            } else {
+                // The indexer has planned rows, which the counts of this slice do not have.
+                arrivals = before.record.arrivals;
+                recount_rows(context).await?;
+            }
         }
         Err(SliceError::StillArriving)
+    }
+
+    /// Records once that associations are moved to the new role, before the first update.
+    async fn put_new_role_to_use(&self) -> Result<(), SliceError> {
+        let context = &self.context;
+        let is_needed = !context.request().dry_run && {
+            let state = context.state();
+            state.counts.pending > 0 && !state.new_role_in_use
+        };
+        if is_needed {
+            context.owned().put_new_role_to_use(&context.record).await?;
+            context.state().new_role_in_use = true;
+        }
+        Ok(())
+    }
+
+    /// Waits until the last sweep may start. See [`SWEEP_AFTER`].
+    async fn wait_for_indexer(&self) -> Result<(), SliceError> {
+        let context = &self.context;
+        if context.request().dry_run {
+            return Ok(());
+        }
+        let open_for = context.aws.now().since(context.record.started_at);
+        let until = Instant::now() + SWEEP_AFTER.saturating_sub(open_for);
+        tokio::time::sleep_until(until.min(context.ends_at)).await;
+        context.check()
+    }
+
+    /// Reads what must not change between the last sweep and the close.
+    async fn read_before_sweep(&self) -> Result<BeforeSweep, SliceError> {
+        let context = &self.context;
+        let ledger = &context.aws.ledger;
+        let record = ledger.rotations().read(context.key()).await?;
+        let record = record.ok_or(SliceError::LeaseLost)?;
+        let old_role_use = if record.request.dry_run {
+            None
+        } else {
+            let role = ledger.roles().read(&record.old_role_arn).await?;
+            role.and_then(|role| role.in_use)
+        };
+        Ok(BeforeSweep {
+            record,
+            old_role_use,
+        })
     }
 
     /// Plans, or resumes where an earlier slice ended.
@@ -155,13 +226,12 @@ impl<'a> Slice<'a> {
         Ok(())
     }
 
-    /// Returns the record of the finished rotation. Its counts come from its rows, which are read
-    /// again. `before` is its item from before the sweep.
-    async fn conclude(
-        &self,
-        before: &RotationRecord,
-        sweep: &ScanResult,
-    ) -> Result<RotationRecord, SliceError> {
+    /// Returns how the rotation closes. Its counts come from its rows, which are read again.
+    async fn conclude(&self, before: BeforeSweep, sweep: &ScanResult) -> Result<Close, SliceError> {
+        let BeforeSweep {
+            record: before,
+            old_role_use,
+        } = before;
         let context = &self.context;
         let mut tally = tally(context).await?;
         if tally.counts.pending > 0 {
@@ -177,17 +247,29 @@ impl<'a> Slice<'a> {
             Stop::No | Stop::Deciding | Stop::Unrecorded => None,
         };
         let indexes = context.aws.ledger.region_indexes().read().await?;
+        let now = context.aws.now();
+        let closing = close(&Facts {
+            request: context.request(),
+            tally: &tally,
+            stopped: stopped.as_deref(),
+            incomplete_regions: &context.settings.coverage.incomplete(&indexes, now),
+        });
+        let since = old_role_use.as_ref().map_or(now, |in_use| in_use.since);
+        let still_used = closing.still_used.map(|why| InUse {
+            since,
+            by: context.key().to_string(),
+            why,
+        });
         let index_as_of = indexes
             .into_iter()
             .filter_map(|(region, index)| Some((region, index.described_at?)))
             .collect();
-        let closing = close(&tally, context.request(), stopped.as_deref());
-        Ok(RotationRecord {
+        let record = RotationRecord {
             status: closing.status,
             reason: closing.reason,
             counts: tally.counts,
-            finished_at: Some(context.aws.now()),
-            old_role_in_use_until: closing.old_role_in_use_until,
+            finished_at: Some(now),
+            drained_at: closing.drained_at,
             index_as_of,
             lease_until: None,
             progress: None,
@@ -195,14 +277,22 @@ impl<'a> Slice<'a> {
             arrivals: before.arrivals,
             stopped,
             ..context.record.clone()
+        };
+        Ok(Close {
+            departure: Departure {
+                drained_at: record.drained_at,
+                still_used,
+            },
+            record,
+            seen_use: old_role_use,
         })
     }
 
-    /// Records the end, and releases locks and lease in the same transaction.
-    async fn close(&self, record: RotationRecord) -> Result<RotationRecord, SliceError> {
+    /// Records the end, and releases both roles and the lease in the same transaction.
+    async fn close(&self, close: Close) -> Result<RotationRecord, SliceError> {
         self.context.check()?;
-        self.context.owned().close(&record).await?;
-        Ok(record)
+        self.context.owned().close(&close).await?;
+        Ok(close.record)
     }
 
     /// Releases the lease of an unfinished rotation. Returns whether the ledger has its counts.

@@ -51,5 +51,6 @@ pub fn is_lease_write(call: &Call) -> bool {
 
 /// Whether the call is the transaction that closes a rotation.
 pub fn is_close(call: &Call) -> bool {
-    call.operation == "TransactWriteItems" && call.body.to_string().contains("finishedAt")
+    let sets_end = call.body.to_string().contains("#finishedAt = :finishedAt");
+    call.operation == "TransactWriteItems" && sets_end
 }

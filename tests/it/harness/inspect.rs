@@ -53,6 +53,12 @@ impl Harness {
             .unwrap_or_else(|| panic!("no rotation {key}"))
     }
 
+    /// What the ledger knows of a role.
+    pub fn role(&self, role: &str) -> Value {
+        self.ledger_item(&format!("role/{role}"), "role")
+            .unwrap_or_else(|| panic!("no role {role}"))
+    }
+
     pub fn ledger_item(&self, key: &str, entry: &str) -> Option<Value> {
         let has_key = |item: &Value| item["rotationId"] == key && item["entry"] == entry;
         self.aws.items(LEDGER).into_iter().find(has_key)

@@ -38,6 +38,8 @@ use crate::permissions::policies;
 
 /// Lambda's longest timeout.
 pub const TIMEOUT: Duration = Duration::from_mins(15);
+/// The regions whose clusters are indexed.
+const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 /// The ID of every invocation.
 pub const REQUEST_ID: &str = "7c7b9b4e-6c2a-4a8f-9d0a-2f1f5b1d9e11";
 
@@ -64,6 +66,8 @@ impl Harness {
         fastrand::seed(options.seed);
         let aws = SimulatedAws::new(options);
         aws.create_tables(INDEX, LEDGER);
+        // As after a full run over both regions.
+        aws.complete_index(LEDGER, &REGIONS);
         let metrics = Lines::default();
         let rotate = build_rotate_handler(&aws, variables, metrics.clone());
         let indexer = build_indexer_handler(&aws, variables, metrics.clone());
@@ -137,8 +141,13 @@ impl Harness {
         self.aws.eks(|eks| eks.set_role(arn, role, now));
     }
 
-    /// Empties the index.
+    /// Empties the index, as before its first run.
     pub fn empty_index(&self) {
+        for region in REGIONS {
+            let entry = format!("region#{region}");
+            let key = json!({ "rotationId": "index", "entry": entry });
+            self.aws.delete_item(LEDGER, key);
+        }
         for item in self.aws.items(INDEX) {
             let key = json!({
                 "clusterArn": item["clusterArn"],

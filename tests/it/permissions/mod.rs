@@ -57,6 +57,15 @@ async fn use_every_permission_of_the_indexer(harness: &Harness) {
         eks.delete(&deleted);
         eks.delete_cluster("us-east-1", "prod-2");
     });
+    let moved = "arn:aws:eks:us-east-1:111122223333:podidentityassociation/edge/a-1";
+    let event = json!({
+        "detail-type": "AWS API Call via CloudTrail",
+        "detail": {
+            "eventSource": "eks.amazonaws.com", "eventName": "DeletePodIdentityAssociation",
+            "responseElements": { "association": { "associationArn": moved } },
+        },
+    });
+    assert!(harness.follow(&[event]).await.is_empty());
     for _ in 0..2 {
         harness.reconcile("full").await;
         let cluster = harness

@@ -6,6 +6,7 @@ use super::*;
 use crate::indexing::IndexItem;
 use crate::request::testing::requested;
 use crate::resource::association;
+use crate::rotation::Outcome;
 
 fn row(outcome: Outcome, modified_at: &str, target: bool) -> Row {
     let item = IndexItem::of(&association("old"));
@@ -36,12 +37,22 @@ fn check(
     }
     tally.counts.out_of_scope = out_of_scope;
     let request = requested(&serde_json::json!({ "dryRun": dry_run })).request;
-    let end = close(&tally, &request, stopped);
-    let until = end
-        .old_role_in_use_until
+    let end = close(&Facts {
+        request: &request,
+        tally: &tally,
+        stopped,
+        incomplete_regions: &[],
+    });
+    let drained_at = end
+        .drained_at
         .map_or("null".to_owned(), |at| at.to_string());
+    let in_use = if end.still_used.is_some() {
+        "in use"
+    } else {
+        "left"
+    };
     expected.assert_eq(&format!(
-        "{:?} until {until}: {}",
+        "{:?}, {in_use}, drained at {drained_at}: {}",
         end.status,
         end.reason.unwrap_or_default()
     ));
@@ -57,21 +68,21 @@ fn rows_decide_status_reason_and_drain() {
             0,
             None,
             false,
-            expect!["Succeeded until 2026-11-23T16:05:00.000Z: "],
+            expect!["Succeeded, left, drained at 2026-11-23T16:06:00.000Z: "],
         ),
         (
             &[(Updated, "10:00", false), (Updated, "14:00", true)],
             0,
             None,
             false,
-            expect!["Succeeded until 2026-11-23T16:00:00.000Z: "],
+            expect!["Succeeded, left, drained at 2026-11-23T16:01:00.000Z: "],
         ),
         (
             &[(Updated, "10:00", true)],
             0,
             None,
             false,
-            expect!["Succeeded until 2026-11-23T10:59:00.000Z: "],
+            expect!["Succeeded, left, drained at 2026-11-23T11:00:00.000Z: "],
         ),
         (
             &[
@@ -83,28 +94,34 @@ fn rows_decide_status_reason_and_drain() {
             0,
             None,
             false,
-            expect!["Succeeded until 2026-11-23T16:01:00.000Z: "],
+            expect!["Succeeded, left, drained at 2026-11-23T16:02:00.000Z: "],
         ),
         (
             &[(Updated, "10:00", false), (OwnedByAddon, "08:00", false)],
             0,
             None,
             false,
-            expect!["Succeeded until null: the old role is still in use: 1 owned by an add-on"],
+            expect![
+                "Incomplete, in use, drained at 2026-11-23T16:01:00.000Z: the old role is still in use: 1 owned by an add-on"
+            ],
         ),
         (
             &[(Updated, "10:00", false), (Failed, "08:00", false)],
             0,
             None,
             false,
-            expect!["CompletedWithFailures until null: the old role is still in use: 1 failed"],
+            expect![
+                "CompletedWithFailures, in use, drained at 2026-11-23T16:01:00.000Z: the old role is still in use: 1 failed"
+            ],
         ),
         (
             &[(Updated, "10:00", false)],
             3,
             None,
             false,
-            expect!["Succeeded until null: the old role is still in use: 3 out of scope"],
+            expect![
+                "Succeeded, in use, drained at 2026-11-23T16:01:00.000Z: the old role is still in use: 3 out of scope"
+            ],
         ),
         (
             &[(Failed, "10:00", false), (NotAttempted, "10:00", false)],
@@ -112,7 +129,7 @@ fn rows_decide_status_reason_and_drain() {
             Some("more failures than maxErrors allows"),
             false,
             expect![
-                "Failed until null: more failures than maxErrors allows; the old role is still in use: 1 failed, 1 not attempted"
+                "Failed, in use, drained at null: more failures than maxErrors allows; the old role is still in use: 1 failed, 1 not attempted"
             ],
         ),
         (
@@ -123,7 +140,9 @@ fn rows_decide_status_reason_and_drain() {
             0,
             None,
             true,
-            expect!["Planned until null: the old role is still in use: 1 would be updated"],
+            expect![
+                "Planned, in use, drained at 2026-11-23T16:01:00.000Z: the old role is still in use: 1 would be updated"
+            ],
         ),
         (
             &[(WouldUpdate, "10:00", false), (Failed, "10:00", false)],
@@ -131,7 +150,7 @@ fn rows_decide_status_reason_and_drain() {
             None,
             true,
             expect![
-                "CompletedWithFailures until null: the old role is still in use: 1 would be updated, 1 failed"
+                "CompletedWithFailures, in use, drained at null: the old role is still in use: 1 would be updated, 1 failed"
             ],
         ),
         (
@@ -140,7 +159,7 @@ fn rows_decide_status_reason_and_drain() {
             None,
             false,
             expect![
-                "NoAssociations until null: the index has no association on arn:aws:iam::111122223333:role/old"
+                "NoAssociations, left, drained at null: the index has no association on arn:aws:iam::111122223333:role/old"
             ],
         ),
         (
@@ -149,7 +168,7 @@ fn rows_decide_status_reason_and_drain() {
             None,
             false,
             expect![
-                "NoAssociations until null: the index has no association on arn:aws:iam::111122223333:role/old in scope; the old role is still in use: 2 out of scope"
+                "NoAssociations, in use, drained at null: the index has no association on arn:aws:iam::111122223333:role/old in scope; the old role is still in use: 2 out of scope"
             ],
         ),
         (
@@ -158,7 +177,7 @@ fn rows_decide_status_reason_and_drain() {
             None,
             true,
             expect![
-                "NoAssociations until null: the index has no association on arn:aws:iam::111122223333:role/old"
+                "NoAssociations, left, drained at null: the index has no association on arn:aws:iam::111122223333:role/old"
             ],
         ),
     ] {
@@ -176,4 +195,71 @@ fn a_rotation_with_a_pending_row_cannot_be_closed() {
         false,
         &expect![""],
     );
+}
+
+/// `Succeeded` says that no association in scope is left. Nobody can say that about a region whose
+/// index is not complete.
+#[test]
+fn an_incomplete_index_is_said_and_keeps_the_role_in_use() {
+    for (scope, dry_run, total, expected) in [
+        (
+            serde_json::json!({}),
+            false,
+            1,
+            "Incomplete: the index is not complete for eu-west-1, so unknown associations there \
+             may use the old role",
+        ),
+        (
+            serde_json::json!({ "regions": ["us-*"] }),
+            false,
+            1,
+            "Succeeded: the index is not complete for eu-west-1, so unknown associations there \
+             may use the old role",
+        ),
+        (
+            serde_json::json!({}),
+            true,
+            1,
+            "Planned: the index is not complete for eu-west-1, so unknown associations there may \
+             use the old role",
+        ),
+        (
+            serde_json::json!({}),
+            false,
+            0,
+            "NoAssociations: the index has no association on \
+             arn:aws:iam::111122223333:role/old; the index is not complete for eu-west-1, so \
+             unknown associations there may use the old role",
+        ),
+    ] {
+        let mut tally = Tally::default();
+        for _ in 0..total {
+            tally.add(&row(Outcome::Updated, "10:00", false));
+        }
+        let mut requested = requested(&scope);
+        requested.request.dry_run = dry_run;
+        let end = close(&Facts {
+            request: &requested.request,
+            tally: &tally,
+            stopped: None,
+            incomplete_regions: &["eu-west-1".to_owned()],
+        });
+        let shown = format!("{:?}: {}", end.status, end.reason.unwrap());
+        assert_eq!(shown, expected);
+        assert!(end.still_used.is_some());
+    }
+}
+
+#[test]
+fn what_another_actor_moved_back_stays_on_the_role() {
+    let mut tally = Tally::default();
+    tally.add(&row(Outcome::Updated, "10:00", false));
+    tally.counts.reverted = 1;
+    let end = close(&Facts {
+        request: &requested(&serde_json::json!({})).request,
+        tally: &tally,
+        stopped: None,
+        incomplete_regions: &[],
+    });
+    assert_eq!(end.status, Status::Incomplete);
 }

@@ -1,0 +1,191 @@
+//! What is known of a role, and the rotations from and onto it: the items of the partition
+//! `role/<arn>`. What follows from them is decided in `rerole_core::rotation`.
+//!
+//! A transaction that opens or closes a rotation includes the items of both roles. Nothing here is
+//! ever deleted. Each write increments `version`, so a writer that has read the item can require
+//! that it has not changed since.
+
+use rerole_core::call::{CallError, Operation};
+use rerole_core::keys::{Entry, LedgerKey, RoleRotation, RotationKey, Side};
+use rerole_core::resource::RoleArn;
+use rerole_core::rotation::{InUse, RoleRecord, RotationRecord};
+use rerole_core::timestamp::Timestamp;
+use serde::Serialize;
+
+use crate::aws::dynamodb::{Change, Condition, Item, Query, Table, Write, number, text, to_item};
+use crate::aws::ledger::{is_absent, item_key};
+
+/// What is known of the roles.
+#[derive(Debug, Clone, Copy)]
+pub struct Roles<'a> {
+    pub(super) table: &'a Table,
+}
+
+/// What is known of a role, with its rotations, latest first.
+#[derive(Debug, Clone, Default)]
+pub struct RoleItems {
+    pub record: Option<RoleRecord>,
+    pub rotations: Vec<RoleRotation>,
+}
+
+impl Roles<'_> {
+    /// Reads what is known of a role. The read is consistent.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read, or if the item does not have the form of the contract.
+    pub async fn read(&self, role: &RoleArn) -> Result<Option<RoleRecord>, CallError> {
+        let operation = Operation::on("read role", role);
+        self.table.get_as(operation, key(role)).await
+    }
+
+    /// Reads what is known of a role, and the rotations from and onto it. One page is read, because
+    /// no role is rotated more often than that. The read is consistent.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn history(&self, role: &RoleArn) -> Result<RoleItems, CallError> {
+        let operation = Operation::on("query rotations of role", role);
+        let partition = LedgerKey::Role(role.clone());
+        let query = Query::table(Condition::new("rotationId = :key").value("key", text(partition)));
+        let page = self.table.query(operation, query).await?;
+        let mut items = RoleItems::default();
+        for item in page.items {
+            let entry = item.get("entry").and_then(|entry| entry.as_s().ok());
+            match entry.and_then(|entry| RoleRotation::parse(entry)) {
+                Some(rotation) => items.rotations.push(rotation),
+                None => items.record = Some(self.table.parse(operation, item)?),
+            }
+        }
+        items
+            .rotations
+            .sort_by_key(|rotation| std::cmp::Reverse(rotation.started_at));
+        Ok(items)
+    }
+
+    /// Records that the role is in use, unless it counts as in use already.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn put_to_use(&self, role: &RoleArn, in_use: &InUse) -> Result<(), CallError> {
+        let operation = Operation::on("record use of role", role);
+        let is_unused = Condition::new("attribute_not_exists(inUse)");
+        let update = Write::update(key(role), used(in_use)).only_if(is_unused);
+        self.table.write(operation, update).await?;
+        Ok(())
+    }
+
+    /// Records that an association has left the role, and that pods may have its credentials until
+    /// this time. A later time stays, and so does a role that no rotation has named.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn note_departure(&self, role: &RoleArn, until: Timestamp) -> Result<(), CallError> {
+        let operation = Operation::on("record departure from role", role);
+        let change = Change::default()
+            .set("leftUntil", text(until))
+            .increment("version");
+        let is_later = Condition::new(
+            "attribute_exists(rotationId) \
+             AND (attribute_not_exists(leftUntil) OR leftUntil < :leftUntil)",
+        );
+        let update = Write::update(key(role), change).only_if(is_later);
+        self.table.write(operation, update).await?;
+        Ok(())
+    }
+
+    /// Records that no association uses the role, if the item still has this version. Returns
+    /// whether it had.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn free(&self, role: &RoleArn, version: u64) -> Result<bool, CallError> {
+        let operation = Operation::on("record end of use of role", role);
+        let change = Change::default().remove("inUse").increment("version");
+        let update = Write::update(key(role), change).only_if(has_version(version));
+        Ok(self.table.write(operation, update).await?.is_done())
+    }
+}
+
+/// Locks both roles of a rotation that starts: the writes of its transaction, beside its own item.
+/// The first two, one for each role, are refused with the item if another rotation holds the role.
+pub(super) fn hold(record: &RotationRecord) -> Vec<Write> {
+    let RotationRecord {
+        key: owner,
+        started_at,
+        ..
+    } = record;
+    let until_rotated = InUse::until_rotated(owner, *started_at);
+    let roles = [
+        (Side::From, &record.old_role_arn, used(&until_rotated)),
+        (
+            Side::Onto,
+            &record.new_role_arn,
+            Change::default().increment("version"),
+        ),
+    ];
+    let mut writes: Vec<Write> = Vec::new();
+    for (_, role, change) in &roles {
+        let change = change.clone().set("heldBy", text(owner));
+        let is_free = Condition::new("attribute_not_exists(heldBy) OR heldBy = :heldBy");
+        writes.push(
+            Write::update(key(role), change)
+                .only_if(is_free)
+                .returning_old(),
+        );
+    }
+    for (side, role, _) in roles {
+        let rotation = RoleRotation {
+            side,
+            started_at: *started_at,
+            key: owner.clone(),
+        };
+        let partition = LedgerKey::Role(role.clone());
+        writes.push(Write::put(item_key(
+            &partition,
+            &Entry::RoleRotation(rotation),
+        )));
+    }
+    writes
+}
+
+/// Replaces what is known of a role, if the item still has the version from before.
+pub(super) fn replace(role: &RoleArn, record: &RoleRecord) -> Write {
+    let mut item = to_item(record);
+    item.extend(key(role));
+    let seen = record.version.saturating_sub(1);
+    Write::put(item).only_if(has_version(seen))
+}
+
+/// Puts a role to use, whether it counts as in use or not. The version changes in any case, so that
+/// whoever has read the item finds out.
+pub(super) fn put_to_use_again(role: &RoleArn, in_use: &InUse) -> Write {
+    Write::update(key(role), used(in_use))
+}
+
+/// Sets why the role is in use, unless the item has a reason.
+fn used(in_use: &InUse) -> Change {
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Attributes<'a> {
+        in_use: &'a InUse,
+    }
+    Change::default()
+        .set_all_if_absent(&Attributes { in_use })
+        .increment("version")
+}
+
+/// The condition that the item has this version. An absent item has version zero.
+fn has_version(version: u64) -> Condition {
+    let condition = Condition::new("#version = :seen").name("version");
+    let condition = condition.value("seen", number(version));
+    if version == 0 { is_absent() } else { condition }
+}
+
+/// Returns the rotation that holds a role, by the role's item.
+pub(super) fn holder(item: &Item) -> Option<RotationKey> {
+    item.get("heldBy")?.as_s().ok()?.parse().ok()
+}
+
+fn key(role: &RoleArn) -> Item {
+    item_key(&LedgerKey::Role(role.clone()), &Entry::Role)
+}
