@@ -118,7 +118,8 @@ def check(environment):
     equal("it would move the same number", dry_run["counts"]["wouldUpdate"], updated)
     equal("the status of the event with a misspelled field", rejected["status"], "Rejected")
     holds("the reason names the field", "dryrun" in rejected["reason"], rejected)
-    equal("the status of the rotation of the demo", finished["status"], "Succeeded")
+    equal("the status of the rotation of the demo", finished["status"], "Incomplete")
+    equal("its old role is in use again", finished["oldRoleInUseUntil"], None)
     equal("an earlier delivery finished it", finished["counts"]["updated"], updated)
 
 

@@ -111,7 +111,7 @@ impl Simulation {
     /// # Errors
     /// If the port is in use.
     pub async fn start(plan: &DemoPlan) -> Result<Self, DemoError> {
-        let (payload, request) = event()?;
+        let (payload, request) = event(plan)?;
         let aws = SimulatedAws::new(options(plan));
         aws.create_tables(INDEX_TABLE, LEDGER_TABLE);
         aws.complete_index(LEDGER_TABLE, &REGIONS);
@@ -248,10 +248,14 @@ impl Simulation {
     }
 }
 
-/// The event, and the rotation that it requests.
-fn event() -> Result<(Value, RotationRequest), DemoError> {
-    let payload =
+/// The event, and the rotation that it requests. The failures that `--fail` asks for must not stop
+/// it.
+fn event(plan: &DemoPlan) -> Result<(Value, RotationRequest), DemoError> {
+    let mut payload: Value =
         serde_json::from_str(EVENT).map_err(|error| DemoError::Event(error.to_string()))?;
+    if plan.refused > 0 {
+        payload["detail"]["maxErrors"] = Value::from("100%");
+    }
     match Payload::parse(&payload, Some(ACCOUNT), ROLE_PATH).task {
         Task::Rotate(requested) => Ok((payload, requested.request)),
         other => Err(DemoError::Event(format!(
