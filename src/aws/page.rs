@@ -85,6 +85,11 @@ impl<C> NextPage<C> {
         Self::At(None)
     }
 
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
     /// Returns what follows a page that ended with this start of the next one.
     #[must_use]
     pub fn after(next: Option<C>) -> Self {

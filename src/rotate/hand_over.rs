@@ -23,9 +23,9 @@ pub(super) enum Trigger {
     StateMachine,
 }
 
-/// Makes sure that an unfinished rotation, whose lease was released, is resumed. If time was up,
-/// the state machine resumes it. If an error ended the slice, the invocation fails, and Lambda or
-/// the state machine retries it.
+/// Makes sure that an unfinished rotation, whose lease was released, is resumed. If time was up, or
+/// rows stay pending because of retryable errors, the state machine resumes it. If another error
+/// ended the slice, the invocation fails, and Lambda or the state machine retries it.
 pub(super) async fn hand_over(
     aws: &Aws,
     request: &RotationRequest,
@@ -44,12 +44,17 @@ pub(super) async fn hand_over(
         reason,
         counts,
     };
-    let state_machine = match (&reason, trigger, &aws.state_machine) {
-        (SliceError::OutOfTime, Trigger::StateMachine, _) => None,
-        (SliceError::OutOfTime, Trigger::Event, Some(state_machine)) => Some(state_machine),
+    let is_out_of_time = matches!(reason, SliceError::OutOfTime);
+    let state_machine = match (trigger, &aws.state_machine) {
+        (Trigger::StateMachine, _) if is_out_of_time => None,
+        // Lambda delivers an event three times within minutes. The state machine retries for longer
+        // than a row may stay pending because of retryable errors.
+        (Trigger::Event, Some(state_machine)) if is_out_of_time || leaves_rows(&reason) => {
+            Some(state_machine)
+        }
         _ => return Err(unfinished(IncompleteReason::Slice(reason))),
     };
-    if !has_advanced {
+    if is_out_of_time && !has_advanced {
         return Err(RotateError::NoProgress {
             rotation_id,
             counts,
@@ -72,6 +77,16 @@ pub(super) async fn hand_over(
         status: Status::InProgress,
         counts,
     })
+}
+
+/// Returns whether the slice ended because rows stay pending. The lease was released then.
+fn leaves_rows(reason: &SliceError) -> bool {
+    match reason {
+        SliceError::Unsettled { .. }
+        | SliceError::StillPending { .. }
+        | SliceError::StillArriving => true,
+        SliceError::OutOfTime | SliceError::LeaseLost | SliceError::Call(_) => false,
+    }
 }
 
 /// Hands the rotation over to the state machine.

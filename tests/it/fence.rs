@@ -10,8 +10,8 @@ use rerole::rotate::payload::{Payload, Task};
 use rerole_core::indexing::{Claim, IndexItem, RUN_LEASE, ReconcileRequest};
 use rerole_core::request::Requested;
 use rerole_core::rotation::{
-    Counts, Departure, Ending, InUse, KnownRoles, LEASE, Progress, RotationRecord, Row, Settled,
-    Status,
+    Counts, Departure, Ending, FailingSince, InUse, KnownRoles, LEASE, Progress, RotationRecord,
+    Row, Settled, Status,
 };
 use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ fn summary(aws: &Aws) -> SliceSummary {
         counts: Counts::default(),
         progress: progress(aws),
         role_not_ready_ms: 0,
+        failing_since: FailingSince::new(),
         idle_since: aws.now(),
     }
 }

@@ -147,7 +147,7 @@ fn tokens_name_versions(calls: &[CallRecord]) {
             first, version,
             "guarantee 5: token {token} names two versions"
         );
-        if update.status == Some(400) && update.received_at.is_some() {
+        if matches!(update.status, Some(400 | 403)) && update.received_at.is_some() {
             *refusals.entry(version).or_default() += 1;
         }
     }

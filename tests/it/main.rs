@@ -36,6 +36,8 @@ mod logs;
 mod long_rotations;
 /// The metrics of rotations.
 mod metrics;
+/// Answers of EKS about the new role.
+mod new_role;
 /// The outcomes of one association.
 mod outcomes;
 /// The rate of calls at a throttled EKS.

@@ -9,9 +9,8 @@ use serde_json::json;
 
 use crate::guarantees::{Before, check};
 use crate::harness::{
-    Harness, INDEX, NEW, OLD, THIRD, event, is_describe, rotation_event, timestamp,
+    Harness, INDEX, NEW, OLD, THIRD, event, is_describe, is_update, rotation_event, timestamp,
 };
-use crate::pace::throttled_harness;
 
 /// Attributes that a finished rotation has in the ledger and in the summary.
 const ROTATION_ATTRIBUTES: [&str; 7] = [
@@ -144,8 +143,12 @@ async fn an_association_that_another_actor_moves_first_is_current_and_not_inferr
 /// EKS has certainly not processed an update that it throttled.
 #[tokio::test(start_paused = true)]
 async fn a_throttled_update_is_no_attempt() {
-    let harness = throttled_harness(2.0, 2.0);
-    harness.fleet(40);
+    let harness = Harness::calm(20);
+    let mut updates = 0;
+    harness.inject(Fault::Throttle, move |call| {
+        updates += u32::from(is_update(call));
+        is_update(call) && updates % 3 == 0
+    });
     harness.finish(&rotation_event()).await;
     let throttled = harness.updates();
     let throttled = throttled.iter().filter(|call| call.status == Some(429));

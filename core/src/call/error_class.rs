@@ -1,7 +1,7 @@
 //! The table that maps an AWS error to its meaning for rerole.
 //!
-//! Error codes and HTTP statuses decide, never message texts, except for
-//! `ROLE_NOT_READY_MESSAGES`. `src/aws/call_error.rs` reads code and status from the SDK error.
+//! Error codes and HTTP statuses decide, never message texts, except for answers about the new role
+//! (`ROLE_NOT_READY_MESSAGES`, `ROLE_PERMISSIONS`). `src/aws/call_error.rs` reads code and status from the SDK error.
 
 /// Codes for too many calls: the SDK's own list, and `TooManyRequestsException`, which EKS returns
 /// but does not have in its service model.
@@ -61,13 +61,17 @@ const DENIED: &[&str] = &[
 
 const NOT_FOUND: &[&str] = &["NotFoundException", "ResourceNotFoundException"];
 
-/// The one case in which a message text decides. EKS has no code for a role that it cannot use: it
+/// A case in which a message text decides. EKS has no code for a role that it cannot use: it
 /// returns `InvalidParameterException` for every invalid parameter. Terraform's AWS provider
 /// matches the same texts (terraform-provider-aws PR 34717 and issue 41483).
 const ROLE_NOT_READY_MESSAGES: &[&str] = &[
     "Role provided in the request does not exist",
     "Trust policy of the role provided is invalid",
 ];
+
+/// A second such case: the caller may not hand the new role to pods. IAM may not know its permission
+/// for a new role yet, so this is also an answer about the role.
+const ROLE_PERMISSIONS: &[&str] = &["iam:PassRole", "iam:GetRole"];
 
 /// What an error means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -76,8 +80,9 @@ pub enum ErrorClass {
     Throttled,
     /// A temporary error. Whether the call took effect is unknown. It can be retried.
     Transient,
-    /// EKS does not see the new role yet, or the role's trust policy does not let Pod Identity
-    /// assume it. IAM is eventually consistent, so either may be temporary or permanent.
+    /// An answer about the new role: EKS does not see it, its trust policy does not let Pod Identity
+    /// assume it, or the caller may not pass it. IAM is eventually consistent, so any of them may be
+    /// temporary or permanent.
     RoleNotReady,
     /// The caller has no permission.
     Denied,
@@ -98,18 +103,22 @@ impl ErrorClass {
         if is(TRANSIENT) {
             return Self::Transient;
         }
+        let says = |texts: &[&str]| {
+            let message = failure.message.unwrap_or_default();
+            texts.iter().any(|text| message.contains(text))
+        };
         if is(DENIED) {
-            return Self::Denied;
+            return if says(ROLE_PERMISSIONS) {
+                Self::RoleNotReady
+            } else {
+                Self::Denied
+            };
         }
         if is(NOT_FOUND) {
             return Self::NotFound;
         }
         if is(&["InvalidParameterException"]) {
-            let message = failure.message.unwrap_or_default();
-            let not_ready = ROLE_NOT_READY_MESSAGES
-                .iter()
-                .any(|text| message.contains(text));
-            return if not_ready {
+            return if says(ROLE_NOT_READY_MESSAGES) {
                 Self::RoleNotReady
             } else {
                 Self::Terminal

@@ -15,7 +15,7 @@ use crate::call::{Backoff, CallError, ErrorClass, Operation};
 use crate::request::RotationRequest;
 use crate::resource::{Absence, Association, RoleFields, hidden_for};
 use crate::rotation::{
-    Action, Ending, KnownRoles, Row, RowError, Settled, Token, UNEXPECTED_RESPONSE,
+    Action, Ending, KnownRoles, RoleVerdict, Row, RowError, Settled, Token, UNEXPECTED_RESPONSE,
     UnconfirmedUpdates, contradictions, decide, ending_after_stop, ending_on_new_role,
 };
 use crate::timestamp::Timestamp;
@@ -31,11 +31,6 @@ const ERROR_BACKOFF: Backoff = Backoff {
 /// The roles at a version may be taken for those of another version this close to it: it is not
 /// known whether the responses to an update and to a Describe have the same milliseconds.
 const ROUNDED_BY_MAX: Duration = Duration::from_secs(1);
-/// Pauses after EKS could not use the new role.
-const ROLE_BACKOFF: Backoff = Backoff {
-    first: Duration::from_secs(1),
-    max: Duration::from_secs(15),
-};
 
 /// What the attempts of one slice at one association have come to.
 #[derive(Debug)]
@@ -50,6 +45,8 @@ pub struct AssociationMove<'a> {
     sent: u32,
     /// Definitive refusals, including those of earlier slices.
     refusals: u32,
+    /// Those of this slice that are about the new role.
+    role_refusals: u32,
     last_refusal: Option<(Update, CallError)>,
     /// The last update that ended in a transient error. It may have taken effect.
     lost: Option<(Update, CallError)>,
@@ -111,6 +108,11 @@ pub enum Step {
     Stop(String, Box<Settled>),
     /// Describe the association again, after this pause.
     DescribeAgain(Duration),
+    /// The same, after this retryable error.
+    Retry(Duration, CallError),
+    /// Leave the row `Pending`, and try another association after this pause: EKS has not accepted
+    /// the new role in this region yet.
+    GiveWay(Duration),
     /// Leave the row `Pending`: this slice cannot settle it.
     Leave(CallError),
 }
@@ -126,6 +128,7 @@ impl<'a> AssociationMove<'a> {
             earlier: earlier.filter(|_| !request.dry_run),
             sent: 0,
             refusals: row.refusals,
+            role_refusals: 0,
             last_refusal: None,
             lost: None,
             retryable_errors: 0,
@@ -172,7 +175,7 @@ impl<'a> AssociationMove<'a> {
             let problem = format!("EKS shows version {}, after {known}", observed.modified_at);
             let operation = Operation::on("describe association", &observed.association_arn);
             let error = CallError::outdated_response(operation, problem);
-            return Decision::Step(self.retry(error, moment));
+            return Decision::Step(self.describe_again(error, moment));
         }
         self.latest = KnownRoles {
             role_arn: observed.role_arn.clone(),
@@ -267,14 +270,29 @@ impl<'a> AssociationMove<'a> {
         self.settle(ending, Some(sent.before), now)
     }
 
-    /// Returns what follows from an error of an update. `role_wait_left` returns how much longer
-    /// the rotation waits for a new role that EKS cannot use.
+    /// Returns whether an update of this slice may have taken effect although no response confirmed
+    /// it.
+    #[must_use]
+    pub fn has_lost_update(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// Returns the end of an association whose cluster has had retryable errors for too long.
+    #[must_use]
+    pub fn give_up(&self, mut error: CallError, since: Timestamp, now: Timestamp) -> Step {
+        error.message = format!("{}; its cluster has failed since {since}", error.message);
+        let token = self.lost.as_ref().map(|(update, _)| update.token.clone());
+        self.settle(Ending::failed(token, error), None, now)
+    }
+
+    /// Returns what follows from an error of an update. `verdict` returns what an answer about the
+    /// new role means, by the number of such answers that this association got in this slice.
     pub fn failed(
         &mut self,
         Sent { update, before }: Sent<'_>,
         error: CallError,
         moment: Moment,
-        role_wait_left: impl FnOnce() -> Duration,
+        verdict: impl FnOnce(u32) -> RoleVerdict,
     ) -> Step {
         match error.class {
             // EKS did nothing, and the pacer knows of the throttle.
@@ -284,24 +302,47 @@ impl<'a> AssociationMove<'a> {
                 self.retry(error, moment)
             }
             // Most likely deleted between Describe and Update. The next Describe shows it.
-            ErrorClass::NotFound => self.retry(error, moment),
+            ErrorClass::NotFound => self.describe_again(error, moment),
             ErrorClass::RoleNotReady => {
                 // The refusal is definitive, so the next update has another token.
                 self.refusals += 1;
-                let wait_left = role_wait_left();
-                if wait_left.is_zero() {
-                    let reason = format!("the new role cannot be used: {}", error.message);
+                self.role_refusals += 1;
+                let verdict = verdict(self.role_refusals);
+                let (RoleVerdict::ProbeAgain(pause) | RoleVerdict::TryAgain(pause)) = verdict
+                else {
+                    let reason = self.unusable(&error.message);
                     let ending = Ending::failed(Some(update.token), error);
-                    return Step::Stop(reason, self.settled(ending, Some(before), moment.now));
-                }
+                    let settled = self.settled(ending, Some(before), moment.now);
+                    return match verdict {
+                        RoleVerdict::Unusable => Step::Stop(reason, settled),
+                        _ => Step::Settle(settled),
+                    };
+                };
                 self.last_refusal = Some((update, error));
-                Step::DescribeAgain(ROLE_BACKOFF.pause(self.refusals).min(wait_left))
+                match verdict {
+                    RoleVerdict::ProbeAgain(_) => Step::GiveWay(pause),
+                    _ => Step::DescribeAgain(pause),
+                }
             }
             ErrorClass::Denied | ErrorClass::Terminal => {
                 let ending = Ending::failed(Some(update.token), error);
                 self.settle(ending, Some(before), moment.now)
             }
         }
+    }
+
+    /// Returns why a rotation stops whose new role EKS accepts nowhere, and what to do.
+    fn unusable(&self, message: &str) -> String {
+        let new_role = &self.request.new_role_arn;
+        let advice = if message.contains("not authorized") {
+            format!(
+                "grant the role of the rotate function iam:PassRole and iam:GetRole on {new_role}, \
+                 for example by the parameter RolePath"
+            )
+        } else {
+            "let pods.eks.amazonaws.com assume it with sts:AssumeRole and sts:TagSession".to_owned()
+        };
+        format!("the new role cannot be used: {message}; {advice}")
     }
 
     /// Counts a retryable error. The next attempt follows after a pause, unless the limit is
@@ -311,7 +352,16 @@ impl<'a> AssociationMove<'a> {
         if self.retryable_errors > RETRYABLE_ERRORS_MAX {
             return Step::Leave(error);
         }
-        Step::DescribeAgain(ERROR_BACKOFF.jittered(self.retryable_errors, (moment.random)()))
+        let pause = ERROR_BACKOFF.jittered(self.retryable_errors, (moment.random)());
+        Step::Retry(pause, error)
+    }
+
+    /// As [`Self::retry`], if the error says nothing about the cluster: EKS has responded.
+    fn describe_again(&mut self, error: CallError, moment: Moment) -> Step {
+        match self.retry(error, moment) {
+            Step::Retry(pause, _) => Step::DescribeAgain(pause),
+            step => step,
+        }
     }
 
     /// Returns the updates of this rotation that may have taken effect unnoticed.

@@ -1,39 +1,83 @@
-//! A circuit breaker for each region, which keeps an unreachable region from using up the slice's
-//! time. The next slice tries the region again.
+//! A circuit breaker for each cluster, which keeps a cluster that cannot be reached from using up the
+//! slice's time. The next slice tries the cluster again, but not forever.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::call::CallError;
+use crate::timestamp::Timestamp;
 
-/// The number of successive failures that open a region's breaker. Each of them has cost about a
+/// The number of successive failures that open a cluster's breaker. Each of them has cost up to a
 /// minute of retries.
 const FAILURES_MAX: u32 = 3;
+/// The state machine retries for close to an hour. A cluster that has failed for this long fails its
+/// associations, so the rotation ends before those retries do.
+const FAILING_MAX: Duration = Duration::from_mins(30);
 
-/// For each region: the number of successive associations that stayed pending because a retryable
-/// error outlasted its retries, and the last of these errors.
+/// For each cluster, by ARN: since when its associations stay pending because of retryable errors.
+pub type FailingSince = BTreeMap<String, Timestamp>;
+
+/// The clusters whose associations stay pending because of retryable errors.
 #[derive(Debug, Default)]
-pub struct CircuitBreaker(BTreeMap<String, (u32, CallError)>);
+pub struct CircuitBreaker {
+    failing_since: FailingSince,
+    /// The number of successive failures in this slice, and the last of their errors.
+    failures: BTreeMap<String, (u32, CallError)>,
+}
 
 impl CircuitBreaker {
-    /// Records that an association of this region stays pending because of this error.
-    pub fn note_failure(&mut self, region: &str, error: &CallError) {
-        let count = self.0.get(region).map_or(0, |(count, _)| *count);
-        self.0.insert(region.to_owned(), (count + 1, error.clone()));
-    }
-
-    /// Records that an association of this region was settled.
-    pub fn note_success(&mut self, region: &str) {
-        self.0.remove(region);
-    }
-
-    /// Returns the last error if this region's breaker is open. The slice then starts no more of
-    /// the region's associations.
+    /// Creates the breakers of a slice, all closed. `failing_since` is what earlier slices have
+    /// saved.
     #[must_use]
-    pub fn tripped(&self, region: &str) -> Option<CallError> {
-        self.0
-            .get(region)
-            .filter(|(count, _)| *count >= FAILURES_MAX)
-            .map(|(_, error)| error.clone())
+    pub fn new(failing_since: FailingSince) -> Self {
+        Self {
+            failing_since,
+            failures: BTreeMap::new(),
+        }
+    }
+
+    /// Records that an association of this cluster stays pending because of this error.
+    pub fn note_failure(&mut self, cluster_arn: &str, error: &CallError, now: Timestamp) {
+        let count = self
+            .failures
+            .get(cluster_arn)
+            .map_or(0, |(count, _)| *count);
+        let failure = (count + 1, error.clone());
+        self.failures.insert(cluster_arn.to_owned(), failure);
+        let since = self.failing_since.entry(cluster_arn.to_owned());
+        since.or_insert(now);
+    }
+
+    /// Records that an association of this cluster was settled.
+    pub fn note_success(&mut self, cluster_arn: &str) {
+        self.failures.remove(cluster_arn);
+        self.failing_since.remove(cluster_arn);
+    }
+
+    /// Returns the last error if this cluster's breaker is open. The slice then starts no more of
+    /// its associations. The breaker of a cluster that is given up stays closed, because each of its
+    /// associations is tried once more.
+    #[must_use]
+    pub fn tripped(&self, cluster_arn: &str, now: Timestamp) -> Option<CallError> {
+        if self.given_up(cluster_arn, now).is_some() {
+            return None;
+        }
+        let (count, error) = self.failures.get(cluster_arn)?;
+        (*count >= FAILURES_MAX).then(|| error.clone())
+    }
+
+    /// Returns since when the cluster has failed, if that is so long that an association with a
+    /// retryable error fails instead of staying pending.
+    #[must_use]
+    pub fn given_up(&self, cluster_arn: &str, now: Timestamp) -> Option<Timestamp> {
+        let since = *self.failing_since.get(cluster_arn)?;
+        (now.since(since) >= FAILING_MAX).then_some(since)
+    }
+
+    /// Returns what the next slice has to know.
+    #[must_use]
+    pub fn failing_since(&self) -> &FailingSince {
+        &self.failing_since
     }
 }
 
@@ -42,21 +86,46 @@ mod tests {
     use super::*;
     use crate::call::Operation;
 
+    fn error() -> CallError {
+        let operation = Operation::on("describe association", &"a-1");
+        CallError::contention(operation, "no response".to_owned())
+    }
+
+    fn at(mins: u64) -> Timestamp {
+        Timestamp::from_millis(0) + Duration::from_mins(mins)
+    }
+
     #[test]
-    fn three_successive_failures_open_the_breaker_of_their_region_until_a_success() {
+    fn three_successive_failures_open_the_breaker_of_their_cluster_until_a_success() {
         let mut breaker = CircuitBreaker::default();
-        let error = CallError::contention(
-            Operation::on("describe association", &"a-1"),
-            "no response".to_owned(),
-        );
         for _ in 1..FAILURES_MAX {
-            breaker.note_failure("eu-west-1", &error);
+            breaker.note_failure("prod-1", &error(), at(0));
         }
-        assert!(breaker.tripped("eu-west-1").is_none());
-        breaker.note_failure("eu-west-1", &error);
-        assert!(breaker.tripped("eu-west-1").is_some());
-        assert!(breaker.tripped("us-east-1").is_none());
-        breaker.note_success("eu-west-1");
-        assert!(breaker.tripped("eu-west-1").is_none());
+        assert!(breaker.tripped("prod-1", at(0)).is_none());
+        breaker.note_failure("prod-1", &error(), at(0));
+        assert!(breaker.tripped("prod-1", at(0)).is_some());
+        assert!(breaker.tripped("prod-2", at(0)).is_none());
+        breaker.note_success("prod-1");
+        assert!(breaker.tripped("prod-1", at(0)).is_none());
+    }
+
+    #[test]
+    fn a_cluster_that_has_failed_for_half_an_hour_over_all_slices_is_given_up() {
+        let mut breaker = CircuitBreaker::default();
+        for _ in 0..FAILURES_MAX {
+            breaker.note_failure("prod-1", &error(), at(5));
+        }
+        let mut next = CircuitBreaker::new(breaker.failing_since().clone());
+        next.note_failure("prod-1", &error(), at(20));
+        for (now, expected) in [(34, None), (35, Some(at(5)))] {
+            assert_eq!(next.given_up("prod-1", at(now)), expected);
+            assert_eq!(
+                breaker.tripped("prod-1", at(now)).is_some(),
+                expected.is_none()
+            );
+        }
+        next.note_success("prod-1");
+        assert_eq!(next.given_up("prod-1", at(99)), None);
+        assert!(next.failing_since().is_empty());
     }
 }

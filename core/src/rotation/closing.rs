@@ -1,18 +1,25 @@
 //! How a rotation ends: the status that follows from its rows and from what the index covers, and
 //! what stays on the old role. The package `rerole` reads the rows and passes them in.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use crate::request::RotationRequest;
 use crate::resource::AssociationArn;
 use crate::rotation::drain::drained_at;
-use crate::rotation::{Counts, Row, Status, UNEXPECTED_RESPONSE};
+use crate::rotation::{Counts, Outcome, Row, Status, UNEXPECTED_RESPONSE};
 use crate::timestamp::Timestamp;
 
 /// What the rows of a rotation add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     pub counts: Counts,
-    /// An association for which EKS's response to the update contradicts the request.
-    pub contradicted: Option<AssociationArn>,
+    /// The regions in which updates have succeeded.
+    pub proven_regions: BTreeSet<String>,
+    /// When the last update that succeeded was recorded.
+    updated_at: Option<Timestamp>,
+    /// The last two associations for which EKS's responses to their updates contradict the request,
+    /// and when that was recorded.
+    contradicted: VecDeque<(Timestamp, AssociationArn)>,
     /// The latest time at which a pod of a settled association may still have credentials of the
     /// old role.
     drained_at: Option<Timestamp>,
@@ -22,11 +29,39 @@ impl Tally {
     /// Adds a row.
     pub fn add(&mut self, row: &Row) {
         self.counts.add(row.outcome);
-        if row.error_code.as_deref() == Some(UNEXPECTED_RESPONSE) {
+        if row.outcome == Outcome::Updated && !row.inferred {
+            let region = row.association_arn.region();
+            if !self.proven_regions.contains(region) {
+                self.proven_regions.insert(region.to_owned());
+            }
+            self.updated_at = self.updated_at.max(row.settled_at);
+        }
+        if let (Some(UNEXPECTED_RESPONSE), Some(at)) = (row.error_code.as_deref(), row.settled_at) {
             self.contradicted
-                .get_or_insert_with(|| row.association_arn.clone());
+                .push_back((at, row.association_arn.clone()));
+            self.contradicted.make_contiguous().sort_unstable();
+            if self.contradicted.len() > 2 {
+                self.contradicted.pop_front();
+            }
         }
         self.drained_at = self.drained_at.max(drained_at(row));
+    }
+}
+
+impl Tally {
+    /// Returns the association because of which the rotation must stop, if there is one: a slice may
+    /// have recorded the rows and then died. As while it runs, a contradiction counts before any
+    /// update has succeeded, and two count without a success in between.
+    #[must_use]
+    pub fn contradiction(&self) -> Option<&AssociationArn> {
+        let last = self.contradicted.back().map(|(_, arn)| arn);
+        match self.updated_at {
+            None => last,
+            Some(updated_at) => {
+                let since = self.contradicted.iter().filter(|(at, _)| *at > updated_at);
+                last.filter(|_| since.count() == 2)
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::keys::RotationKey;
 use crate::request::{Envelope, Requested, RotationRequest};
 use crate::resource::RoleArn;
-use crate::rotation::{Counts, Progress, RoleUse, Status, Summary};
+use crate::rotation::{Counts, FailingSince, Progress, RoleUse, Status, Summary};
 use crate::timestamp::Timestamp;
 
 /// How long a lease lasts. Lambda delivers a failed event again after 60 s at the earliest. By then
@@ -70,6 +70,10 @@ pub struct RotationRecord {
     /// When that was. No update was sent later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
+    /// For each cluster, by ARN: since when its associations stay pending because of retryable
+    /// errors.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failing_since: FailingSince,
     /// How long earlier slices have waited for the new role, in milliseconds.
     #[serde(default)]
     pub role_not_ready_ms: u64,
@@ -100,6 +104,7 @@ impl RotationRecord {
             arrivals: 0,
             stopped: None,
             stopped_at: None,
+            failing_since: BTreeMap::new(),
             role_not_ready_ms: 0,
         }
     }

@@ -1,15 +1,18 @@
 //! What one slice of a rotation knows so far. Its associations in flight share this state in
 //! memory. The next slice starts from the ledger, not from this.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::request::MaxErrors;
-use crate::rotation::{CircuitBreaker, Counts, Ending, Estimator, Outcome};
+use crate::rotation::{
+    CircuitBreaker, Counts, Ending, Estimator, Outcome, RoleProof, RotationRecord, Status, Tally,
+};
 
-/// How long a rotation waits, in all its slices together, for a new role that EKS cannot use yet.
-/// IAM is usually consistent within seconds. Terraform's AWS provider also waits for 2 minutes.
-pub const ROLE_NOT_READY_MAX: Duration = Duration::from_mins(2);
+/// Contradicting responses in a row that stop a rotation. One may be another client's change between
+/// Describe and update. A second one, without a success in between, means that EKS does not behave
+/// as this program assumes.
+const CONTRADICTIONS_MAX: u32 = 2;
 
 /// Whether the rotation stops early.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,44 +37,51 @@ pub struct SliceState {
     pub is_planned: bool,
     /// The rows that this slice has added to the plan.
     pub rows_added: u64,
-    /// An update has succeeded, so EKS can use the new role.
-    pub role_proven: bool,
-    /// How long earlier slices have waited for the new role.
-    waited_before: Duration,
-    waiting_since: Option<Duration>,
+    /// Where EKS has accepted the new role.
+    pub role: RoleProof,
+    /// Contradicting responses since the last success, in the order of the responses.
+    contradictions: u32,
+    /// For each region, the associations in flight that pause before their next call. They use none
+    /// of the region's rate, so others may be started.
+    pub pausing: BTreeMap<String, usize>,
     pub estimator: Estimator,
     /// The ledger has that this rotation moves associations to the new role.
     pub new_role_in_use: bool,
     /// The regions whose learned rates this slice has loaded.
     pub regions: BTreeSet<String>,
     pub circuit_breaker: CircuitBreaker,
+    /// The clusters with an association in flight that gets one retryable error after another. No
+    /// more of their associations are started, so they do not hold up their region.
+    pub troubled: BTreeSet<String>,
 }
 
 impl SliceState {
-    /// Creates the state of a slice. `stopped` is the recorded reason of an early stop, and
-    /// `waited_before` is how long earlier slices have waited for the new role.
+    /// Creates the state of a slice of this rotation. Which regions have accepted the new role is not
+    /// in the record, but in the rows.
     #[must_use]
-    pub fn new(counts: Counts, stopped: Option<String>, waited_before: Duration) -> Self {
-        let stop = stopped.map_or(Stop::No, Stop::Recorded);
+    pub fn new(record: &RotationRecord) -> Self {
+        let stop = record.stopped.clone().map_or(Stop::No, Stop::Recorded);
+        let waited_before = Duration::from_millis(record.role_not_ready_ms);
         Self {
-            role_proven: counts.updated > 0,
-            counts,
+            counts: record.counts,
             stop,
-            is_planned: false,
+            is_planned: record.status == Status::InProgress,
             rows_added: 0,
-            waited_before,
-            waiting_since: None,
+            role: RoleProof::new(BTreeSet::new(), waited_before),
+            contradictions: 0,
+            pausing: BTreeMap::new(),
             estimator: Estimator::default(),
             new_role_in_use: false,
             regions: BTreeSet::new(),
-            circuit_breaker: CircuitBreaker::default(),
+            circuit_breaker: CircuitBreaker::new(record.failing_since.clone()),
+            troubled: BTreeSet::new(),
         }
     }
 
-    /// Replaces the counts with those of the ledger's rows.
-    pub fn recount(&mut self, counts: Counts) {
-        self.counts = counts;
-        self.role_proven |= counts.updated > 0;
+    /// Takes over what the ledger's rows add up to.
+    pub fn recount(&mut self, tally: &Tally) {
+        self.counts = tally.counts;
+        self.role.note_proven(tally.proven_regions.clone());
     }
 
     /// Counts a settled row. Returns the reason if the rotation must stop because of it.
@@ -104,32 +114,22 @@ impl SliceState {
     }
 
     /// Records what an ending says about the whole rotation, before it is stored: an update has
-    /// succeeded, or EKS contradicted one. Nothing is sent after a contradiction.
-    pub fn note_ending(&mut self, ending: &Ending) {
+    /// succeeded in this region, or EKS contradicted one. Returns whether the rotation must stop, and
+    /// the caller must record that. Nothing is sent from then on.
+    ///
+    /// Another client's change of the same association at the same time looks like a contradiction.
+    /// So once EKS has accepted the new role, a single one only fails its row.
+    pub fn note_ending(&mut self, region: &str, ending: &Ending) -> bool {
         if matches!(ending, Ending::Updated { .. }) {
-            self.role_proven = true;
-            self.waited_before = Duration::ZERO;
-            self.waiting_since = None;
+            self.role.note_success(region);
+            self.contradictions = 0;
         }
-        if ending.is_contradiction() {
-            self.decide_to_stop();
+        if !ending.is_contradiction() {
+            return false;
         }
-    }
-
-    /// Records that EKS could not use the new role at `now`. Returns how much longer to wait for
-    /// it.
-    pub fn role_not_ready(&mut self, now: Duration) -> Duration {
-        self.waiting_since.get_or_insert(now);
-        ROLE_NOT_READY_MAX.saturating_sub(self.role_not_ready_for(now))
-    }
-
-    /// Returns how long the rotation has waited for the new role, including earlier slices.
-    #[must_use]
-    pub fn role_not_ready_for(&self, now: Duration) -> Duration {
-        self.waited_before
-            + self
-                .waiting_since
-                .map_or(Duration::ZERO, |since| now.saturating_sub(since))
+        self.contradictions += 1;
+        let must_stop = !self.role.is_proven() || self.contradictions >= CONTRADICTIONS_MAX;
+        must_stop && self.decide_to_stop()
     }
 }
 
@@ -138,19 +138,21 @@ mod tests {
     use super::*;
     use crate::call::ErrorClass;
     use crate::request::RotationId;
+    use crate::request::testing::requested;
     use crate::resource::{RoleFields, association};
     use crate::rotation::{RowError, Token, UNEXPECTED_RESPONSE};
+    use crate::timestamp::Timestamp;
 
     fn pending(total: u64) -> SliceState {
-        SliceState::new(
-            Counts {
+        let requested = requested(&serde_json::json!({}));
+        SliceState::new(&RotationRecord {
+            counts: Counts {
                 total,
                 pending: total,
                 ..Counts::default()
             },
-            None,
-            Duration::ZERO,
-        )
+            ..RotationRecord::start(&requested, Timestamp::from_millis(0))
+        })
     }
 
     #[test]
@@ -186,9 +188,8 @@ mod tests {
         Token::new(&id, &seen.association_arn, seen.modified_at, &[], 0)
     }
 
-    #[test]
-    fn a_contradiction_stops_updates_before_it_is_stored_and_no_other_ending_does() {
-        let failed = |code: &str| Ending::Failed {
+    fn failed(code: &str) -> Ending {
+        Ending::Failed {
             token: Some(token()),
             error: RowError {
                 class: ErrorClass::Terminal,
@@ -196,57 +197,36 @@ mod tests {
                 message: String::new(),
                 request_id: None,
             },
-        };
-        for (ending, stop, role_proven) in [
-            (updated(), Stop::No, true),
-            (Ending::Drifted, Stop::No, false),
-            (failed("ServerException"), Stop::No, false),
-            (failed(UNEXPECTED_RESPONSE), Stop::Deciding, false),
-        ] {
-            let mut state = pending(1);
-            state.note_ending(&ending);
-            assert_eq!(
-                (state.stop, state.role_proven),
-                (stop, role_proven),
-                "{ending:?}"
-            );
         }
     }
 
+    /// `u` is an update that succeeds, `c` a contradiction, `f` another failure.
     #[test]
-    fn waits_for_the_role_add_up_over_slices_until_an_update_succeeds() {
-        let start = Duration::from_secs(1_000);
-        let mut state = SliceState::new(Counts::default(), None, Duration::from_secs(100));
-        assert_eq!(state.role_not_ready(start), Duration::from_secs(20));
-        assert_eq!(
-            state.role_not_ready(start + Duration::from_secs(15)),
-            Duration::from_secs(5)
-        );
-        assert_eq!(
-            state.role_not_ready(start + Duration::from_secs(30)),
-            Duration::ZERO
-        );
-        state.note_ending(&updated());
-        assert_eq!(
-            state.role_not_ready(start + Duration::from_secs(40)),
-            ROLE_NOT_READY_MAX
-        );
-    }
-
-    #[test]
-    fn a_rotation_with_an_updated_row_needs_no_new_proof_of_its_role() {
-        assert!(!pending(3).role_proven);
-        assert!(
-            SliceState::new(
-                Counts {
-                    total: 1,
-                    updated: 1,
-                    ..Counts::default()
-                },
-                None,
-                Duration::ZERO
-            )
-            .role_proven
-        );
+    fn one_contradiction_stops_an_unproven_rotation_and_two_in_a_row_any() {
+        for (endings, stops) in [
+            ("u", false),
+            ("f", false),
+            ("c", true),
+            ("fc", true),
+            ("uc", false),
+            ("ucfc", true),
+            ("ucuc", false),
+            ("ucucc", true),
+        ] {
+            let mut state = pending(9);
+            let mut must_stop = false;
+            for ending in endings.chars() {
+                let ending = match ending {
+                    'u' => updated(),
+                    'c' => failed(UNEXPECTED_RESPONSE),
+                    _ => failed("ServerException"),
+                };
+                must_stop = state.note_ending("us-east-1", &ending);
+            }
+            assert_eq!(must_stop, stops, "{endings}");
+            let stop = if stops { Stop::Deciding } else { Stop::No };
+            assert_eq!(state.stop, stop, "{endings}");
+            assert_eq!(state.role.is_proven_in("us-east-1"), endings.contains('u'));
+        }
     }
 }

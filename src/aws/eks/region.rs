@@ -15,6 +15,7 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, context};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
+use rerole_core::call::{ErrorClass, Failure};
 use rerole_core::pacer::LearnedRate;
 use rerole_core::timestamp::Timestamp;
 
@@ -125,7 +126,8 @@ impl Intercept for CallCounter {
         "CallCounter"
     }
 
-    /// Counts the response. EKS sends status 429 with every throttle, whatever the error code.
+    /// Counts the response. The error code says whether it is a throttle, whatever its status, or
+    /// the status if there is no code.
     fn read_before_deserialization(
         &self,
         context: &context::BeforeDeserializationInterceptorContextRef<'_>,
@@ -133,7 +135,15 @@ impl Intercept for CallCounter {
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         self.responses.fetch_add(1, Ordering::Relaxed);
-        if context.response().status().as_u16() == 429 {
+        let response = context.response();
+        // The code can be followed by a URL, as in the other services with this protocol.
+        let code = response.headers().get("x-amzn-errortype");
+        let failure = Failure {
+            code: code.and_then(|code| code.split(':').next()),
+            status: Some(response.status().as_u16()),
+            message: None,
+        };
+        if !response.status().is_success() && ErrorClass::of(failure) == ErrorClass::Throttled {
             self.throttled.fetch_add(1, Ordering::Relaxed);
         }
         Ok(())

@@ -32,7 +32,9 @@ use std::collections::BTreeMap;
 
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, RotationKey};
-use rerole_core::rotation::{Counts, Departure, InUse, Progress, RotationRecord, Status};
+use rerole_core::rotation::{
+    Counts, Departure, FailingSince, InUse, Progress, RotationRecord, Status,
+};
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
@@ -75,7 +77,7 @@ pub enum LeaseError {
 }
 
 /// What a slice that does not finish the rotation saves for the next slice.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SliceSummary {
     /// The counts of all rows.
@@ -85,6 +87,8 @@ pub struct SliceSummary {
     /// For how long all slices together have waited for the new role to become usable, in
     /// milliseconds.
     pub role_not_ready_ms: u64,
+    /// Since when the associations of clusters stay pending because of retryable errors.
+    pub failing_since: FailingSince,
     /// The time of the release. From then on no invocation works on the rotation.
     pub idle_since: Timestamp,
 }

@@ -10,6 +10,7 @@ use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{EarlierSlices, Progress, RotationRecord, SliceState, Status, Stop};
 use rerole_core::timestamp::Timestamp;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -50,6 +51,8 @@ pub(super) struct Context<'a> {
     pub(super) ends_at: Instant,
     pub(super) settings: SliceSettings<'a>,
     state: Mutex<SliceState>,
+    /// Notified when an association in flight pauses, so another one may be started.
+    pub(super) wake: Notify,
 }
 
 impl<'a> Context<'a> {
@@ -60,9 +63,7 @@ impl<'a> Context<'a> {
         TimeSpan { start, deadline }: TimeSpan,
         settings: SliceSettings<'a>,
     ) -> Self {
-        let waited_before = Duration::from_millis(record.role_not_ready_ms);
-        let mut state = SliceState::new(record.counts, record.stopped.clone(), waited_before);
-        state.is_planned = record.status == Status::InProgress;
+        let state = SliceState::new(&record);
         Self {
             aws,
             lease: Lease::acquired(start),
@@ -71,6 +72,7 @@ impl<'a> Context<'a> {
             ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(start),
             settings,
             state: Mutex::new(state),
+            wake: Notify::new(),
             record,
         }
     }
@@ -134,8 +136,22 @@ impl<'a> Context<'a> {
 
     /// For how long the new role has not been ready, in all slices together, in milliseconds.
     pub(super) fn role_not_ready_ms(&self) -> u64 {
-        let waited = self.state().role_not_ready_for(self.elapsed());
+        let waited = self.state().role.waited(self.elapsed());
         u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Returns whether associations of this region go alone, because EKS has not accepted the new
+    /// role there yet. A slice that writes nothing has nothing to prove.
+    pub(super) fn probes_in(&self, region: &str) -> bool {
+        let state = self.state();
+        state.stop == Stop::No && !self.request().dry_run && !state.role.is_proven_in(region)
+    }
+
+    /// Changes the number of associations of a region that pause.
+    pub(super) fn change_pausing(&self, region: &str, change: impl FnOnce(usize) -> usize) {
+        let mut state = self.state();
+        let count = state.pausing.entry(region.to_owned()).or_default();
+        *count = change(*count);
     }
 
     /// Time since the slice started.

@@ -1,19 +1,20 @@
 //! Execution: starts the pending rows, several at a time. Each region has a queue of its own, since
 //! each region throttles for itself. What happens to a row is in `mover`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use futures_util::future::{join, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rerole_core::call::CallError;
 use rerole_core::keys::RowRegion;
 use rerole_core::rotation::{Row, Stop};
+use tokio::time::Instant;
 
 use crate::aws::ledger::Select;
 use crate::aws::page::{NextPage, Page, PageStart};
 use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
-use crate::rotate::slice::mover::Mover;
+use crate::rotate::slice::mover::{MoveEnd, Mover};
 use crate::rotate::slice::tally::recount_rows;
 
 /// A pass starts every pending row once. A second pass follows if the rotation stopped during the
@@ -44,6 +45,9 @@ pub(super) async fn execute(slice: &Context<'_>) -> Result<(), SliceError> {
 struct Pass<'a> {
     slice: &'a Context<'a>,
     queues: Vec<RegionQueue>,
+    /// The time of this turn of the loop. Rows are started, and the next probe is found, as of the
+    /// same time.
+    now: Instant,
 }
 
 impl<'a> Pass<'a> {
@@ -60,16 +64,22 @@ impl<'a> Pass<'a> {
         let queues = regions.iter().zip(first_pages);
         let queues = queues.map(|(region, page)| Ok(RegionQueue::new(region.clone(), page?)));
         let queues = queues.collect::<Result<_, CallError>>()?;
-        Ok(Self { slice, queues })
+        Ok(Self {
+            slice,
+            queues,
+            now: Instant::now(),
+        })
     }
 
-    /// Starts every pending row once. Returns only when no row is in flight any more, also after an
+    /// Starts every pending row. Returns only when no row is in flight any more, also after an
     /// error.
     async fn run(mut self) -> Result<(), SliceError> {
         let slice = self.slice;
         let (mut in_flight, mut pages) = (FuturesUnordered::new(), FuturesUnordered::new());
-        let associate =
-            |index, row: Row| async move { (index, Box::pin(Mover::new(slice, &row).run()).await) };
+        let associate = |index, row: Row| async move {
+            let end = Box::pin(Mover::new(slice, &row).run()).await;
+            (index, row.association_arn.cluster_arn(), end)
+        };
         let read_page = |index, region: RowRegion, start| async move {
             (index, pending_rows(slice, &region, start).await)
         };
@@ -80,24 +90,33 @@ impl<'a> Pass<'a> {
             if halt.is_none() {
                 halt = slice.check().err();
             }
+            let mut probe_at = None;
+            self.now = Instant::now();
             if halt.is_none() {
                 self.start_rows(&in_flight, associate);
+                for queue in &mut self.queues {
+                    queue.restart_if_done();
+                }
                 self.request_pages(&pages, read_page);
+                probe_at = self.next_probe_at();
             }
             // Rows that were read but not started stay pending.
-            if in_flight.is_empty() && pages.is_empty() {
+            if in_flight.is_empty() && pages.is_empty() && probe_at.is_none() {
                 break;
             }
+            let wake_at = probe_at.unwrap_or(slice.ends_at).min(slice.ends_at);
             tokio::select! {
                 biased;
-                Some((index, result)) = in_flight.next(), if !in_flight.is_empty() => {
-                    self.queues[index].in_flight -= 1;
-                    unsettled.note(result);
+                Some((index, cluster, end)) = in_flight.next(), if !in_flight.is_empty() => {
+                    self.queues[index].note_end(cluster, &end);
+                    unsettled.note(end);
                 }
                 Some((index, page)) = pages.next(), if !pages.is_empty() => match page {
                     Ok(page) => self.queues[index].extend(page),
                     Err(error) => halt = halt.or(Some(error.into())),
                 },
+                () = slice.wake.notified(), if !in_flight.is_empty() => {}
+                () = tokio::time::sleep_until(wake_at), if probe_at.is_some() => {}
             }
         }
         halt.map_or(Ok(()), Err).and(unsettled.into_result())
@@ -109,11 +128,15 @@ impl<'a> Pass<'a> {
         in_flight: &FuturesUnordered<F>,
         associate: impl Fn(usize, Row) -> F,
     ) {
+        for queue in &mut self.queues {
+            queue.pass_over(&self.slice.state().troubled);
+        }
         while let Some(index) = self.next_queue(in_flight.len()) {
             let queue = &mut self.queues[index];
             if let Some(row) = queue.rows.pop_front() {
                 queue.in_flight += 1;
                 in_flight.push(associate(index, row));
+                queue.pass_over(&self.slice.state().troubled);
             }
         }
     }
@@ -124,28 +147,45 @@ impl<'a> Pass<'a> {
         if in_flight >= self.in_flight_max() {
             return None;
         }
-        let may_start = |queue: &RegionQueue| {
-            let eks = &self.slice.aws.eks;
-            !queue.rows.is_empty() && queue.in_flight < eks.concurrency(queue.region.name())
-        };
         let queues = self.queues.iter().enumerate();
         queues
-            .filter(|(_, queue)| may_start(queue))
+            .filter(|(_, queue)| self.may_start(queue))
             .min_by_key(|(_, queue)| queue.in_flight)
             .map(|(index, _)| index)
     }
 
-    /// Returns how many associations may be in flight now, in all regions. Until an update has
-    /// succeeded, the new role itself may be the problem, so the first association goes alone. A
-    /// slice that writes nothing has nothing to prove.
+    /// Returns whether a region may start a row now: one alone as long as EKS has not accepted the
+    /// new role there, and otherwise as many as its rate can feed. Those that pause use no rate.
+    fn may_start(&self, queue: &RegionQueue) -> bool {
+        if queue.rows.is_empty() {
+            return false;
+        }
+        let region = queue.region.name();
+        if self.slice.probes_in(region) {
+            return queue.in_flight == 0 && self.now >= queue.probe_at;
+        }
+        let pausing = self.slice.state().pausing.get(region).copied();
+        let calling = queue.in_flight.saturating_sub(pausing.unwrap_or(0));
+        calling < self.slice.aws.eks.concurrency(region)
+    }
+
+    /// Returns how many associations may be in flight now, in all regions.
     fn in_flight_max(&self) -> usize {
-        let state = self.slice.state();
-        match state.stop {
+        match self.slice.state().stop {
             // The association that records the decision is itself in flight.
             Stop::Deciding | Stop::Unrecorded => 0,
-            Stop::No if !self.slice.request().dry_run && !state.role_proven => 1,
             Stop::No | Stop::Recorded(_) => self.slice.settings.max_concurrency,
         }
+    }
+
+    /// Returns when the next probe is due that waits for nothing but time.
+    fn next_probe_at(&self) -> Option<Instant> {
+        let waits = |queue: &&RegionQueue| {
+            let is_idle = queue.in_flight == 0 && !queue.rows.is_empty();
+            is_idle && queue.probe_at > self.now && self.slice.probes_in(queue.region.name())
+        };
+        let queues = self.queues.iter().filter(waits);
+        queues.map(|queue| queue.probe_at).min()
     }
 
     /// Reads the next page of each queue that is empty.
@@ -158,6 +198,7 @@ impl<'a> Pass<'a> {
             if queue.rows.is_empty()
                 && let Some(start) = queue.page.take()
             {
+                queue.is_reading = true;
                 pages.push(read_page(index, queue.region.clone(), start));
             }
         }
@@ -173,13 +214,24 @@ async fn pending_rows(
     rows.page(Select::PendingIn(region), start).await
 }
 
-/// The rows of one region that a pass has not started yet.
+/// The rows of one region that a pass has not started yet, in the order of their clusters.
+///
+/// The queue passes over a cluster whose association was the probe and was refused, and one that gets
+/// one error after another. The rows of such a cluster are dropped, because a cluster may have
+/// thousands, and are read again in another round, once all others are done.
 #[derive(Debug)]
 struct RegionQueue {
     region: RowRegion,
     rows: VecDeque<Row>,
     page: NextPage,
+    is_reading: bool,
     in_flight: usize,
+    /// The clusters that this round passes over, by ARN.
+    passed_over: BTreeSet<String>,
+    /// Rows were passed over, so another round follows.
+    has_left_rows: bool,
+    /// When the next probe may be started.
+    probe_at: Instant,
 }
 
 impl RegionQueue {
@@ -188,7 +240,11 @@ impl RegionQueue {
             region,
             rows: VecDeque::new(),
             page: NextPage::first(),
+            is_reading: false,
             in_flight: 0,
+            passed_over: BTreeSet::new(),
+            has_left_rows: false,
+            probe_at: Instant::now(),
         };
         queue.extend(first);
         queue
@@ -197,6 +253,41 @@ impl RegionQueue {
     fn extend(&mut self, page: Page<Row>) {
         self.rows.extend(page.items);
         self.page = NextPage::after(page.next);
+        self.is_reading = false;
+    }
+
+    /// Drops the next rows as long as their cluster is one to pass over.
+    fn pass_over(&mut self, troubled: &BTreeSet<String>) {
+        while let Some(row) = self.rows.front() {
+            let cluster = row.association_arn.cluster_arn();
+            if !self.passed_over.contains(&cluster) && !troubled.contains(&cluster) {
+                break;
+            }
+            self.rows.pop_front();
+            self.has_left_rows = true;
+        }
+    }
+
+    /// Notes how a row ended that was in flight.
+    fn note_end(&mut self, cluster: String, end: &Result<MoveEnd, CallError>) {
+        self.in_flight -= 1;
+        if let Ok(MoveEnd::GaveWay(pause)) = end {
+            self.probe_at = Instant::now() + *pause;
+            self.passed_over.insert(cluster);
+            self.has_left_rows = true;
+        }
+    }
+
+    /// Starts another round with the rows that the last one passed over, once it is done. None of
+    /// its rows is in flight then, so none is read twice.
+    fn restart_if_done(&mut self) {
+        let is_done =
+            self.rows.is_empty() && self.in_flight == 0 && !self.is_reading && self.page.is_none();
+        if is_done && self.has_left_rows {
+            self.page = NextPage::first();
+            self.passed_over.clear();
+            self.has_left_rows = false;
+        }
     }
 }
 
@@ -208,7 +299,7 @@ struct Unsettled {
 }
 
 impl Unsettled {
-    fn note(&mut self, result: Result<(), CallError>) {
+    fn note(&mut self, result: Result<MoveEnd, CallError>) {
         if let Err(error) = result {
             self.count += 1;
             self.first.get_or_insert(error);

@@ -79,6 +79,9 @@ use crate::rotate::slice::settle::settle;
 /// The longest that a call waits for its permit. After that the loop checks again whether there is
 /// time, a lease, and a reason to continue.
 const PERMIT_WAIT_MAX: Duration = Duration::from_secs(10);
+/// Retryable errors in a row after which no more associations of the same cluster are started. With
+/// their pauses they take some seconds, which a short disturbance does not.
+const TROUBLED_AFTER: u32 = 3;
 /// Pause while the ledger records the decision to stop.
 const STOP_PAUSE: Duration = Duration::from_millis(100);
 
@@ -91,6 +94,20 @@ pub(super) struct Mover<'a> {
     /// A permit to update that came when the Describe was already too old. The association keeps
     /// it. Otherwise the next Describe would also be too old when the next permit comes.
     permit: Option<Permit>,
+    /// Retryable errors in a row.
+    errors: u32,
+}
+
+/// How a mover ended, if not with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MoveEnd {
+    /// The row is settled.
+    Settled,
+    /// The slice is over. The row stays `Pending`.
+    SliceOver,
+    /// EKS has not accepted the new role in this region yet, and another association is tried after
+    /// this pause. The row stays `Pending`.
+    GaveWay(Duration),
 }
 
 impl<'a> Mover<'a> {
@@ -100,43 +117,121 @@ impl<'a> Mover<'a> {
             row,
             attempts: AssociationMove::new(slice.request(), row, slice.earlier_slices()),
             permit: None,
+            errors: 0,
         }
     }
 
-    /// Settles the row, or leaves it `Pending` because the slice is over.
+    /// Settles the row, or leaves it `Pending`.
     ///
     /// # Errors
     /// Why this slice could not settle the row.
-    pub(super) async fn run(mut self) -> Result<(), CallError> {
-        let region = self.row.association_arn.region();
-        let tripped = self.slice.state().circuit_breaker.tripped(region);
+    pub(super) async fn run(mut self) -> Result<MoveEnd, CallError> {
+        let cluster = self.row.association_arn.cluster_arn();
+        let now = self.slice.aws.now();
+        let tripped = self.slice.state().circuit_breaker.tripped(&cluster, now);
         if let Some(error) = tripped {
             return Err(error);
         }
+        let end = self.attempt_until_end(&cluster).await;
+        if self.errors >= TROUBLED_AFTER {
+            self.slice.state().troubled.remove(&cluster);
+        }
+        end
+    }
+
+    async fn attempt_until_end(&mut self, cluster: &str) -> Result<MoveEnd, CallError> {
         loop {
             if self.slice.check().is_err() {
-                return self.leave().await;
+                self.leave().await?;
+                return Ok(MoveEnd::SliceOver);
             }
             match self.attempt().await {
                 Step::DescribeAgain(pause) => {
-                    let until = (Instant::now() + pause).min(self.slice.ends_at);
-                    tokio::time::sleep_until(until).await;
+                    self.errors = 0;
+                    self.pause(pause).await;
+                }
+                Step::GiveWay(pause) => {
+                    self.leave().await?;
+                    return Ok(MoveEnd::GaveWay(pause));
+                }
+                Step::Retry(pause, error) => {
+                    if let Some(end) = self.fail_for_good(cluster, &error).await {
+                        return end;
+                    }
+                    // What an update of the probe has done has to be found out. A Describe that
+                    // fails says nothing of the role, so another cluster is asked.
+                    if self.is_probe() && !self.attempts.has_lost_update() {
+                        self.note_failure(cluster, &error);
+                        self.leave().await?;
+                        return Ok(MoveEnd::GaveWay(pause));
+                    }
+                    self.errors += 1;
+                    if self.errors == TROUBLED_AFTER {
+                        self.slice.state().troubled.insert(cluster.to_owned());
+                    }
+                    self.pause(pause).await;
                 }
                 Step::Settle(settled) => {
-                    self.slice.state().circuit_breaker.note_success(region);
-                    return settle(self.slice, self.row, *settled).await;
+                    self.slice.state().circuit_breaker.note_success(cluster);
+                    settle(self.slice, self.row, *settled).await?;
+                    return Ok(MoveEnd::Settled);
                 }
                 Step::Stop(reason, settled) => {
                     let is_first = self.slice.state().decide_to_stop();
                     if is_first && let Err(error) = self.slice.stop(&reason).await {
-                        return self.give_up(error).await;
+                        return self.give_up(cluster, error).await;
                     }
-                    self.slice.state().circuit_breaker.note_success(region);
-                    return settle(self.slice, self.row, *settled).await;
+                    self.slice.state().circuit_breaker.note_success(cluster);
+                    settle(self.slice, self.row, *settled).await?;
+                    return Ok(MoveEnd::Settled);
                 }
-                Step::Leave(error) => return self.give_up(error).await,
+                Step::Leave(error) => {
+                    if let Some(end) = self.fail_for_good(cluster, &error).await {
+                        return end;
+                    }
+                    return self.give_up(cluster, error).await;
+                }
             }
         }
+    }
+
+    /// Returns whether EKS has not accepted the new role in this region yet.
+    fn is_probe(&self) -> bool {
+        self.slice.probes_in(self.row.association_arn.region())
+    }
+
+    /// Waits before the next call. Meanwhile others of the region may be started.
+    async fn pause(&self, pause: Duration) {
+        if pause.is_zero() {
+            return;
+        }
+        let region = self.row.association_arn.region();
+        self.slice.change_pausing(region, |count| count + 1);
+        self.slice.wake.notify_one();
+        let until = (Instant::now() + pause).min(self.slice.ends_at);
+        tokio::time::sleep_until(until).await;
+        self.slice.change_pausing(region, |count| count - 1);
+    }
+
+    /// Settles the row as failed, if its cluster has had retryable errors for too long.
+    async fn fail_for_good(
+        &self,
+        cluster: &str,
+        error: &CallError,
+    ) -> Option<Result<MoveEnd, CallError>> {
+        let now = self.slice.aws.now();
+        let since = self.slice.state().circuit_breaker.given_up(cluster, now)?;
+        let Step::Settle(settled) = self.attempts.give_up(error.clone(), since, now) else {
+            return None;
+        };
+        let settled = settle(self.slice, self.row, *settled).await;
+        Some(settled.map(|()| MoveEnd::Settled))
+    }
+
+    fn note_failure(&self, cluster: &str, error: &CallError) {
+        let now = self.slice.aws.now();
+        let mut state = self.slice.state();
+        state.circuit_breaker.note_failure(cluster, error, now);
     }
 
     /// Describes the association, and updates it if that is to be done.
@@ -205,9 +300,15 @@ impl<'a> Mover<'a> {
             Err(UpdateError::Malformed(error)) => self.attempts.malformed(sent, error, moment.now),
             Err(UpdateError::Call(error)) => {
                 debug!(association = %self.row.association_arn, %error, "update failed");
-                let slice = self.slice;
-                let role_wait_left = || slice.state().role_not_ready(slice.elapsed());
-                self.attempts.failed(sent, error, moment, role_wait_left)
+                let (slice, region) = (self.slice, self.row.association_arn.region());
+                let verdict = |own_refusals| {
+                    let elapsed = slice.elapsed();
+                    slice
+                        .state()
+                        .role
+                        .note_refusal(region, own_refusals, elapsed)
+                };
+                self.attempts.failed(sent, error, moment, verdict)
             }
         }
     }
@@ -237,13 +338,10 @@ impl<'a> Mover<'a> {
     }
 
     /// Leaves the row `Pending` because of an error.
-    async fn give_up(&self, error: CallError) -> Result<(), CallError> {
+    async fn give_up(&self, cluster: &str, error: CallError) -> Result<MoveEnd, CallError> {
         let arn = &self.row.association_arn;
         warn!(association = %arn, %error, "association stays pending");
-        self.slice
-            .state()
-            .circuit_breaker
-            .note_failure(arn.region(), &error);
+        self.note_failure(cluster, &error);
         self.leave().await?;
         Err(error)
     }

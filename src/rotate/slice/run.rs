@@ -216,7 +216,7 @@ impl<'a> Slice<'a> {
             }
         };
         context.owned().start(&counts).await?;
-        context.state().recount(counts);
+        context.state().counts = counts;
         context.state().is_planned = true;
         info!(
             associations = counts.total,
@@ -306,6 +306,7 @@ impl<'a> Slice<'a> {
             counts: progress.counts,
             progress,
             role_not_ready_ms: context.role_not_ready_ms(),
+            failing_since: context.state().circuit_breaker.failing_since().clone(),
             idle_since: progress.at,
         };
         let released = context.owned().release(&summary).await;

@@ -19,7 +19,8 @@ pub(super) async fn settle(
     row: &Row,
     settled: Settled,
 ) -> Result<(), CallError> {
-    slice.state().note_ending(&settled.ending);
+    let region = row.association_arn.region();
+    let must_stop = slice.state().note_ending(region, &settled.ending);
     if !may_record(slice, &settled.ending) {
         return Ok(());
     }
@@ -31,8 +32,8 @@ pub(super) async fn settle(
     if let Err(error) = repaired {
         warn!(association = %row.association_arn, %error, "index item left to the sweep");
     }
-    let contradiction = contradiction(row, &settled.ending);
-    if contradiction.is_some() && recorded.is_err() {
+    let contradiction = contradiction(row, &settled.ending).filter(|_| must_stop);
+    if must_stop && recorded.is_err() {
         slice.state().stop = Stop::Unrecorded;
     }
     if recorded? {

@@ -11,8 +11,8 @@ use crate::rotate::slice::error::SliceError;
 /// Counts the rows in the ledger, and stops the rotation if one of them is a contradiction.
 pub(super) async fn recount_rows(slice: &Context<'_>) -> Result<Counts, SliceError> {
     let tally = tally(slice).await?;
-    slice.state().recount(tally.counts);
-    if let Some(arn) = tally.contradicted {
+    slice.state().recount(&tally);
+    if let Some(arn) = tally.contradiction() {
         let is_first = slice.state().decide_to_stop();
         if is_first {
             let reason = format!("{arn}: EKS's response to an update contradicts the request");

@@ -64,7 +64,9 @@ impl Harness {
         let is_error = match record.call.service {
             // The role is not ready yet, a throttle that was injected, or an error of the service.
             Service::Eks => {
-                let is_role = code.as_deref() == Some("InvalidParameterException");
+                let is_denied = code.as_deref() == Some("AccessDeniedException");
+                let is_role = code.as_deref() == Some("InvalidParameterException")
+                    || is_denied && record.call.operation.starts_with("Update");
                 let is_injected = status == 429 && self.aws.options().throttle.is_none();
                 is_role || is_injected || status >= 500
             }

@@ -94,6 +94,18 @@ impl Harness {
         harness
     }
 
+    /// As [`Harness::calm`], with all associations in one region.
+    pub fn calm_region(count: usize) -> Self {
+        let harness = Self::new(Options::default());
+        harness.build(&Fleet {
+            rotating: count,
+            associations: count + 5,
+            regions: vec!["us-east-1".to_owned()],
+            ..Fleet::default()
+        });
+        harness
+    }
+
     /// Adds a fleet with `count` associations on the old role and a few on other roles.
     pub fn fleet(&self, count: usize) -> FleetSummary {
         self.build(&Fleet {

@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use rerole::rotate::response::RotateResponse;
 use rerole_sim::{ExecutionStatus, Fault, Service};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
-use crate::harness::{Harness, STATE_MACHINE, in_virtual_time, rotation_event};
+use crate::harness::{Harness, STATE_MACHINE, TIMEOUT, in_virtual_time, rotation_event};
 use crate::long_rotations::{SHORT, assert_executions, error_type, hand_over, with_state_machine};
 use crate::state_machine::End;
 
@@ -116,14 +117,34 @@ async fn a_start_whose_response_is_lost_starts_one_execution() {
     assert_executions(&harness, &[("r-1-1", ExecutionStatus::Running)]);
 }
 
-/// The state machine is for rotations that run out of time. Errors fail the invocation.
+/// Lambda would deliver the event again only twice. The state machine retries until the rotation ends:
+/// half an hour later, the cluster is given up.
 #[tokio::test(start_paused = true)]
-async fn a_rotation_that_fails_with_errors_is_not_handed_over() {
+async fn rows_that_stay_pending_because_of_errors_are_handed_over_and_fail_in_the_end() {
     let harness = with_state_machine(30);
-    harness.inject(Fault::ServerError(503), |call| call.service == Service::Eks);
-    let error = harness.deliver(&rotation_event()).await.unwrap_err();
-    assert_eq!(error_type(error), "Incomplete");
-    assert_eq!(harness.call_count(Service::StepFunctions), 0);
+    let started_at = harness.aws.now();
+    harness.inject(Fault::ServerError(503), |call| {
+        call.service == Service::Eks && call.subject.starts_with("prod-1/")
+    });
+    let response = harness.deliver(&rotation_event()).await.unwrap();
+    assert!(
+        matches!(response, RotateResponse::InProgress { .. }),
+        "{response:?}"
+    );
+    let played = harness.play(TIMEOUT).await;
+    let output = played.output();
+    assert_eq!(output["status"], "CompletedWithFailures", "{played:#?}");
+    assert!(output["counts"]["updated"].as_u64() > Some(5), "{output:#}");
+    let took = harness.aws.now().duration_since(started_at).unwrap();
+    let expected = Duration::from_mins(30)..Duration::from_mins(45);
+    assert!(expected.contains(&took), "{took:?}");
+    let rows = harness.rows("r-1");
+    let failed = rows.iter().find(|row| row["outcome"] == "Failed").unwrap();
+    let message = failed["errorMessage"].as_str().unwrap();
+    assert!(
+        message.contains("its cluster has failed since"),
+        "{message}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

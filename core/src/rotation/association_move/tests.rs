@@ -76,6 +76,8 @@ fn shown(step: &Step) -> String {
         Step::Settle(settled) => ending(settled),
         Step::Stop(reason, settled) => format!("stop, {reason}: {}", ending(settled)),
         Step::DescribeAgain(pause) => format!("again after {pause:?}"),
+        Step::Retry(pause, _) => format!("retry after {pause:?}"),
+        Step::GiveWay(pause) => format!("give way for {pause:?}"),
         Step::Leave(error) => format!("leave: {error}"),
     }
 }
@@ -125,7 +127,7 @@ fn each_describe_leads_to_one_step() {
     }
     for (class, expected) in [
         (ErrorClass::Throttled, "again after 0ns"),
-        (ErrorClass::Transient, "again after 500ms"),
+        (ErrorClass::Transient, "retry after 500ms"),
         (ErrorClass::Denied, "Failed Denied after 0 sent"),
     ] {
         let step = attempts.not_described(error(class), MOMENT);
@@ -136,7 +138,7 @@ fn each_describe_leads_to_one_step() {
 #[test]
 fn each_error_of_an_update_leads_to_one_step() {
     let (request, row, before) = (request(false), row(), on(OLD, 1));
-    let check = |class: ErrorClass, role_wait_secs: u64, expected: Expect| {
+    let check = |class: ErrorClass, verdict: RoleVerdict, expected: Expect| {
         let mut attempts = AssociationMove::new(&request, &row, None);
         let update = started(&mut attempts, &before);
         attempts.count_sent();
@@ -144,30 +146,88 @@ fn each_error_of_an_update_leads_to_one_step() {
             update,
             before: &before,
         };
-        let wait_left = || Duration::from_secs(role_wait_secs);
-        let step = attempts.failed(sent, error(class), MOMENT, wait_left);
+        let step = attempts.failed(sent, error(class), MOMENT, |_| verdict);
         expected.assert_eq(&shown(&step));
     };
-    check(ErrorClass::Throttled, 120, expect!["again after 0ns"]);
-    check(ErrorClass::Transient, 120, expect!["again after 500ms"]);
-    check(ErrorClass::NotFound, 120, expect!["again after 500ms"]);
-    check(ErrorClass::RoleNotReady, 120, expect!["again after 1s"]);
+    let (pause, refused) = (Duration::from_secs(3), RoleVerdict::Refused);
+    check(ErrorClass::Throttled, refused, expect!["again after 0ns"]);
+    check(ErrorClass::Transient, refused, expect!["retry after 500ms"]);
+    check(ErrorClass::NotFound, refused, expect!["again after 500ms"]);
     check(
         ErrorClass::RoleNotReady,
-        0,
+        RoleVerdict::ProbeAgain(pause),
+        expect!["give way for 3s"],
+    );
+    check(
+        ErrorClass::RoleNotReady,
+        RoleVerdict::TryAgain(pause),
+        expect!["again after 3s"],
+    );
+    check(
+        ErrorClass::RoleNotReady,
+        refused,
+        expect!["Failed RoleNotReady with a token after 1 sent"],
+    );
+    check(
+        ErrorClass::RoleNotReady,
+        RoleVerdict::Unusable,
         expect![
-            "stop, the new role cannot be used: RoleNotReady for a reason: Failed RoleNotReady with a token after 1 sent"
+            "stop, the new role cannot be used: RoleNotReady for a reason; let pods.eks.amazonaws.com assume it with sts:AssumeRole and sts:TagSession: Failed RoleNotReady with a token after 1 sent"
         ],
     );
     check(
         ErrorClass::Denied,
-        120,
+        refused,
         expect!["Failed Denied with a token after 1 sent"],
     );
     check(
         ErrorClass::Terminal,
-        120,
+        refused,
         expect!["Failed Terminal with a token after 1 sent"],
+    );
+}
+
+#[test]
+fn a_role_that_may_not_be_passed_stops_the_rotation_with_what_to_grant() {
+    let (request, row, before) = (request(false), row(), on(OLD, 1));
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    let sent = Sent {
+        update: started(&mut attempts, &before),
+        before: &before,
+    };
+    let mut denied = error(ErrorClass::RoleNotReady);
+    denied.message = "not authorized to perform: iam:PassRole".to_owned();
+    let Step::Stop(reason, _) = attempts.failed(sent, denied, MOMENT, |_| RoleVerdict::Unusable)
+    else {
+        panic!("no stop");
+    };
+    let advice = format!("iam:PassRole and iam:GetRole on {NEW}");
+    assert!(reason.contains(&advice), "{reason}");
+}
+
+#[test]
+fn an_association_of_a_cluster_that_is_given_up_fails_with_the_token_of_a_lost_update() {
+    let (request, row, before) = (request(false), row(), on(OLD, 1));
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    let step = attempts.give_up(error(ErrorClass::Transient), at(3), at(9));
+    assert_eq!(shown(&step), "Failed Transient after 0 sent");
+    let sent = Sent {
+        update: started(&mut attempts, &before),
+        before: &before,
+    };
+    attempts.failed(sent, error(ErrorClass::Transient), MOMENT, |_| {
+        RoleVerdict::Refused
+    });
+    assert!(attempts.has_lost_update());
+    let step = attempts.give_up(error(ErrorClass::Transient), at(3), at(9));
+    assert_eq!(shown(&step), "Failed Transient with a token after 0 sent");
+    let Step::Settle(settled) = step else {
+        panic!("{step:?}")
+    };
+    let message = settled.row_attributes().error_message.unwrap();
+    assert!(
+        message.ends_with("its cluster has failed since 1970-01-01T00:00:03.000Z"),
+        "{message}"
     );
 }
 
@@ -201,8 +261,8 @@ fn a_lost_update_that_took_effect_is_inferred_with_its_token() {
         before: &before,
     };
     attempts.count_sent();
-    attempts.failed(sent, error(ErrorClass::Transient), MOMENT, || {
-        Duration::ZERO
+    attempts.failed(sent, error(ErrorClass::Transient), MOMENT, |_| {
+        RoleVerdict::Refused
     });
     assert_eq!(
         started(&mut attempts, &before),
@@ -270,17 +330,18 @@ fn each_refusal_changes_the_token_and_is_saved_for_the_next_slice() {
     let mut attempts = AssociationMove::new(&request, &row, None);
     assert_eq!(attempts.unsaved_refusals(), None);
     let mut tokens = Vec::new();
-    for secs in [8, 15, 15] {
+    for refusals in 1..=3 {
         let update = started(&mut attempts, &before);
         tokens.push(update.token.clone());
         let sent = Sent {
             update,
             before: &before,
         };
-        let step = attempts.failed(sent, error(ErrorClass::RoleNotReady), MOMENT, || {
-            Duration::from_mins(2)
+        let step = attempts.failed(sent, error(ErrorClass::RoleNotReady), MOMENT, |own| {
+            assert_eq!(own, refusals, "those of this slice");
+            RoleVerdict::TryAgain(Duration::from_secs(2))
         });
-        assert_eq!(shown(&step), format!("again after {secs}s"));
+        assert_eq!(shown(&step), "again after 2s");
     }
     assert_eq!(attempts.unsaved_refusals(), Some(6));
     tokens.sort_by(|a, b| a.as_str().cmp(b.as_str()));
@@ -308,7 +369,9 @@ fn after_a_stop_an_update_that_was_sent_is_never_not_attempted() {
                 update: started(&mut attempts, &before),
                 before: &before,
             };
-            attempts.failed(sent, error(class), MOMENT, || Duration::from_mins(2));
+            attempts.failed(sent, error(class), MOMENT, |_| {
+                RoleVerdict::TryAgain(Duration::from_secs(1))
+            });
         }
         assert_eq!(
             shown(&attempts.stopped(&before, at(9))),
@@ -324,7 +387,7 @@ fn an_association_is_left_after_ten_retryable_errors() {
     let mut attempts = AssociationMove::new(&request, &row, None);
     for _ in 1..=RETRYABLE_ERRORS_MAX {
         let step = attempts.not_described(error(ErrorClass::Transient), MOMENT);
-        assert!(matches!(step, Step::DescribeAgain(_)), "{step:?}");
+        assert!(matches!(step, Step::Retry(..)), "{step:?}");
     }
     let step = attempts.not_described(error(ErrorClass::Transient), MOMENT);
     assert!(matches!(step, Step::Leave(_)), "{step:?}");

@@ -6,7 +6,6 @@ use super::*;
 use crate::indexing::IndexItem;
 use crate::request::testing::requested;
 use crate::resource::association;
-use crate::rotation::Outcome;
 
 fn row(outcome: Outcome, modified_at: &str, target: bool) -> Row {
     let item = IndexItem::of(&association("old"));
@@ -262,4 +261,37 @@ fn what_another_actor_moved_back_stays_on_the_role() {
         incomplete_regions: &[],
     });
     assert_eq!(end.status, Status::Incomplete);
+}
+
+/// Each row as its letter and the minute in which it was settled: `u` was updated, `c` contradicts
+/// the request, `f` failed otherwise.
+#[test]
+fn recorded_contradictions_stop_a_rotation_as_they_do_while_it_runs() {
+    for (rows, stops) in [
+        ("", false),
+        ("u1", false),
+        ("f1", false),
+        ("c1", true),
+        ("u1 c2", false),
+        ("c2 u1", false),
+        ("u1 c2 f3 c4", true),
+        ("u1 c2 u3 c4", false),
+        ("u5 c6 c2 c7", true),
+        ("u9 c6 c2 c7", false),
+    ] {
+        let mut tally = Tally::default();
+        for text in rows.split_whitespace() {
+            let (letter, minute) = text.split_at(1);
+            let outcome = if letter == "u" {
+                Outcome::Updated
+            } else {
+                Outcome::Failed
+            };
+            tally.add(&Row {
+                error_code: (letter == "c").then(|| UNEXPECTED_RESPONSE.to_owned()),
+                ..row(outcome, &format!("10:0{minute}"), false)
+            });
+        }
+        assert_eq!(tally.contradiction().is_some(), stops, "{rows}");
+    }
 }

@@ -1,0 +1,242 @@
+//! What EKS answers about the new role: that it does not know it yet, may not be given it, or that
+//! the role does not admit the cluster. One association of a region is at risk until EKS has accepted
+//! the role there.
+
+use std::time::Duration;
+
+use rerole_sim::{Call, Fault};
+use serde_json::json;
+
+use crate::guarantees::{Before, check};
+use crate::harness::{Harness, INDEX, NEW, OLD, event, in_virtual_time, is_update, rotation_event};
+
+/// EKS answers so to the updates that `is_hit` selects.
+fn answer(
+    harness: &Harness,
+    (status, code): (u16, &str),
+    message: &str,
+    is_hit: impl FnMut(&Call) -> bool + Send + 'static,
+) {
+    let fault = Fault::Error {
+        status,
+        code: code.to_owned(),
+        message: message.to_owned(),
+    };
+    let mut is_hit = is_hit;
+    harness.inject(fault, move |call| is_update(call) && is_hit(call));
+}
+
+const DENIED: (u16, &str) = (403, "AccessDeniedException");
+const PASS_ROLE: &str =
+    "User: … is not authorized to perform: iam:PassRole on resource: …/app-2026";
+const BAD_TRUST: &str = "Trust policy of the role provided is invalid";
+
+/// Clusters with these numbers of associations on the old role, in `us-east-1`.
+fn clusters(counts: &[(&str, usize)]) -> Harness {
+    let harness = Harness::calm(0);
+    for (cluster, count) in counts {
+        add(&harness, "us-east-1", cluster, *count);
+    }
+    harness
+}
+
+fn add(harness: &Harness, region: &str, cluster: &str, count: usize) {
+    for number in 0..count {
+        let name = format!("app-{number}");
+        let arn = harness
+            .aws
+            .eks(|eks| eks.associate(region, cluster, "shop", &name, OLD));
+        harness.aws.index_association(INDEX, &arn);
+    }
+}
+
+/// Case 1: IAM does not know the permission for a new role yet.
+#[tokio::test(start_paused = true)]
+async fn a_role_that_may_not_be_passed_yet_is_waited_for() {
+    for permission in ["iam:PassRole", "iam:GetRole"] {
+        let harness = Harness::calm(40);
+        let before = Before::of(&harness);
+        let ready_at = harness.aws.now() + Duration::from_secs(20);
+        let aws = harness.aws.clone();
+        let message = PASS_ROLE.replace("iam:PassRole", permission);
+        answer(&harness, DENIED, &message, move |_| aws.now() < ready_at);
+        let summary = harness.finish(&rotation_event()).await;
+        assert_eq!(summary["status"], "Succeeded", "{summary:#}");
+        assert_eq!(summary["counts"]["updated"], 40);
+        check(&harness, &before);
+    }
+}
+
+/// Case 2: the deployer's permissions do not cover the role.
+#[tokio::test(start_paused = true)]
+async fn a_role_that_may_never_be_passed_stops_the_rotation_with_what_to_grant() {
+    let harness = Harness::calm(40);
+    let started_at = harness.aws.now();
+    answer(&harness, DENIED, PASS_ROLE, |_| true);
+    let summary = harness.finish(&rotation_event()).await;
+    let took = harness.aws.now().duration_since(started_at).unwrap();
+    assert!(
+        (Duration::from_mins(2)..Duration::from_mins(3)).contains(&took),
+        "{took:?}"
+    );
+    assert_eq!(summary["status"], "Failed");
+    // At most the probe of each region was tried when the rotation stopped.
+    assert!(
+        summary["counts"]["failed"].as_u64() <= Some(2),
+        "{summary:#}"
+    );
+    let reason = summary["reason"].as_str().unwrap();
+    let advice = format!("iam:PassRole and iam:GetRole on {NEW}");
+    assert!(reason.contains(&advice), "{reason}");
+}
+
+/// Case 4: the role's trust policy admits some clusters only, and one that it does not comes first.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_the_role_does_not_admit_fails_alone() {
+    let harness = clusters(&[("a-bad", 1), ("b", 60), ("c", 40)]);
+    let before = Before::of(&harness);
+    let invalid = (400, "InvalidParameterException");
+    answer(&harness, invalid, BAD_TRUST, |call| {
+        call.subject.starts_with("a-bad/")
+    });
+    let summary = harness.finish(&event(&json!({ "maxErrors": "10%" }))).await;
+    assert_eq!(summary["status"], "CompletedWithFailures", "{summary:#}");
+    assert_eq!(summary["counts"]["updated"], 100);
+    assert_eq!(summary["counts"]["failed"], 1);
+    let rows = harness.rows("r-1");
+    let failed = rows.iter().find(|row| row["outcome"] == "Failed").unwrap();
+    assert!(failed["errorMessage"].as_str().unwrap().contains(BAD_TRUST));
+    check(&harness, &before);
+}
+
+/// The same, if the role does not admit more than a few.
+#[tokio::test(start_paused = true)]
+async fn clusters_that_the_role_does_not_admit_count_against_max_errors() {
+    let harness = clusters(&[("a-bad", 20), ("b", 20)]);
+    let invalid = (400, "InvalidParameterException");
+    answer(&harness, invalid, BAD_TRUST, |call| {
+        call.subject.starts_with("a-bad/")
+    });
+    let summary = harness.finish(&event(&json!({ "maxErrors": 3 }))).await;
+    assert_eq!(summary["status"], "Failed", "{summary:#}");
+    let reason = summary["reason"].as_str().unwrap();
+    assert!(reason.contains("more than maxErrors"), "{reason}");
+    assert!(summary["counts"]["updated"].as_u64() > Some(0));
+}
+
+/// A whole region refuses the role that another one accepts.
+#[tokio::test(start_paused = true)]
+async fn a_region_that_refuses_the_role_does_not_hold_up_another() {
+    let harness = clusters(&[("prod", 50)]);
+    add(&harness, "eu-west-1", "prod", 3);
+    let started_at = harness.aws.now();
+    answer(
+        &harness,
+        (400, "InvalidParameterException"),
+        BAD_TRUST,
+        |call| call.region == "eu-west-1",
+    );
+    let aws = harness.aws.clone();
+    let request = rotation_event();
+    let others_moved = async {
+        while aws.eks(|eks| eks.association_count_on(NEW)) < 50 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        aws.now().duration_since(started_at).unwrap()
+    };
+    let (summary, took) = tokio::join!(harness.finish(&request), others_moved);
+    assert!(took < Duration::from_secs(15), "{took:?}");
+    assert_eq!(summary["status"], "CompletedWithFailures", "{summary:#}");
+    assert_eq!(summary["counts"]["failed"], 3);
+}
+
+/// Case 5: a region is not enabled, or denied by a service control policy.
+#[tokio::test(start_paused = true)]
+async fn a_denied_region_fails_fast_and_holds_up_no_other() {
+    for code in ["UnrecognizedClientException", "AccessDeniedException"] {
+        let harness = clusters(&[("prod", 30)]);
+        add(&harness, "eu-west-1", "prod", 5);
+        let started_at = harness.aws.now();
+        let denied = Fault::Error {
+            status: 403,
+            code: code.to_owned(),
+            message: "The security token included in the request is invalid.".to_owned(),
+        };
+        harness.inject(denied, |call| {
+            call.region == "eu-west-1"
+                && call.subject.contains('/')
+                && call.operation.contains("Association")
+        });
+        let summary = harness.finish(&rotation_event()).await;
+        let took = harness.aws.now().duration_since(started_at).unwrap();
+        assert!(took < Duration::from_secs(12), "{code}: {took:?}");
+        assert_eq!(summary["counts"]["updated"], 30, "{summary:#}");
+        assert_eq!(summary["counts"]["failed"], 5);
+        let calls = harness.aws.calls();
+        let to_region = calls.iter().filter(|record| {
+            record.call.region == "eu-west-1" && record.call.operation.contains("Association")
+        });
+        assert!(to_region.count() <= 5, "{code}");
+    }
+}
+
+/// A cluster whose endpoint does not respond comes first in its region.
+#[test]
+fn a_broken_cluster_does_not_hold_up_its_region() {
+    for broken in [3, 40] {
+        in_virtual_time(async {
+            let harness = clusters(&[("a-broken", broken), ("b", 50)]);
+            let started_at = harness.aws.now();
+            harness.inject(Fault::ServerError(503), |call| {
+                call.subject.starts_with("a-broken/")
+            });
+            let aws = harness.aws.clone();
+            let request = rotation_event();
+            let others_moved = async {
+                while aws.eks(|eks| eks.association_count_on(NEW)) < 50 {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                aws.now().duration_since(started_at).unwrap()
+            };
+            let (result, took) = tokio::join!(harness.deliver(&request), others_moved);
+            result.unwrap_err();
+            assert!(took < Duration::from_secs(30), "{broken} broken: {took:?}");
+            let failing = &harness.rotation("r-1")["failingSince"];
+            let cluster = "arn:aws:eks:us-east-1:111122223333:cluster/a-broken";
+            assert!(failing[cluster].is_string(), "{failing:#}");
+            harness.aws.clear_hook();
+            let summary = harness.finish(&request).await;
+            assert_eq!(summary["counts"]["updated"], 50 + broken, "{summary:#}");
+        });
+    }
+}
+
+/// Another client changes session tags at the moment of an update. It looks like a contradiction.
+#[tokio::test(start_paused = true)]
+async fn a_concurrent_change_of_another_field_fails_its_row_only() {
+    let harness = Harness::calm(100);
+    let aws = harness.aws.clone();
+    let mut updates = 0;
+    harness.aws.on_call(move |call| {
+        updates += u32::from(is_update(call));
+        if is_update(call) && updates % 25 == 0 {
+            let id = call
+                .subject
+                .rsplit('/')
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+            aws.eks(|eks| {
+                let mut arns = eks.associations().map(|a| a.association_arn.clone());
+                let arn = arns.find(|arn| arn.ends_with(&id)).unwrap();
+                drop(arns);
+                eks.edit(&arn, |association| association.disable_session_tags = true);
+            });
+        }
+        Fault::None
+    });
+    let summary = harness.finish(&event(&json!({ "maxErrors": "10%" }))).await;
+    assert_eq!(summary["status"], "CompletedWithFailures", "{summary:#}");
+    assert_eq!(summary["counts"]["failed"], 4);
+    assert_eq!(summary["counts"]["updated"], 96);
+}
