@@ -8,14 +8,12 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use rerole_core::indexing::Coverage;
 use rerole_core::pacer::{InvalidRateShare, RateShare};
-use rerole_core::request::{InvalidMaxConcurrency, MaxConcurrency};
+use rerole_core::request::{ClusterGlob, InvalidMaxConcurrency, MaxConcurrency};
 use rerole_core::resource::{is_region, is_role_path};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-/// A full reconcile runs once a day, and one that takes long may take half a day.
-const STALE_AFTER_DEFAULT: Duration = Duration::from_hours(36);
 /// A month.
 const STALE_AFTER_HOURS_MAX: u64 = 31 * 24;
 /// The variable with the ARN of the state machine.
@@ -221,10 +219,27 @@ fn coverage(
     let stale_after = optional(lookup, "INDEX_STALE_AFTER_HOURS")
         .map(|text| hours(&text))
         .transpose()?;
+    let default = Coverage::of(&regions);
     Ok(Coverage {
         regions,
-        stale_after: stale_after.unwrap_or(STALE_AFTER_DEFAULT),
+        stale_after: stale_after.unwrap_or(default.stale_after),
+        exclude_clusters: optional(lookup, "INDEX_EXCLUDE")
+            .map_or(Ok(Vec::new()), |text| excluded_clusters(&text))?,
     })
+}
+
+fn excluded_clusters(text: &str) -> Result<Vec<ClusterGlob>, SettingsError> {
+    let globs = text.split(',').map(str::trim).map(|text| {
+        let glob = ClusterGlob::new(text).filter(|glob| !glob.excludes());
+        glob.ok_or_else(|| SettingsError {
+            variable: "INDEX_EXCLUDE",
+            problem: format!(
+                "\"{text}\" is not allowed; allowed: cluster names or globs of 1 to 100 letters, \
+                 digits, \"-\", \"_\" or \"*\", separated by commas"
+            ),
+        })
+    });
+    globs.collect()
 }
 
 fn hours(text: &str) -> Result<Duration, SettingsError> {

@@ -41,6 +41,9 @@ pub struct Options {
     /// EKS times are truncated to a multiple of this. Some emulators of AWS keep whole seconds
     /// only.
     pub modified_at_resolution: Duration,
+    /// EKS returns session policies with other whitespace and in another order of their members than
+    /// it was sent.
+    pub reformat_policies: bool,
     /// A repeated `clientRequestToken` also replays an error, not only a success.
     pub replay_refusals: bool,
     /// Each Describe of an association or a cluster shows it as it was some time ago, drawn from
@@ -94,6 +97,7 @@ impl Default for Options {
             bare_throttle: false,
             retry_after_secs: None,
             modified_at_resolution: Duration::from_millis(1),
+            reformat_policies: false,
             replay_refusals: false,
             describe_lag: NO_LAG,
             list_lag: NO_LAG,

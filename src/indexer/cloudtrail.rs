@@ -56,9 +56,11 @@ impl<'a> EventFollower<'a> {
     pub async fn follow(&self, batch: SqsEvent) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         let Grouped {
-            associations,
-            clusters,
+            mut associations,
+            mut clusters,
         } = group(batch, &mut response);
+        associations.retain(|arn, _| !self.is_excluded(arn.cluster_name()));
+        clusters.retain(|(_, cluster)| !self.is_excluded(&cluster.cluster_name));
         // A batch has few messages. One that waits until a deletion is certain delays no other.
         let followed = associations.into_iter().map(async |(arn, grouped)| {
             let result = self.follow_association(&arn, &grouped).await;
@@ -80,6 +82,15 @@ impl<'a> EventFollower<'a> {
             }
         }
         response
+    }
+
+    /// Returns whether the stack leaves the cluster out of its index. Its messages are acknowledged.
+    fn is_excluded(&self, cluster: &str) -> bool {
+        let is_excluded = self.writer.excludes(cluster);
+        if is_excluded {
+            info!(cluster, "event of an excluded cluster ignored");
+        }
+        is_excluded
     }
 
     async fn follow_association(

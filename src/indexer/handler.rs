@@ -9,7 +9,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
-use rerole_core::indexing::{Coverage, Mode, ReconcileRequest};
+use rerole_core::indexing::{Coverage, Mode, ReconcileRequest, RunRequest, is_first_run_due};
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, error_span, warn};
@@ -89,7 +89,7 @@ impl IndexerHandler {
         invocation: &Invocation,
     ) -> Result<IndexerResponse, IndexerError> {
         let deadline = Instant::now() + invocation.deadline.since(self.aws.now());
-        let result = match Payload::parse(payload, &self.coverage.regions) {
+        let result = match Payload::parse(payload, &self.coverage) {
             Ok(Payload::Messages(batch)) => Ok(self.follow(batch, deadline).await),
             Ok(Payload::Reconcile(request)) => self.reconcile(&request, deadline).await,
             Err(error) => Err(error),
@@ -115,14 +115,18 @@ impl IndexerHandler {
         deadline: Instant,
     ) -> Result<IndexerResponse, IndexerError> {
         let writer = IndexWriter::new(&self.aws, Some(&self.coverage));
-        let reconciled = Reconciler::new(&self.aws, &writer, self.concurrency, deadline)
-            .reconcile(request)
-            .await;
+        let mut reconciler = Reconciler::new(&self.aws, &writer, self.concurrency, deadline);
+        let mut result = reconciler.reconcile(request).await;
+        let first = self.first_run(result.as_ref().ok()).await;
+        let request = first.as_ref().unwrap_or(request);
+        if first.is_some() {
+            result = reconciler.reconcile(request).await;
+        }
         self.metrics
             .reverted(self.aws.now(), writer.recorded_reversions());
-        self.write_metrics(reconciled.as_ref().ok()).await;
-        let reconciled = reconciled.map_err(IndexerError::ReconcileFailed)?;
-        if reconciled.has_finished(Mode::Full) {
+        self.write_metrics(result.as_ref().ok()).await;
+        let slice = result.map_err(IndexerError::ReconcileFailed)?;
+        if slice.has_finished(Mode::Full) {
             let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
             if let Err(error) = writer.free_unused_roles(ends_at).await {
                 warn!(%error, "use of roles not checked, the next full run checks it");
@@ -132,7 +136,7 @@ impl IndexerHandler {
             run,
             end: SliceEnd::OutOfTime,
             has_advanced,
-        } = &reconciled
+        } = &slice
         {
             if !has_advanced {
                 return Err(IndexerError::NoProgress {
@@ -143,7 +147,28 @@ impl IndexerHandler {
                 hand_over(&self.aws, run).await;
             }
         }
-        Ok(IndexerResponse::Reconciled(Box::new(report(reconciled))))
+        Ok(IndexerResponse::Reconciled(Box::new(report(slice))))
+    }
+
+    /// Returns the request of the first full run of a new stack, if there was nothing to resume. The
+    /// schedule of full runs starts its first one only after a day, and without it no region's index
+    /// is complete. A run that has been there, whether or not it could read everything, is not
+    /// repeated here.
+    async fn first_run(&self, reconciled: Option<&Reconciled>) -> Option<ReconcileRequest> {
+        let Some(Reconciled::NothingToResume) = reconciled else {
+            return None;
+        };
+        let ledger = &self.aws.ledger;
+        let indexes = ledger.region_indexes().read().await.ok()?;
+        let last = ledger.index_runs().last().await.ok()?;
+        is_first_run_due(&indexes, last.as_ref()).then(|| {
+            ReconcileRequest::Run(RunRequest {
+                mode: Mode::Full,
+                regions: self.coverage.regions.clone(),
+                cluster_names: None,
+                exclude_clusters: self.coverage.exclude_clusters.clone(),
+            })
+        })
     }
 
     /// Writes the metrics, also if reconciling failed: an index that cannot be reconciled becomes

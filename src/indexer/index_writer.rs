@@ -58,6 +58,16 @@ impl<'a> IndexWriter<'a> {
         }
     }
 
+    /// Returns whether the stack leaves this cluster out of its index.
+    #[must_use]
+    pub fn excludes(&self, cluster_name: &str) -> bool {
+        let globs = self
+            .coverage
+            .into_iter()
+            .flat_map(|coverage| &coverage.exclude_clusters);
+        globs.into_iter().any(|glob| glob.matches(cluster_name))
+    }
+
     /// Returns how many reversions have been recorded.
     #[must_use]
     pub fn recorded_reversions(&self) -> u64 {

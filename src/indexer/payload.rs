@@ -3,7 +3,7 @@
 //! `reconcile` are read is in `rerole_core::indexing`.
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use rerole_core::indexing::ReconcileRequest;
+use rerole_core::indexing::{Coverage, ReconcileRequest};
 use serde_json::Value;
 
 use crate::indexer::error::IndexerError;
@@ -17,11 +17,11 @@ pub enum Payload {
 }
 
 impl Payload {
-    /// Parses a payload. If it names no regions, `own_regions` are reconciled.
+    /// Parses a payload. If it names no regions, those of `coverage` are reconciled.
     ///
     /// # Errors
     /// If the payload is neither of the two, or has a member that is not allowed.
-    pub fn parse(payload: Value, own_regions: &[String]) -> Result<Self, IndexerError> {
+    pub fn parse(payload: Value, coverage: &Coverage) -> Result<Self, IndexerError> {
         if payload.get("Records").is_some() {
             let batch = serde_json::from_value(payload).map_err(IndexerError::InvalidPayload)?;
             return Ok(Self::Messages(batch));
@@ -30,8 +30,7 @@ impl Payload {
             .get("reconcile")
             .ok_or(IndexerError::UnknownPayload)?;
         Ok(Self::Reconcile(ReconcileRequest::parse(
-            reconcile,
-            own_regions,
+            reconcile, coverage,
         )?))
     }
 }
@@ -44,7 +43,7 @@ mod tests {
     use super::*;
 
     fn check(payload: Value, expected: &Expect) {
-        let text = match Payload::parse(payload, &["eu-west-1".to_owned()]) {
+        let text = match Payload::parse(payload, &Coverage::of(&["eu-west-1".to_owned()])) {
             Ok(Payload::Messages(batch)) => format!("messages {}", batch.records.len()),
             Ok(Payload::Reconcile(ReconcileRequest::Resume)) => "resume".to_owned(),
             Ok(Payload::Reconcile(ReconcileRequest::Run(request))) => {

@@ -49,6 +49,9 @@ pub struct RunReport {
     pub counts: RunCounts,
     pub errors: Vec<RunError>,
     pub error_count: u64,
+    /// The clusters that the stack leaves out of its index, as `region/cluster`.
+    #[serde(default)]
+    pub excluded: Vec<String>,
     pub started_at: Timestamp,
     pub finished_at: Option<Timestamp>,
 }
@@ -60,6 +63,7 @@ impl From<Run> for RunReport {
             counts,
             errors,
             error_count,
+            excluded,
             started_at,
             finished_at,
             ..
@@ -69,6 +73,7 @@ impl From<Run> for RunReport {
             counts,
             errors,
             error_count,
+            excluded,
             started_at,
             finished_at,
         }
@@ -113,6 +118,7 @@ mod tests {
             mode: Mode::Full,
             regions: vec!["eu-west-1".to_owned()],
             cluster_names: None,
+            exclude_clusters: Vec::new(),
         };
         Box::new(Run::start(request, 1, Timestamp::from_millis(0)))
     }
@@ -137,6 +143,7 @@ mod tests {
                 expected["mode"] = json!("full");
                 expected["regions"] = json!(["eu-west-1"]);
                 expected["counts"] = json!(RunCounts::default());
+                expected["excluded"] = json!([]);
                 expected["errors"] = json!([]);
                 expected["errorCount"] = json!(0);
                 expected["startedAt"] = json!("1970-01-01T00:00:00.000Z");

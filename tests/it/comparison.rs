@@ -38,6 +38,7 @@ async fn a_comparison_reports_every_difference_and_writes_nothing() {
         mode: Mode::Full,
         regions: vec!["us-east-1".to_owned()],
         cluster_names: None,
+        exclude_clusters: Vec::new(),
     };
     let in_an_hour = Instant::now() + Duration::from_hours(1);
     let comparison = compare(&aws, &request, 8, in_an_hour, |_| {})

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use rerole::aws::Aws;
 use rerole::aws::ledger::{Close, LeaseError, Opened, Select, SliceSummary};
 use rerole::rotate::payload::{Payload, Task};
-use rerole_core::indexing::{Claim, IndexItem, RUN_LEASE, ReconcileRequest};
+use rerole_core::indexing::{Claim, Coverage, IndexItem, RUN_LEASE, ReconcileRequest};
 use rerole_core::request::Requested;
 use rerole_core::rotation::{
     Counts, Departure, Ending, FailingSince, InUse, KnownRoles, LEASE, Progress, RotationRecord,
@@ -171,7 +171,7 @@ async fn planning_again_reports_a_settled_row_and_keeps_it() {
 
 fn full_run(regions: &[&str]) -> ReconcileRequest {
     let request = json!({ "mode": "full", "regions": regions });
-    ReconcileRequest::parse(&request, &[]).unwrap()
+    ReconcileRequest::parse(&request, &Coverage::of(&[])).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

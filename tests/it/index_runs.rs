@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use rerole::indexer::reconciler::RECONCILE_RESERVE;
 use rerole_core::call::ErrorClass;
-use rerole_core::indexing::ReconcileRequest;
+use rerole_core::indexing::{Coverage, ReconcileRequest};
 use rerole_sim::fleet::Fleet;
 use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, THIRD, TIMEOUT, indexer_handler, rotation_event};
+use crate::harness::{Harness, OLD, THIRD, TIMEOUT, indexer_handler, rotation_event};
 use crate::pace::throttled_harness;
 use crate::reconcile::unindexed;
 
@@ -190,7 +190,10 @@ async fn a_run_of_some_clusters_leaves_another_deleted_cluster_in_the_index() {
 async fn a_run_that_others_claim_first_every_time_is_worth_another_attempt() {
     let harness = Harness::calm(3);
     let aws = harness.indexer_clients();
-    let request = ReconcileRequest::parse(&json!({ "mode": "full" }), &["us-east-1".to_owned()]);
+    let request = ReconcileRequest::parse(
+        &json!({ "mode": "full" }),
+        &Coverage::of(&["us-east-1".to_owned()]),
+    );
     harness.inject(
         Fault::Error {
             status: 400,
@@ -206,4 +209,56 @@ async fn a_run_that_others_claim_first_every_time_is_worth_another_attempt() {
         "claim index run index: other invocations claimed it first 4 times"
     );
     assert_eq!(error.class, ErrorClass::Transient);
+}
+
+/// The schedule of full runs starts its first one after a day. The one that resumes runs does so
+/// within 15 minutes.
+#[tokio::test(start_paused = true)]
+async fn a_new_stack_gets_its_first_full_run_from_the_schedule_that_resumes_runs() {
+    let harness = unindexed(6);
+    harness.reconcile("listOnly").await;
+    let report = harness.reconcile("resume").await;
+    assert_eq!(
+        (&report["status"], &report["mode"]),
+        (&json!("Finished"), &json!("full"))
+    );
+    harness.check_index();
+    assert!(harness.ledger_item("index", "region#eu-west-1").unwrap()["describedAt"].is_string());
+    assert_eq!(
+        harness.reconcile("resume").await["status"],
+        "NothingToResume"
+    );
+}
+
+/// Case 7, and clusters that can never be read.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_without_associations_or_one_that_is_excluded_leaves_the_region_complete() {
+    let harness = Harness::with_settings(Options::default(), &[("INDEX_EXCLUDE", "broken-*, x")]);
+    harness.associate("api", OLD);
+    harness.aws.eks(|eks| {
+        eks.create_cluster("us-east-1", "outpost");
+        eks.associate("us-east-1", "broken-1", "tools", "api", OLD);
+    });
+    harness.empty_index();
+    let unsupported = Fault::Error {
+        status: 400,
+        code: "ClientException".to_owned(),
+        message: "This operation is not supported for local EKS clusters".to_owned(),
+    };
+    harness.inject(unsupported, |call| {
+        assert_ne!(call.subject, "broken-1", "an excluded cluster was read");
+        call.operation == "ListPodIdentityAssociations" && call.subject == "outpost"
+    });
+    let report = harness.reconcile("full").await;
+    assert_eq!(report["errorCount"], 0, "{report:#}");
+    assert_eq!(report["counts"]["clustersUnsupported"], 1);
+    assert_eq!(report["excluded"], json!(["us-east-1/broken-1"]));
+    let region = harness.ledger_item("index", "region#us-east-1").unwrap();
+    assert_eq!(region["excluded"], json!(["broken-1"]));
+    assert!(region["describedAt"].is_string());
+    harness.aws.clear_hook();
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["status"], "Succeeded");
+    let reason = summary["reason"].as_str().unwrap();
+    assert!(reason.contains("leaves out us-east-1/broken-1"), "{reason}");
 }

@@ -78,6 +78,7 @@ fn value(name: &str) -> Option<String> {
     let value = match name {
         "ROLE_PATH" => "/platform/",
         "INDEX_REGIONS" => "eu-west-1",
+        "INDEX_EXCLUDE" => "local-*",
         "STATE_MACHINE_ARN" => STATE_MACHINE,
         "MAX_CONCURRENCY" | "INDEX_STALE_AFTER_HOURS" => "8",
         "RATE_SHARE" => "80",

@@ -2,7 +2,7 @@
 //! payloads that the code parses.
 
 use rerole::rotate::payload::{DETAIL_TYPE, Payload, Task};
-use rerole_core::indexing::{Mode, ReconcileRequest, RunRequest, cloudtrail};
+use rerole_core::indexing::{Coverage, Mode, ReconcileRequest, RunRequest, cloudtrail};
 use serde_json::{Value, json};
 
 use crate::stack::{forwarding, properties};
@@ -107,11 +107,12 @@ fn the_schedules_send_reconcile_requests_that_the_indexer_parses() {
                 mode,
                 regions: own.to_vec(),
                 cluster_names: None,
+                exclude_clusters: Vec::new(),
             }),
             None => ReconcileRequest::Resume,
         };
         assert_eq!(
-            ReconcileRequest::parse(&payload["reconcile"], &own),
+            ReconcileRequest::parse(&payload["reconcile"], &Coverage::of(&own)),
             Ok(expected)
         );
     }

@@ -112,6 +112,7 @@ impl ScopeFlags {
             mode: Mode::Full,
             regions: regions(&self.regions, own_region)?,
             cluster_names: (!globs.is_empty()).then_some(globs),
+            exclude_clusters: Vec::new(),
         })
     }
 }

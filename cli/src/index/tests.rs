@@ -69,6 +69,7 @@ fn everything() -> RunRequest {
         mode: Mode::Full,
         regions: vec!["eu-west-1".to_owned(), "us-east-1".to_owned()],
         cluster_names: None,
+        exclude_clusters: Vec::new(),
     }
 }
 

@@ -88,6 +88,8 @@ pub enum ErrorClass {
     Denied,
     /// The resource does not exist.
     NotFound,
+    /// EKS does not support Pod Identity associations for this cluster.
+    Unsupported,
     /// A definitive error. A retry would fail again.
     Terminal,
 }
@@ -123,6 +125,9 @@ impl ErrorClass {
             } else {
                 Self::Terminal
             };
+        }
+        if is(&["ClientException"]) && says(&["not supported"]) {
+            return Self::Unsupported;
         }
         match failure.status {
             Some(429) => Self::Throttled,

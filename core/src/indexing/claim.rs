@@ -1,7 +1,9 @@
 //! Which index run is next. Only one run is active at a time. The ledger stores the
 //! claim on condition of the fence.
 
-use crate::indexing::{RUN_LEASE, ReconcileRequest, Run, RunRequest};
+use std::collections::BTreeMap;
+
+use crate::indexing::{Mode, RUN_LEASE, ReconcileRequest, RegionIndex, Run, RunRequest};
 use crate::timestamp::Timestamp;
 
 /// The result of a claim.
@@ -46,10 +48,17 @@ pub fn claim(
     }
 }
 
+/// Returns whether a stack has not had its first full run yet: no region's index has ever been
+/// complete, and the last run was none of that mode.
+#[must_use]
+pub fn is_first_run_due(indexes: &BTreeMap<String, RegionIndex>, last: Option<&Run>) -> bool {
+    let was_full = last.is_some_and(|run| run.request.mode == Mode::Full);
+    !was_full && indexes.values().all(|index| index.described_at.is_none())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::indexing::Mode;
     use crate::indexing::run::tests::{at, request, run};
 
     #[test]
@@ -116,6 +125,30 @@ mod tests {
             ),
         ] {
             assert_eq!(shown(last, waiting, request), expected);
+        }
+    }
+
+    #[test]
+    fn the_first_full_run_is_due_until_there_was_one() {
+        let complete = RegionIndex {
+            described_at: Some(at(1)),
+            ..RegionIndex::default()
+        };
+        let full = Run::start(request(Mode::Full), 1, at(0));
+        for (index, last, expected) in [
+            (None, None, true),
+            (Some(RegionIndex::default()), None, true),
+            (None, Some(run(Some(50), None)), true),
+            (None, Some(full), false),
+            (Some(complete), None, false),
+        ] {
+            let indexes = index.map(|index| ("us-east-1".to_owned(), index));
+            let indexes = indexes.into_iter().collect();
+            assert_eq!(
+                is_first_run_due(&indexes, last.as_ref()),
+                expected,
+                "{last:?}"
+            );
         }
     }
 }

@@ -103,27 +103,34 @@ impl CloudTrailEvent {
 pub enum Subject {
     /// This association.
     Association(AssociationArn),
-    /// An unknown association of this cluster, created or deleted. The diff of EKS's list and the
-    /// index shows which.
+    /// Unknown associations of this cluster: one that was created or deleted, or those of an add-on.
+    /// The diff of EKS's list and the index shows which.
     ClusterAssociations(Cluster),
     /// This cluster, whose deletion has started, with all its associations.
     DeletedCluster(Cluster),
 }
 
-/// The calls that create, delete or change associations.
+/// The calls that create, delete or change associations. A call about an add-on changes those that
+/// the add-on owns, some time after the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventName {
     CreatePodIdentityAssociation,
     UpdatePodIdentityAssociation,
     DeletePodIdentityAssociation,
+    CreateAddon,
+    UpdateAddon,
+    DeleteAddon,
     DeleteCluster,
 }
 
 impl EventName {
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 7] = [
         Self::CreatePodIdentityAssociation,
         Self::UpdatePodIdentityAssociation,
         Self::DeletePodIdentityAssociation,
+        Self::CreateAddon,
+        Self::UpdateAddon,
+        Self::DeleteAddon,
         Self::DeleteCluster,
     ];
 
@@ -133,6 +140,9 @@ impl EventName {
             Self::CreatePodIdentityAssociation => "CreatePodIdentityAssociation",
             Self::UpdatePodIdentityAssociation => "UpdatePodIdentityAssociation",
             Self::DeletePodIdentityAssociation => "DeletePodIdentityAssociation",
+            Self::CreateAddon => "CreateAddon",
+            Self::UpdateAddon => "UpdateAddon",
+            Self::DeleteAddon => "DeleteAddon",
             Self::DeleteCluster => "DeleteCluster",
         }
     }
@@ -211,8 +221,16 @@ pub fn parse(event: &Value) -> Result<Parsed, ParseError> {
 }
 
 fn subject(event: &Value, event_name: EventName) -> Result<Subject, String> {
-    if event_name == EventName::DeleteCluster {
-        return cluster(event).map(Subject::DeletedCluster);
+    match event_name {
+        EventName::DeleteCluster => return cluster(event).map(Subject::DeletedCluster),
+        // The add-on's associations. The event may name some of them, and not those that it no
+        // longer has.
+        EventName::CreateAddon | EventName::UpdateAddon | EventName::DeleteAddon => {
+            return cluster(event).map(Subject::ClusterAssociations);
+        }
+        EventName::CreatePodIdentityAssociation
+        | EventName::UpdatePodIdentityAssociation
+        | EventName::DeletePodIdentityAssociation => {}
     }
     // An association's ARN has all the parts.
     if let Some(arn) = arns(event).find_map(|arn| arn.parse().ok()) {
@@ -290,7 +308,11 @@ fn made_version(event: &Value, event_name: EventName) -> Option<Timestamp> {
                 "detail.responseElements.association.modifiedAt",
             )?)
         }
-        EventName::DeletePodIdentityAssociation | EventName::DeleteCluster => None,
+        EventName::DeletePodIdentityAssociation
+        | EventName::CreateAddon
+        | EventName::UpdateAddon
+        | EventName::DeleteAddon
+        | EventName::DeleteCluster => None,
     }
 }
 

@@ -25,7 +25,9 @@ pub struct DescribeTask {
 /// - Listed, but a tombstone in the index: the list lags behind the deletion, or the tombstone was
 ///   written too early, because a Describe lagged behind the creation.
 ///
-/// If both have an association, only a full reconcile describes it: the list does not show roles.
+/// If both have an association, only a full reconcile describes it: the list does not show roles. An
+/// association that an add-on owns is described each time. It moves by an update of the add-on, and
+/// the event of that update does not name it.
 #[must_use]
 pub fn diff(
     mode: Mode,
@@ -45,7 +47,8 @@ pub fn diff(
             .next_if(|other| other.as_str().cmp(&id) == Ordering::Equal)
             .is_some();
         match entry {
-            IndexEntry::Live(_) if is_listed && mode == Mode::ListOnly => {}
+            IndexEntry::Live(item)
+                if is_listed && mode == Mode::ListOnly && item.owner_arn.is_none() => {}
             IndexEntry::Live(item) => tasks.push(DescribeTask {
                 association_id: id,
                 known: Some(item),
@@ -67,7 +70,7 @@ pub fn diff(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resource::association;
+    use crate::resource::{Association, association};
 
     /// Parses entries: `a` is a live item, `a†` a tombstone.
     fn entries(text: &str) -> Vec<(String, IndexEntry)> {
@@ -91,6 +94,21 @@ mod tests {
             format!("{sign}{}", task.association_id)
         };
         tasks.iter().map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn an_association_that_an_add_on_owns_is_always_described() {
+        let owned = Association {
+            owner_arn: Some("an add-on".to_owned()),
+            ..association("role")
+        };
+        let entry = IndexEntry::Live(Box::new(IndexItem::of(&owned)));
+        let tasks = diff(
+            Mode::ListOnly,
+            &["a".to_owned()],
+            vec![("a".to_owned(), entry)],
+        );
+        assert_eq!(tasks.len(), 1);
     }
 
     #[test]

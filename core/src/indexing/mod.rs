@@ -13,7 +13,7 @@ mod run_request;
 
 pub use association_events::{AssociationEvents, Caller, EventVerdict};
 pub use change::{Change, Compared};
-pub use claim::{Claim, claim};
+pub use claim::{Claim, claim, is_first_run_due};
 pub use diff::{DescribeTask, diff};
 pub use index_item::{IndexEntry, IndexItem};
 pub use region_index::{Coverage, RegionIndex};

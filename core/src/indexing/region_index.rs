@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::request::ClusterGlob;
 use crate::timestamp::Timestamp;
 
 /// Since when the index of a region is complete.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegionIndex {
     /// When the last complete full reconcile of this region started.
@@ -18,6 +19,9 @@ pub struct RegionIndex {
     /// When the last complete reconcile of this region started, list-only or full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_at: Option<Timestamp>,
+    /// The clusters that the stack leaves out of the index, as the last complete reconcile saw them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<String>,
 }
 
 impl RegionIndex {
@@ -36,9 +40,22 @@ pub struct Coverage {
     pub regions: Vec<String>,
     /// A region's index is stale if it was last complete longer ago than this.
     pub stale_after: Duration,
+    /// Clusters that are left out of the index, for example because they can never be read.
+    pub exclude_clusters: Vec<ClusterGlob>,
 }
 
 impl Coverage {
+    /// Returns the coverage of these regions, without exclusions. An index is stale after 36 hours: a
+    /// full reconcile runs once a day, and one that takes long may take half a day.
+    #[must_use]
+    pub fn of(regions: &[String]) -> Self {
+        Self {
+            regions: regions.to_vec(),
+            stale_after: Duration::from_hours(36),
+            exclude_clusters: Vec::new(),
+        }
+    }
+
     /// Returns the regions whose index is not complete: it never was, or it is stale. `indexes` are
     /// those that the ledger has.
     #[must_use]
@@ -48,7 +65,7 @@ impl Coverage {
         now: Timestamp,
     ) -> Vec<String> {
         let is_stale = |region: &&String| {
-            let index = indexes.get(*region).copied().unwrap_or_default();
+            let index = indexes.get(*region).cloned().unwrap_or_default();
             index.is_stale(now, self.stale_after)
         };
         self.regions.iter().filter(is_stale).cloned().collect()
@@ -90,6 +107,7 @@ mod tests {
         let coverage = Coverage {
             regions: ["a", "b", "c"].map(str::to_owned).to_vec(),
             stale_after: Duration::from_secs(10),
+            exclude_clusters: Vec::new(),
         };
         let indexes = BTreeMap::from([
             ("a".to_owned(), described(95)),

@@ -44,6 +44,9 @@ pub struct Cursor {
 pub struct RunCounts {
     pub clusters: u64,
     pub clusters_removed: u64,
+    /// Clusters for which EKS does not support associations, such as local clusters on Outposts.
+    #[serde(default)]
+    pub clusters_unsupported: u64,
     /// Associations that EKS listed.
     pub seen: u64,
     pub added: u64,
@@ -81,6 +84,9 @@ pub struct Run {
     pub counts: RunCounts,
     /// The first errors, up to a maximum.
     pub errors: Vec<RunError>,
+    /// The clusters that the stack leaves out of its index, as `region/cluster`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub excluded: Vec<String>,
     /// The number of all errors.
     pub error_count: u64,
     pub started_at: Timestamp,
@@ -100,6 +106,7 @@ impl Run {
             cursor: Cursor::default(),
             counts: RunCounts::default(),
             errors: Vec::new(),
+            excluded: Vec::new(),
             error_count: 0,
             started_at: now,
             finished_at: None,
@@ -159,6 +166,28 @@ impl Run {
             .filter(|name| self.covers(name))
             .cloned()
             .collect()
+    }
+
+    /// Records those of the current region's clusters that the stack leaves out of its index.
+    pub fn note_excluded<'a>(&mut self, names: impl IntoIterator<Item = &'a String>) {
+        let region = self.region().unwrap_or_default().to_owned();
+        for name in names {
+            let cluster = format!("{region}/{name}");
+            let is_full = self.excluded.len() >= ERRORS_MAX;
+            if self.request.excludes(name) && !self.excluded.contains(&cluster) && !is_full {
+                self.excluded.push(cluster);
+            }
+        }
+    }
+
+    /// Returns the names of a region's clusters that the stack leaves out of its index.
+    #[must_use]
+    pub fn excluded_in(&self, region: &str) -> Vec<String> {
+        let name = |cluster: &String| {
+            let (of, name) = cluster.split_once('/')?;
+            (of == region).then(|| name.to_owned())
+        };
+        self.excluded.iter().filter_map(name).collect()
     }
 
     /// Records that a cluster, or the whole region, could not be reconciled completely.

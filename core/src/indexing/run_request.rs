@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::indexing::Coverage;
 use crate::request::{ClusterGlob, LIST_LEN_MAX, Rejection};
 use crate::resource::is_region;
 
@@ -28,6 +29,9 @@ pub struct RunRequest {
     /// Only these clusters. Such a run does not make a region's index complete.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_names: Option<Vec<ClusterGlob>>,
+    /// Clusters that the stack leaves out of its index, for example because they can never be read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude_clusters: Vec<ClusterGlob>,
 }
 
 /// The request in a payload `{"reconcile": …}`.
@@ -43,16 +47,24 @@ impl RunRequest {
     #[must_use]
     pub fn covers(&self, cluster_name: &str) -> bool {
         ClusterGlob::cover(self.cluster_names.as_deref(), cluster_name)
+            && !self.excludes(cluster_name)
+    }
+
+    /// Returns whether the stack leaves this cluster out of its index.
+    #[must_use]
+    pub fn excludes(&self, cluster_name: &str) -> bool {
+        let globs = &self.exclude_clusters;
+        globs.iter().any(|glob| glob.matches(cluster_name))
     }
 }
 
 impl ReconcileRequest {
-    /// Parses the value of the member `reconcile`. `own_regions` are the regions of a request that
-    /// names none.
+    /// Parses the value of the member `reconcile`. `coverage` has the regions of a request that names
+    /// none, and the clusters that the stack leaves out.
     ///
     /// # Errors
     /// If a member is not allowed: the first such member.
-    pub fn parse(reconcile: &Value, own_regions: &[String]) -> Result<Self, Rejection> {
+    pub fn parse(reconcile: &Value, coverage: &Coverage) -> Result<Self, Rejection> {
         let Some(members) = reconcile.as_object() else {
             return Err(Rejection::new(
                 "reconcile",
@@ -90,8 +102,9 @@ impl ReconcileRequest {
         };
         Ok(Self::Run(RunRequest {
             mode,
-            regions: regions(reconcile)?.unwrap_or_else(|| own_regions.to_vec()),
+            regions: regions(reconcile)?.unwrap_or_else(|| coverage.regions.clone()),
             cluster_names: cluster_names(reconcile)?,
+            exclude_clusters: coverage.exclude_clusters.clone(),
         }))
     }
 
@@ -182,7 +195,8 @@ mod tests {
             if let Some(names) = cluster_names {
                 reconcile["clusterNames"] = names;
             }
-            let Ok(ReconcileRequest::Run(request)) = ReconcileRequest::parse(&reconcile, &[])
+            let Ok(ReconcileRequest::Run(request)) =
+                ReconcileRequest::parse(&reconcile, &Coverage::of(&[]))
             else {
                 panic!("{reconcile}");
             };
@@ -207,7 +221,7 @@ mod tests {
             ),
         ] {
             let reconcile = json!({ "mode": "full", "clusterNames": names });
-            let rejected = ReconcileRequest::parse(&reconcile, &[]).unwrap_err();
+            let rejected = ReconcileRequest::parse(&reconcile, &Coverage::of(&[])).unwrap_err();
             assert_eq!(rejected.to_string(), rejection);
         }
     }

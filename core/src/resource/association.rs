@@ -58,13 +58,28 @@ impl Association {
                 "disableSessionTags",
                 tags_disabled(self) == tags_disabled(after),
             ),
-            ("policy", self.policy == after.policy),
+            (
+                "policy",
+                is_same_policy([self, after].map(|version| version.policy.as_deref())),
+            ),
             ("externalId", self.external_id == after.external_id),
             ("ownerArn", self.owner_arn == after.owner_arn),
         ]
         .into_iter()
         .filter_map(|(name, is_same)| (!is_same).then_some(name))
         .collect()
+    }
+}
+
+/// Returns whether the session policies of two versions are the same document. EKS may return one with other
+/// whitespace, or its members in another order.
+fn is_same_policy(versions: [Option<&str>; 2]) -> bool {
+    let document = |policy: &str| serde_json::from_str::<serde_json::Value>(policy).ok();
+    match versions {
+        [Some(before), Some(after)] if before != after => {
+            document(before).is_some_and(|before| document(after) == Some(before))
+        }
+        [before, after] => before == after,
     }
 }
 
@@ -118,6 +133,21 @@ pub(crate) mod tests {
             change(|after| after.owner_arn = Some("o".into())),
             ["ownerArn"]
         );
+        for (policy, is_same) in [
+            (r#"{"a":1,"b":[1,2]}"#, true),
+            ("{ \"b\": [1, 2],\n  \"a\": 1 }", true),
+            (r#"{"a":1,"b":[2,1]}"#, false),
+            (r#"{"a":1}"#, false),
+            ("no JSON", false),
+        ] {
+            let with = |policy: &str| Association {
+                policy: Some(policy.to_owned()),
+                ..association("a")
+            };
+            let changed =
+                with(r#"{"a":1,"b":[1,2]}"#).fields_changed_besides(role_only, &with(policy));
+            assert_eq!(changed.is_empty(), is_same, "{policy}");
+        }
         let target_only = RoleFields::naming(&role, "a", Some(role.as_str()));
         assert_eq!(
             before.fields_changed_besides(target_only, &association("b")),

@@ -279,7 +279,7 @@ impl<'a> AssociationMove<'a> {
 
     /// Returns the end of an association whose cluster has had retryable errors for too long.
     #[must_use]
-    pub fn give_up(&self, mut error: CallError, since: Timestamp, now: Timestamp) -> Step {
+    pub fn give_up(&self, since: Timestamp, mut error: CallError, now: Timestamp) -> Step {
         error.message = format!("{}; its cluster has failed since {since}", error.message);
         let token = self.lost.as_ref().map(|(update, _)| update.token.clone());
         self.settle(Ending::failed(token, error), None, now)
@@ -324,7 +324,7 @@ impl<'a> AssociationMove<'a> {
                     _ => Step::DescribeAgain(pause),
                 }
             }
-            ErrorClass::Denied | ErrorClass::Terminal => {
+            ErrorClass::Denied | ErrorClass::Unsupported | ErrorClass::Terminal => {
                 let ending = Ending::failed(Some(update.token), error);
                 self.settle(ending, Some(before), moment.now)
             }

@@ -75,6 +75,8 @@ pub struct Facts<'a> {
     pub stopped: Option<&'a str>,
     /// The regions whose index is not complete. Associations there may be unknown.
     pub incomplete_regions: &'a [String],
+    /// The clusters that the stack leaves out of its index, as `region/cluster`.
+    pub excluded_clusters: &'a [String],
 }
 
 /// How a rotation ended.
@@ -122,6 +124,12 @@ pub fn close(facts: &Facts<'_>) -> Closing {
     let unknown = unknown_in(facts.incomplete_regions);
     let still_used: Vec<String> = known.into_iter().chain(unknown).collect();
     reasons.extend(still_used.iter().cloned());
+    if !facts.excluded_clusters.is_empty() {
+        reasons.push(format!(
+            "INDEX_EXCLUDE leaves out {}, so associations there are not known",
+            facts.excluded_clusters.join(", ")
+        ));
+    }
     Closing {
         status,
         reason: (!reasons.is_empty()).then(|| reasons.join("; ")),

@@ -78,6 +78,7 @@ impl Settled {
             target_role_arn: seen.and_then(|seen| seen.target_role_arn.clone()),
             disable_session_tags: seen.and_then(|seen| seen.disable_session_tags),
             owner_arn: seen.and_then(|seen| seen.owner_arn.clone()),
+            policy: seen.and_then(|seen| seen.policy.clone()),
             external_id: seen.and_then(|seen| seen.external_id.clone()),
             tags: seen
                 .map(|seen| seen.tags.clone())
@@ -124,6 +125,9 @@ pub struct SettledAttributes {
     pub disable_session_tags: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner_arn: Option<String>,
+    /// The session policy, as EKS returned it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

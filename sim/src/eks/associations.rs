@@ -126,6 +126,9 @@ pub(crate) fn update(
         return Err(no_changes());
     }
     after.modified_at = state.modification_time().max(before.modified_at);
+    if state.options.reformat_policies {
+        after.policy = after.policy.map(|policy| reformatted(&policy));
+    }
     let response = association_body(&after);
     state.put(after);
     Ok(response)
@@ -220,6 +223,12 @@ fn apply(
         return Err(EksError::invalid_parameter(message));
     }
     Ok(())
+}
+
+/// The same document in another form: indented, and with sorted members.
+fn reformatted(policy: &str) -> String {
+    let document: Option<Value> = serde_json::from_str(policy).ok();
+    document.map_or_else(|| policy.to_owned(), |document| format!("{document:#}"))
 }
 
 fn no_changes() -> EksError {

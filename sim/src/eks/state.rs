@@ -43,6 +43,7 @@ pub(crate) struct EksOptions {
     pub(crate) bare_throttle: bool,
     pub(crate) retry_after_secs: Option<u32>,
     pub(crate) modified_at_resolution: Duration,
+    pub(crate) reformat_policies: bool,
     pub(crate) replay_refusals: bool,
     pub(crate) addon_updates: AddonUpdates,
     pub(crate) same_role_updates: SameRoleUpdates,

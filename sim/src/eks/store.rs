@@ -43,6 +43,7 @@ impl EksState {
                 bare_throttle: options.bare_throttle,
                 retry_after_secs: options.retry_after_secs,
                 modified_at_resolution: options.modified_at_resolution,
+                reformat_policies: options.reformat_policies,
                 replay_refusals: options.replay_refusals,
                 addon_updates: options.addon_updates,
                 same_role_updates: options.same_role_updates,

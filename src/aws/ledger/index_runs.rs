@@ -33,7 +33,7 @@ impl IndexRuns<'_> {
     ) -> Result<Claim, CallError> {
         let read = Operation::on("read index run", &LedgerKey::Index);
         for _ in 0..CLAIM_ATTEMPTS {
-            let found: Option<Run> = self.table.get_as(read, key(&Entry::Run)).await?;
+            let found = self.last().await?;
             let next: Option<Next> = self.table.get_as(read, key(&Entry::Next)).await?;
             let seen_fence = found.as_ref().map(|run| run.fence);
             let waiting = next.and_then(|next| next.request);
@@ -56,6 +56,15 @@ impl IndexRuns<'_> {
         let problem = format!("other invocations claimed it first {CLAIM_ATTEMPTS} times");
         let operation = Operation::on("claim index run", &LedgerKey::Index);
         Err(CallError::contention(operation, problem))
+    }
+
+    /// Reads the run that is active, or was the last.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read.
+    pub async fn last(&self) -> Result<Option<Run>, CallError> {
+        let read = Operation::on("read index run", &LedgerKey::Index);
+        self.table.get_as(read, key(&Entry::Run)).await
     }
 
     /// Saves the run, which extends its lease to `lease_until`, or releases it if there is none.

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use rerole_core::call::{CallError, Operation};
-use rerole_core::indexing::{Mode, RegionIndex};
+use rerole_core::indexing::RegionIndex;
 use rerole_core::keys::{Entry, EntryPrefix, LedgerKey};
-use rerole_core::timestamp::Timestamp;
 use serde::Deserialize;
 
 use crate::aws::dynamodb::{Change, Condition, Query, Table, Write, text};
@@ -18,28 +17,20 @@ pub struct RegionIndexes<'a> {
 }
 
 impl RegionIndexes<'_> {
-    /// Records that the region's index is complete since `since`, when a run of this mode started
-    /// to read the region.
+    /// Records since when the region's index is complete. A time that `index` does not have stays.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
-    pub async fn record(
-        &self,
-        region: &str,
-        mode: Mode,
-        since: Timestamp,
-    ) -> Result<(), CallError> {
-        let complete = RegionIndex {
-            listed_at: Some(since),
-            described_at: match mode {
-                Mode::ListOnly => None,
-                Mode::Full => Some(since),
-            },
-        };
+    pub async fn record(&self, region: &str, index: &RegionIndex) -> Result<(), CallError> {
         let key = item_key(&LedgerKey::Index, &Entry::Region(region.to_owned()));
         let operation = Operation::on("record region index", &region);
-        let update = Write::update(key, Change::default().set_all(&complete));
-        self.table.write(operation, update).await?;
+        let mut change = Change::default().set_all(index);
+        if index.excluded.is_empty() {
+            change = change.remove("excluded");
+        }
+        self.table
+            .write(operation, Write::update(key, change))
+            .await?;
         Ok(())
     }
 

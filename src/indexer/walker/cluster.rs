@@ -9,10 +9,11 @@ use rerole_core::call::{CallError, Operation};
 use rerole_core::indexing::{DescribeTask, Mode, diff};
 use rerole_core::resource::Cluster;
 use tokio::time::Instant;
+use tracing::info;
 
 use crate::aws::page::{NextPage, PageStart};
 use crate::indexer::retry::{RetryError, find, retry};
-use crate::indexer::walker::lists::list_associations;
+use crate::indexer::walker::lists::{Listed, list_associations};
 use crate::indexer::walker::purpose::{Findings, Processed, WalkContext};
 
 /// Associations of one step. The caller saves its progress, and renews its lease, after each step.
@@ -57,8 +58,16 @@ impl<'a> ClusterWalk<'a> {
         part: ClusterPart,
     ) -> Result<Option<Self>, RetryError> {
         let listed = list_associations(context.aws, cluster.name(), context.ends_at).await?;
-        let Some(mut listed) = listed else {
-            return Ok(None);
+        let mut findings = Findings::default();
+        let mut listed = match listed {
+            Listed::Ids(ids) => ids,
+            Listed::NoCluster => return Ok(None),
+            Listed::Unsupported => {
+                let cluster = &cluster.cluster_arn;
+                info!(cluster, "EKS does not support associations for the cluster");
+                findings.counts.clusters_unsupported = 1;
+                Vec::new()
+            }
         };
         let listed_len = listed.len();
         if let Some(after) = &part.after {
@@ -72,7 +81,7 @@ impl<'a> ClusterWalk<'a> {
             listed: listed.into(),
             tasks: VecDeque::new(),
             page: NextPage::first(),
-            findings: Findings::default(),
+            findings,
         }))
     }
 

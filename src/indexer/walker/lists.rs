@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rerole_core::call::ErrorClass;
 use rerole_core::resource::ClusterName;
 use tokio::time::Instant;
 
@@ -32,8 +33,18 @@ pub async fn list_clusters(
     Ok(names)
 }
 
-/// Returns the IDs of all associations of a cluster, in order, or `None` if EKS does not know the
-/// cluster.
+/// The associations of a cluster.
+#[derive(Debug)]
+pub(super) enum Listed {
+    /// Their IDs, in order.
+    Ids(Vec<String>),
+    /// EKS does not know the cluster.
+    NoCluster,
+    /// EKS does not support associations for the cluster, so it has none.
+    Unsupported,
+}
+
+/// Lists all associations of a cluster.
 ///
 /// # Errors
 /// If a page of the list cannot be read. Without it, nothing is known about the associations that
@@ -42,7 +53,7 @@ pub(super) async fn list_associations(
     aws: &Aws,
     cluster: ClusterName<'_>,
     ends_at: Instant,
-) -> Result<Option<Vec<String>>, RetryError> {
+) -> Result<Listed, RetryError> {
     let mut pages = paginate(ASSOCIATION_PAGES, async |start: Option<String>| {
         let page = find(ends_at, async |until| {
             let page = aws.eks.list_associations(cluster, start.clone(), until);
@@ -56,13 +67,18 @@ pub(super) async fn list_associations(
         match pages.next().await {
             Ok(Some(page)) => ids.extend(page),
             Ok(None) => break,
-            Err(ListError::NoCluster) => return Ok(None),
+            Err(ListError::NoCluster) => return Ok(Listed::NoCluster),
+            Err(ListError::Retry(RetryError::Call(error)))
+                if error.class == ErrorClass::Unsupported =>
+            {
+                return Ok(Listed::Unsupported);
+            }
             Err(ListError::Retry(error)) => return Err(error),
         }
     }
     ids.sort_unstable();
     ids.dedup();
-    Ok(Some(ids))
+    Ok(Listed::Ids(ids))
 }
 
 /// Why a list has no further page.

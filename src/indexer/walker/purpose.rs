@@ -4,7 +4,7 @@
 
 use rerole_core::call::CallError;
 use rerole_core::indexing::{
-    Caller, Change, Compared, IndexEntry, IndexItem, Mode, RUN_LEASE, Run, RunCounts,
+    Caller, Change, Compared, IndexEntry, IndexItem, Mode, RUN_LEASE, RegionIndex, Run, RunCounts,
 };
 use rerole_core::resource::{Association, AssociationArn, Cluster};
 use rerole_core::rotation::Status;
@@ -186,17 +186,26 @@ impl WalkContext<'_> {
         }
     }
 
-    /// Records that the region's index is complete since a walk of this mode started to read it.
+    /// Records that the region's index is complete since a walk of this mode started to read it, and
+    /// which clusters it leaves out.
     pub(super) async fn note_complete_region(
         &self,
         region: &str,
         mode: Mode,
-        since: Timestamp,
+        (since, excluded): (Timestamp, Vec<String>),
     ) -> Result<(), CallError> {
         match self.purpose {
             Purpose::Repair(_) => {
-                let indexes = self.aws.ledger.region_indexes();
-                indexes.record(region, mode, since).await
+                let index = RegionIndex {
+                    listed_at: Some(since),
+                    described_at: (mode == Mode::Full).then_some(since),
+                    excluded,
+                };
+                self.aws
+                    .ledger
+                    .region_indexes()
+                    .record(region, &index)
+                    .await
             }
             Purpose::Compare => Ok(()),
         }

@@ -57,7 +57,10 @@ impl<'a> Walker<'a> {
             }
             if let Some(since) = run.finish_region() {
                 let mode = run.request.mode;
-                context.note_complete_region(&region, mode, since).await?;
+                let excluded = run.excluded_in(&region);
+                context
+                    .note_complete_region(&region, mode, (since, excluded))
+                    .await?;
             }
             self.save(run).await?;
         }
@@ -82,6 +85,7 @@ impl<'a> Walker<'a> {
             Err(error) if self.context.halts_at(&error) => return Err(error.into()),
             Err(error) => note_error(run, None, error)?,
         }
+        run.note_excluded(&names);
         for name in run.remaining_clusters(&names) {
             self.check().await?;
             let name = ClusterName {
@@ -185,6 +189,7 @@ impl<'a> Walker<'a> {
     /// Adds what was found in a cluster to the run.
     fn note(&mut self, run: &mut Run, cluster: &str, findings: Findings) {
         run.counts.clusters_removed += findings.counts.clusters_removed;
+        run.counts.clusters_unsupported += findings.counts.clusters_unsupported;
         run.counts.added += findings.counts.added;
         run.counts.changed += findings.counts.changed;
         run.counts.removed += findings.counts.removed;

@@ -221,7 +221,7 @@ impl<'a> Mover<'a> {
     ) -> Option<Result<MoveEnd, CallError>> {
         let now = self.slice.aws.now();
         let since = self.slice.state().circuit_breaker.given_up(cluster, now)?;
-        let Step::Settle(settled) = self.attempts.give_up(error.clone(), since, now) else {
+        let Step::Settle(settled) = self.attempts.give_up(since, error.clone(), now) else {
             return None;
         };
         let settled = settle(self.slice, self.row, *settled).await;

@@ -2,8 +2,11 @@
 //! ends, no call is left in flight, and the lease is released. The steps themselves are in `scan`
 //! and `execute`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rerole_core::indexing::RegionIndex;
+use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{
     Checkpoint, Counts, Departure, Facts, InUse, RotationRecord, Stop, close,
 };
@@ -253,6 +256,7 @@ impl<'a> Slice<'a> {
             tally: &tally,
             stopped: stopped.as_deref(),
             incomplete_regions: &context.settings.coverage.incomplete(&indexes, now),
+            excluded_clusters: &excluded_clusters(context.request(), &indexes),
         });
         let since = old_role_use.as_ref().map_or(now, |in_use| in_use.since);
         let still_used = closing.still_used.map(|why| InUse {
@@ -315,4 +319,20 @@ impl<'a> Slice<'a> {
         }
         released.is_ok()
     }
+}
+
+/// Returns the clusters in the request's scope that the stack leaves out of its index, as
+/// `region/cluster`.
+fn excluded_clusters(
+    request: &RotationRequest,
+    indexes: &BTreeMap<String, RegionIndex>,
+) -> Vec<String> {
+    let in_scope = indexes
+        .iter()
+        .filter(|(region, _)| request.scope.covers_region(region));
+    let names = in_scope.flat_map(|(region, index)| {
+        let excluded = index.excluded.iter();
+        excluded.map(move |name| format!("{region}/{name}"))
+    });
+    names.collect()
 }

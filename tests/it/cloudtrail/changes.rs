@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use aws_sdk_eks::Client;
 use rerole_sim::Options;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::cloudtrail::{client, create, delete, follow_all, on_save, update};
-use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, in_virtual_time};
+use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, in_virtual_time, rotation_event};
 
 #[tokio::test(start_paused = true)]
 async fn the_index_follows_the_changes_of_other_clients() {
@@ -200,4 +200,35 @@ impl History {
             }
         }
     }
+}
+
+/// Case 8: the event of an add-on's update names none of its associations.
+#[tokio::test(start_paused = true)]
+async fn an_association_that_its_add_on_moves_frees_the_old_role() {
+    let harness = Harness::calm(3);
+    let owned = harness.associate("owned", OLD);
+    let addon = "arn:aws:eks:us-east-1:111122223333:addon/edge/csi/y";
+    harness.aws.eks(|eks| eks.set_owner(&owned, Some(addon)));
+    harness.aws.index_association(INDEX, &owned);
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["status"], "Incomplete");
+    assert_eq!(summary["oldRoleInUseUntil"], Value::Null);
+
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    harness.set_role(&owned, NEW);
+    for event_name in ["CreateAddon", "UpdateAddon", "DeleteAddon"] {
+        let event = json!({
+            "detail-type": "AWS API Call via CloudTrail",
+            "account": "111122223333",
+            "region": "us-east-1",
+            "detail": {
+                "eventSource": "eks.amazonaws.com", "eventName": event_name,
+                "requestParameters": { "name": "edge", "addonName": "csi" },
+            },
+        });
+        assert!(harness.follow(&[event]).await.is_empty());
+        harness.check_index();
+    }
+    let summary = harness.finish(&rotation_event()).await;
+    assert!(summary["oldRoleInUseUntil"].is_string(), "{summary:#}");
 }

@@ -103,7 +103,14 @@ fn only_roles_under_the_path_are_passed_and_only_to_pods() {
         "Resource": { "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}*" },
         "Condition": { "StringEquals": { "iam:PassedToService": "pods.eks.amazonaws.com" } },
     });
-    assert_eq!(statements(("RotateRole", "pass-new-roles")), [&expected]);
+    let exist = json!({
+        "Sid": "NewRolesExist",
+        "Effect": "Allow",
+        "Action": "iam:GetRole",
+        "Resource": { "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}*" },
+    });
+    let found = statements(("RotateRole", "pass-new-roles"));
+    assert_eq!(found, [&expected, &exist]);
 }
 
 /// Apart from the two functions, the state machine reaches only logs and traces.

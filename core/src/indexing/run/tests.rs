@@ -14,6 +14,7 @@ pub(crate) fn request(mode: Mode) -> RunRequest {
         mode,
         regions: vec!["eu-west-1".to_owned(), "us-east-1".to_owned()],
         cluster_names: None,
+        exclude_clusters: Vec::new(),
     }
 }
 
@@ -148,5 +149,30 @@ fn a_region_with_gaps_or_of_selected_clusters_is_not_complete() {
     assert_eq!(
         finished(false, ClusterGlob::new("*").map(|glob| vec![glob])),
         None
+    );
+}
+
+#[test]
+fn excluded_clusters_are_not_covered_and_are_named_by_region() {
+    let mut run = Run::start(
+        RunRequest {
+            exclude_clusters: ClusterGlob::new("local-*").into_iter().collect(),
+            ..request(Mode::Full)
+        },
+        1,
+        at(0),
+    );
+    let listed: BTreeSet<_> = ["local-1", "prod"].map(str::to_owned).into();
+    for _ in 0..2 {
+        run.note_excluded(&listed);
+    }
+    assert_eq!(run.remaining_clusters(&listed), ["prod"]);
+    assert_eq!(run.excluded_in("eu-west-1"), ["local-1"]);
+    assert_eq!(run.excluded_in("us-east-1"), Vec::<String>::new());
+    run.cursor.started_at = Some(at(0));
+    assert_eq!(
+        run.finish_region(),
+        Some(at(0)),
+        "the region is complete all the same"
     );
 }

@@ -209,7 +209,7 @@ fn a_role_that_may_not_be_passed_stops_the_rotation_with_what_to_grant() {
 fn an_association_of_a_cluster_that_is_given_up_fails_with_the_token_of_a_lost_update() {
     let (request, row, before) = (request(false), row(), on(OLD, 1));
     let mut attempts = AssociationMove::new(&request, &row, None);
-    let step = attempts.give_up(error(ErrorClass::Transient), at(3), at(9));
+    let step = attempts.give_up(at(3), error(ErrorClass::Transient), at(9));
     assert_eq!(shown(&step), "Failed Transient after 0 sent");
     let sent = Sent {
         update: started(&mut attempts, &before),
@@ -219,7 +219,7 @@ fn an_association_of_a_cluster_that_is_given_up_fails_with_the_token_of_a_lost_u
         RoleVerdict::Refused
     });
     assert!(attempts.has_lost_update());
-    let step = attempts.give_up(error(ErrorClass::Transient), at(3), at(9));
+    let step = attempts.give_up(at(3), error(ErrorClass::Transient), at(9));
     assert_eq!(shown(&step), "Failed Transient with a token after 0 sent");
     let Step::Settle(settled) = step else {
         panic!("{step:?}")

@@ -41,6 +41,7 @@ fn check(
         tally: &tally,
         stopped,
         incomplete_regions: &[],
+        excluded_clusters: &[],
     });
     let drained_at = end
         .drained_at
@@ -242,6 +243,7 @@ fn an_incomplete_index_is_said_and_keeps_the_role_in_use() {
             tally: &tally,
             stopped: None,
             incomplete_regions: &["eu-west-1".to_owned()],
+            excluded_clusters: &[],
         });
         let shown = format!("{:?}: {}", end.status, end.reason.unwrap());
         assert_eq!(shown, expected);
@@ -259,6 +261,7 @@ fn what_another_actor_moved_back_stays_on_the_role() {
         tally: &tally,
         stopped: None,
         incomplete_regions: &[],
+        excluded_clusters: &[],
     });
     assert_eq!(end.status, Status::Incomplete);
 }
@@ -294,4 +297,23 @@ fn recorded_contradictions_stop_a_rotation_as_they_do_while_it_runs() {
         }
         assert_eq!(tally.contradiction().is_some(), stops, "{rows}");
     }
+}
+
+/// Who leaves a cluster out of the index knows that, so the role counts as free nevertheless.
+#[test]
+fn clusters_that_the_index_leaves_out_are_named() {
+    let mut tally = Tally::default();
+    tally.add(&row(Outcome::Updated, "10:00", false));
+    let end = close(&Facts {
+        request: &requested(&serde_json::json!({})).request,
+        tally: &tally,
+        stopped: None,
+        incomplete_regions: &[],
+        excluded_clusters: &["us-east-1/local-1".to_owned()],
+    });
+    assert_eq!((end.status, end.still_used), (Status::Succeeded, None));
+    assert_eq!(
+        end.reason.unwrap(),
+        "INDEX_EXCLUDE leaves out us-east-1/local-1, so associations there are not known"
+    );
 }

@@ -40,6 +40,7 @@ fn json_value() -> impl Strategy<Value = Value> {
         Just(ARN.to_owned()),
         Just(CLUSTER_ARN.to_owned()),
         Just("DeleteCluster".to_owned()),
+        Just("UpdateAddon".to_owned()),
         "[A-Z][a-z]{2} [0-9]{1,2}, [0-9]{4}, [0-9]{1,2}:[0-9]{2}:[0-9]{2} [AP]M",
         "(arn:|aws|:|/|cluster|%[0-9a-f]{0,2}|[a-z0-9-]){0,12}",
         ".*",

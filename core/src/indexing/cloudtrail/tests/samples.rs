@@ -56,6 +56,12 @@ fn every_sample_is_parsed_as_its_name_says() {
             ],
         ),
         (
+            "cloudtrail-update-addon",
+            expect![
+                "UpdateAddon: some association of arn:aws:eks:us-east-1:111122223333:cluster/prod-1"
+            ],
+        ),
+        (
             "cloudtrail-update",
             expect![
                 "UpdatePodIdentityAssociation: arn:aws:eks:us-east-1:111122223333:podidentityassociation/prod-1/a-pj5zr9qm2kx7vt4ud"
