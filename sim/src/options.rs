@@ -41,8 +41,8 @@ pub struct Options {
     /// EKS times are truncated to a multiple of this. Some emulators of AWS keep whole seconds
     /// only.
     pub modified_at_resolution: Duration,
-    /// EKS returns session policies with other whitespace and in another order of their members than
-    /// it was sent.
+    /// EKS returns session policies with other whitespace and in another order of their members
+    /// than it was sent.
     pub reformat_policies: bool,
     /// A repeated `clientRequestToken` also replays an error, not only a success.
     pub replay_refusals: bool,

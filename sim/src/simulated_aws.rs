@@ -107,8 +107,8 @@ impl SimulatedAws {
         }
     }
 
-    /// Records in the ledger that the index of each region is complete as of now, as after a full run
-    /// over these regions.
+    /// Records in the ledger that the index of each region is complete as of now, as after a full
+    /// run over these regions.
     ///
     /// # Panics
     /// If the table does not exist.

@@ -1,5 +1,5 @@
-//! What may be said about a role now: its item in the ledger, and what the index shows. Every summary
-//! and screen takes it from here, and stores nothing of it.
+//! What may be said about a role now: its item in the ledger, and what the index shows. Every
+//! summary and screen takes it from here, and stores nothing of it.
 
 use rerole_core::call::CallError;
 use rerole_core::resource::RoleArn;

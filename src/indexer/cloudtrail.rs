@@ -84,7 +84,8 @@ impl<'a> EventFollower<'a> {
         response
     }
 
-    /// Returns whether the stack leaves the cluster out of its index. Its messages are acknowledged.
+    /// Returns whether the stack leaves the cluster out of its index. Its messages are
+    /// acknowledged.
     fn is_excluded(&self, cluster: &str) -> bool {
         let is_excluded = self.writer.excludes(cluster);
         if is_excluded {

@@ -150,10 +150,10 @@ impl IndexerHandler {
         Ok(IndexerResponse::Reconciled(Box::new(report(slice))))
     }
 
-    /// Returns the request of the first full run of a new stack, if there was nothing to resume. The
-    /// schedule of full runs starts its first one only after a day, and without it no region's index
-    /// is complete. A run that has been there, whether or not it could read everything, is not
-    /// repeated here.
+    /// Returns the request of the first full run of a new stack, if there was nothing to resume.
+    /// The schedule of full runs starts its first one only after a day, and without it no region's
+    /// index is complete. A run that has been there, whether or not it could read everything, is
+    /// not repeated here.
     async fn first_run(&self, reconciled: Option<&Reconciled>) -> Option<ReconcileRequest> {
         let Some(Reconciled::NothingToResume) = reconciled else {
             return None;

@@ -1,9 +1,10 @@
 //! Writes to the index what EKS shows, and with it what follows for roles: an association on a
 //! replaced role is a reversion or an arrival, and one that has left a role may be the last of it.
 //!
-//! The ledger is written before the index: if the invocation dies in between, the index still differs
-//! from EKS, so the association is described again. Only the end of a role's use is written after it,
-//! because it depends on what the index shows. If that write is lost, the next full run repeats it.
+//! The ledger is written before the index: if the invocation dies in between, the index still
+//! differs from EKS, so the association is described again. Only the end of a role's use is written
+//! after it, because it depends on what the index shows. If that write is lost, the next full run
+//! repeats it.
 
 use std::collections::BTreeSet;
 
@@ -131,8 +132,8 @@ impl<'a> IndexWriter<'a> {
         Ok(is_new)
     }
 
-    /// Ends the use of each role that a rotation has named and that no association uses any more, if
-    /// the index is complete. What is not done by `ends_at`, the next full run does.
+    /// Ends the use of each role that a rotation has named and that no association uses any more,
+    /// if the index is complete. What is not done by `ends_at`, the next full run does.
     ///
     /// # Errors
     /// If DynamoDB cannot be read or written.

@@ -1,6 +1,6 @@
-//! Retries one call to EKS until it succeeds, fails for good, or time is up, and repeats one that did
-//! not find its resource. Throttled reads are also repeated in `crate::aws::eks`, as long as a permit
-//! comes in time.
+//! Retries one call to EKS until it succeeds, fails for good, or time is up, and repeats one that
+//! did not find its resource. Throttled reads are also repeated in `crate::aws::eks`, as long as a
+//! permit comes in time.
 
 use std::time::Duration;
 
@@ -63,8 +63,8 @@ pub async fn retry<T>(
     }
 }
 
-/// As [`retry`], for a call that returns `None` if EKS does not have the resource. One such response
-/// proves nothing, so `None` is returned only after several of them, seconds apart.
+/// As [`retry`], for a call that returns `None` if EKS does not have the resource. One such
+/// response proves nothing, so `None` is returned only after several of them, seconds apart.
 ///
 /// # Errors
 /// As [`retry`].

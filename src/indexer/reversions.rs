@@ -104,8 +104,8 @@ impl<'a> ReversionDetector<'a> {
         Ok(arrivals)
     }
 
-    /// Tells the open rotations, after the index has learned the association. A rotation that closed
-    /// in between has missed the association, so a reversion is recorded for it instead.
+    /// Tells the open rotations, after the index has learned the association. A rotation that
+    /// closed in between has missed the association, so a reversion is recorded for it instead.
     ///
     /// # Errors
     /// If the ledger cannot be read or written.

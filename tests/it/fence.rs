@@ -280,8 +280,8 @@ async fn an_index_item_that_has_left_the_old_role_is_not_repaired() {
 /// What the owner of a lease does to its rotation at this time.
 type Change = fn(&mut Value, &str);
 
-/// A delivery reads the expired lease of a slice that seems dead. Before the delivery takes it over,
-/// the slice closes the rotation, or renews its lease. Neither changes the fence.
+/// A delivery reads the expired lease of a slice that seems dead. Before the delivery takes it
+/// over, the slice closes the rotation, or renews its lease. Neither changes the fence.
 #[tokio::test(start_paused = true)]
 async fn a_lease_is_taken_over_only_if_it_is_the_one_that_was_read() {
     let closed = |item: &mut Value, now: &str| {

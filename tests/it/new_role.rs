@@ -1,6 +1,6 @@
 //! What EKS answers about the new role: that it does not know it yet, may not be given it, or that
-//! the role does not admit the cluster. One association of a region is at risk until EKS has accepted
-//! the role there.
+//! the role does not admit the cluster. One association of a region is at risk until EKS has
+//! accepted the role there.
 
 use std::time::Duration;
 

@@ -144,8 +144,8 @@ async fn a_reused_id_with_another_request_is_rejected() {
     assert_eq!(harness.rotation("r-1"), rotation);
 }
 
-/// EventBridge may deliver an event again for a day, and a team may ask again without the options of
-/// the first time.
+/// EventBridge may deliver an event again for a day, and a team may ask again without the options
+/// of the first time.
 #[tokio::test(start_paused = true)]
 async fn asking_again_with_other_limits_and_claims_changes_nothing() {
     let harness = Harness::calm(10);

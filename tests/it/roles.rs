@@ -129,8 +129,8 @@ async fn a_stale_index_is_not_complete() {
     assert_eq!(now(&harness, FIRST).await["status"], "Incomplete");
 }
 
-/// An invocation of the indexer has read that no rotation replaces the role. Then the rotation opens,
-/// and the invocation stores what it has described.
+/// An invocation of the indexer has read that no rotation replaces the role. Then the rotation
+/// opens, and the invocation stores what it has described.
 #[tokio::test(start_paused = true)]
 async fn an_index_build_under_way_while_a_rotation_runs_leaves_nothing_behind() {
     for delay in [0, 100, 300, 600, 1_000, 2_000] {
@@ -152,7 +152,8 @@ async fn an_index_build_under_way_while_a_rotation_runs_leaves_nothing_behind() 
     }
 }
 
-/// Each association on a replaced role was moved, or is a recorded reversion, and the role is in use.
+/// Each association on a replaced role was moved, or is a recorded reversion, and the role is in
+/// use.
 fn check_nothing_is_left_silently(harness: &Harness, case: &str) {
     let on_old = harness.aws.eks(|eks| eks.association_count_on(OLD));
     let reverted = reversion_rows(harness, "first").len();

@@ -1,7 +1,8 @@
 //! The table that maps an AWS error to its meaning for rerole.
 //!
 //! Error codes and HTTP statuses decide, never message texts, except for answers about the new role
-//! (`ROLE_NOT_READY_MESSAGES`, `ROLE_PERMISSIONS`). `src/aws/call_error.rs` reads code and status from the SDK error.
+//! (`ROLE_NOT_READY_MESSAGES`, `ROLE_PERMISSIONS`). `src/aws/call_error.rs` reads code and status
+//! from the SDK error.
 
 /// Codes for too many calls: the SDK's own list, and `TooManyRequestsException`, which EKS returns
 /// but does not have in its service model.
@@ -69,8 +70,8 @@ const ROLE_NOT_READY_MESSAGES: &[&str] = &[
     "Trust policy of the role provided is invalid",
 ];
 
-/// A second such case: the caller may not hand the new role to pods. IAM may not know its permission
-/// for a new role yet, so this is also an answer about the role.
+/// A second such case: the caller may not hand the new role to pods. IAM may not know its
+/// permission for a new role yet, so this is also an answer about the role.
 const ROLE_PERMISSIONS: &[&str] = &["iam:PassRole", "iam:GetRole"];
 
 /// What an error means for the caller.
@@ -80,9 +81,9 @@ pub enum ErrorClass {
     Throttled,
     /// A temporary error. Whether the call took effect is unknown. It can be retried.
     Transient,
-    /// An answer about the new role: EKS does not see it, its trust policy does not let Pod Identity
-    /// assume it, or the caller may not pass it. IAM is eventually consistent, so any of them may be
-    /// temporary or permanent.
+    /// An answer about the new role: EKS does not see it, its trust policy does not let Pod
+    /// Identity assume it, or the caller may not pass it. IAM is eventually consistent, so any of
+    /// them may be temporary or permanent.
     RoleNotReady,
     /// The caller has no permission.
     Denied,

@@ -46,8 +46,8 @@ impl AssociationEvents {
             None => EventVerdict::Deleted,
             // EKS never reuses an ID, so this is the view from before the deletion.
             Some(_) if self.has_deletion() => EventVerdict::StillShown,
-            // The version in an event is a hint. If EKS does not show it once it would, the event is
-            // wrong: no document says how CloudTrail writes it.
+            // The version in an event is a hint. If EKS does not show it once it would, the event
+            // is wrong: no document says how CloudTrail writes it.
             Some(shown) if self.made_version_after(shown) && self.has_recent_event(asked_at) => {
                 EventVerdict::NotYetShown
             }

@@ -103,8 +103,8 @@ impl CloudTrailEvent {
 pub enum Subject {
     /// This association.
     Association(AssociationArn),
-    /// Unknown associations of this cluster: one that was created or deleted, or those of an add-on.
-    /// The diff of EKS's list and the index shows which.
+    /// Unknown associations of this cluster: one that was created or deleted, or those of an
+    /// add-on. The diff of EKS's list and the index shows which.
     ClusterAssociations(Cluster),
     /// This cluster, whose deletion has started, with all its associations.
     DeletedCluster(Cluster),

@@ -25,9 +25,9 @@ pub struct DescribeTask {
 /// - Listed, but a tombstone in the index: the list lags behind the deletion, or the tombstone was
 ///   written too early, because a Describe lagged behind the creation.
 ///
-/// If both have an association, only a full reconcile describes it: the list does not show roles. An
-/// association that an add-on owns is described each time. It moves by an update of the add-on, and
-/// the event of that update does not name it.
+/// If both have an association, only a full reconcile describes it: the list does not show roles.
+/// An association that an add-on owns is described each time. It moves by an update of the add-on,
+/// and the event of that update does not name it.
 #[must_use]
 pub fn diff(
     mode: Mode,

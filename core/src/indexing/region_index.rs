@@ -19,7 +19,8 @@ pub struct RegionIndex {
     /// When the last complete reconcile of this region started, list-only or full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed_at: Option<Timestamp>,
-    /// The clusters that the stack leaves out of the index, as the last complete reconcile saw them.
+    /// The clusters that the stack leaves out of the index, as the last complete reconcile saw
+    /// them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub excluded: Vec<String>,
 }
@@ -45,8 +46,8 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// Returns the coverage of these regions, without exclusions. An index is stale after 36 hours: a
-    /// full reconcile runs once a day, and one that takes long may take half a day.
+    /// Returns the coverage of these regions, without exclusions. An index is stale after 36 hours:
+    /// a full reconcile runs once a day, and one that takes long may take half a day.
     #[must_use]
     pub fn of(regions: &[String]) -> Self {
         Self {

@@ -59,8 +59,8 @@ impl RunRequest {
 }
 
 impl ReconcileRequest {
-    /// Parses the value of the member `reconcile`. `coverage` has the regions of a request that names
-    /// none, and the clusters that the stack leaves out.
+    /// Parses the value of the member `reconcile`. `coverage` has the regions of a request that
+    /// names none, and the clusters that the stack leaves out.
     ///
     /// # Errors
     /// If a member is not allowed: the first such member.

@@ -23,8 +23,8 @@ const ROLE_ARN_PATTERN: &str =
     r"^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$";
 
 /// Parses the `detail` of an event and checks its rules. `event_id` names the rotation if
-/// `rotationId` is absent. `role_path` is the IAM path that new roles must have. Returns the request
-/// and what the event claims about it.
+/// `rotationId` is absent. `role_path` is the IAM path that new roles must have. Returns the
+/// request and what the event claims about it.
 ///
 /// # Errors
 /// If the detail breaks a rule: the first such rule, with the field and its value.
@@ -99,7 +99,8 @@ struct RotationDetail {
     #[cfg_attr(test, schemars(with = "String", regex(pattern = ROLE_ARN_PATTERN)))]
     new_role_arn: Option<String>,
     /// Move only associations in these regions: names, or globs in which `*` matches any number of
-    /// characters. An entry that starts with `!` excludes, and exclusion wins. Default: all regions.
+    /// characters. An entry that starts with `!` excludes, and exclusion wins. Default: all
+    /// regions.
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(
         test,
@@ -305,8 +306,8 @@ impl Roles {
     }
 }
 
-/// Parses a list of a scope. The result is sorted and has no duplicates, so lists that mean the same
-/// are the same.
+/// Parses a list of a scope. The result is sorted and has no duplicates, so lists that mean the
+/// same are the same.
 fn globs<const LEN_MAX: usize, const ALSO: char>(
     field: &str,
     texts: Option<Vec<String>>,

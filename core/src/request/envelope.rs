@@ -1,5 +1,5 @@
-//! Where a request came from: what the ledger records of the event around it. The event is parsed in
-//! `event.rs`.
+//! Where a request came from: what the ledger records of the event around it. The event is parsed
+//! in `event.rs`.
 
 use serde::{Deserialize, Serialize};
 

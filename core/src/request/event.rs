@@ -1,5 +1,5 @@
-//! The EventBridge event that requests a rotation: the checks of its envelope. The `detail` in it is
-//! checked in `detail.rs`.
+//! The EventBridge event that requests a rotation: the checks of its envelope. The `detail` in it
+//! is checked in `detail.rs`.
 
 use serde::Deserialize;
 use serde_json::Value;

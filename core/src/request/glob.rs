@@ -1,5 +1,5 @@
-//! Names in which `*` matches any characters, and lists of them. An entry of a list that starts with
-//! `!` excludes what it matches.
+//! Names in which `*` matches any characters, and lists of them. An entry of a list that starts
+//! with `!` excludes what it matches.
 
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
@@ -43,8 +43,8 @@ pub struct InvalidGlob {
 }
 
 impl<const LEN_MAX: usize, const ALSO: char> Glob<LEN_MAX, ALSO> {
-    /// Returns `None` if the text is empty, too long, or has a character that is not allowed: such a
-    /// pattern cannot match any name that Kubernetes or AWS allows.
+    /// Returns `None` if the text is empty, too long, or has a character that is not allowed: such
+    /// a pattern cannot match any name that Kubernetes or AWS allows.
     #[must_use]
     pub fn new(text: &str) -> Option<Self> {
         let pattern = text.strip_prefix(EXCLUDES).unwrap_or(text);

@@ -39,8 +39,9 @@ impl RotationRequest {
         self.identity() == other.identity()
     }
 
-    /// Returns why this request is rejected: `recorded`, a rotation with the same ID that started at
-    /// `started_at`, has another identity. The text names each field that differs, with both values.
+    /// Returns why this request is rejected: `recorded`, a rotation with the same ID that started
+    /// at `started_at`, has another identity. The text names each field that differs, with both
+    /// values.
     #[must_use]
     pub fn id_taken(&self, recorded: &Self, started_at: Timestamp) -> Rejection {
         let (requested, recorded) = (self.identity(), recorded.identity());

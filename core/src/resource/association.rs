@@ -71,8 +71,8 @@ impl Association {
     }
 }
 
-/// Returns whether the session policies of two versions are the same document. EKS may return one with other
-/// whitespace, or its members in another order.
+/// Returns whether the session policies of two versions are the same document. EKS may return one
+/// with other whitespace, or its members in another order.
 fn is_same_policy(versions: [Option<&str>; 2]) -> bool {
     let document = |policy: &str| serde_json::from_str::<serde_json::Value>(policy).ok();
     match versions {

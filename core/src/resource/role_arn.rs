@@ -11,8 +11,8 @@ pub const ROLE_ARN_FORM: &str =
     "an IAM role ARN, arn:<partition>:iam::<12-digit account>:role/<path/><name>";
 /// The path of the roles that belong to AWS services. Customers can neither pass nor replace them.
 const SERVICE_LINKED_PATH: &str = "/aws-service-role/";
-/// The path of the roles that IAM Identity Center manages. Only it may change their trust policy, so
-/// no pod can use them.
+/// The path of the roles that IAM Identity Center manages. Only it may change their trust policy,
+/// so no pod can use them.
 const RESERVED_PATH: &str = "/aws-reserved/";
 
 /// The ARN of an IAM role, `arn:<partition>:iam::<account>:role<path><name>`.

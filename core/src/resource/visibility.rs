@@ -1,5 +1,5 @@
-//! How long EKS may take to show a change. It is eventually consistent: a read may show a state from
-//! before a change, even one that an earlier read has shown.
+//! How long EKS may take to show a change. It is eventually consistent: a read may show a state
+//! from before a change, even one that an earlier read has shown.
 
 use std::time::Duration;
 

@@ -202,8 +202,8 @@ impl<'a> AssociationMove<'a> {
         Decision::Step(self.settle(ending, Some(observed), moment.now))
     }
 
-    /// Returns whether the observation is from before the latest known version. One that is a little
-    /// older but has the same roles differs only in how its time is rounded.
+    /// Returns whether the observation is from before the latest known version. One that is a
+    /// little older but has the same roles differs only in how its time is rounded.
     fn is_outdated(&self, observed: &Association) -> bool {
         let latest = &self.latest;
         let has_same_roles = observed.role_arn == latest.role_arn

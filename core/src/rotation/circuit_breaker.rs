@@ -1,5 +1,5 @@
-//! A circuit breaker for each cluster, which keeps a cluster that cannot be reached from using up the
-//! slice's time. The next slice tries the cluster again, but not forever.
+//! A circuit breaker for each cluster, which keeps a cluster that cannot be reached from using up
+//! the slice's time. The next slice tries the cluster again, but not forever.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use crate::timestamp::Timestamp;
 /// The number of successive failures that open a cluster's breaker. Each of them has cost up to a
 /// minute of retries.
 const FAILURES_MAX: u32 = 3;
-/// The state machine retries for close to an hour. A cluster that has failed for this long fails its
-/// associations, so the rotation ends before those retries do.
+/// The state machine retries for close to an hour. A cluster that has failed for this long fails
+/// its associations, so the rotation ends before those retries do.
 const FAILING_MAX: Duration = Duration::from_mins(30);
 
 /// For each cluster, by ARN: since when its associations stay pending because of retryable errors.
@@ -55,8 +55,8 @@ impl CircuitBreaker {
     }
 
     /// Returns the last error if this cluster's breaker is open. The slice then starts no more of
-    /// its associations. The breaker of a cluster that is given up stays closed, because each of its
-    /// associations is tried once more.
+    /// its associations. The breaker of a cluster that is given up stays closed, because each of
+    /// its associations is tried once more.
     #[must_use]
     pub fn tripped(&self, cluster_arn: &str, now: Timestamp) -> Option<CallError> {
         if self.given_up(cluster_arn, now).is_some() {

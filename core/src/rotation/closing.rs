@@ -49,9 +49,9 @@ impl Tally {
 }
 
 impl Tally {
-    /// Returns the association because of which the rotation must stop, if there is one: a slice may
-    /// have recorded the rows and then died. As while it runs, a contradiction counts before any
-    /// update has succeeded, and two count without a success in between.
+    /// Returns the association because of which the rotation must stop, if there is one: a slice
+    /// may have recorded the rows and then died. As while it runs, a contradiction counts before
+    /// any update has succeeded, and two count without a success in between.
     #[must_use]
     pub fn contradiction(&self) -> Option<&AssociationArn> {
         let last = self.contradicted.back().map(|(_, arn)| arn);

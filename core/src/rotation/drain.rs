@@ -1,8 +1,8 @@
 //! How long pods may have credentials of a role that their association has left.
 //!
-//! These times are expectations. The agent that hands out the credentials promises none of them, and
-//! may hand out expired ones if it cannot reach AWS. Only a deny policy on the role guarantees that
-//! nothing uses it.
+//! These times are expectations. The agent that hands out the credentials promises none of them,
+//! and may hand out expired ones if it cannot reach AWS. Only a deny policy on the role guarantees
+//! that nothing uses it.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ const LIFETIME_WITH_TARGET_ROLE: Duration = Duration::from_mins(59);
 /// The agent may hand out credentials of the old role for some seconds after EKS shows the new one.
 const MARGIN: Duration = Duration::from_mins(1);
 
-/// Returns how long pods may have a role's credentials, by the association's target roles before and
-/// after. The shorter time applies only if there was one and is one. Otherwise pods may have
+/// Returns how long pods may have a role's credentials, by the association's target roles before
+/// and after. The shorter time applies only if there was one and is one. Otherwise pods may have
 /// credentials of the role itself, which live longer.
 fn drain(target_roles: [Option<&String>; 2]) -> Duration {
     let lifetime = if target_roles.iter().all(Option::is_some) {
@@ -31,8 +31,8 @@ fn drain(target_roles: [Option<&String>; 2]) -> Duration {
     lifetime + MARGIN
 }
 
-/// Returns the latest time at which a pod of a settled association may still have credentials of the
-/// old role. `None` if the association has not left the old role.
+/// Returns the latest time at which a pod of a settled association may still have credentials of
+/// the old role. `None` if the association has not left the old role.
 #[must_use]
 pub fn drained_at(row: &Row) -> Option<Timestamp> {
     // The version that EKS showed last is the latest time at which the association can have left

@@ -24,8 +24,8 @@ pub enum Opening {
     OtherRequest(Box<RotationRecord>),
 }
 
-/// Decides what a delivery of a request may do at `now`. `found` is the rotation under the request's
-/// key.
+/// Decides what a delivery of a request may do at `now`. `found` is the rotation under the
+/// request's key.
 #[must_use]
 pub fn open(found: Option<RotationRecord>, requested: &Requested, now: Timestamp) -> Opening {
     let Some(found) = found else {

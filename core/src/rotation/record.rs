@@ -37,8 +37,8 @@ pub struct RotationRecord {
     pub started_at: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// The end of the drain of what this rotation moved. Whether the old role is in use is not known
-    /// here, but in the role's own item.
+    /// The end of the drain of what this rotation moved. Whether the old role is in use is not
+    /// known here, but in the role's own item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drained_at: Option<Timestamp>,
     /// For each region, since when its index was complete when the rotation finished. An

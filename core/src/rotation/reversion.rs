@@ -142,8 +142,8 @@ impl RoleHistory {
         }
     }
 
-    /// Returns whether a later rotation made the role the association's role again, so that it is no
-    /// reversion of `rotation`.
+    /// Returns whether a later rotation made the role the association's role again, so that it is
+    /// no reversion of `rotation`.
     fn is_current_again(&self, rotation: &RotationRecord, row: Option<&Row>) -> bool {
         let later = &self.covered_by_rotations_from;
         match row {

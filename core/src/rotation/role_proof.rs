@@ -1,10 +1,10 @@
-//! Whether EKS accepts the new role, region by region. Until it has, one association of a region goes
-//! alone: the probe.
+//! Whether EKS accepts the new role, region by region. Until it has, one association of a region
+//! goes alone: the probe.
 //!
-//! An answer about the role may be temporary, since IAM is eventually consistent, or be true for one
-//! cluster only, if the role's trust policy names the clusters. So nothing is concluded from one
-//! cluster or one region. The next probe comes from another cluster, and regions do not wait for each
-//! other. For example, the trust policy admits all clusters but `old`, which comes first:
+//! An answer about the role may be temporary, since IAM is eventually consistent, or be true for
+//! one cluster only, if the role's trust policy names the clusters. So nothing is concluded from
+//! one cluster or one region. The next probe comes from another cluster, and regions do not wait
+//! for each other. For example, the trust policy admits all clusters but `old`, which comes first:
 //!
 //! ```text
 //! us-east-1  probe in old: refused ──1 s──▶ probe in prod: Updated ──▶ all others, several at a time
@@ -24,8 +24,8 @@ const PROBE_BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
     max: Duration::from_secs(15),
 };
-/// Refusals of one association before it fails, where EKS has accepted the role for others. With the
-/// pauses between them they take some seconds, in which all of EKS should know the role.
+/// Refusals of one association before it fails, where EKS has accepted the role for others. With
+/// the pauses between them they take some seconds, in which all of EKS should know the role.
 const OWN_REFUSALS_MAX: u32 = 4;
 
 /// What a slice knows of the new role.

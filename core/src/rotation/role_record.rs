@@ -1,9 +1,9 @@
-//! What the ledger knows of a role itself, whichever rotation it is part of: which rotation holds it,
-//! whether it is in use, and until when pods may have its credentials.
+//! What the ledger knows of a role itself, whichever rotation it is part of: which rotation holds
+//! it, whether it is in use, and until when pods may have its credentials.
 //!
 //! A role outlives its rotations. Rotation A→B frees role A, and a later rotation B→A, or a person,
-//! puts it to use again. So a statement about a role is never stored in the record of a rotation: it
-//! is read from the role's own item each time it is shown.
+//! puts it to use again. So a statement about a role is never stored in the record of a rotation:
+//! it is read from the role's own item each time it is shown.
 
 use serde::{Deserialize, Serialize};
 
@@ -54,8 +54,8 @@ pub struct Departure {
 /// What may be said about a role.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RoleUse {
-    /// Until when the role is expected to be in use. `None` if there is no such time: the role is in
-    /// use, or nothing is known to have left it.
+    /// Until when the role is expected to be in use. `None` if there is no such time: the role is
+    /// in use, or nothing is known to have left it.
     pub until: Option<Timestamp>,
     pub in_use: Option<InUse>,
 }
@@ -72,8 +72,8 @@ impl RoleRecord {
         }
     }
 
-    /// Returns the role after the rotation `key` onto it has closed with these counts. A rotation that
-    /// moved nothing onto the role has not put it to use.
+    /// Returns the role after the rotation `key` onto it has closed with these counts. A rotation
+    /// that moved nothing onto the role has not put it to use.
     #[must_use]
     pub fn closed_onto(self, key: &RotationKey, counts: &Counts) -> Self {
         let has_moved = counts.updated + counts.already_current > 0;

@@ -9,9 +9,9 @@ use crate::rotation::{
     CircuitBreaker, Counts, Ending, Estimator, Outcome, RoleProof, RotationRecord, Status, Tally,
 };
 
-/// Contradicting responses in a row that stop a rotation. One may be another client's change between
-/// Describe and update. A second one, without a success in between, means that EKS does not behave
-/// as this program assumes.
+/// Contradicting responses in a row that stop a rotation. One may be another client's change
+/// between Describe and update. A second one, without a success in between, means that EKS does not
+/// behave as this program assumes.
 const CONTRADICTIONS_MAX: u32 = 2;
 
 /// Whether the rotation stops early.
@@ -56,8 +56,8 @@ pub struct SliceState {
 }
 
 impl SliceState {
-    /// Creates the state of a slice of this rotation. Which regions have accepted the new role is not
-    /// in the record, but in the rows.
+    /// Creates the state of a slice of this rotation. Which regions have accepted the new role is
+    /// not in the record, but in the rows.
     #[must_use]
     pub fn new(record: &RotationRecord) -> Self {
         let stop = record.stopped.clone().map_or(Stop::No, Stop::Recorded);
@@ -114,8 +114,8 @@ impl SliceState {
     }
 
     /// Records what an ending says about the whole rotation, before it is stored: an update has
-    /// succeeded in this region, or EKS contradicted one. Returns whether the rotation must stop, and
-    /// the caller must record that. Nothing is sent from then on.
+    /// succeeded in this region, or EKS contradicted one. Returns whether the rotation must stop,
+    /// and the caller must record that. Nothing is sent from then on.
     ///
     /// Another client's change of the same association at the same time looks like a contradiction.
     /// So once EKS has accepted the new role, a single one only fails its row.

@@ -52,8 +52,8 @@ pub struct OwnedRotation<'a> {
     pub(super) fence: u64,
 }
 
-/// The indexer changes the item of a role between read and write only now and then. More often means
-/// that something is wrong.
+/// The indexer changes the item of a role between read and write only now and then. More often
+/// means that something is wrong.
 const CLOSE_ATTEMPTS: u32 = 4;
 
 /// How a rotation closes.

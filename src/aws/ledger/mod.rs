@@ -1,6 +1,6 @@
 //! The `RotationLedger` table: rotations with their leases, the rows of their associations, the
-//! roles, the index run, and learned rates. Nothing is ever deleted from it. How a rotation or an index run proceeds is
-//! decided elsewhere.
+//! roles, the index run, and learned rates. Nothing is ever deleted from it. How a rotation or an
+//! index run proceeds is decided elsewhere.
 //!
 //! Each file has one kind of item, and the type that reads and writes it. A write that would be
 //! wrong after its invocation lost the lease has a condition on the fence (`lease.rs`), so DynamoDB

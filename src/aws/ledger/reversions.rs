@@ -12,8 +12,8 @@ use crate::aws::ledger::roles::put_to_use_again;
 use crate::aws::ledger::rotations::Rotations;
 use crate::aws::ledger::{is_absent, rotation_key};
 
-/// A rotation closes once, so its item changes between read and write at most once. More often means
-/// that something is wrong.
+/// A rotation closes once, so its item changes between read and write at most once. More often
+/// means that something is wrong.
 const RECORD_ATTEMPTS: u32 = 4;
 
 /// The reversions and arrivals of all rotations.
@@ -25,7 +25,8 @@ pub struct Reversions<'a> {
 impl Reversions<'_> {
     /// Plans a row for an association on the old role of an open rotation, which does not have it.
     /// The rotation cannot close before it has counted this arrival. It need not find the
-    /// association by a secondary index, which may lag behind. Returns whether the rotation is open.
+    /// association by a secondary index, which may lag behind. Returns whether the rotation is
+    /// open.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
@@ -46,8 +47,8 @@ impl Reversions<'_> {
         Ok(!self.table.transact(operation, parts).await?.is_refused(0))
     }
 
-    /// Records a reversion: its row, and on the rotation and on its old role that the role is in use
-    /// again. Returns whether it is new.
+    /// Records a reversion: its row, and on the rotation and on its old role that the role is in
+    /// use again. Returns whether it is new.
     ///
     /// # Errors
     /// If DynamoDB cannot be read or written, or if the rotation changed at every attempt.

@@ -71,8 +71,9 @@ impl Rotations<'_> {
     }
 
     /// Opens the rotation as `rerole_core::rotation::open` decides. A rotation that starts is one
-    /// transaction: its item with lease and fence, and the items of both roles, which it holds until
-    /// it closes. A dry run holds no roles, because it writes nothing that another rotation reads.
+    /// transaction: its item with lease and fence, and the items of both roles, which it holds
+    /// until it closes. A dry run holds no roles, because it writes nothing that another rotation
+    /// reads.
     ///
     /// Each attempt reads the item and then writes under a condition on what it has read. So of two
     /// deliveries that read the same item one gets the rotation, and the other reads again and

@@ -186,8 +186,8 @@ impl WalkContext<'_> {
         }
     }
 
-    /// Records that the region's index is complete since a walk of this mode started to read it, and
-    /// which clusters it leaves out.
+    /// Records that the region's index is complete since a walk of this mode started to read it,
+    /// and which clusters it leaves out.
     pub(super) async fn note_complete_region(
         &self,
         region: &str,

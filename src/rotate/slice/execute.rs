@@ -216,8 +216,8 @@ async fn pending_rows(
 
 /// The rows of one region that a pass has not started yet, in the order of their clusters.
 ///
-/// The queue passes over a cluster whose association was the probe and was refused, and one that gets
-/// one error after another. The rows of such a cluster are dropped, because a cluster may have
+/// The queue passes over a cluster whose association was the probe and was refused, and one that
+/// gets one error after another. The rows of such a cluster are dropped, because a cluster may have
 /// thousands, and are read again in another round, once all others are done.
 #[derive(Debug)]
 struct RegionQueue {

@@ -24,9 +24,9 @@ use crate::rotate::slice::tally::{recount_rows, tally};
 
 /// The last sweep starts no earlier than this after the rotation was opened. An invocation of the
 /// indexer that read just before the opening that no rotation replaces the role believes it for
-/// [`KNOWN_FOR`](crate::indexer::reversions::KNOWN_FOR), 2 s. It stores an association on the old role
-/// within that time and some calls, and tells no rotation. A second later, the secondary indexes show
-/// that association to the sweep. What takes longer, the next full reconcile finds.
+/// [`KNOWN_FOR`](crate::indexer::reversions::KNOWN_FOR), 2 s. It stores an association on the old
+/// role within that time and some calls, and tells no rotation. A second later, the secondary
+/// indexes show that association to the sweep. What takes longer, the next full reconcile finds.
 const SWEEP_AFTER: Duration = Duration::from_secs(5);
 
 /// What is read before a sweep, and must not change until the rotation is closed: the indexer

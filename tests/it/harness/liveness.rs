@@ -14,8 +14,8 @@ const FACTOR: f64 = 3.0;
 /// The pauses that do not depend on the number of calls: backoff, the time until the rate is known,
 /// and one hold of a rate before the search for a higher one.
 const PAUSES: Duration = Duration::from_secs(12);
-/// The time until something that EKS does not find counts as deleted. What is searched for by the same
-/// operation is searched for side by side.
+/// The time until something that EKS does not find counts as deleted. What is searched for by the
+/// same operation is searched for side by side.
 const ABSENCE: Duration = Duration::from_secs(10);
 /// The rate that is reached within that time if EKS throttles nothing. Faster rates hardly matter.
 const UNTHROTTLED_PER_SEC: f64 = 40.0;

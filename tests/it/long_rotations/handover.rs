@@ -117,8 +117,8 @@ async fn a_start_whose_response_is_lost_starts_one_execution() {
     assert_executions(&harness, &[("r-1-1", ExecutionStatus::Running)]);
 }
 
-/// Lambda would deliver the event again only twice. The state machine retries until the rotation ends:
-/// half an hour later, the cluster is given up.
+/// Lambda would deliver the event again only twice. The state machine retries until the rotation
+/// ends: half an hour later, the cluster is given up.
 #[tokio::test(start_paused = true)]
 async fn rows_that_stay_pending_because_of_errors_are_handed_over_and_fail_in_the_end() {
     let harness = with_state_machine(30);
