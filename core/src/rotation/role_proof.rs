@@ -7,8 +7,8 @@
 //! for each other. For example, the trust policy admits all clusters but `old`, which comes first:
 //!
 //! ```text
-//! us-east-1  probe in old: refused ──1 s──▶ probe in prod: Updated ──▶ all others, several at a time
-//! eu-west-1  probe in edge: Updated ──▶ all others                        └─▶ old: refused, so Failed
+//! us-east-1  probe in old: refused ──1 s──▶ probe in prod: Updated ──▶ all others, in parallel
+//! eu-west-1  probe in edge: Updated ──▶ all others                   └─▶ old: refused, so Failed
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};

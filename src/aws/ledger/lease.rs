@@ -24,7 +24,8 @@
 //!   again and lock the next delivery out until it ends.
 //! - **Closing** also requires the lease, and that `reversionCount`, `arrivals`, and the use of the
 //!   old role are what the slice read before its last sweep. The indexer changes them without the
-//!   lease. If it does so after the sweep started, the close fails, and the next slice sweeps again.
+//!   lease. If it does so after the sweep started, the close fails, and the next slice sweeps
+//!   again.
 //! - **Settling a row** (`rows.rs`) needs no fence. A row is settled once, whichever invocation is
 //!   first, and the outcome is what EKS confirmed.
 
