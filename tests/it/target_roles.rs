@@ -200,6 +200,25 @@ async fn a_dry_run_names_the_fields_that_would_change() {
     );
 }
 
+/// A target role's trust policy may name the old role. EKS accepts the new one nevertheless, and
+/// pods lose their access only when they renew their credentials.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_and_its_dry_run_name_the_target_roles_that_must_trust_the_new_role() {
+    let harness = Harness::new(Options::default());
+    harness.associate("role-only", OLD);
+    harness.associate_chained("target-only", THIRD, OLD);
+    harness.associate_chained("first", OLD, SHARED_OLD);
+    harness.associate_chained("second", OLD, SHARED_OLD);
+    let expected =
+        format!("2 associations have a target role, which must trust {NEW}: {SHARED_OLD}");
+    let dry_run = harness.finish(&event(&json!({ "dryRun": true }))).await;
+    let reason = dry_run["reason"].as_str().unwrap();
+    assert!(reason.ends_with(&expected), "{reason}");
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["status"], "Succeeded");
+    assert_eq!(summary["reason"], expected);
+}
+
 /// The target role named the new role before the rotation. An operator sets a third role while the
 /// rotation is interrupted. Nothing of what EKS shows then is an update of the rotation.
 #[tokio::test(start_paused = true)]

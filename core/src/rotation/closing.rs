@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::request::RotationRequest;
-use crate::resource::AssociationArn;
+use crate::resource::{AssociationArn, RoleArn, RoleField};
 use crate::rotation::drain::drained_at;
 use crate::rotation::{Counts, Outcome, Row, Status, UNEXPECTED_RESPONSE};
 use crate::timestamp::Timestamp;
@@ -23,7 +23,14 @@ pub struct Tally {
     /// The latest time at which a pod of a settled association may still have credentials of the
     /// old role.
     drained_at: Option<Timestamp>,
+    /// The associations that keep a target role, while their role moves or would move.
+    keep_target_role: u64,
+    /// Their target roles.
+    target_roles: BTreeSet<String>,
 }
+
+/// Target roles that a rotation's reason names. The rows have all of them.
+const NAMED_TARGET_ROLES_MAX: usize = 5;
 
 impl Tally {
     /// Adds a row.
@@ -45,10 +52,35 @@ impl Tally {
             }
         }
         self.drained_at = self.drained_at.max(drained_at(row));
+        if let Some(target_role) = kept_target_role(row) {
+            self.keep_target_role += 1;
+            self.target_roles.insert(target_role.to_owned());
+        }
     }
-}
 
-impl Tally {
+    /// Returns what the target roles must do, in words, or `None` if no association has one. EKS
+    /// accepts the new role even if a target role does not trust it, and then pods lose their access
+    /// when they renew their credentials.
+    fn target_roles_must_trust(&self, new_role: &RoleArn) -> Option<String> {
+        let named: Vec<&str> = self
+            .target_roles
+            .iter()
+            .take(NAMED_TARGET_ROLES_MAX)
+            .map(String::as_str)
+            .collect();
+        let more = match self.target_roles.len() - named.len() {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        (!named.is_empty()).then(|| {
+            format!(
+                "{} associations have a target role, which must trust {new_role}: {}{more}",
+                self.keep_target_role,
+                named.join(", "),
+            )
+        })
+    }
+
     /// Returns the association because of which the rotation must stop, if there is one: a slice
     /// may have recorded the rows and then died. As while it runs, a contradiction counts before
     /// any update has succeeded, and two count without a success in between.
@@ -63,6 +95,15 @@ impl Tally {
             }
         }
     }
+}
+
+/// Returns the target role of an association whose role moves or would move, if the association
+/// keeps it. Its trust policy may name the old role.
+fn kept_target_role(row: &Row) -> Option<&str> {
+    let moves = matches!(row.outcome, Outcome::Updated | Outcome::WouldUpdate)
+        && row.fields.contains(RoleField::RoleArn)
+        && !row.fields.contains(RoleField::TargetRoleArn);
+    row.target_role_arn.as_deref().filter(|_| moves)
 }
 
 /// What decides how a rotation ends.
@@ -130,6 +171,7 @@ pub fn close(facts: &Facts<'_>) -> Closing {
             facts.excluded_clusters.join(", ")
         ));
     }
+    reasons.extend(tally.target_roles_must_trust(&request.new_role_arn));
     Closing {
         status,
         reason: (!reasons.is_empty()).then(|| reasons.join("; ")),

@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::indexing::IndexItem;
 use crate::request::testing::requested;
-use crate::resource::association;
+use crate::resource::{RoleFields, association};
 
 fn row(outcome: Outcome, modified_at: &str, target: bool) -> Row {
     let item = IndexItem::of(&association("old"));
@@ -316,4 +316,50 @@ fn clusters_that_the_index_leaves_out_are_named() {
         end.reason.unwrap(),
         "INDEX_EXCLUDE leaves out us-east-1/local-1, so associations there are not known"
     );
+}
+
+#[test]
+fn target_roles_that_stay_must_trust_the_new_role() {
+    let old = "arn:aws:iam::111122223333:role/old";
+    let fields = |target| RoleFields::naming(&old.parse().unwrap(), old, target);
+    for (targets, moved, outcome, expected) in [
+        (&[None][..], fields(None), Outcome::Updated, None),
+        (&[Some("t")], fields(Some(old)), Outcome::Updated, None),
+        (&[Some("t")], fields(None), Outcome::Failed, None),
+        (
+            &[Some("b"), Some("a"), Some("b"), None],
+            fields(None),
+            Outcome::WouldUpdate,
+            Some("3 associations have a target role, which must trust NEW: a, b"),
+        ),
+        (
+            &[
+                Some("f"),
+                Some("e"),
+                Some("d"),
+                Some("c"),
+                Some("b"),
+                Some("a"),
+                Some("g"),
+            ],
+            fields(None),
+            Outcome::Updated,
+            Some(
+                "7 associations have a target role, which must trust NEW: a, b, c, d, e, and 2 more",
+            ),
+        ),
+    ] {
+        let mut tally = Tally::default();
+        for target in targets {
+            tally.add(&Row {
+                fields: moved,
+                target_role_arn: target.map(str::to_owned),
+                ..row(outcome, "10:00", false)
+            });
+        }
+        let new_role = "arn:aws:iam::111122223333:role/new";
+        let shown = tally.target_roles_must_trust(&new_role.parse().unwrap());
+        let shown = shown.map(|text| text.replace(new_role, "NEW"));
+        assert_eq!(shown.as_deref(), expected);
+    }
 }
