@@ -59,8 +59,8 @@ impl Tally {
     }
 
     /// Returns what the target roles must do, in words, or `None` if no association has one. EKS
-    /// accepts the new role even if a target role does not trust it, and then pods lose their access
-    /// when they renew their credentials.
+    /// accepts the new role even if a target role does not trust it, and then pods lose their
+    /// access when they renew their credentials.
     fn target_roles_must_trust(&self, new_role: &RoleArn) -> Option<String> {
         let named: Vec<&str> = self
             .target_roles
