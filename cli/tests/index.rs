@@ -88,3 +88,25 @@ async fn a_dry_run_of_build_prints_and_exits_as_check_does_and_writes_nothing() 
     );
     assert_eq!(run(&server, "build --dry-run").await, check);
 }
+
+#[test]
+fn without_credentials_one_line_says_what_to_do() {
+    let output = Command::new(env!("CARGO_BIN_EXE_rerole"))
+        .args(["index", "check", "--index-table", INDEX])
+        .args(["--ledger-table", LEDGER])
+        .env_clear()
+        .envs([
+            ("AWS_REGION", "us-east-1"),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+            ("AWS_CONFIG_FILE", "/dev/null"),
+            ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null"),
+        ])
+        .output()
+        .expect("cargo built the binary for this test");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "error: no AWS credentials in the environment, the profile, or the machine's metadata; log \
+         in (aws sso login), or name a profile in --profile\n"
+    );
+}

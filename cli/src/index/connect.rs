@@ -2,8 +2,11 @@
 //! profiles and single sign-on; the clients are the ones that ship.
 
 use aws_config::BehaviorVersion;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use rerole::aws::Aws;
+use rerole::aws::call_error::causes;
 use rerole::aws::http::http_client;
 use rerole::settings::{Settings, SettingsError, environment};
 
@@ -21,8 +24,13 @@ pub enum ConnectError {
     HttpClient(String),
     #[error("no region: set AWS_REGION, or the region of the profile")]
     NoRegion,
-    #[error("no credentials: log in, or name a profile with credentials in --profile")]
+    #[error(
+        "no AWS credentials in the environment, the profile, or the machine's metadata; log in \
+         (aws sso login), or name a profile in --profile"
+    )]
     NoCredentials,
+    #[error("load AWS credentials: {0}; log in again, or name another profile in --profile")]
+    Credentials(String),
 }
 
 /// The clients, and the region of the tables.
@@ -33,7 +41,7 @@ pub struct Connection {
     pub concurrency: usize,
 }
 
-/// Creates the clients. Makes no call to EKS or DynamoDB.
+/// Creates the clients, and checks that there are credentials. Makes no call to EKS or DynamoDB.
 ///
 /// # Errors
 /// If a setting is missing or invalid, or if there is no region or no credentials.
@@ -57,9 +65,16 @@ pub async fn connect(flags: &AwsFlags) -> Result<Connection, ConnectError> {
     }
     let config = loader.load().await;
     settings.region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
-    settings.credentials = config
+    let credentials = config
         .credentials_provider()
         .ok_or(ConnectError::NoCredentials)?;
+    // The first call would find out, too, but only after it has retried for some seconds.
+    match credentials.provide_credentials().await {
+        Ok(_) => {}
+        Err(CredentialsError::CredentialsNotLoaded(_)) => return Err(ConnectError::NoCredentials),
+        Err(error) => return Err(ConnectError::Credentials(causes(&error))),
+    }
+    settings.credentials = credentials;
     for endpoint in [&mut settings.eks_endpoint, &mut settings.dynamodb_endpoint] {
         *endpoint = endpoint
             .take()

@@ -54,7 +54,10 @@ pub fn run(command: &IndexCommand) -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            print_error(&error);
+            match error.advice() {
+                Some(advice) => print_error(&format_args!("{error}; {advice}")),
+                None => print_error(&error),
+            }
             ExitCode::FAILURE
         }
     }
