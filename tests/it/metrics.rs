@@ -97,6 +97,26 @@ async fn every_throttled_call_counts() {
     }
 }
 
+/// A service that answers throttles with another status says in the code what they are.
+#[tokio::test(start_paused = true)]
+async fn a_throttle_with_another_status_counts() {
+    let harness = Harness::calm(20);
+    let mut throttles = 0;
+    let throttle = Fault::Error {
+        status: 400,
+        code: "ThrottlingException".to_owned(),
+        message: "Rate exceeded".to_owned(),
+    };
+    harness.inject(throttle, move |call| {
+        let is_hit = is_update(call) && throttles < 5;
+        throttles += u32::from(is_hit);
+        is_hit
+    });
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["counts"]["updated"], 20, "{summary:#}");
+    assert_eq!(harness.metric_sum("ThrottledCalls"), 5);
+}
+
 #[tokio::test(start_paused = true)]
 async fn dry_runs_and_rejections_count_as_rotations_that_move_nothing() {
     let harness = Harness::calm(10);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rerole_sim::fleet::Fleet;
 use rerole_sim::{AddonUpdates, Fault, Options, SameRoleUpdates, Service};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::guarantees::{Before, check};
 use crate::harness::{
@@ -328,6 +328,36 @@ async fn an_update_keeps_everything_but_the_role() {
         until,
         timestamp(&row["modifiedAt"]) + Duration::from_hours(1)
     );
+}
+
+/// EKS may return a session policy with other whitespace and in another order than it was set. It is
+/// the same document, so nothing but the role has changed.
+#[tokio::test(start_paused = true)]
+async fn a_session_policy_that_comes_back_in_another_form_is_the_same() {
+    let harness = Harness::new(Options {
+        reformat_policies: true,
+        ..Options::default()
+    });
+    let policy = r#"{"Version": "2012-10-17", "Statement": []}"#;
+    let arns = ["a", "b"].map(|name| harness.associate(name, OLD));
+    for arn in &arns {
+        harness.aws.eks(|eks| {
+            eks.edit(arn, |association| {
+                association.policy = Some(policy.to_owned());
+                // Without a target role, EKS requires this for a session policy.
+                association.disable_session_tags = true;
+            });
+        });
+    }
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["status"], "Succeeded", "{summary:#}");
+    for arn in &arns {
+        let row = harness.row("r-1", arn);
+        let recorded = row["policy"].as_str().unwrap();
+        assert_ne!(recorded, policy, "the row has what EKS returned");
+        let documents = [recorded, policy].map(|text| text.parse::<Value>().unwrap());
+        assert_eq!(documents[0], documents[1]);
+    }
 }
 
 /// The rotation cannot account for an association that it cannot read.

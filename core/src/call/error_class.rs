@@ -201,7 +201,7 @@ mod tests {
             (Some("SomethingNew"), Some(503), "", Transient),
             (None, Some(502), "", Transient),
             (None, None, "connection reset", Transient),
-            // The one case in which a text decides.
+            // The texts that decide.
             (
                 Some("InvalidParameterException"),
                 Some(400),
@@ -224,6 +224,37 @@ mod tests {
                 Some("InvalidRequestException"),
                 Some(400),
                 "Role provided in the request does not exist.",
+                Terminal,
+            ),
+            (
+                Some("AccessDeniedException"),
+                Some(403),
+                "User: arn:aws:sts::111122223333:assumed-role/rotate/f is not authorized to \
+                 perform: iam:PassRole on resource: arn:aws:iam::111122223333:role/new",
+                RoleNotReady,
+            ),
+            (
+                Some("AccessDeniedException"),
+                Some(403),
+                "not authorized to perform: iam:GetRole on resource: role new",
+                RoleNotReady,
+            ),
+            (
+                Some("AccessDeniedException"),
+                Some(403),
+                "not authorized to perform: eks:UpdatePodIdentityAssociation",
+                Denied,
+            ),
+            (
+                Some("ClientException"),
+                Some(400),
+                "This operation is not supported for local EKS clusters",
+                Unsupported,
+            ),
+            (
+                Some("ClientException"),
+                Some(400),
+                "something else",
                 Terminal,
             ),
             // The rest.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use crate::indexing::cloudtrail::time::parse_time;
 use crate::request::event_id;
 use crate::resource::{AssociationArn, Cluster};
+use crate::shortened::shortened;
 use crate::timestamp::Timestamp;
 
 /// The `detail-type` of the events that EventBridge receives from CloudTrail.
@@ -42,6 +43,8 @@ const ASSOCIATION_ID: &[&str] = &[
     "detail.requestParameters.associationId",
     "detail.responseElements.association.associationId",
 ];
+/// Text of an event that is logged or recorded is shortened to this length, in bytes.
+const SHOWN_LEN_MAX: usize = 1_000;
 const CALLER: &[&str] = &[
     "detail.userIdentity.arn",
     "detail.userIdentity.sessionContext.sessionIssuer.arn",
@@ -182,14 +185,14 @@ pub struct ParseError {
 /// # Errors
 /// If the event may be about an association or a cluster but does not say which one.
 pub fn parse(event: &Value) -> Result<Parsed, ParseError> {
-    let invalid = |problem| ParseError {
+    let invalid = |problem: String| ParseError {
         event_id: event_id(event),
-        problem,
+        problem: shown(&problem),
     };
     let ignore = |member, value: &str| {
         Ok(Parsed::Ignored(Ignored {
             member,
-            value: value.to_owned(),
+            value: shown(value),
         }))
     };
 
@@ -210,14 +213,20 @@ pub fn parse(event: &Value) -> Result<Parsed, ParseError> {
         return ignore("detail.errorCode", error_code);
     }
 
+    let recorded = |paths| first_text(event, paths).map(shown);
     Ok(Parsed::Change(Box::new(CloudTrailEvent {
         subject: subject(event, event_name).map_err(invalid)?,
         event_name,
         at: member(event, "detail.eventTime").and_then(parse_time),
-        caller: first_text(event, CALLER).map(str::to_owned),
-        user_agent: first_text(event, &["detail.userAgent"]).map(str::to_owned),
+        caller: recorded(CALLER),
+        user_agent: recorded(&["detail.userAgent"]),
         made_version: made_version(event, event_name),
     })))
+}
+
+/// Returns a text of the event as it is logged and recorded.
+fn shown(text: &str) -> String {
+    shortened(text.to_owned(), SHOWN_LEN_MAX)
 }
 
 fn subject(event: &Value, event_name: EventName) -> Result<Subject, String> {

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use serde_json::json;
 
-use super::{check, event};
+use super::{Parsed, check, event, parse};
 
 #[test]
 fn other_events_and_failed_calls_are_ignored() {
@@ -97,4 +97,22 @@ fn an_event_without_a_subject_is_an_error_that_names_what_is_missing() {
             "read CloudTrail event 4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945: detail-type is missing"
         ],
     );
+}
+
+/// The log would have all of it, and a log line has a limit.
+#[test]
+fn long_texts_are_shortened() {
+    let long = "x".repeat(200_000);
+    let ignored = match parse(&event(&json!({ "detail.eventName": long }))) {
+        Ok(Parsed::Ignored(ignored)) => ignored.value,
+        other => panic!("{other:?}"),
+    };
+    let region = parse(&event(&json!({ "detail.awsRegion": long }))).unwrap_err();
+    let change = match parse(&event(&json!({ "detail.userAgent": long }))) {
+        Ok(Parsed::Change(change)) => change.user_agent.unwrap(),
+        other => panic!("{other:?}"),
+    };
+    for text in [ignored, region.problem, change] {
+        assert!((1_000..1_100).contains(&text.len()), "{}", text.len());
+    }
 }
