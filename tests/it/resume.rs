@@ -10,7 +10,12 @@ use rerole_sim::{Fault, Options, RoleState};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
-use crate::harness::{Harness, INDEX, NEW, OLD, THIRD, is_describe, is_update, rotation_event};
+use crate::harness::{
+    Harness, INDEX, NEW, OLD, THIRD, is_describe, is_update, lagging, rotation_event,
+};
+
+/// How far Describe and List may lag behind EKS.
+const LAGS: [Duration; 2] = [Duration::ZERO, Duration::from_secs(3)];
 
 /// Crashes the handler after its `nth` update took effect and before the response arrives.
 async fn crash_after_update(harness: &Harness, nth: usize) {
@@ -105,87 +110,97 @@ async fn an_invocation_with_too_little_time_makes_no_call() {
 /// The crashed owner never saw the response to its last update. The next one infers it.
 #[tokio::test(start_paused = true)]
 async fn a_crashed_rotation_is_resumed_after_its_lease_expires() {
-    let harness = Harness::calm(30);
-    let before = Before::of(&harness);
-    crash_after_update(&harness, 12).await;
-    let at_once = serde_json::to_value(harness.deliver(&rotation_event()).await.unwrap()).unwrap();
-    assert_eq!(
-        at_once,
-        json!({ "rotationId": "r-1", "alreadyRunning": true })
-    );
+    for lag in LAGS {
+        let harness = Harness::new(lagging(lag));
+        harness.fleet(30);
+        let before = Before::of(&harness);
+        crash_after_update(&harness, 12).await;
+        let at_once =
+            serde_json::to_value(harness.deliver(&rotation_event()).await.unwrap()).unwrap();
+        assert_eq!(
+            at_once,
+            json!({ "rotationId": "r-1", "alreadyRunning": true })
+        );
 
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    let summary = harness.finish(&rotation_event()).await;
-    assert_eq!(summary["status"], "Succeeded");
-    assert_eq!(summary["counts"]["updated"], 30);
-    assert_eq!(harness.rotation("r-1")["fence"], 2);
-    assert!(
-        harness
-            .rows("r-1")
-            .iter()
-            .any(|row| row["inferred"] == true)
-    );
-    check(&harness, &before);
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let summary = harness.finish(&rotation_event()).await;
+        assert_eq!(summary["status"], "Succeeded");
+        assert_eq!(summary["counts"]["updated"], 30);
+        assert_eq!(harness.rotation("r-1")["fence"], 2);
+        assert!(
+            harness
+                .rows("r-1")
+                .iter()
+                .any(|row| row["inferred"] == true)
+        );
+        check(&harness, &before);
+    }
 }
 
 /// The observed version is new, so the token is new, and EKS does not replay its old response.
 #[tokio::test(start_paused = true)]
 async fn an_association_moved_back_before_the_resume_is_moved_again() {
-    let harness = Harness::calm(10);
-    let before = Before::of(&harness);
-    crash_after_update(&harness, 4).await;
-    let frozen = harness
-        .updates()
-        .into_iter()
-        .find(|update| update.received_at.is_none() && update.applied_at.is_some());
-    let subject = frozen
-        .expect("one update took effect without a response")
-        .call
-        .subject;
-    let arn = harness.aws.eks(|eks| {
-        eks.associations()
-            .map(|a| a.association_arn.clone())
-            .find(|arn| arn.ends_with(&subject))
-            .unwrap()
-    });
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    harness.set_role(&arn, OLD);
-    tokio::time::sleep(Duration::from_secs(30)).await;
+    for lag in LAGS {
+        let harness = Harness::new(lagging(lag));
+        harness.fleet(10);
+        let before = Before::of(&harness);
+        crash_after_update(&harness, 4).await;
+        let frozen = harness
+            .updates()
+            .into_iter()
+            .find(|update| update.received_at.is_none() && update.applied_at.is_some());
+        let subject = frozen
+            .expect("one update took effect without a response")
+            .call
+            .subject;
+        let arn = harness.aws.eks(|eks| {
+            eks.associations()
+                .map(|a| a.association_arn.clone())
+                .find(|arn| arn.ends_with(&subject))
+                .unwrap()
+        });
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        harness.set_role(&arn, OLD);
+        tokio::time::sleep(Duration::from_secs(30)).await;
 
-    let summary = harness.finish(&rotation_event()).await;
-    assert_eq!(summary["counts"]["updated"], 10);
-    assert_eq!(harness.role_of(&arn).as_deref(), Some(NEW));
-    let updates: Vec<_> = harness
-        .updates()
-        .into_iter()
-        .filter(|update| update.call.subject == subject)
-        .collect();
-    assert_eq!(updates.len(), 2);
-    assert_ne!(updates[0].call.token, updates[1].call.token);
-    assert!(!updates[1].replayed);
-    assert!(
-        harness.row("r-1", &arn).get("inferred").is_none(),
-        "the second update had a response"
-    );
-    check(&harness, &before);
+        let summary = harness.finish(&rotation_event()).await;
+        assert_eq!(summary["counts"]["updated"], 10);
+        assert_eq!(harness.role_of(&arn).as_deref(), Some(NEW));
+        let updates: Vec<_> = harness
+            .updates()
+            .into_iter()
+            .filter(|update| update.call.subject == subject)
+            .collect();
+        assert_eq!(updates.len(), 2);
+        assert_ne!(updates[0].call.token, updates[1].call.token);
+        assert!(!updates[1].replayed);
+        assert!(
+            harness.row("r-1", &arn).get("inferred").is_none(),
+            "the second update had a response"
+        );
+        check(&harness, &before);
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_association_moved_elsewhere_before_the_resume_is_drifted() {
-    let harness = Harness::calm(10);
-    crash_after_update(&harness, 4).await;
-    let arn = harness
-        .rows("r-1")
-        .iter()
-        .find(|row| row["outcome"] == "Pending")
-        .unwrap()["associationArn"]
-        .clone();
-    let arn = arn.as_str().unwrap();
-    harness.set_role(arn, THIRD);
-    tokio::time::sleep(Duration::from_mins(1)).await;
-    let summary = harness.finish(&rotation_event()).await;
-    assert_eq!(summary["counts"]["drifted"], 1);
-    assert_eq!(harness.role_of(arn).as_deref(), Some(THIRD));
+    for lag in LAGS {
+        let harness = Harness::new(lagging(lag));
+        harness.fleet(10);
+        crash_after_update(&harness, 4).await;
+        let arn = harness
+            .rows("r-1")
+            .iter()
+            .find(|row| row["outcome"] == "Pending")
+            .unwrap()["associationArn"]
+            .clone();
+        let arn = arn.as_str().unwrap();
+        harness.set_role(arn, THIRD);
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let summary = harness.finish(&rotation_event()).await;
+        assert_eq!(summary["counts"]["drifted"], 1);
+        assert_eq!(harness.role_of(arn).as_deref(), Some(THIRD));
+    }
 }
 
 #[tokio::test(start_paused = true)]
