@@ -124,27 +124,29 @@ async fn clusters_that_the_role_does_not_admit_count_against_max_errors() {
     assert!(summary["counts"]["updated"].as_u64() > Some(0));
 }
 
+/// Waits until EKS shows `count` associations on the new role. Returns how long that took.
+async fn time_until_moved(harness: &Harness, count: usize) -> Duration {
+    let started_at = harness.aws.now();
+    let moved = || harness.aws.eks(|eks| eks.association_count_on(NEW));
+    while moved() < count {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    harness.aws.now().duration_since(started_at).unwrap()
+}
+
 /// A whole region refuses the role that another one accepts.
 #[tokio::test(start_paused = true)]
 async fn a_region_that_refuses_the_role_does_not_hold_up_another() {
     let harness = clusters(&[("prod", 50)]);
     add(&harness, "eu-west-1", "prod", 3);
-    let started_at = harness.aws.now();
     answer(
         &harness,
         (400, "InvalidParameterException"),
         BAD_TRUST,
         |call| call.region == "eu-west-1",
     );
-    let aws = harness.aws.clone();
     let request = rotation_event();
-    let others_moved = async {
-        while aws.eks(|eks| eks.association_count_on(NEW)) < 50 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        aws.now().duration_since(started_at).unwrap()
-    };
-    let (summary, took) = tokio::join!(harness.finish(&request), others_moved);
+    let (summary, took) = tokio::join!(harness.finish(&request), time_until_moved(&harness, 50));
     assert!(took < Duration::from_secs(15), "{took:?}");
     assert_eq!(summary["status"], "CompletedWithFailures", "{summary:#}");
     assert_eq!(summary["counts"]["failed"], 3);
@@ -186,19 +188,12 @@ fn a_broken_cluster_does_not_hold_up_its_region() {
     for broken in [3, 40] {
         in_virtual_time(async {
             let harness = clusters(&[("a-broken", broken), ("b", 50)]);
-            let started_at = harness.aws.now();
             harness.inject(Fault::ServerError(503), |call| {
                 call.subject.starts_with("a-broken/")
             });
-            let aws = harness.aws.clone();
             let request = rotation_event();
-            let others_moved = async {
-                while aws.eks(|eks| eks.association_count_on(NEW)) < 50 {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                aws.now().duration_since(started_at).unwrap()
-            };
-            let (result, took) = tokio::join!(harness.deliver(&request), others_moved);
+            let (result, took) =
+                tokio::join!(harness.deliver(&request), time_until_moved(&harness, 50));
             result.unwrap_err();
             assert!(took < Duration::from_secs(30), "{broken} broken: {took:?}");
             let failing = &harness.rotation("r-1")["failingSince"];
