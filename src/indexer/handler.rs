@@ -9,6 +9,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
+use rerole_core::call::CallError;
 use rerole_core::indexing::{Coverage, Mode, ReconcileRequest, RunRequest, is_first_run_due};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -159,8 +160,14 @@ impl IndexerHandler {
             return None;
         };
         let ledger = &self.aws.ledger;
-        let indexes = ledger.region_indexes().read().await.ok()?;
-        let last = ledger.index_runs().last().await.ok()?;
+        let known = async {
+            let indexes = ledger.region_indexes().read().await?;
+            Ok::<_, CallError>((indexes, ledger.index_runs().last().await?))
+        };
+        let (indexes, last) = known
+            .await
+            .inspect_err(|error| warn!(%error, "whether a first full run is due is not known"))
+            .ok()?;
         is_first_run_due(&indexes, last.as_ref()).then(|| {
             ReconcileRequest::Run(RunRequest {
                 mode: Mode::Full,

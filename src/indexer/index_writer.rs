@@ -106,6 +106,7 @@ impl<'a> IndexWriter<'a> {
     pub async fn check(&self, seen: &Association) -> Result<(), CallError> {
         let caller = Caller::default();
         let arrivals = self.reversions.inspect(seen, &caller).await?;
+        let arrivals = arrivals.known_to_the_index();
         self.reversions.arrived(arrivals, seen, &caller).await
     }
 

@@ -13,9 +13,7 @@ use rerole_core::call::CallError;
 use rerole_core::indexing::{Caller, IndexItem};
 use rerole_core::keys::RotationKey;
 use rerole_core::resource::{Association, RoleArn, RoleField};
-use rerole_core::rotation::reversion::{
-    Meaning, ReversionRow, RoleHistory, RoleStep, Verdict, verdict,
-};
+use rerole_core::rotation::reversion::{Meaning, ReversionRow, RoleHistory, RoleStep};
 use rerole_core::rotation::{InUse, RotationRecord, Row};
 use tokio::time::Instant;
 use tracing::warn;
@@ -39,11 +37,24 @@ pub struct ReversionDetector<'a> {
     recorded: AtomicU64,
 }
 
-/// Open rotations that have no row for an association yet. They are told once the index holds the
-/// association.
+/// What has to be told once the index holds the association.
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Arrivals(Vec<Arc<RotationRecord>>);
+pub struct Arrivals {
+    /// Open rotations that have no row for the association yet.
+    rotations: Vec<Arc<RotationRecord>>,
+    /// Roles that it uses and that a rotation holds, which is not to move it.
+    held: Vec<(RoleArn, RotationKey)>,
+}
+
+impl Arrivals {
+    /// Returns what has to be told of an association that the index has held for some time. A
+    /// rotation counts what the index shows on its old role.
+    pub fn known_to_the_index(mut self) -> Self {
+        self.held.clear();
+        self
+    }
+}
 
 impl<'a> ReversionDetector<'a> {
     #[must_use]
@@ -92,13 +103,18 @@ impl<'a> ReversionDetector<'a> {
                 (Meaning::Reverted, Some(rotation)) => {
                     self.record(&rotation, seen, caller).await?;
                 }
-                (Meaning::Arriving, Some(rotation)) => arrivals.0.push(rotation),
-                _ if record.in_use.is_none() => {
-                    let in_use = InUse::by_association(&seen.association_arn, seen.modified_at);
-                    self.aws.ledger.roles().put_to_use(&role, &in_use).await?;
-                    self.roles.forget(&role);
+                (Meaning::Arriving, Some(rotation)) => {
+                    arrivals.rotations.push(rotation);
+                    continue;
+                }
+                (Meaning::Undecided | Meaning::Belongs, _) => {
+                    let holder = record.held_by.clone().filter(|key| known.is_from(key));
+                    arrivals.held.extend(holder.map(|key| (role.clone(), key)));
                 }
                 _ => {}
+            }
+            if record.in_use.is_none() {
+                self.put_to_use(&role, seen).await?;
             }
         }
         Ok(arrivals)
@@ -115,20 +131,36 @@ impl<'a> ReversionDetector<'a> {
         seen: &Association,
         caller: &Caller,
     ) -> Result<(), CallError> {
-        for rotation in arrivals.0 {
+        for (role, key) in arrivals.held {
+            let reversions = self.aws.ledger.reversions();
+            if !reversions.count_arrival(&key, &role).await? {
+                self.put_to_use(&role, seen).await?;
+            }
+        }
+        for rotation in arrivals.rotations {
             let (key, ledger) = (&rotation.key, &self.aws.ledger);
             let row = Row::planned(&rotation.old_role_arn, &IndexItem::of(seen));
             if ledger.reversions().record_arrival(key, &row).await? {
                 continue;
             }
-            let Some(rotation) = ledger.rotations().read(key).await? else {
-                continue;
-            };
-            let row = ledger.rows(key).get(&seen.association_arn).await?;
-            if verdict(&rotation, row.as_ref(), seen) == Verdict::Reverted {
+            // What was read of the role and the rotation is older than its end.
+            let role = &rotation.old_role_arn;
+            self.roles.forget(role);
+            self.rotations.forget(key);
+            let known = self.known(role).await?;
+            if let (Meaning::Reverted, Some(rotation)) = self.meaning(&known, seen).await? {
                 self.record(&rotation, seen, caller).await?;
             }
+            self.put_to_use(role, seen).await?;
         }
+        Ok(())
+    }
+
+    /// Records that the association uses the role, unless the role counts as in use.
+    async fn put_to_use(&self, role: &RoleArn, seen: &Association) -> Result<(), CallError> {
+        let in_use = InUse::by_association(&seen.association_arn, seen.modified_at);
+        self.aws.ledger.roles().put_to_use(role, &in_use).await?;
+        self.roles.forget(role);
         Ok(())
     }
 

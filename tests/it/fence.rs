@@ -75,6 +75,7 @@ fn closed(aws: &Aws, record: &RotationRecord) -> Close {
             drained_at: None,
             still_used: None,
         },
+        may_have_moved: true,
         seen_use: Some(in_use),
     }
 }

@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
-use rerole_sim::{Call, Fault};
+use rerole_sim::{Call, Fault, Options, Throttle};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
-use crate::harness::{Harness, INDEX, NEW, OLD, event, in_virtual_time, is_update, rotation_event};
+use crate::harness::{
+    Harness, INDEX, NEW, OLD, event, in_virtual_time, is_describe, is_update, rotation_event,
+};
 
 /// EKS answers so to the updates that `is_hit` selects.
 fn answer(
@@ -109,6 +111,54 @@ async fn a_cluster_that_the_role_does_not_admit_fails_alone() {
     check(&harness, &before);
 }
 
+/// The role admits the last cluster only. All others are asked before it, and each fails alone.
+#[tokio::test(start_paused = true)]
+async fn each_cluster_is_asked_before_the_role_counts_as_unusable() {
+    let names: Vec<String> = (0..25).map(|number| format!("dev-{number}")).collect();
+    let mut counts: Vec<(&str, usize)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+    counts.push(("prod", 30));
+    let harness = clusters(&counts);
+    let invalid = (400, "InvalidParameterException");
+    answer(&harness, invalid, BAD_TRUST, |call| {
+        call.subject.starts_with("dev-")
+    });
+    let request = rotation_event();
+    let (summary, took) = tokio::join!(harness.finish(&request), time_until_moved(&harness, 30));
+    assert!(took < Duration::from_secs(30), "{took:?}");
+    assert_eq!(summary["status"], "CompletedWithFailures", "{summary:#}");
+    assert_eq!(summary["counts"]["updated"], 30);
+    assert_eq!(summary["counts"]["failed"], 25);
+}
+
+/// One region refuses the role, and the other one has not responded yet. The role may work there.
+#[tokio::test(start_paused = true)]
+async fn a_role_is_not_unusable_before_each_region_has_responded() {
+    let harness = clusters(&[("prod", 3)]);
+    add(&harness, "eu-west-1", "prod", 20);
+    let started_at = harness.aws.now();
+    let aws = harness.aws.clone();
+    harness.aws.on_call(move |call| {
+        let since_start = aws.now().duration_since(started_at).unwrap();
+        let is_down = since_start < Duration::from_mins(4);
+        if call.region == "eu-west-1" && call.operation.contains("Association") && is_down {
+            Fault::ServerError(503)
+        } else if call.region == "us-east-1" && is_update(call) {
+            Fault::Error {
+                status: 400,
+                code: "InvalidParameterException".to_owned(),
+                message: BAD_TRUST.to_owned(),
+            }
+        } else {
+            Fault::None
+        }
+    });
+    // The slice ends with rows of the region that does not respond, and the next one moves them.
+    harness.deliver(&rotation_event()).await.unwrap_err();
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["counts"]["updated"], 20, "{summary:#}");
+    assert_eq!(summary["counts"]["failed"], 3);
+}
+
 /// The same, if the role does not admit more than a few.
 #[tokio::test(start_paused = true)]
 async fn clusters_that_the_role_does_not_admit_count_against_max_errors() {
@@ -204,6 +254,43 @@ fn a_broken_cluster_does_not_hold_up_its_region() {
             assert_eq!(summary["counts"]["updated"], 50 + broken, "{summary:#}");
         });
     }
+}
+
+/// An association gets errors until its cluster counts as troubled, then a throttle, and is settled.
+/// The cluster is not in trouble any more, so the others of it follow in the same slice.
+#[tokio::test(start_paused = true)]
+async fn a_cluster_that_recovers_is_moved_in_the_same_slice() {
+    let harness = Harness::new(Options {
+        throttle: Some(Throttle {
+            rate_per_sec: 40.0,
+            burst: 40.0,
+        }),
+        ..Options::default()
+    });
+    add(&harness, "us-east-1", "prod", 200);
+    let (mut describes, mut troubled) = (0, String::new());
+    let (mut errors, mut throttles) = (0, 0);
+    harness.aws.on_call(move |call| {
+        if is_describe(call) {
+            describes += 1;
+            if describes == 11 {
+                troubled.clone_from(&call.subject);
+            }
+        }
+        if call.subject != troubled {
+            Fault::None
+        } else if is_describe(call) && errors < 9 {
+            errors += 1;
+            Fault::ServerError(503)
+        } else if is_update(call) && throttles == 0 {
+            throttles += 1;
+            Fault::Throttle
+        } else {
+            Fault::None
+        }
+    });
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["counts"]["updated"], 200, "{summary:#}");
 }
 
 /// Another client changes session tags at the moment of an update. It looks like a contradiction.

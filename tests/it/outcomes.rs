@@ -307,9 +307,8 @@ async fn no_update_sets_the_role_that_is_already_set() {
 #[tokio::test(start_paused = true)]
 async fn an_update_keeps_everything_but_the_role() {
     let harness = Harness::new(Options::default());
-    let arn = harness.associate("api", OLD);
+    let arn = harness.associate_chained("api", OLD, "arn:aws:iam::999900001111:role/data");
     harness.aws.eks(|eks| {
-        eks.set_target_role(&arn, Some("arn:aws:iam::999900001111:role/data"));
         eks.edit(&arn, |association| {
             association.disable_session_tags = true;
             association.policy = Some(r#"{"Version":"2012-10-17","Statement":[]}"#.to_owned());
@@ -330,8 +329,8 @@ async fn an_update_keeps_everything_but_the_role() {
     );
 }
 
-/// EKS may return a session policy with other whitespace and in another order than it was set. It is
-/// the same document, so nothing but the role has changed.
+/// EKS may return a session policy with other whitespace and in another order than it was set. It
+/// is the same document, so nothing but the role has changed.
 #[tokio::test(start_paused = true)]
 async fn a_session_policy_that_comes_back_in_another_form_is_the_same() {
     let harness = Harness::new(Options {

@@ -40,11 +40,11 @@ pub enum CommandError {
 impl CommandError {
     /// Returns what the operator can check, if AWS has not responded.
     pub fn advice(&self) -> Option<&'static str> {
-        let call = match self {
-            Self::Call(call)
-            | Self::Reconcile(LeaseError::Call(call))
-            | Self::Compare(ComparisonError::Call(LeaseError::Call(call))) => call,
-            _ => return None,
+        let (Self::Call(call)
+        | Self::Reconcile(LeaseError::Call(call))
+        | Self::Compare(ComparisonError::Call(LeaseError::Call(call)))) = self
+        else {
+            return None;
         };
         call.no_response
             .then_some("check the network, the region, and AWS_ENDPOINT_URL if it is set")

@@ -48,12 +48,12 @@ impl RotationRequest {
         let mut fields: Vec<&String> = requested.keys().chain(recorded.keys()).collect();
         fields.sort_unstable();
         fields.dedup();
-        let value = |request: &Map<String, Value>, field: &str| {
-            shown(request.get(field).unwrap_or(&Value::Null))
-        };
         let differences = fields.into_iter().filter_map(|field| {
-            let (now, then) = (value(&requested, field), value(&recorded, field));
-            (now != then).then(|| format!("{field} is {now} here and {then} there"))
+            let [now, then] =
+                [&requested, &recorded].map(|request| request.get(field).unwrap_or(&Value::Null));
+            // Only what is shown is shortened. Two long lists may have the same beginning.
+            let (here, there) = (shown(now), shown(then));
+            (now != then).then(|| format!("{field} is {here} here and {there} there"))
         });
         let differences: Vec<_> = differences.collect();
         let allowed = format!(

@@ -23,6 +23,9 @@ pub struct Tally {
     /// The latest time at which a pod of a settled association may still have credentials of the
     /// old role.
     drained_at: Option<Timestamp>,
+    /// An update may have put an association on the new role: it succeeded, or it was sent and
+    /// failed, and its response may have been lost or contradict the request.
+    pub may_have_moved: bool,
     /// The associations that keep a target role, while their role moves or would move.
     keep_target_role: u64,
     /// Their target roles.
@@ -52,6 +55,11 @@ impl Tally {
             }
         }
         self.drained_at = self.drained_at.max(drained_at(row));
+        self.may_have_moved |= match row.outcome {
+            Outcome::Updated | Outcome::AlreadyCurrent => true,
+            Outcome::Failed => row.client_request_token.is_some(),
+            _ => false,
+        };
         if let Some(target_role) = kept_target_role(row) {
             self.keep_target_role += 1;
             self.target_roles.insert(target_role.to_owned());

@@ -19,8 +19,7 @@ pub struct Counts {
     pub failed: u64,
     pub not_attempted: u64,
     pub would_update: u64,
-    /// Associations on the old role, as the index shows them, outside `clusterNames` and
-    /// `namespaces`.
+    /// Associations on the old role, as the index shows them, outside the request's scope.
     pub out_of_scope: u64,
     /// Associations that were settled, and that another actor has since moved back to the old role.
     pub reverted: u64,

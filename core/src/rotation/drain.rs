@@ -47,11 +47,13 @@ pub fn drained_at(row: &Row) -> Option<Timestamp> {
         | Outcome::NotAttempted
         | Outcome::WouldUpdate => None,
     }?;
-    // A confirmed update also recorded what EKS showed before it, which is later than the plan.
-    let is_confirmed = row.outcome == Outcome::Updated && !row.inferred;
-    let observed = row.observed_target_role_arn.as_ref();
-    let before = row.previous_target_role_arn.as_ref();
-    let before = before.or(observed.filter(|_| is_confirmed));
+    // It must have had a target role in each version that is known: when the row was planned, and
+    // in the Describe before a confirmed update. Else pods may have got credentials of the role
+    // itself in between.
+    let mut before = row.previous_target_role_arn.as_ref();
+    if row.outcome == Outcome::Updated && !row.inferred {
+        before = before.and(row.observed_target_role_arn.as_ref());
+    }
     Some(left_at + drain([before, row.target_role_arn.as_ref()]))
 }
 
@@ -115,10 +117,13 @@ mod tests {
             (Updated, false, None, None, Some("t"), long),
             (Updated, false, Some("t"), Some("t"), None, long),
             (Updated, false, Some("t"), Some("t"), Some("t"), short),
-            // Another actor set the target role after the plan and before the update.
-            (Updated, false, None, Some("t"), Some("t"), short),
-            // What an inferred update was based on is not known.
+            // Another actor set the target role after the plan and before the update: pods may have
+            // got credentials just before that.
+            (Updated, false, None, Some("t"), Some("t"), long),
+            // Another actor took the target role away, and the update's response has one again.
+            (Updated, false, Some("t"), None, Some("t"), long),
             (Updated, true, None, Some("t"), Some("t"), long),
+            (Updated, true, Some("t"), None, Some("t"), short),
             (AlreadyCurrent, false, None, Some("t"), Some("t"), long),
             (Drifted, false, None, Some("t"), Some("t"), long),
             (Drifted, false, Some("t"), Some("t"), Some("t"), short),

@@ -121,9 +121,19 @@ impl RoleHistory {
         }
         match side {
             Side::Onto => {
-                let is_on_new_role =
-                    |row: &Row| matches!(row.outcome, Outcome::Updated | Outcome::AlreadyCurrent);
-                if row.is_some_and(is_on_new_role) {
+                // An update that is not recorded yet, or that failed, may have taken effect.
+                let should_be_on_role = |row: &Row| match row.outcome {
+                    Outcome::Updated
+                    | Outcome::AlreadyCurrent
+                    | Outcome::Pending
+                    | Outcome::Failed
+                    | Outcome::NotAttempted => true,
+                    Outcome::Drifted
+                    | Outcome::Deleted
+                    | Outcome::OwnedByAddon
+                    | Outcome::WouldUpdate => false,
+                };
+                if row.is_some_and(should_be_on_role) {
                     return Meaning::Belongs;
                 }
                 if covers(rotation, seen) {
@@ -292,7 +302,7 @@ mod tests {
     /// Each step as `from` or `onto`, the other role, and the outcome of the association's row.
     #[test]
     fn a_later_rotation_onto_the_role_decides_whether_an_association_belongs_there() {
-        use Outcome::{Drifted, Updated};
+        use Outcome::{Drifted, Failed, Pending, Updated};
         use Side::{From, Onto};
         let seen = Association {
             modified_at: at(500),
@@ -343,6 +353,15 @@ mod tests {
             ),
             (
                 &[(Onto, "c", Some(Updated)), (From, "b", Some(Updated))],
+                Meaning::Belongs,
+            ),
+            // Its update took effect and is not recorded, or its response was lost.
+            (
+                &[(Onto, "c", Some(Pending)), (From, "b", Some(Updated))],
+                Meaning::Belongs,
+            ),
+            (
+                &[(Onto, "c", Some(Failed)), (From, "b", Some(Updated))],
                 Meaning::Belongs,
             ),
             (&[(Onto, "c", None), (From, "b", None)], Meaning::Belongs),

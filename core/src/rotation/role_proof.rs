@@ -3,13 +3,18 @@
 //!
 //! An answer about the role may be temporary, since IAM is eventually consistent, or be true for
 //! one cluster only, if the role's trust policy names the clusters. So nothing is concluded from
-//! one cluster or one region. The next probe comes from another cluster, and regions do not wait
-//! for each other. For example, the trust policy admits all clusters but `old`, which comes first:
+//! one cluster or one region. The next probe comes from another cluster, at once. When all clusters
+//! of the region have been asked, a round ends, and the next one follows after a pause. Regions do
+//! not wait for each other. For example, the trust policy admits all clusters but `old`, which
+//! comes first:
 //!
 //! ```text
-//! us-east-1  probe in old: refused ──1 s──▶ probe in prod: Updated ──▶ all others, in parallel
-//! eu-west-1  probe in edge: Updated ──▶ all others                   └─▶ old: refused, so Failed
+//! us-east-1  probe in old: refused ──▶ probe in prod: Updated ──▶ all others, in parallel
+//! eu-west-1  probe in edge: Updated ──▶ all others              └─▶ old: refused, so Failed
 //! ```
+//!
+//! That the role cannot be used is concluded after two minutes, and only if each region with
+//! pending associations has refused it, in each of its clusters that respond.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -19,7 +24,7 @@ use crate::call::Backoff;
 /// How long a rotation waits, in all its slices together, for a new role that EKS does not accept.
 /// IAM is usually consistent within seconds. Terraform's AWS provider also waits for 2 minutes.
 pub const ROLE_NOT_READY_MAX: Duration = Duration::from_mins(2);
-/// Pauses between the probes of a region.
+/// Pauses between the rounds of a region.
 const PROBE_BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(1),
     max: Duration::from_secs(15),
@@ -33,8 +38,10 @@ const OWN_REFUSALS_MAX: u32 = 4;
 pub struct RoleProof {
     /// The regions in which an update of this rotation has succeeded.
     proven: BTreeSet<String>,
-    /// For each other region in which EKS has refused the role: since when, and how often.
+    /// For each other region in which EKS has refused the role: since when, and in how many rounds.
     refused: BTreeMap<String, (Duration, u32)>,
+    /// The regions with pending associations in which no round has ended yet.
+    unasked: BTreeSet<String>,
     /// How long earlier slices have waited.
     waited_before: Duration,
 }
@@ -42,7 +49,8 @@ pub struct RoleProof {
 /// What follows from an answer of EKS about the new role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoleVerdict {
-    /// The region does not know the role yet. After this pause, another association is the probe.
+    /// The region does not know the role yet. Another cluster is asked, and if all have been, the
+    /// next round starts after this pause.
     ProbeAgain(Duration),
     /// EKS accepts the role for others. The same association is tried again after this pause.
     TryAgain(Duration),
@@ -60,6 +68,7 @@ impl RoleProof {
         Self {
             proven,
             refused: BTreeMap::new(),
+            unasked: BTreeSet::new(),
             waited_before,
         }
     }
@@ -76,9 +85,31 @@ impl RoleProof {
         !self.proven.is_empty()
     }
 
+    /// Records that there are pending associations in this region.
+    pub fn note_pending(&mut self, region: &str) {
+        if !self.is_proven_in(region) && !self.refused.contains_key(region) {
+            self.unasked.insert(region.to_owned());
+        }
+    }
+
+    /// Records that a round has ended: each cluster of the region that responds has refused the
+    /// role.
+    pub fn note_round(&mut self, region: &str) {
+        self.unasked.remove(region);
+        if let Some((_, rounds)) = self.refused.get_mut(region) {
+            *rounds += 1;
+        }
+    }
+
+    /// Records that no association of this region is pending any more.
+    pub fn note_settled(&mut self, region: &str) {
+        self.unasked.remove(region);
+    }
+
     /// Records that an update has succeeded in this region.
     pub fn note_success(&mut self, region: &str) {
         self.refused.remove(region);
+        self.unasked.remove(region);
         self.proven.insert(region.to_owned());
         if self.refused.is_empty() {
             self.waited_before = Duration::ZERO;
@@ -100,17 +131,18 @@ impl RoleProof {
                 RoleVerdict::Refused
             };
         }
-        let (since, refusals) = self.refused.entry(region.to_owned()).or_insert((now, 0));
-        *refusals += 1;
+        let (since, rounds) = self.refused.entry(region.to_owned()).or_insert((now, 0));
+        let pause = PROBE_BACKOFF.pause(*rounds + 1);
         let waited = self.waited_before + now.saturating_sub(*since);
         let left = ROLE_NOT_READY_MAX.saturating_sub(waited);
         if !left.is_zero() {
-            return RoleVerdict::ProbeAgain(PROBE_BACKOFF.pause(*refusals).min(left));
-        }
-        if self.is_proven() {
+            RoleVerdict::ProbeAgain(pause.min(left))
+        } else if self.is_proven() {
             RoleVerdict::Refused
-        } else {
+        } else if self.unasked.is_empty() {
             RoleVerdict::Unusable
+        } else {
+            RoleVerdict::ProbeAgain(pause)
         }
     }
 
@@ -143,8 +175,30 @@ mod tests {
             (30, RoleVerdict::Unusable),
         ] {
             assert_eq!(proof.note_refusal("a", 1, secs(now)), expected, "at {now}");
+            proof.note_round("a");
         }
         assert_eq!(proof.waited(secs(30)), secs(120));
+    }
+
+    /// The clusters of one round are asked without a pause, so only rounds make the pauses longer.
+    #[test]
+    fn nothing_is_concluded_before_each_region_has_been_asked_in_each_cluster() {
+        let mut proof = RoleProof::default();
+        for region in ["a", "b"] {
+            proof.note_pending(region);
+        }
+        for now in [0, 1, 119] {
+            let verdict = proof.note_refusal("a", 1, secs(now));
+            assert_eq!(verdict, RoleVerdict::ProbeAgain(secs(1)), "at {now}");
+        }
+        for _ in 0..2 {
+            let verdict = proof.note_refusal("a", 1, secs(130));
+            assert!(matches!(verdict, RoleVerdict::ProbeAgain(_)), "{verdict:?}");
+            proof.note_round("a");
+        }
+        proof.note_pending("a");
+        proof.note_settled("b");
+        assert_eq!(proof.note_refusal("a", 1, secs(140)), RoleVerdict::Unusable);
     }
 
     /// The role works elsewhere, so this region's refusals say nothing about the rotation.

@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::indexing::IndexItem;
 use crate::keys::RotationKey;
 use crate::resource::AssociationArn;
-use crate::rotation::Counts;
 use crate::timestamp::Timestamp;
 
 /// The item `(role/<roleArn>, "role")`. It exists once a rotation has named the role, and is never
@@ -72,12 +71,11 @@ impl RoleRecord {
         }
     }
 
-    /// Returns the role after the rotation `key` onto it has closed with these counts. A rotation
-    /// that moved nothing onto the role has not put it to use.
+    /// Returns the role after a rotation onto it has closed. `unused_by` is that rotation, if it
+    /// cannot have moved anything onto the role: then it has not put the role to use.
     #[must_use]
-    pub fn closed_onto(self, key: &RotationKey, counts: &Counts) -> Self {
-        let has_moved = counts.updated + counts.already_current > 0;
-        let is_unused = |in_use: &InUse| !has_moved && in_use.by == key.to_string();
+    pub fn closed_onto(self, unused_by: Option<&RotationKey>) -> Self {
+        let is_unused = |in_use: &InUse| unused_by.is_some_and(|key| in_use.by == key.to_string());
         Self {
             version: self.version + 1,
             held_by: None,
@@ -213,7 +211,7 @@ mod tests {
     fn a_rotation_that_moved_nothing_has_not_put_its_new_role_to_use() {
         let by_rotation = InUse::by_rotation_onto(&key("r-2"), at(1));
         let by_another = InUse::by_rotation_onto(&key("r-1"), at(1));
-        for (in_use, has_moved, is_in_use) in [
+        for (in_use, may_have_moved, is_in_use) in [
             (Some(by_rotation.clone()), true, true),
             (Some(by_rotation), false, false),
             (Some(by_another), false, true),
@@ -224,11 +222,8 @@ mod tests {
                 in_use,
                 ..RoleRecord::default()
             };
-            let counts = Counts {
-                updated: u64::from(has_moved),
-                ..Counts::default()
-            };
-            let closed = held.closed_onto(&key("r-2"), &counts);
+            let key = key("r-2");
+            let closed = held.closed_onto((!may_have_moved).then_some(&key));
             assert_eq!(closed.in_use.is_some(), is_in_use);
             assert_eq!((closed.held_by, closed.version), (None, 1));
         }

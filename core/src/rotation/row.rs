@@ -35,6 +35,9 @@ pub struct Row {
     pub settled_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
+    /// The token of the update that was sent last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_request_token: Option<String>,
     /// The outcome was inferred from a Describe, because no response confirmed the update.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inferred: bool,
@@ -67,6 +70,7 @@ impl Row {
             refusals: 0,
             settled_at: None,
             error_code: None,
+            client_request_token: None,
             inferred: false,
             observed_target_role_arn: None,
             role_arn: None,

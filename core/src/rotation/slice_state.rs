@@ -50,12 +50,26 @@ pub struct SliceState {
     /// The regions whose learned rates this slice has loaded.
     pub regions: BTreeSet<String>,
     pub circuit_breaker: CircuitBreaker,
-    /// The clusters with an association in flight that gets one retryable error after another. No
-    /// more of their associations are started, so they do not hold up their region.
-    pub troubled: BTreeSet<String>,
+    /// The clusters with associations in flight that get one retryable error after another, and how
+    /// many those are. No more of their associations are started, so they do not hold up their
+    /// region.
+    pub troubled: BTreeMap<String, u32>,
 }
 
 impl SliceState {
+    /// Notes that an association of this cluster gets one retryable error after another.
+    pub fn note_trouble(&mut self, cluster_arn: &str) {
+        *self.troubled.entry(cluster_arn.to_owned()).or_default() += 1;
+    }
+
+    /// Notes that it no longer does.
+    pub fn note_recovery(&mut self, cluster_arn: &str) {
+        if let Some(count) = self.troubled.get_mut(cluster_arn) {
+            *count = count.saturating_sub(1);
+        }
+        self.troubled.retain(|_, count| *count > 0);
+    }
+
     /// Creates the state of a slice of this rotation. Which regions have accepted the new role is
     /// not in the record, but in the rows.
     #[must_use]
@@ -74,7 +88,7 @@ impl SliceState {
             new_role_in_use: false,
             regions: BTreeSet::new(),
             circuit_breaker: CircuitBreaker::new(record.failing_since.clone()),
-            troubled: BTreeSet::new(),
+            troubled: BTreeMap::new(),
         }
     }
 

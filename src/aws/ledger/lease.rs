@@ -62,6 +62,8 @@ const CLOSE_ATTEMPTS: u32 = 4;
 pub struct Close {
     pub record: RotationRecord,
     pub departure: Departure,
+    /// An update of the rotation may have put an association on the new role.
+    pub may_have_moved: bool,
     /// The use of the old role, as it was read before the last sweep.
     pub seen_use: Option<InUse>,
 }
@@ -231,6 +233,7 @@ impl OwnedRotation<'_> {
         let Close {
             record,
             departure,
+            may_have_moved,
             seen_use,
         } = close;
         let roles = Roles { table: self.table };
@@ -241,7 +244,7 @@ impl OwnedRotation<'_> {
             return Err(LeaseError::Lost);
         }
         let old = old.closed_from(departure);
-        let new = new.closed_onto(self.key, &record.counts);
+        let new = new.closed_onto((!may_have_moved).then_some(self.key));
         Ok([
             replace(&record.old_role_arn, &old).into(),
             replace(&record.new_role_arn, &new).into(),

@@ -4,10 +4,11 @@
 
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, RotationKey};
+use rerole_core::resource::RoleArn;
 use rerole_core::rotation::reversion::ReversionRow;
 use rerole_core::rotation::{InUse, RotationRecord, Row};
 
-use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, to_item};
+use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, text, to_item};
 use crate::aws::ledger::roles::put_to_use_again;
 use crate::aws::ledger::rotations::Rotations;
 use crate::aws::ledger::{is_absent, rotation_key};
@@ -45,6 +46,27 @@ impl Reversions<'_> {
         let operation = Operation::on("record arrival", key);
         // A row that exists is one that the rotation has planned meanwhile.
         Ok(!self.table.transact(operation, parts).await?.is_refused(0))
+    }
+
+    /// Counts an association on the old role of an open rotation, which is not to move it. The
+    /// rotation cannot close before it has counted again what stays on the role. Returns whether
+    /// the rotation is open, and from this role.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn count_arrival(
+        &self,
+        key: &RotationKey,
+        role: &RoleArn,
+    ) -> Result<bool, CallError> {
+        let operation = Operation::on("count arrival", key);
+        let is_from = Condition::new("oldRoleArn = :role").value("role", text(role));
+        let count = Write::update(
+            rotation_key(key, &Entry::Rotation),
+            Change::default().increment("arrivals"),
+        );
+        let count = count.only_if(is_open().and(is_from));
+        Ok(self.table.write(operation, count).await?.is_done())
     }
 
     /// Records a reversion: its row, and on the rotation and on its old role that the role is in

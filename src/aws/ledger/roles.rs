@@ -14,6 +14,13 @@ use serde::Serialize;
 
 use crate::aws::dynamodb::{Change, Condition, Item, Query, Table, Write, number, text, to_item};
 use crate::aws::ledger::{is_absent, item_key};
+use crate::aws::page::{PageLimit, paginate};
+
+/// With 250 rotations on a page, more than a role can have in years.
+const ROLE_ROTATION_PAGES: PageLimit = PageLimit {
+    list: "the rotations of a role",
+    pages_max: 40,
+};
 
 /// What is known of the roles.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +35,15 @@ pub struct RoleItems {
     pub rotations: Vec<RoleRotation>,
 }
 
+impl RoleItems {
+    /// Returns whether this is a rotation from the role, and not one onto it.
+    #[must_use]
+    pub fn is_from(&self, key: &RotationKey) -> bool {
+        let mut rotations = self.rotations.iter();
+        rotations.any(|rotation| rotation.side == Side::From && rotation.key == *key)
+    }
+}
+
 impl Roles<'_> {
     /// Reads what is known of a role. The read is consistent.
     ///
@@ -38,22 +54,27 @@ impl Roles<'_> {
         self.table.get_as(operation, key(role)).await
     }
 
-    /// Reads what is known of a role, and the rotations from and onto it. One page is read, because
-    /// no role is rotated more often than that. The read is consistent.
+    /// Reads what is known of a role, and the rotations from and onto it. The reads are consistent.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// As [`Self::read`], or if there are more rotations than [`ROLE_ROTATION_PAGES`] allows.
     pub async fn history(&self, role: &RoleArn) -> Result<RoleItems, CallError> {
         let operation = Operation::on("query rotations of role", role);
         let partition = LedgerKey::Role(role.clone());
         let query = Query::table(Condition::new("rotationId = :key").value("key", text(partition)));
-        let page = self.table.query(operation, query).await?;
+        let mut pages = paginate(ROLE_ROTATION_PAGES, async |start| {
+            self.table
+                .query(operation, query.clone().start(start))
+                .await
+        });
         let mut items = RoleItems::default();
-        for item in page.items {
-            let entry = item.get("entry").and_then(|entry| entry.as_s().ok());
-            match entry.and_then(|entry| RoleRotation::parse(entry)) {
-                Some(rotation) => items.rotations.push(rotation),
-                None => items.record = Some(self.table.parse(operation, item)?),
+        while let Some(page) = pages.next::<_, CallError>().await? {
+            for item in page {
+                let entry = item.get("entry").and_then(|entry| entry.as_s().ok());
+                match entry.and_then(|entry| RoleRotation::parse(entry)) {
+                    Some(rotation) => items.rotations.push(rotation),
+                    None => items.record = Some(self.table.parse(operation, item)?),
+                }
             }
         }
         items

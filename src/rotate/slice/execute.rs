@@ -1,7 +1,8 @@
 //! Execution: starts the pending rows, several at a time. Each region has a queue of its own, since
 //! each region throttles for itself. What happens to a row is in `mover`.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -61,6 +62,9 @@ impl<'a> Pass<'a> {
             .iter()
             .map(|region| pending_rows(slice, region, None));
         let (first_pages, ()) = join(join_all(first_pages), slice.aws.seed_rates(new)).await;
+        for region in &regions {
+            slice.state().role.note_pending(region.name());
+        }
         let queues = regions.iter().zip(first_pages);
         let queues = queues.map(|(region, page)| Ok(RegionQueue::new(region.clone(), page?)));
         let queues = queues.collect::<Result<_, CallError>>()?;
@@ -94,9 +98,7 @@ impl<'a> Pass<'a> {
             self.now = Instant::now();
             if halt.is_none() {
                 self.start_rows(&in_flight, associate);
-                for queue in &mut self.queues {
-                    queue.restart_if_done();
-                }
+                self.end_rounds();
                 self.request_pages(&pages, read_page);
                 probe_at = self.next_probe_at();
             }
@@ -120,6 +122,21 @@ impl<'a> Pass<'a> {
             }
         }
         halt.map_or(Ok(()), Err).and(unsettled.into_result())
+    }
+
+    /// Ends the round of each queue that is done, and tells what it says of the new role.
+    fn end_rounds(&mut self) {
+        for queue in &mut self.queues {
+            let Some(end) = queue.end_round() else {
+                continue;
+            };
+            let (mut state, region) = (self.slice.state(), queue.region.name());
+            match end {
+                RoundEnd::Refused => state.role.note_round(region),
+                RoundEnd::Settled => state.role.note_settled(region),
+                RoundEnd::Unknown => {}
+            }
+        }
     }
 
     /// Starts as many rows as may be in flight.
@@ -230,8 +247,25 @@ struct RegionQueue {
     passed_over: BTreeSet<String>,
     /// Rows were passed over, so another round follows.
     has_left_rows: bool,
+    /// How many clusters have refused the new role in this round.
+    refusals: u32,
+    /// A row of this pass could not be settled.
+    has_failed: bool,
+    /// How long the next round waits.
+    pause: Duration,
     /// When the next probe may be started.
     probe_at: Instant,
+}
+
+/// What the end of a round says of the new role in the region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RoundEnd {
+    /// Each cluster that responds has refused it.
+    Refused,
+    /// No row is pending.
+    Settled,
+    /// Nothing.
+    Unknown,
 }
 
 impl RegionQueue {
@@ -244,6 +278,9 @@ impl RegionQueue {
             in_flight: 0,
             passed_over: BTreeSet::new(),
             has_left_rows: false,
+            refusals: 0,
+            has_failed: false,
+            pause: Duration::ZERO,
             probe_at: Instant::now(),
         };
         queue.extend(first);
@@ -257,10 +294,10 @@ impl RegionQueue {
     }
 
     /// Drops the next rows as long as their cluster is one to pass over.
-    fn pass_over(&mut self, troubled: &BTreeSet<String>) {
+    fn pass_over(&mut self, troubled: &BTreeMap<String, u32>) {
         while let Some(row) = self.rows.front() {
             let cluster = row.association_arn.cluster_arn();
-            if !self.passed_over.contains(&cluster) && !troubled.contains(&cluster) {
+            if !self.passed_over.contains(&cluster) && !troubled.contains_key(&cluster) {
                 break;
             }
             self.rows.pop_front();
@@ -271,23 +308,41 @@ impl RegionQueue {
     /// Notes how a row ended that was in flight.
     fn note_end(&mut self, cluster: String, end: &Result<MoveEnd, CallError>) {
         self.in_flight -= 1;
-        if let Ok(MoveEnd::GaveWay(pause)) = end {
-            self.probe_at = Instant::now() + *pause;
-            self.passed_over.insert(cluster);
-            self.has_left_rows = true;
+        match end {
+            Ok(MoveEnd::GaveWay { pause, is_refusal }) => {
+                self.passed_over.insert(cluster);
+                self.has_left_rows = true;
+                self.refusals += u32::from(*is_refusal);
+                self.pause = self.pause.max(*pause);
+            }
+            Ok(MoveEnd::Settled | MoveEnd::SliceOver) => {}
+            Err(_) => self.has_failed = true,
         }
     }
 
-    /// Starts another round with the rows that the last one passed over, once it is done. None of
+    /// Ends the round once it is done. Another one follows if this one passed over rows. None of
     /// its rows is in flight then, so none is read twice.
-    fn restart_if_done(&mut self) {
+    fn end_round(&mut self) -> Option<RoundEnd> {
         let is_done =
             self.rows.is_empty() && self.in_flight == 0 && !self.is_reading && self.page.is_none();
-        if is_done && self.has_left_rows {
+        if !is_done {
+            return None;
+        }
+        let refusals = std::mem::take(&mut self.refusals);
+        if std::mem::take(&mut self.has_left_rows) {
             self.page = NextPage::first();
             self.passed_over.clear();
-            self.has_left_rows = false;
+            self.probe_at = Instant::now() + std::mem::take(&mut self.pause);
+            return Some(match refusals {
+                0 => RoundEnd::Unknown,
+                _ => RoundEnd::Refused,
+            });
         }
+        Some(if self.has_failed {
+            RoundEnd::Unknown
+        } else {
+            RoundEnd::Settled
+        })
     }
 }
 

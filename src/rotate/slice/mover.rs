@@ -31,9 +31,10 @@
 //!
 //! **Another actor changes A between Describe and Update.** The update overwrites a change of the
 //! role; this is the risk that remains, and rule 2 bounds it. If the other actor changed anything
-//! else, EKS's response shows it. That looks like a contradiction, and the rotation stops. If the
-//! other actor deleted A, EKS does not find A, and the next Describe settles it as `Deleted`. A
-//! change back to the old role after version 8 is a reversion. The sweep or the indexer finds it.
+//! else, EKS's response shows it. That looks like a contradiction: the row fails, and a second one
+//! in a row stops the rotation. If the other actor deleted A, EKS does not find A, and Describes
+//! some seconds apart settle it as `Deleted`. A change back to the old role after version 8 is a
+//! reversion. The sweep or the indexer finds it.
 //!
 //! **The response is lost.** P describes again:
 //!
@@ -82,6 +83,8 @@ const PERMIT_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Retryable errors in a row after which no more associations of the same cluster are started. With
 /// their pauses they take some seconds, which a short disturbance does not.
 const TROUBLED_AFTER: u32 = 3;
+/// Pause before a cluster that did not respond to its probe is asked again.
+const UNREACHABLE_PAUSE: Duration = Duration::from_secs(5);
 /// Pause while the ledger records the decision to stop.
 const STOP_PAUSE: Duration = Duration::from_millis(100);
 
@@ -105,9 +108,13 @@ pub(super) enum MoveEnd {
     Settled,
     /// The slice is over. The row stays `Pending`.
     SliceOver,
-    /// EKS has not accepted the new role in this region yet, and another association is tried after
-    /// this pause. The row stays `Pending`.
-    GaveWay(Duration),
+    /// EKS has not accepted the new role in this region yet, and another cluster is asked. If none
+    /// is left, the next round starts after this pause. The row stays `Pending`.
+    GaveWay {
+        pause: Duration,
+        /// EKS has refused the role here. Otherwise it has not responded.
+        is_refusal: bool,
+    },
 }
 
 impl<'a> Mover<'a> {
@@ -133,10 +140,20 @@ impl<'a> Mover<'a> {
             return Err(error);
         }
         let end = self.attempt_until_end(&cluster).await;
-        if self.errors >= TROUBLED_AFTER {
-            self.slice.state().troubled.remove(&cluster);
-        }
+        self.count_errors(&cluster, 0);
         end
+    }
+
+    /// Sets the number of retryable errors in a row. While it is high, no other association of the
+    /// cluster is started.
+    fn count_errors(&mut self, cluster: &str, errors: u32) {
+        let was_troubled = self.errors >= TROUBLED_AFTER;
+        self.errors = errors;
+        match (was_troubled, self.errors >= TROUBLED_AFTER) {
+            (false, true) => self.slice.state().note_trouble(cluster),
+            (true, false) => self.slice.state().note_recovery(cluster),
+            _ => {}
+        }
     }
 
     async fn attempt_until_end(&mut self, cluster: &str) -> Result<MoveEnd, CallError> {
@@ -147,27 +164,29 @@ impl<'a> Mover<'a> {
             }
             match self.attempt().await {
                 Step::DescribeAgain(pause) => {
-                    self.errors = 0;
+                    self.count_errors(cluster, 0);
                     self.pause(pause).await;
                 }
                 Step::GiveWay(pause) => {
                     self.leave().await?;
-                    return Ok(MoveEnd::GaveWay(pause));
+                    let is_refusal = true;
+                    return Ok(MoveEnd::GaveWay { pause, is_refusal });
                 }
                 Step::Retry(pause, error) => {
                     if let Some(end) = self.fail_for_good(cluster, &error).await {
                         return end;
                     }
-                    // What an update of the probe has done has to be found out. A Describe that
-                    // fails says nothing of the role, so another cluster is asked.
-                    if self.is_probe() && !self.attempts.has_lost_update() {
+                    self.count_errors(cluster, self.errors + 1);
+                    // What an update of the probe has done has to be found out. Describes that fail
+                    // say nothing of the role, so another cluster is asked.
+                    let is_troubled = self.errors >= TROUBLED_AFTER;
+                    if is_troubled && self.is_probe() && !self.attempts.has_lost_update() {
                         self.note_failure(cluster, &error);
                         self.leave().await?;
-                        return Ok(MoveEnd::GaveWay(pause));
-                    }
-                    self.errors += 1;
-                    if self.errors == TROUBLED_AFTER {
-                        self.slice.state().troubled.insert(cluster.to_owned());
+                        return Ok(MoveEnd::GaveWay {
+                            pause: UNREACHABLE_PAUSE,
+                            is_refusal: false,
+                        });
                     }
                     self.pause(pause).await;
                 }

@@ -288,6 +288,7 @@ impl<'a> Slice<'a> {
                 still_used,
             },
             record,
+            may_have_moved: tally.may_have_moved,
             seen_use: old_role_use,
         })
     }

@@ -42,3 +42,19 @@ fn a_conflicting_request_is_rejected_with_each_difference_and_both_values() {
     expect![[r#"detail.rotationId "r-1" is not allowed; allowed: an ID of its own: rotation r-1 started at 1970-01-01T00:00:00.000Z with another request, in which namespaces is ["!dev","pay"] here and ["pay"] there, and newRoleArn is "arn:aws:iam::111122223333:role/other" here and "arn:aws:iam::111122223333:role/new" there, and regions is ["us-*"] here and (nothing) there"#]]
     .assert_eq(&rejection.to_string());
 }
+
+/// Values are shortened where they are shown, after they have been compared.
+#[test]
+fn a_difference_after_a_long_common_beginning_is_named() {
+    let names = |last: &str| {
+        let mut names: Vec<String> = (10..60).map(|number| format!("cluster-{number}")).collect();
+        names.push(last.to_owned());
+        request(&json!({ "clusterNames": names }))
+    };
+    let rejection = names("x").id_taken(&names("y"), Timestamp::from_millis(0));
+    let text = rejection.to_string();
+    assert!(
+        text.contains("in which clusterNames is [\"cluster-10\","),
+        "{text}"
+    );
+}

@@ -16,6 +16,7 @@ fn row(outcome: Outcome, modified_at: &str, target: bool) -> Row {
         settled_at: Some(at),
         previous_target_role_arn: target.then(|| "t".to_owned()),
         target_role_arn: target.then(|| "t".to_owned()),
+        observed_target_role_arn: target.then(|| "t".to_owned()),
         ..Row::planned(
             &"arn:aws:iam::111122223333:role/old".parse().unwrap(),
             &item,
@@ -361,5 +362,25 @@ fn target_roles_that_stay_must_trust_the_new_role() {
         let shown = tally.target_roles_must_trust(&new_role.parse().unwrap());
         let shown = shown.map(|text| text.replace(new_role, "NEW"));
         assert_eq!(shown.as_deref(), expected);
+    }
+}
+
+/// An update that failed may have taken effect, if it was sent.
+#[test]
+fn an_update_that_was_sent_may_have_put_the_new_role_to_use() {
+    use Outcome::*;
+    for (outcome, is_sent, expected) in [
+        (Updated, true, true),
+        (AlreadyCurrent, false, true),
+        (Failed, true, true),
+        (Failed, false, false),
+        (Drifted, false, false),
+    ] {
+        let mut tally = Tally::default();
+        tally.add(&Row {
+            client_request_token: is_sent.then(|| "token".to_owned()),
+            ..row(outcome, "10:00", false)
+        });
+        assert_eq!(tally.may_have_moved, expected, "{outcome:?} {is_sent}");
     }
 }
