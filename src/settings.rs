@@ -44,8 +44,8 @@ pub struct Settings {
     pub state_machine_arn: Option<String>,
     /// Certificates to trust instead of the built-in ones, as PEM. Each has been parsed once.
     pub ca_bundle: Option<Vec<u8>>,
-    /// The maximum number of associations in flight. As long as EKS has not accepted the new role in
-    /// a region, one association goes alone there, whatever this is.
+    /// The maximum number of associations in flight. As long as EKS has not accepted the new role
+    /// in a region, one association goes alone there, whatever this is.
     pub max_concurrency: MaxConcurrency,
     /// The part of the rate of EKS calls that is used once it is known.
     pub rate_share: RateShare,

@@ -13,8 +13,9 @@ OUTPUTS = {f"{queue}Url" for queue in QUEUES} | {"RotateFunctionArn", "IndexerFu
 OUTPUTS |= {"AssociationIndexTableName", "RotationLedgerTableName", "StateMachineArn"}
 COMMON_SETTINGS = {"ASSOCIATION_INDEX_TABLE", "ROTATION_LEDGER_TABLE", "MAX_CONCURRENCY"}
 COMMON_SETTINGS |= {"RATE_SHARE", "STATE_MACHINE_ARN", "RUST_LOG"}
+COMMON_SETTINGS |= {"INDEX_REGIONS", "INDEX_STALE_AFTER_HOURS", "INDEX_EXCLUDE"}
 ROTATE_SETTINGS = COMMON_SETTINGS | {"ROLE_PATH"}
-INDEXER_SETTINGS = COMMON_SETTINGS | {"INDEX_REGIONS", "INDEX_STALE_AFTER_HOURS"}
+INDEXER_SETTINGS = COMMON_SETTINGS
 # The schedule, the function that it invokes, and the payload.
 SCHEDULES = {
     ("rate(5 minutes)", "rotate", '{"check": "stalledRotations"}'),

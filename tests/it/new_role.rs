@@ -256,8 +256,8 @@ fn a_broken_cluster_does_not_hold_up_its_region() {
     }
 }
 
-/// An association gets errors until its cluster counts as troubled, then a throttle, and is settled.
-/// The cluster is not in trouble any more, so the others of it follow in the same slice.
+/// An association gets errors until its cluster counts as troubled, then a throttle, and is
+/// settled. The cluster is not in trouble any more, so the others of it follow in the same slice.
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_recovers_is_moved_in_the_same_slice() {
     let harness = Harness::new(Options {
