@@ -34,6 +34,7 @@ ALLOWED = {
         "find associations by role",
         "find associations by target role",
         "query a cluster's items of the index",
+        "read an item of the index",
         "put an item into the index",
         "delete an item of the index",
     },
