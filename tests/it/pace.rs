@@ -259,7 +259,8 @@ fn a_retry_after_header_is_honored() {
             rotate(&harness, &json!({})).await;
             eks_calls(&harness)
         });
-        assert!(throttled(&calls) > 3, "too few calls were throttled");
+        let count = throttled(&calls);
+        assert!(count > 1, "too few calls were throttled: {count}");
         for throttled in calls.iter().filter(|record| record.status == Some(429)) {
             let received_at = throttled.received_at.unwrap();
             let is_too_soon = |record: &&CallRecord| {
