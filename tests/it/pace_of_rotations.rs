@@ -113,7 +113,8 @@ async fn a_fleet_that_eks_does_not_throttle_is_moved_within_seconds() {
         add_associations(&harness, region, 200);
     }
     let took = rotate(&harness, &json!({})).await;
-    assert!(took <= Duration::from_secs(4), "{took:?}");
+    // The last sweep starts five seconds after the rotation was opened.
+    assert!(took <= Duration::from_secs(7), "{took:?}");
 }
 
 /// The start and the searches use more. So the second half of a rotation is looked at.
