@@ -63,8 +63,7 @@ def a_denied_update_fails_its_association(harness):
     statement = {"Effect": "Deny", "Action": action, "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": statement})
     iam.put_role_policy(**policy, PolicyDocument=document)
-    detail = {**rotation("denied", DENIED_ROLE, DENIED_NEXT), "maxErrors": "100%"}
-    harness.put_events(entry(detail))
+    harness.put_events(entry(rotation("denied", DENIED_ROLE, DENIED_NEXT, maxErrors="100%")))
     item = harness.wait_until_finished("denied")
     iam.delete_role_policy(**policy)
     equal("the status of the rotation", item["status"], "CompletedWithFailures")
