@@ -123,7 +123,7 @@ async fn each_cluster_is_asked_before_the_role_counts_as_unusable() {
         call.subject.starts_with("dev-")
     });
     let request = rotation_event();
-    let (summary, took) = tokio::join!(harness.finish(&request), time_until_moved(&harness, 30));
+    let (summary, took) = tokio::join!(harness.finish(&request), harness.time_until_moved(30));
     assert!(took < Duration::from_secs(30), "{took:?}");
     assert_eq!(summary["status"], "CompletedWithFailures", "{summary:#}");
     assert_eq!(summary["counts"]["updated"], 30);
@@ -174,16 +174,6 @@ async fn clusters_that_the_role_does_not_admit_count_against_max_errors() {
     assert!(summary["counts"]["updated"].as_u64() > Some(0));
 }
 
-/// Waits until EKS shows `count` associations on the new role. Returns how long that took.
-async fn time_until_moved(harness: &Harness, count: usize) -> Duration {
-    let started_at = harness.aws.now();
-    let moved = || harness.aws.eks(|eks| eks.association_count_on(NEW));
-    while moved() < count {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    harness.aws.now().duration_since(started_at).unwrap()
-}
-
 /// A whole region refuses the role that another one accepts.
 #[tokio::test(start_paused = true)]
 async fn a_region_that_refuses_the_role_does_not_hold_up_another() {
@@ -196,7 +186,7 @@ async fn a_region_that_refuses_the_role_does_not_hold_up_another() {
         |call| call.region == "eu-west-1",
     );
     let request = rotation_event();
-    let (summary, took) = tokio::join!(harness.finish(&request), time_until_moved(&harness, 50));
+    let (summary, took) = tokio::join!(harness.finish(&request), harness.time_until_moved(50));
     assert!(took < Duration::from_secs(15), "{took:?}");
     assert_eq!(summary["status"], "CompletedWithFailures", "{summary:#}");
     assert_eq!(summary["counts"]["failed"], 3);
@@ -243,7 +233,7 @@ fn a_broken_cluster_does_not_hold_up_its_region() {
             });
             let request = rotation_event();
             let (result, took) =
-                tokio::join!(harness.deliver(&request), time_until_moved(&harness, 50));
+                tokio::join!(harness.deliver(&request), harness.time_until_moved(50));
             result.unwrap_err();
             assert!(took < Duration::from_secs(30), "{broken} broken: {took:?}");
             let failing = &harness.rotation("r-1")["failingSince"];

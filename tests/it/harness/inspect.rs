@@ -1,14 +1,14 @@
 //! What a test reads after its calls: items of the two tables, the state of EKS, the log of calls,
 //! the metrics. Nothing here calls a handler.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::{Association, CallRecord, Service, index_item};
 use serde_json::Value;
 
 use crate::harness::Harness;
-use crate::harness::environment::{INDEX, LEDGER};
+use crate::harness::environment::{INDEX, LEDGER, NEW};
 
 impl Harness {
     /// Checks that the index holds exactly the associations of EKS, apart from `seenAt`.
@@ -30,6 +30,15 @@ impl Harness {
         indexed.sort_by_key(by_arn);
         expected.sort_by_key(by_arn);
         assert_eq!(indexed, expected, "the index differs from EKS");
+    }
+
+    /// Waits until EKS shows `count` associations on the new role. Returns how long that took.
+    pub async fn time_until_moved(&self, count: usize) -> Duration {
+        let started_at = self.aws.now();
+        while self.aws.eks(|eks| eks.association_count_on(NEW)) < count {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        self.aws.now().duration_since(started_at).unwrap()
     }
 
     /// The metrics that the handlers wrote, one object per line, in order.
