@@ -37,8 +37,8 @@ const DROPPING_CASES: [RotationCase; 6] = [
     },
 ];
 
-/// 800 associations at 20/s. The rate drops to `rate_per_sec` after 10 s. With fewer, a rotation can
-/// end before it is known whether it is back.
+/// 800 associations at 20/s. The rate drops to `rate_per_sec` after 10 s. With fewer, a rotation
+/// can end before it is known whether it is back.
 const fn after_10_s(name: &'static str, rate_per_sec: f64, secs: u64) -> RotationCase {
     let drop = drop_to(rate_per_sec, 10, Duration::from_secs(secs));
     dropping(name, 800, drop)
