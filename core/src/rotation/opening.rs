@@ -2,7 +2,7 @@
 //! the decision on condition that the rotation still has the lease that was read.
 
 use crate::request::Requested;
-use crate::rotation::{LEASE, RotationRecord};
+use crate::rotation::{FailingSince, LEASE, RotationRecord};
 use crate::timestamp::Timestamp;
 
 /// What a delivery may do with a rotation.
@@ -38,11 +38,18 @@ pub fn open(found: Option<RotationRecord>, requested: &Requested, now: Timestamp
     } else if found.is_leased_at(now) {
         Opening::AlreadyRunning
     } else {
+        // While no slice tried, no cluster failed.
+        let failing_since = if found.is_stalled(now) {
+            FailingSince::new()
+        } else {
+            found.failing_since.clone()
+        };
         Opening::Resume {
             seen_lease: found.lease_until,
             record: Box::new(RotationRecord {
                 fence: found.fence + 1,
                 lease_until: Some(now + LEASE),
+                failing_since,
                 ..found
             }),
         }
@@ -51,6 +58,8 @@ pub fn open(found: Option<RotationRecord>, requested: &Requested, now: Timestamp
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use serde_json::json;
 
     use super::*;
@@ -123,6 +132,27 @@ mod tests {
             ),
         ] {
             assert_eq!(shown(open(found, request, at(1_000))), expected);
+        }
+    }
+
+    /// For example, an operator redrives it hours later.
+    #[test]
+    fn a_rotation_that_has_stalled_starts_to_count_failures_again() {
+        let at = |secs| Timestamp::from_millis(0) + Duration::from_secs(secs);
+        let requested = requested(&json!({}));
+        let failing_since = FailingSince::from([("prod-1".to_owned(), at(100))]);
+        for (now, is_kept) in [(300, true), (799, true), (800, false), (9_000, false)] {
+            let found = RotationRecord {
+                status: Status::InProgress,
+                lease_until: None,
+                idle_since: Some(at(200)),
+                failing_since: failing_since.clone(),
+                ..RotationRecord::start(&requested, at(0))
+            };
+            let Opening::Resume { record, .. } = open(Some(found), &requested, at(now)) else {
+                panic!("the rotation is open");
+            };
+            assert_eq!(!record.failing_since.is_empty(), is_kept, "after {now} s");
         }
     }
 }

@@ -176,6 +176,11 @@ fn resume(record: &RotationRecord, seen_lease: Option<Timestamp>) -> Write {
     let change = Change::default()
         .set("fence", number(record.fence))
         .set_or_remove("leaseUntil", record.lease_until.map(text));
+    let change = if record.failing_since.is_empty() {
+        change.remove("failingSince")
+    } else {
+        change
+    };
     let key = rotation_key(&record.key, &Entry::Rotation);
     let condition = has_fence(record.fence - 1).and(is_open).and(has_seen_lease);
     Write::update(key, change).only_if(condition)
