@@ -90,7 +90,7 @@ pub enum Owner {
 pub enum IncompleteReason {
     #[error(transparent)]
     Slice(SliceError),
-    #[error("time is up, and the state machine could not be started: {0}")]
+    #[error("the slice is over, and the state machine could not be started: {0}")]
     NotHandedOver(CallError),
 }
 
@@ -140,7 +140,7 @@ mod tests {
                     counts,
                 },
                 expect![
-                    "Incomplete: rotation r-1 is not finished: time is up, and the state machine could not be started: start execution r-1: came second; 4 of 9 associations are pending, and the next delivery or slice resumes it"
+                    "Incomplete: rotation r-1 is not finished: the slice is over, and the state machine could not be started: start execution r-1: came second; 4 of 9 associations are pending, and the next delivery or slice resumes it"
                 ],
             ),
             (

@@ -23,9 +23,9 @@ pub(super) enum Trigger {
     StateMachine,
 }
 
-/// Makes sure that an unfinished rotation, whose lease was released, is resumed. If time was up, or
-/// rows stay pending because of retryable errors, the state machine resumes it. If another error
-/// ended the slice, the invocation fails, and Lambda or the state machine retries it.
+/// Makes sure that an unfinished rotation is resumed. If time was up, or a retryable error ended the
+/// slice, the state machine resumes it. If another error did, the invocation fails, and Lambda or
+/// the state machine retries it.
 pub(super) async fn hand_over(
     aws: &Aws,
     request: &RotationRequest,
@@ -48,8 +48,9 @@ pub(super) async fn hand_over(
     let state_machine = match (trigger, &aws.state_machine) {
         (Trigger::StateMachine, _) if is_out_of_time => None,
         // Lambda delivers an event three times within minutes. The state machine retries for longer
-        // than a row may stay pending because of retryable errors.
-        (Trigger::Event, Some(state_machine)) if is_out_of_time || leaves_rows(&reason) => {
+        // than a row may stay pending because of retryable errors. If the lease could not be
+        // released, it also waits until the lease expires.
+        (Trigger::Event, Some(state_machine)) if is_out_of_time || is_retryable(&reason) => {
             Some(state_machine)
         }
         _ => return Err(unfinished(IncompleteReason::Slice(reason))),
@@ -79,13 +80,15 @@ pub(super) async fn hand_over(
     })
 }
 
-/// Returns whether the slice ended because rows stay pending. The lease was released then.
-fn leaves_rows(reason: &SliceError) -> bool {
+/// Returns whether a later slice may succeed although nothing is changed before it. If the lease
+/// was lost, another invocation works on the rotation, or the next delivery resumes it.
+fn is_retryable(reason: &SliceError) -> bool {
     match reason {
         SliceError::Unsettled { .. }
         | SliceError::StillPending { .. }
         | SliceError::StillArriving => true,
-        SliceError::OutOfTime | SliceError::LeaseLost | SliceError::Call(_) => false,
+        SliceError::Call(error) => error.class.is_retryable(),
+        SliceError::OutOfTime | SliceError::LeaseLost => false,
     }
 }
 
