@@ -105,6 +105,7 @@ impl IndexerHandler {
         let followed = EventFollower::new(&self.aws, &writer, self.concurrency, ends_at)
             .follow(batch)
             .await;
+        log_uses(writer.end_uses(ends_at).await);
         self.metrics
             .reverted(self.aws.now(), writer.recorded_reversions());
         IndexerResponse::Followed(followed)
@@ -127,12 +128,13 @@ impl IndexerHandler {
             .reverted(self.aws.now(), writer.recorded_reversions());
         self.write_metrics(result.as_ref().ok()).await;
         let slice = result.map_err(IndexerError::ReconcileFailed)?;
-        if slice.has_finished(Mode::Full) {
-            let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
-            if let Err(error) = writer.free_unused_roles(ends_at).await {
-                warn!(%error, "use of roles not checked, the next full run checks it");
-            }
-        }
+        let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
+        let ended = if slice.has_finished(Mode::Full) {
+            writer.end_all_uses(ends_at).await
+        } else {
+            writer.end_uses(ends_at).await
+        };
+        log_uses(ended);
         if let Reconciled::Slice {
             run,
             end: SliceEnd::OutOfTime,
@@ -206,5 +208,12 @@ impl IndexerHandler {
                 errors: finished.map(|run| run.error_count),
             },
         );
+    }
+}
+
+/// An error here costs nothing but time: roles stay in use until the next full run.
+fn log_uses(ended: Result<(), CallError>) {
+    if let Err(error) = ended {
+        warn!(%error, "use of roles not checked, the next full run checks it");
     }
 }

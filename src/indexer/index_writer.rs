@@ -3,15 +3,16 @@
 //!
 //! The ledger is written before the index: if the invocation dies in between, the index still
 //! differs from EKS, so the association is described again. Only the end of a role's use is written
-//! after it, because it depends on what the index shows. If that write is lost, the next full run
-//! repeats it.
+//! after it, once for all associations of the invocation, because it depends on what the index
+//! shows. If that write is lost, the next full run repeats it.
 
 use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rerole_core::call::CallError;
 use rerole_core::indexing::{Caller, Coverage, IndexItem};
 use rerole_core::resource::{Association, AssociationArn, RoleArn};
-use rerole_core::rotation::{Status, left_roles};
+use rerole_core::rotation::{ARRIVALS_SHOWN_AFTER, InUse, Status, left_roles};
 use rerole_core::timestamp::Timestamp;
 use tokio::time::Instant;
 use tracing::info;
@@ -38,6 +39,8 @@ pub struct IndexWriter<'a> {
     /// `None` if it is not known which regions the index has to cover. Then no role's use ends.
     coverage: Option<&'a Coverage>,
     reversions: ReversionDetector<'a>,
+    /// Roles that a rotation has named and that associations have left.
+    left: Mutex<BTreeSet<RoleArn>>,
 }
 
 /// What EKS shows of an association, and what the index has of it.
@@ -56,6 +59,7 @@ impl<'a> IndexWriter<'a> {
             aws,
             coverage,
             reversions: ReversionDetector::new(aws),
+            left: Mutex::default(),
         }
     }
 
@@ -86,15 +90,13 @@ impl<'a> IndexWriter<'a> {
         }
         let arrivals = self.reversions.inspect(seen, caller).await?;
         let item = IndexItem::of(seen);
-        let left = match held {
-            Some(held) => self.note_departures(held, Some(&item), now).await?,
-            None => Vec::new(),
-        };
+        if let Some(held) = held {
+            self.note_departures(held, Some(&item), now).await?;
+        }
         let stored = self.aws.index.store(seen, now).await?;
         if stored != Stored::Tombstone {
             self.reversions.arrived(arrivals, seen, caller).await?;
         }
-        self.free_if_unused(left).await?;
         Ok(stored)
     }
 
@@ -120,29 +122,38 @@ impl<'a> IndexWriter<'a> {
         held: Option<&IndexItem>,
         now: Timestamp,
     ) -> Result<bool, CallError> {
-        let left = match held {
-            Some(held) => self.note_departures(held, None, now).await?,
-            None => Vec::new(),
-        };
-        let is_new = self
-            .aws
+        if let Some(held) = held {
+            self.note_departures(held, None, now).await?;
+        }
+        self.aws
             .index
             .write_tombstone(arn, Replaces::Any, now)
-            .await?;
-        self.free_if_unused(left).await?;
-        Ok(is_new)
+            .await
     }
 
-    /// Ends the use of each role that a rotation has named and that no association uses any more,
-    /// if the index is complete. What is not done by `ends_at`, the next full run does.
+    /// Ends the use of the roles that associations have left since the last call, if no association
+    /// uses them any more. What is not done by `ends_at`, the next full run does.
     ///
     /// # Errors
     /// If DynamoDB cannot be read or written.
-    pub async fn free_unused_roles(&self, ends_at: Instant) -> Result<(), CallError> {
-        if !self.is_index_complete().await? {
+    pub async fn end_uses(&self, ends_at: Instant) -> Result<(), CallError> {
+        let mut roles: Vec<RoleArn> = std::mem::take(&mut *self.left()).into_iter().collect();
+        if roles.is_empty() || !self.is_index_complete().await? {
             return Ok(());
         }
-        let mut roles = BTreeSet::new();
+        // If there is not enough time for all, another call begins with others.
+        fastrand::shuffle(&mut roles);
+        let mut freed = Vec::new();
+        let result = self.free(roles, ends_at, &mut freed).await;
+        self.check_freed(freed).await?;
+        result
+    }
+
+    /// As [`Self::end_uses`], for all roles that rotations have named.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read or written.
+    pub async fn end_all_uses(&self, ends_at: Instant) -> Result<(), CallError> {
         for status in STATUSES_WITH_ROLES {
             let mut pages = paginate(OPEN_ROTATION_PAGES, async |start| {
                 self.aws.ledger.rotations().by_status(status, start).await
@@ -150,73 +161,87 @@ impl<'a> IndexWriter<'a> {
             while let Some(page) = pages.next().await? {
                 for found in page {
                     if let FoundRotation::Record(rotation) = found {
-                        roles.insert(rotation.old_role_arn);
-                        roles.insert(rotation.new_role_arn);
+                        let roles = [rotation.old_role_arn, rotation.new_role_arn];
+                        self.left().extend(roles);
                     }
                 }
             }
         }
-        for role in roles {
-            if Instant::now() >= ends_at {
-                break;
-            }
-            self.end_use(&role).await?;
-        }
-        Ok(())
+        self.end_uses(ends_at).await
     }
 
-    /// Records that an association has left the roles that it no longer names. Returns those that
-    /// a rotation has named and that count as in use.
+    /// Records that an association has left the roles that it no longer names.
     async fn note_departures(
         &self,
         held: &IndexItem,
         shown: Option<&IndexItem>,
         now: Timestamp,
-    ) -> Result<Vec<RoleArn>, CallError> {
-        let mut in_use = Vec::new();
+    ) -> Result<(), CallError> {
         for left in left_roles(held, shown, now) {
             let Ok(role) = left.role.parse::<RoleArn>() else {
                 continue;
             };
             let known = self.reversions.known(&role).await?;
-            let Some(record) = &known.record else {
-                continue;
-            };
-            let roles = self.aws.ledger.roles();
-            roles.note_departure(&role, left.until).await?;
-            if record.in_use.is_some() {
-                in_use.push(role);
+            if known.record.is_some() {
+                let roles = self.aws.ledger.roles();
+                roles.note_departure(&role, left.until).await?;
+                self.left().insert(role);
             }
         }
-        Ok(in_use)
+        Ok(())
     }
 
-    /// Ends the use of those of these roles that no association uses any more.
-    async fn free_if_unused(&self, roles: Vec<RoleArn>) -> Result<(), CallError> {
-        if roles.is_empty() || !self.is_index_complete().await? {
-            return Ok(());
-        }
+    /// Ends the use of those of these roles that no rotation holds and that the index shows no
+    /// association on. Adds them to `freed`.
+    async fn free(
+        &self,
+        roles: Vec<RoleArn>,
+        ends_at: Instant,
+        freed: &mut Vec<RoleArn>,
+    ) -> Result<(), CallError> {
+        let ledger = self.aws.ledger.roles();
         for role in roles {
-            self.end_use(&role).await?;
+            if Instant::now() + ARRIVALS_SHOWN_AFTER >= ends_at {
+                break;
+            }
+            let Some(record) = ledger.read(&role).await? else {
+                continue;
+            };
+            // The item is read before the index, so what is put to use after that keeps the role in
+            // use.
+            if record.in_use.is_some()
+                && record.held_by.is_none()
+                && self.aws.index.any_on(&role).await?.is_none()
+                && ledger.free(&role, record.version).await?
+            {
+                freed.push(role);
+            }
         }
         Ok(())
     }
 
-    /// Ends the use of a role, unless a rotation holds it or the index shows an association on it.
-    /// The item is read before the index, so what is put to use after that keeps the role in use.
-    async fn end_use(&self, role: &RoleArn) -> Result<(), CallError> {
-        let roles = self.aws.ledger.roles();
-        let Some(record) = roles.read(role).await? else {
+    /// Puts a role to use again if the index shows an association on it after all. An invocation
+    /// that has stored one, while the role still counted as in use, has recorded no use, and the
+    /// secondary indexes may have shown the association too late.
+    async fn check_freed(&self, freed: Vec<RoleArn>) -> Result<(), CallError> {
+        if freed.is_empty() {
             return Ok(());
-        };
-        let may_end = record.in_use.is_some() && record.held_by.is_none();
-        if may_end
-            && self.aws.index.any_on(role).await?.is_none()
-            && roles.free(role, record.version).await?
-        {
-            info!(%role, "no association uses the role any more");
+        }
+        tokio::time::sleep(ARRIVALS_SHOWN_AFTER).await;
+        for role in freed {
+            let Some(item) = self.aws.index.any_on(&role).await? else {
+                info!(%role, "no association uses the role any more");
+                continue;
+            };
+            let in_use = InUse::by_association(&item.association_arn, item.modified_at);
+            self.aws.ledger.roles().put_to_use(&role, &in_use).await?;
         }
         Ok(())
+    }
+
+    /// The roles that associations have left since the last call of [`Self::end_uses`].
+    fn left(&self) -> MutexGuard<'_, BTreeSet<RoleArn>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether the index is complete for all regions. If it is not, a role may be used by

@@ -7,24 +7,19 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use rerole_core::call::CallError;
 use rerole_core::indexing::{Caller, IndexItem};
 use rerole_core::keys::RotationKey;
 use rerole_core::resource::{Association, RoleArn, RoleField};
 use rerole_core::rotation::reversion::{Meaning, ReversionRow, RoleHistory, RoleStep};
-use rerole_core::rotation::{InUse, RotationRecord, Row};
+use rerole_core::rotation::{InUse, ROLE_KNOWN_FOR, RotationRecord, Row};
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::aws::Aws;
 use crate::aws::ledger::RoleItems;
 
-/// How long what was read of a role or a rotation is believed. A rotation that opens waits for
-/// longer than this before its last sweep, so an invocation that did not know of it has stored its
-/// associations by then.
-pub const KNOWN_FOR: Duration = Duration::from_secs(2);
 /// What is kept in memory. More is read again.
 const KNOWN_MAX: usize = 1_000;
 
@@ -234,7 +229,7 @@ impl<'a> ReversionDetector<'a> {
     }
 }
 
-/// What was read within the last [`KNOWN_FOR`].
+/// What was read within the last [`ROLE_KNOWN_FOR`].
 #[derive(Debug)]
 struct Recent<K, V>(Mutex<HashMap<K, (Instant, Arc<V>)>>);
 
@@ -247,7 +242,7 @@ impl<K, V> Default for Recent<K, V> {
 impl<K: Eq + std::hash::Hash, V> Recent<K, V> {
     fn get(&self, key: &K) -> Option<Arc<V>> {
         let (read_at, value) = self.lock().get(key)?.clone();
-        (read_at.elapsed() < KNOWN_FOR).then_some(value)
+        (read_at.elapsed() < ROLE_KNOWN_FOR).then_some(value)
     }
 
     fn put(&self, key: K, value: V) -> Arc<V> {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use rerole_sim::Options;
+use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
 use crate::guarantees::roles_with_associations_are_in_use;
@@ -193,7 +193,7 @@ async fn the_next_full_run_finds_what_every_other_check_has_missed() {
     now(&harness, FIRST).await;
     let missed = harness.associate("missed", OLD);
     assert!(harness.role(OLD).get("inUse").is_none());
-    // Whoever asks is told of it even before.
+    // A summary shows it even before.
     let summary = now(&harness, FIRST).await;
     assert_eq!(summary["oldRoleInUse"]["by"], missed.as_str());
     harness.reconcile("full").await;
@@ -237,6 +237,34 @@ async fn a_full_run_frees_a_role_that_nothing_uses() {
     assert!(harness.role(OLD).get("inUse").is_some());
     harness.reconcile("full").await;
     assert!(harness.role(OLD).get("inUse").is_none());
+}
+
+/// While an association still uses the role, another one arrives, so nothing is recorded on the role.
+/// Then the first one leaves, and the secondary index does not show the other one in time.
+#[tokio::test(start_paused = true)]
+async fn an_association_that_the_index_shows_late_keeps_the_role_in_use() {
+    let harness = Harness::calm(5);
+    let leaving = harness.associate("leaving", OLD);
+    harness.aws.eks(|eks| eks.deny("edge"));
+    let summary = now(&harness, FIRST).await;
+    assert_eq!(summary["counts"]["failed"], 1);
+    harness.aws.eks(|eks| eks.allow("edge"));
+    harness.set_role(&leaving, NEW);
+    let aws = harness.aws.clone();
+    let mut has_arrived = false;
+    harness.aws.on_call(move |call| {
+        let expression = call.body["UpdateExpression"].as_str();
+        if expression.is_some_and(|text| text.contains("REMOVE #inUse")) && !has_arrived {
+            let arn = aws.eks(|eks| eks.associate("us-east-1", "prod-1", "shop", "late", OLD));
+            aws.index_association(INDEX, &arn);
+            has_arrived = true;
+        }
+        Fault::None
+    });
+    harness.reconcile("full").await;
+    let in_use = &harness.role(OLD)["inUse"];
+    assert!(in_use["by"].is_string(), "{in_use:#}");
+    roles_with_associations_are_in_use(&harness);
 }
 
 /// A rotation that is refused by EKS puts nothing on its new role.

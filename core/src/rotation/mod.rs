@@ -39,10 +39,12 @@ pub use outcome::{Ending, Outcome, RowError, UNEXPECTED_RESPONSE};
 pub use progress::{Estimate, Estimator, Progress};
 pub use record::{LEASE, RotationRecord, STALLED_AFTER};
 pub use role_proof::{RoleProof, RoleVerdict};
-pub use role_record::{Departure, InUse, RoleRecord, RoleUse};
+pub use role_record::{
+    ARRIVALS_SHOWN_AFTER, Departure, InUse, ROLE_KNOWN_FOR, RoleRecord, RoleUse,
+};
 pub use row::Row;
 pub use settled::{Settled, SettledAttributes};
-pub use slice_state::{SliceState, Stop};
+pub use slice_state::{Pausing, SliceState, Stop};
 pub use status::Status;
 pub use summary::Summary;
 pub use token::Token;

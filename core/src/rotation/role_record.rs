@@ -5,12 +5,26 @@
 //! puts it to use again. So a statement about a role is never stored in the record of a rotation:
 //! it is read from the role's own item each time it is shown.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::indexing::IndexItem;
 use crate::keys::RotationKey;
 use crate::resource::AssociationArn;
 use crate::timestamp::Timestamp;
+
+/// How long the indexer believes what it has read of a role or its rotations.
+pub const ROLE_KNOWN_FOR: Duration = Duration::from_secs(2);
+/// How long after a change of a role's item the index shows each association that the indexer has
+/// stored without knowing of the change. It may have read the item just before, and stores the
+/// association within [`ROLE_KNOWN_FOR`] and some calls. A second later, the secondary indexes show
+/// it. What takes longer, the next full run finds.
+pub const ARRIVALS_SHOWN_AFTER: Duration = Duration::from_secs(5);
+const _: () = assert!(
+    ROLE_KNOWN_FOR.as_secs() + 2 < ARRIVALS_SHOWN_AFTER.as_secs(),
+    "calls and secondary indexes take some time"
+);
 
 /// The item `(role/<roleArn>, "role")`. It exists once a rotation has named the role, and is never
 /// deleted.

@@ -42,7 +42,7 @@ use serde::Serialize;
 use crate::aws::dynamodb::{
     Change, Condition, Table, Transacted, TransactionPart, Write, Written, number, text,
 };
-use crate::aws::ledger::roles::{Roles, put_to_use_again, replace};
+use crate::aws::ledger::roles::{Roles, put_to_use, replace};
 use crate::aws::ledger::{has_fence, rotation_key};
 
 /// A rotation's own item, as the owner of its lease writes it.
@@ -170,7 +170,7 @@ impl OwnedRotation<'_> {
         let key = rotation_key(self.key, &Entry::Rotation);
         let parts = vec![
             TransactionPart::Check(key, self.is_owned()),
-            put_to_use_again(&record.new_role_arn, &in_use).into(),
+            put_to_use(&record.new_role_arn, &in_use).into(),
         ];
         let operation = Operation::on("record use of the new role of", self.key);
         match self.table.transact(operation, parts).await? {

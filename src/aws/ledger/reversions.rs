@@ -9,7 +9,7 @@ use rerole_core::rotation::reversion::ReversionRow;
 use rerole_core::rotation::{InUse, RotationRecord, Row};
 
 use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, text, to_item};
-use crate::aws::ledger::roles::put_to_use_again;
+use crate::aws::ledger::roles::put_to_use;
 use crate::aws::ledger::rotations::Rotations;
 use crate::aws::ledger::{is_absent, rotation_key};
 
@@ -88,7 +88,7 @@ impl Reversions<'_> {
             let parts = vec![
                 Write::put(item.clone()).only_if(is_absent()).into(),
                 count(&rotation).into(),
-                put_to_use_again(&rotation.old_role_arn, &in_use).into(),
+                put_to_use(&rotation.old_role_arn, &in_use).into(),
             ];
             let transacted = self.table.transact(operation, parts).await?;
             match &transacted {

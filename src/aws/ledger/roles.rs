@@ -83,15 +83,15 @@ impl Roles<'_> {
         Ok(items)
     }
 
-    /// Records that the role is in use, unless it counts as in use already.
+    /// Records that the role is in use. An earlier reason stays.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
     pub async fn put_to_use(&self, role: &RoleArn, in_use: &InUse) -> Result<(), CallError> {
         let operation = Operation::on("record use of role", role);
-        let is_unused = Condition::new("attribute_not_exists(inUse)");
-        let update = Write::update(key(role), used(in_use)).only_if(is_unused);
-        self.table.write(operation, update).await?;
+        self.table
+            .write(operation, put_to_use(role, in_use))
+            .await?;
         Ok(())
     }
 
@@ -177,13 +177,13 @@ pub(super) fn replace(role: &RoleArn, record: &RoleRecord) -> Write {
     Write::put(item).only_if(has_version(seen))
 }
 
-/// Puts a role to use, whether it counts as in use or not. The version changes in any case, so that
-/// whoever has read the item finds out.
-pub(super) fn put_to_use_again(role: &RoleArn, in_use: &InUse) -> Write {
+/// Puts a role to use.
+pub(super) fn put_to_use(role: &RoleArn, in_use: &InUse) -> Write {
     Write::update(key(role), used(in_use))
 }
 
-/// Sets why the role is in use, unless the item has a reason.
+/// Sets why the role is in use, unless the item has a reason. The version changes in any case, so a
+/// writer that has read the item before does not end this use.
 fn used(in_use: &InUse) -> Change {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]

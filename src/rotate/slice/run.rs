@@ -3,12 +3,11 @@
 //! and `execute`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use rerole_core::indexing::RegionIndex;
 use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{
-    Checkpoint, Counts, Departure, Facts, InUse, RotationRecord, Stop, close,
+    ARRIVALS_SHOWN_AFTER, Checkpoint, Counts, Departure, Facts, InUse, RotationRecord, Stop, close,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -21,13 +20,6 @@ use crate::rotate::slice::error::{Incomplete, SWEEPS_MAX, SliceError};
 use crate::rotate::slice::execute::execute;
 use crate::rotate::slice::scan::{Scan, ScanResult};
 use crate::rotate::slice::tally::{recount_rows, tally};
-
-/// The last sweep starts no earlier than this after the rotation was opened. An invocation of the
-/// indexer that read just before the opening that no rotation replaces the role believes it for
-/// [`KNOWN_FOR`](crate::indexer::reversions::KNOWN_FOR), 2 s. It stores an association on the old
-/// role within that time and some calls, and tells no rotation. A second later, the secondary
-/// indexes show that association to the sweep. What takes longer, the next full reconcile finds.
-const SWEEP_AFTER: Duration = Duration::from_secs(5);
 
 /// What is read before a sweep, and must not change until the rotation is closed: the indexer
 /// records reversions, arrivals and the use of a role without the lease.
@@ -149,14 +141,16 @@ impl<'a> Slice<'a> {
         Ok(())
     }
 
-    /// Waits until the last sweep may start. See [`SWEEP_AFTER`].
+    /// Waits until the last sweep may start. An invocation of the indexer that read just before the
+    /// opening that no rotation replaces the role tells no rotation of an association that it
+    /// stores. By then, the index shows that association to the sweep.
     async fn wait_for_indexer(&self) -> Result<(), SliceError> {
         let context = &self.context;
         if context.request().dry_run {
             return Ok(());
         }
         let open_for = context.aws.now().since(context.record.started_at);
-        let until = Instant::now() + SWEEP_AFTER.saturating_sub(open_for);
+        let until = Instant::now() + ARRIVALS_SHOWN_AFTER.saturating_sub(open_for);
         tokio::time::sleep_until(until.min(context.ends_at)).await;
         context.check()
     }
