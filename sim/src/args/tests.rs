@@ -135,6 +135,8 @@ const HELP: Expect = expect![[r"
           --latency-ms <N>           Latency of each call in milliseconds [default: 0]
           --throttle <RATE,BURST>    Throttle EKS per account and region: calls per second, and burst
           --throttle-each-operation  Throttle each EKS operation by itself, instead of all together
+          --describe-lag-ms <N>      Describes show the state of up to N milliseconds ago [default: 0]
+          --list-lag-ms <N>          Lists show the state of up to N milliseconds ago [default: 0]
           --role-missing <ARN>       A role that EKS does not find; may be repeated
           --role-bad-trust <ARN>     A role whose trust policy EKS does not accept; may be repeated
           --state-machine <ARN>      A state machine that can be started; may be repeated

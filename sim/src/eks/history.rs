@@ -1,5 +1,5 @@
-//! What EKS showed some time ago: the earlier states of associations and clusters, so that reads
-//! can lag behind writes.
+//! What EKS showed some time ago: the earlier states of associations and clusters, which reads show
+//! if they lag behind writes.
 //!
 //! Only states that a read may still show are kept, and none without a lag.
 
