@@ -84,8 +84,8 @@ pub struct RoleStep<'a> {
 /// on the role.
 ///
 /// A role that was replaced can become a new role again: A to B, and later B to A, or C to A. An
-/// association that such a later rotation moved to A belongs there. One that was created on A after
-/// it does so too, if the later rotation covers it: A is the current role again. But an association
+/// association that such a later rotation moved to A belongs there. So does one that was created
+/// on A after it, if the later rotation covers it: A is the current role again. But an association
 /// that rotation A to B moved away, and that no later rotation moved back, has reverted.
 #[derive(Debug, Default)]
 pub struct RoleHistory {
@@ -152,8 +152,8 @@ impl RoleHistory {
         }
     }
 
-    /// Returns whether a later rotation made the role the association's role again, so that it is
-    /// no reversion of `rotation`.
+    /// Returns whether a later rotation made the role the association's role again. Then it is no
+    /// reversion of `rotation`.
     fn is_current_again(&self, rotation: &RotationRecord, row: Option<&Row>) -> bool {
         let later = &self.covered_by_rotations_from;
         match row {
@@ -212,182 +212,4 @@ pub fn verdict(rotation: &RotationRecord, row: Option<&Row>, seen: &Association)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::indexing::IndexItem;
-    use crate::request::testing::{requested, role};
-    use crate::resource::association;
-
-    const OLD: &str = "arn:aws:iam::111122223333:role/old";
-
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::from_millis(millis)
-    }
-
-    fn rotation(status: Status, finished_at: Option<i64>, cluster: Option<&str>) -> RotationRecord {
-        let scope = match cluster {
-            Some(cluster) => serde_json::json!({ "clusterNames": [cluster] }),
-            None => serde_json::json!({}),
-        };
-        let record = RotationRecord::start(&requested(&scope), at(100));
-        RotationRecord {
-            status,
-            finished_at: finished_at.map(at),
-            ..record
-        }
-    }
-
-    #[test]
-    fn an_association_that_left_the_role_or_was_unknown_is_a_reversion() {
-        use Outcome::*;
-        let seen = Association {
-            modified_at: at(500),
-            ..association(OLD)
-        };
-        let done = rotation(Status::Succeeded, Some(300), None);
-        let late = rotation(Status::Succeeded, Some(900), None);
-        let open = rotation(Status::InProgress, None, None);
-        let stopped = rotation(Status::Failed, Some(300), None);
-        let elsewhere = rotation(Status::Succeeded, Some(300), Some("other"));
-        for (rotation, row, expected) in [
-            (&done, Some((Updated, 400)), Verdict::Reverted),
-            (&open, Some((Updated, 400)), Verdict::Reverted),
-            (&stopped, Some((Updated, 400)), Verdict::Reverted),
-            (&elsewhere, Some((Updated, 400)), Verdict::Reverted),
-            // The observation is from before the update.
-            (&done, Some((Updated, 500)), Verdict::NeverLeft),
-            (&done, Some((AlreadyCurrent, 400)), Verdict::Reverted),
-            (&done, Some((Drifted, 400)), Verdict::Reverted),
-            (&done, Some((Deleted, 400)), Verdict::Reverted),
-            (&done, Some((Failed, 400)), Verdict::NeverLeft),
-            (&done, Some((OwnedByAddon, 400)), Verdict::NeverLeft),
-            (&open, Some((Pending, 400)), Verdict::NeverLeft),
-            (&done, None, Verdict::Reverted),
-            (&late, None, Verdict::Reverted),
-            (&open, None, Verdict::Arriving),
-            (&stopped, None, Verdict::Elsewhere),
-            (&elsewhere, None, Verdict::Elsewhere),
-        ] {
-            let row = row.map(|(outcome, modified_at)| Row {
-                outcome,
-                modified_at: Some(at(modified_at)),
-                ..Row::planned(&OLD.parse().unwrap(), &IndexItem::of(&seen))
-            });
-            let what = format!(
-                "{:?} {:?}",
-                rotation.status,
-                row.as_ref().map(|row| row.outcome)
-            );
-            assert_eq!(verdict(rotation, row.as_ref(), &seen), expected, "{what}");
-        }
-    }
-
-    #[test]
-    fn a_rejection_or_a_rotation_without_associations_has_replaced_no_role() {
-        for (status, expected) in [
-            (Status::Succeeded, true),
-            (Status::InProgress, true),
-            (Status::Failed, true),
-            (Status::NoAssociations, false),
-            (Status::Rejected, false),
-        ] {
-            assert_eq!(
-                replaces_roles(&rotation(status, Some(300), None)),
-                expected,
-                "{status:?}"
-            );
-        }
-    }
-
-    /// Each step as `from` or `onto`, the other role, and the outcome of the association's row.
-    #[test]
-    fn a_later_rotation_onto_the_role_decides_whether_an_association_belongs_there() {
-        use Outcome::{Drifted, Failed, Pending, Updated};
-        use Side::{From, Onto};
-        let seen = Association {
-            modified_at: at(500),
-            ..association(OLD)
-        };
-        let role = |name: &str| -> RoleArn { role(name).parse().unwrap() };
-        let step = |side: Side, other: &str| {
-            let mut record = rotation(Status::Succeeded, Some(300), None);
-            let side_of = match side {
-                From => &mut record.new_role_arn,
-                Onto => &mut record.old_role_arn,
-            };
-            *side_of = role(other);
-            record
-        };
-        for (steps, expected) in [
-            (&[(From, "b", None)][..], Meaning::Reverted),
-            (&[(From, "b", Some(Updated))], Meaning::Reverted),
-            // There and back.
-            (
-                &[(Onto, "b", Some(Updated)), (From, "b", Some(Updated))],
-                Meaning::Belongs,
-            ),
-            // There, back, and there again.
-            (
-                &[
-                    (From, "b", Some(Updated)),
-                    (Onto, "b", Some(Updated)),
-                    (From, "b", Some(Updated)),
-                ],
-                Meaning::Reverted,
-            ),
-            // Created on the role after the rotation back.
-            (&[(Onto, "b", None), (From, "b", None)], Meaning::Belongs),
-            // Another actor moved it off the new role, and after the rotation back to the role.
-            (
-                &[(Onto, "b", None), (From, "b", Some(Updated))],
-                Meaning::Belongs,
-            ),
-            // C to A does not concern what A to B moved.
-            (
-                &[(Onto, "c", None), (From, "b", Some(Updated))],
-                Meaning::Reverted,
-            ),
-            (
-                &[(Onto, "c", Some(Drifted)), (From, "b", Some(Updated))],
-                Meaning::Reverted,
-            ),
-            (
-                &[(Onto, "c", Some(Updated)), (From, "b", Some(Updated))],
-                Meaning::Belongs,
-            ),
-            // Its update took effect and is not recorded, or its response was lost.
-            (
-                &[(Onto, "c", Some(Pending)), (From, "b", Some(Updated))],
-                Meaning::Belongs,
-            ),
-            (
-                &[(Onto, "c", Some(Failed)), (From, "b", Some(Updated))],
-                Meaning::Belongs,
-            ),
-            (&[(Onto, "c", None), (From, "b", None)], Meaning::Belongs),
-            (&[(Onto, "b", None)], Meaning::Undecided),
-            (&[], Meaning::Undecided),
-        ] {
-            let mut history = RoleHistory::default();
-            let mut meaning = Meaning::Undecided;
-            for (side, other, outcome) in steps {
-                let row = outcome.map(|outcome| Row {
-                    outcome,
-                    modified_at: Some(at(400)),
-                    ..Row::planned(&OLD.parse().unwrap(), &IndexItem::of(&seen))
-                });
-                let record = step(*side, other);
-                let step = RoleStep {
-                    side: *side,
-                    rotation: &record,
-                    row: row.as_ref(),
-                };
-                meaning = history.step(step, &seen);
-                if meaning != Meaning::Undecided {
-                    break;
-                }
-            }
-            assert_eq!(meaning, expected, "{steps:?}");
-        }
-    }
-}
+mod tests;
