@@ -6,11 +6,11 @@ use std::time::Duration;
 use rerole::indexer::reconciler::RECONCILE_RESERVE;
 use rerole_core::call::ErrorClass;
 use rerole_core::indexing::{Coverage, ReconcileRequest};
+use rerole_sim::Options;
 use rerole_sim::fleet::Fleet;
-use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, OLD, THIRD, TIMEOUT, indexer_handler, rotation_event};
+use crate::harness::{Harness, OLD, THIRD, TIMEOUT, error, indexer_handler, rotation_event};
 use crate::pace::throttled_harness;
 use crate::reconcile::unindexed;
 
@@ -195,11 +195,10 @@ async fn a_run_that_others_claim_first_every_time_is_worth_another_attempt() {
         &Coverage::of(&["us-east-1".to_owned()]),
     );
     harness.inject(
-        Fault::Error {
-            status: 400,
-            code: "ConditionalCheckFailedException".to_owned(),
-            message: "The conditional request failed".to_owned(),
-        },
+        error(
+            (400, "ConditionalCheckFailedException"),
+            "The conditional request failed",
+        ),
         |call| call.operation == "PutItem" && call.subject.ends_with("index/run"),
     );
     let runs = aws.ledger.index_runs();
@@ -240,11 +239,10 @@ async fn a_cluster_without_associations_or_one_that_is_excluded_leaves_the_regio
         eks.associate("us-east-1", "broken-1", "tools", "api", OLD);
     });
     harness.empty_index();
-    let unsupported = Fault::Error {
-        status: 400,
-        code: "ClientException".to_owned(),
-        message: "This operation is not supported for local EKS clusters".to_owned(),
-    };
+    let unsupported = error(
+        (400, "ClientException"),
+        "This operation is not supported for local EKS clusters",
+    );
     harness.inject(unsupported, |call| {
         assert_ne!(call.subject, "broken-1", "an excluded cluster was read");
         call.operation == "ListPodIdentityAssociations" && call.subject == "outpost"

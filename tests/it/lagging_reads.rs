@@ -4,23 +4,19 @@
 use std::time::Duration;
 
 use rerole_core::resource::Cluster;
-use rerole_sim::{EksState, Fault, Options};
+use rerole_sim::{EksState, Options};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
 use crate::harness::{
-    Harness, NEW, OLD, THIRD, event, in_virtual_time, is_describe, lagging, rotation_event,
+    Harness, NEW, OLD, THIRD, error, event, in_virtual_time, is_describe, lagging, rotation_event,
 };
 use crate::reconcile::unindexed;
 
 /// EKS does not find what exists, at the first `times` calls of this operation.
 fn hide(harness: &Harness, operation: &'static str, times: usize) {
     let mut hidden = 0;
-    let fault = Fault::Error {
-        status: 404,
-        code: "ResourceNotFoundException".to_owned(),
-        message: "No association found".to_owned(),
-    };
+    let fault = error((404, "ResourceNotFoundException"), "No association found");
     harness.inject(fault, move |call| {
         let is_hidden = call.operation == operation && hidden < times;
         hidden += usize::from(is_hidden);

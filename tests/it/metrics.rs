@@ -7,7 +7,7 @@ use rerole_sim::{Fault, Options, Throttle};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Harness, LEDGER, event, is_lease_write, is_update, rotation_event, stalled_check_event,
+    Harness, LEDGER, error, event, is_lease_write, is_update, rotation_event, stalled_check_event,
 };
 
 /// The timeout of a rotate function that has a second to work in.
@@ -102,11 +102,7 @@ async fn every_throttled_call_counts() {
 async fn a_throttle_with_another_status_counts() {
     let harness = Harness::calm(20);
     let mut throttles = 0;
-    let throttle = Fault::Error {
-        status: 400,
-        code: "ThrottlingException".to_owned(),
-        message: "Rate exceeded".to_owned(),
-    };
+    let throttle = error((400, "ThrottlingException"), "Rate exceeded");
     harness.inject(throttle, move |call| {
         let is_hit = is_update(call) && throttles < 5;
         throttles += u32::from(is_hit);

@@ -4,28 +4,25 @@
 
 use std::time::Duration;
 
-use rerole_sim::{Call, Fault, Options, Throttle};
+use rerole_sim::{Call, CallRecord, Fault, Options, Throttle};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
 use crate::harness::{
-    Harness, INDEX, NEW, OLD, event, in_virtual_time, is_describe, is_update, rotation_event,
+    Harness, INDEX, NEW, OLD, error, event, in_virtual_time, is_describe, is_update, rotation_event,
 };
 
 /// EKS answers so to the updates that `is_hit` selects.
 fn answer(
     harness: &Harness,
-    (status, code): (u16, &str),
+    answer: (u16, &str),
     message: &str,
     is_hit: impl FnMut(&Call) -> bool + Send + 'static,
 ) {
-    let fault = Fault::Error {
-        status,
-        code: code.to_owned(),
-        message: message.to_owned(),
-    };
     let mut is_hit = is_hit;
-    harness.inject(fault, move |call| is_update(call) && is_hit(call));
+    harness.inject(error(answer, message), move |call| {
+        is_update(call) && is_hit(call)
+    });
 }
 
 const DENIED: (u16, &str) = (403, "AccessDeniedException");
@@ -143,11 +140,7 @@ async fn a_role_is_not_unusable_before_each_region_has_responded() {
         if call.region == "eu-west-1" && call.operation.contains("Association") && is_down {
             Fault::ServerError(503)
         } else if call.region == "us-east-1" && is_update(call) {
-            Fault::Error {
-                status: 400,
-                code: "InvalidParameterException".to_owned(),
-                message: BAD_TRUST.to_owned(),
-            }
+            error((400, "InvalidParameterException"), BAD_TRUST)
         } else {
             Fault::None
         }
@@ -199,11 +192,10 @@ async fn a_denied_region_fails_fast_and_holds_up_no_other() {
         let harness = clusters(&[("prod", 30)]);
         add(&harness, "eu-west-1", "prod", 5);
         let started_at = harness.aws.now();
-        let denied = Fault::Error {
-            status: 403,
-            code: code.to_owned(),
-            message: "The security token included in the request is invalid.".to_owned(),
-        };
+        let denied = error(
+            (403, code),
+            "The security token included in the request is invalid.",
+        );
         harness.inject(denied, |call| {
             call.region == "eu-west-1"
                 && call.subject.contains('/')
@@ -246,8 +238,64 @@ fn a_broken_cluster_does_not_hold_up_its_region() {
     }
 }
 
-/// An association gets errors until its cluster counts as troubled, then a throttle, and is
-/// settled. The cluster is not in trouble any more, so the others of it follow in the same slice.
+/// A cluster that was deleted while the index still has its associations comes first in its region.
+/// Each of them is described several times, seconds apart, before it counts as deleted.
+#[test]
+fn a_deleted_cluster_does_not_hold_up_its_region() {
+    in_virtual_time(async {
+        let harness = clusters(&[("a-deleted", 40), ("b", 50)]);
+        harness
+            .aws
+            .eks(|eks| eks.delete_cluster("us-east-1", "a-deleted"));
+        let request = rotation_event();
+        let (summary, took) = tokio::join!(harness.finish(&request), harness.time_until_moved(50));
+        assert!(took < Duration::from_secs(30), "{took:?}");
+        assert_eq!(summary["counts"]["updated"], 50, "{summary:#}");
+        assert_eq!(summary["counts"]["deleted"], 40, "{summary:#}");
+    });
+}
+
+/// EKS does not find the first association of a region, so another one becomes the probe. The first
+/// one is found again while the probe's update is in flight.
+#[tokio::test(start_paused = true)]
+async fn an_association_that_is_found_again_is_not_a_second_probe() {
+    let harness = clusters(&[("a", 1), ("b", 1)]);
+    let mut is_hidden = true;
+    harness.aws.on_call(move |call| {
+        if is_describe(call) && call.subject.starts_with("a/") && is_hidden {
+            is_hidden = false;
+            return error((404, "ResourceNotFoundException"), "No association found");
+        }
+        if call.subject.starts_with("b/") {
+            return Fault::DelayResponse(Duration::from_secs(3));
+        }
+        Fault::None
+    });
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["counts"]["updated"], 2, "{summary:#}");
+    let calls = harness.aws.calls();
+    let update = |cluster| {
+        let is_of = |record: &&CallRecord| {
+            is_update(&record.call) && record.call.subject.starts_with(cluster)
+        };
+        calls.iter().find(is_of).expect("both are updated")
+    };
+    let probe = update("b/");
+    let again = |record: &&CallRecord| {
+        is_describe(&record.call)
+            && record.call.subject.starts_with("a/")
+            && probe.sent_at < record.sent_at
+            && Some(record.sent_at) < probe.received_at
+    };
+    assert!(
+        calls.iter().any(|record| again(&record)),
+        "it is found meanwhile"
+    );
+    assert!(Some(update("a/").sent_at) >= probe.received_at);
+}
+
+/// An association gets errors until its cluster counts as failing, then a throttle, and is settled.
+/// The cluster does not count as failing any more, so its others follow in the same slice.
 #[tokio::test(start_paused = true)]
 async fn a_cluster_that_recovers_is_moved_in_the_same_slice() {
     let harness = Harness::new(Options {
@@ -258,16 +306,16 @@ async fn a_cluster_that_recovers_is_moved_in_the_same_slice() {
         ..Options::default()
     });
     add(&harness, "us-east-1", "prod", 200);
-    let (mut describes, mut troubled) = (0, String::new());
+    let (mut describes, mut failing) = (0, String::new());
     let (mut errors, mut throttles) = (0, 0);
     harness.aws.on_call(move |call| {
         if is_describe(call) {
             describes += 1;
             if describes == 11 {
-                troubled.clone_from(&call.subject);
+                failing.clone_from(&call.subject);
             }
         }
-        if call.subject != troubled {
+        if call.subject != failing {
             Fault::None
         } else if is_describe(call) && errors < 9 {
             errors += 1;

@@ -7,7 +7,7 @@ use rerole::indexer::error::IndexerError;
 use rerole_sim::{Fault, Options};
 use serde_json::json;
 
-use crate::harness::{Harness, INDEX, LEDGER, OLD, TIMEOUT, in_virtual_time, is_describe};
+use crate::harness::{Harness, INDEX, LEDGER, OLD, TIMEOUT, error, in_virtual_time, is_describe};
 use crate::reconcile::{association_arns, unindexed};
 
 /// The index keeps the items of the denied cluster, and its region does not count as complete.
@@ -146,11 +146,7 @@ async fn an_association_that_cannot_be_described_is_reported() {
 #[tokio::test(start_paused = true)]
 async fn a_failing_run_fails_on_each_attempt_until_the_cause_is_removed() {
     let harness = unindexed(20);
-    let denied = Fault::Error {
-        status: 400,
-        code: "AccessDeniedException".to_owned(),
-        message: "no".to_owned(),
-    };
+    let denied = error((400, "AccessDeniedException"), "no");
     harness.inject(denied, |call| {
         call.operation == "Query" && call.body["TableName"] == INDEX
     });

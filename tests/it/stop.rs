@@ -8,16 +8,12 @@ use rerole_sim::{Fault, Options, RoleState};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
-use crate::harness::{Harness, NEW, OLD, event, in_virtual_time, is_update, rotation_event};
+use crate::harness::{Harness, NEW, OLD, error, event, in_virtual_time, is_update, rotation_event};
 use crate::pace::throttle_updates;
 
 /// Fails the first `failures` updates with an error that is not retryable.
 fn fail_updates(harness: &Harness, failures: u32) {
-    let not_valid = Fault::Error {
-        status: 400,
-        code: "InvalidRequestException".to_owned(),
-        message: "not valid".to_owned(),
-    };
+    let not_valid = error((400, "InvalidRequestException"), "not valid");
     let mut updates = 0;
     harness.inject(not_valid, move |call| {
         updates += u32::from(is_update(call));
@@ -184,11 +180,7 @@ async fn an_association_that_waits_for_its_permit_is_not_updated_after_a_stop() 
     let harness = Harness::with_settings(Options::default(), &[("RATE_SHARE", "100")]);
     harness.fleet(60);
     let mut admitted = 0;
-    let refusal = Fault::Error {
-        status: 400,
-        code: "InvalidRequestException".to_owned(),
-        message: "refused".to_owned(),
-    };
+    let refusal = error((400, "InvalidRequestException"), "refused");
     let mut throttle = throttle_updates(Duration::from_millis(500));
     harness.aws.on_call(move |call| {
         let fault = throttle(call);

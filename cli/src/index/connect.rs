@@ -68,7 +68,7 @@ pub async fn connect(flags: &AwsFlags) -> Result<Connection, ConnectError> {
     let credentials = config
         .credentials_provider()
         .ok_or(ConnectError::NoCredentials)?;
-    // The first call would find out, too, but only after it has retried for some seconds.
+    // The first call would also find out, but only after it has retried for some seconds.
     match credentials.provide_credentials().await {
         Ok(_) => {}
         Err(CredentialsError::CredentialsNotLoaded(_)) => return Err(ConnectError::NoCredentials),

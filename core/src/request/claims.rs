@@ -1,5 +1,5 @@
-//! Who asks for a rotation and why, as the event says it. Anybody who may put events can write
-//! anything there, so these are claims: recorded and shown, but never trusted.
+//! Who asks for a rotation and why, as the event says it. Any sender of events can write anything
+//! there, so these are claims: recorded and shown, but never trusted.
 
 use serde::{Deserialize, Serialize};
 

@@ -9,6 +9,8 @@
 //!                └───────────┴──────────▶ settle ◀──┘         └──▶ leave Pending
 //! ```
 
+mod step;
+
 use std::time::Duration;
 
 use crate::call::{Backoff, CallError, ErrorClass, Operation};
@@ -19,6 +21,8 @@ use crate::rotation::{
     UnconfirmedUpdates, contradictions, decide, ending_after_stop, ending_on_new_role,
 };
 use crate::timestamp::Timestamp;
+
+pub use step::{Decision, EarlierSlices, Moment, Sent, Step, Update};
 
 /// Transient errors of one association before it is left to the next slice. With the pauses below
 /// they take about a minute.
@@ -55,66 +59,6 @@ pub struct AssociationMove<'a> {
     latest: KnownRoles,
     /// The Describes in a row that did not find the association.
     absence: Absence,
-}
-
-/// The slices of the rotation before this one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EarlierSlices {
-    /// The first of them started then.
-    pub started_at: Timestamp,
-    /// This slice took the lease then. No update of an earlier slice takes effect after it.
-    pub ended_at: Timestamp,
-}
-
-/// An update to send.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Update {
-    pub token: Token,
-    pub fields: RoleFields,
-}
-
-/// An update that was sent, and the observation that justified it.
-#[derive(Debug, Clone)]
-pub struct Sent<'a> {
-    pub update: Update,
-    pub before: &'a Association,
-}
-
-/// What a step cannot compute: the time of day, and random numbers from 0 to 1 for pauses.
-#[derive(Debug, Clone, Copy)]
-pub struct Moment {
-    pub now: Timestamp,
-    pub random: fn() -> f64,
-}
-
-/// What follows from an observation.
-#[derive(Debug)]
-pub enum Decision {
-    /// Send this update on it, unless the rotation stops.
-    Update(Update),
-    /// Record in the row that the rotation moves these fields, and describe the association again.
-    /// Another actor has put a field on the old role that the row does not plan to move. If a slice
-    /// died after it moved such a field, the next slice could not tell that the rotation did.
-    Plan(RoleFields),
-    Step(Step),
-}
-
-/// What to do next.
-#[derive(Debug)]
-pub enum Step {
-    /// Settle the row.
-    Settle(Box<Settled>),
-    /// Stop the rotation for this reason, and then settle the row.
-    Stop(String, Box<Settled>),
-    /// Describe the association again, after this pause.
-    DescribeAgain(Duration),
-    /// The same, after this retryable error.
-    Retry(Duration, CallError),
-    /// Leave the row `Pending`, and try another association after this pause: EKS has not accepted
-    /// the new role in this region yet.
-    GiveWay(Duration),
-    /// Leave the row `Pending`: this slice cannot settle it.
-    Leave(CallError),
 }
 
 impl<'a> AssociationMove<'a> {
@@ -155,6 +99,12 @@ impl<'a> AssociationMove<'a> {
             Some(pause) => Step::DescribeAgain(pause),
             None => self.settle(Ending::Deleted, None, now),
         }
+    }
+
+    /// Returns whether the last Describe did not find the association.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.absence != Absence::default()
     }
 
     /// Returns what follows from an error of a Describe.
@@ -279,10 +229,10 @@ impl<'a> AssociationMove<'a> {
 
     /// Returns the end of an association whose cluster has had retryable errors for too long.
     #[must_use]
-    pub fn give_up(&self, since: Timestamp, mut error: CallError, now: Timestamp) -> Step {
+    pub fn give_up(&self, since: Timestamp, mut error: CallError, now: Timestamp) -> Box<Settled> {
         error.message = format!("{}; its cluster has failed since {since}", error.message);
         let token = self.lost.as_ref().map(|(update, _)| update.token.clone());
-        self.settle(Ending::failed(token, error), None, now)
+        self.settled(Ending::failed(token, error), None, now)
     }
 
     /// Returns what follows from an error of an update. `verdict` returns what an answer about the

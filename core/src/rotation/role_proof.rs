@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::call::Backoff;
+use crate::resource::AssociationArn;
 
 /// How long a rotation waits, in all its slices together, for a new role that EKS does not accept.
 /// IAM is usually consistent within seconds. Terraform's AWS provider also waits for 2 minutes.
@@ -44,6 +45,8 @@ pub struct RoleProof {
     unasked: BTreeSet<String>,
     /// How long earlier slices have waited.
     waited_before: Duration,
+    /// For each region, the association that is its probe now.
+    probes: BTreeMap<String, AssociationArn>,
 }
 
 /// What follows from an answer of EKS about the new role.
@@ -70,6 +73,7 @@ impl RoleProof {
             refused: BTreeMap::new(),
             unasked: BTreeSet::new(),
             waited_before,
+            probes: BTreeMap::new(),
         }
     }
 
@@ -83,6 +87,20 @@ impl RoleProof {
     #[must_use]
     pub fn is_proven(&self) -> bool {
         !self.proven.is_empty()
+    }
+
+    /// Makes an association the probe of its region, unless another one is. Returns whether it is.
+    /// No other association of an unproven region is updated.
+    pub fn begin_probe(&mut self, arn: &AssociationArn) -> bool {
+        let probe = self.probes.entry(arn.region().to_owned());
+        probe.or_insert_with(|| arn.clone()) == arn
+    }
+
+    /// Records that the association is not in flight any more.
+    pub fn end_probe(&mut self, arn: &AssociationArn) {
+        if self.probes.get(arn.region()) == Some(arn) {
+            self.probes.remove(arn.region());
+        }
     }
 
     /// Records that there are pending associations in this region.
@@ -234,6 +252,22 @@ mod tests {
             Duration::ZERO,
             "nothing waits any more"
         );
+    }
+
+    #[test]
+    fn a_region_has_one_probe_at_a_time() {
+        let [first, second] = ["a-1", "a-2"].map(|id| {
+            let cluster = "arn:aws:eks:us-east-1:111122223333:podidentityassociation/prod";
+            format!("{cluster}/{id}").parse::<AssociationArn>().unwrap()
+        });
+        let mut proof = RoleProof::default();
+        assert!(proof.begin_probe(&first), "no other one is");
+        assert!(proof.begin_probe(&first), "it is already");
+        assert!(!proof.begin_probe(&second), "the first one is");
+        proof.end_probe(&second);
+        assert!(!proof.begin_probe(&second), "the first one still is");
+        proof.end_probe(&first);
+        assert!(proof.begin_probe(&second));
     }
 
     #[test]

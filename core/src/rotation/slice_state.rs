@@ -28,6 +28,15 @@ pub enum Stop {
     Unrecorded,
 }
 
+/// The associations of a region that are in flight and pause before their next call. They use none
+/// of the region's rate, so others may be started.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pausing {
+    pub count: usize,
+    /// Those that EKS did not find. Most likely they are deleted, so no update is at risk.
+    pub missing: usize,
+}
+
 /// The state that a slice's associations share.
 #[derive(Debug)]
 pub struct SliceState {
@@ -41,9 +50,8 @@ pub struct SliceState {
     pub role: RoleProof,
     /// Contradicting responses since the last success, in the order of the responses.
     contradictions: u32,
-    /// For each region, the associations in flight that pause before their next call. They use none
-    /// of the region's rate, so others may be started.
-    pub pausing: BTreeMap<String, usize>,
+    /// For each region, the associations in flight that pause.
+    pub pausing: BTreeMap<String, Pausing>,
     pub estimator: Estimator,
     /// The ledger has that this rotation moves associations to the new role.
     pub new_role_in_use: bool,
@@ -53,21 +61,24 @@ pub struct SliceState {
     /// The clusters with associations in flight that get one retryable error after another, and how
     /// many those are. No more of their associations are started, so they do not hold up their
     /// region.
-    pub troubled: BTreeMap<String, u32>,
+    pub failing_clusters: BTreeMap<String, u32>,
 }
 
 impl SliceState {
     /// Notes that an association of this cluster gets one retryable error after another.
-    pub fn note_trouble(&mut self, cluster_arn: &str) {
-        *self.troubled.entry(cluster_arn.to_owned()).or_default() += 1;
+    pub fn note_failing(&mut self, cluster_arn: &str) {
+        *self
+            .failing_clusters
+            .entry(cluster_arn.to_owned())
+            .or_default() += 1;
     }
 
     /// Notes that it no longer does.
     pub fn note_recovery(&mut self, cluster_arn: &str) {
-        if let Some(count) = self.troubled.get_mut(cluster_arn) {
+        if let Some(count) = self.failing_clusters.get_mut(cluster_arn) {
             *count = count.saturating_sub(1);
         }
-        self.troubled.retain(|_, count| *count > 0);
+        self.failing_clusters.retain(|_, count| *count > 0);
     }
 
     /// Creates the state of a slice of this rotation. Which regions have accepted the new role is
@@ -88,7 +99,7 @@ impl SliceState {
             new_role_in_use: false,
             regions: BTreeSet::new(),
             circuit_breaker: CircuitBreaker::new(record.failing_since.clone()),
-            troubled: BTreeMap::new(),
+            failing_clusters: BTreeMap::new(),
         }
     }
 

@@ -8,7 +8,9 @@ use rerole_core::call::CallError;
 use rerole_core::indexing::Coverage;
 use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
-use rerole_core::rotation::{EarlierSlices, Progress, RotationRecord, SliceState, Status, Stop};
+use rerole_core::rotation::{
+    EarlierSlices, Pausing, Progress, RotationRecord, SliceState, Status, Stop,
+};
 use rerole_core::timestamp::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -147,11 +149,18 @@ impl<'a> Context<'a> {
         state.stop == Stop::No && !self.request().dry_run && !state.role.is_proven_in(region)
     }
 
-    /// Changes the number of associations of a region that pause.
-    pub(super) fn change_pausing(&self, region: &str, change: impl FnOnce(usize) -> usize) {
-        let mut state = self.state();
-        let count = state.pausing.entry(region.to_owned()).or_default();
-        *count = change(*count);
+    /// Notes that an association of this region pauses, or no longer does.
+    pub(super) fn change_pausing(&self, region: &str, change: impl FnOnce(&mut Pausing)) {
+        change(self.state().pausing.entry(region.to_owned()).or_default());
+    }
+
+    /// Returns which associations of a region pause.
+    pub(super) fn pausing(&self, region: &str) -> Pausing {
+        self.state()
+            .pausing
+            .get(region)
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Time since the slice started.

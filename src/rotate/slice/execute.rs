@@ -1,9 +1,6 @@
 //! Execution: starts the pending rows, several at a time. Each region has a queue of its own, since
 //! each region throttles for itself. What happens to a row is in `mover`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
-
 use futures_util::future::{join, join_all};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use rerole_core::call::CallError;
@@ -12,10 +9,11 @@ use rerole_core::rotation::{Row, Stop};
 use tokio::time::Instant;
 
 use crate::aws::ledger::Select;
-use crate::aws::page::{NextPage, Page, PageStart};
+use crate::aws::page::{Page, PageStart};
 use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
 use crate::rotate::slice::mover::{MoveEnd, Mover};
+use crate::rotate::slice::region_queue::{RegionQueue, RoundEnd};
 use crate::rotate::slice::tally::recount_rows;
 
 /// A pass starts every pending row once. A second pass follows if the rotation stopped during the
@@ -146,14 +144,14 @@ impl<'a> Pass<'a> {
         associate: impl Fn(usize, Row) -> F,
     ) {
         for queue in &mut self.queues {
-            queue.pass_over(&self.slice.state().troubled);
+            queue.pass_over(&self.slice.state().failing_clusters);
         }
         while let Some(index) = self.next_queue(in_flight.len()) {
             let queue = &mut self.queues[index];
             if let Some(row) = queue.rows.pop_front() {
                 queue.in_flight += 1;
                 in_flight.push(associate(index, row));
-                queue.pass_over(&self.slice.state().troubled);
+                queue.pass_over(&self.slice.state().failing_clusters);
             }
         }
     }
@@ -179,11 +177,18 @@ impl<'a> Pass<'a> {
         }
         let region = queue.region.name();
         if self.slice.probes_in(region) {
-            return queue.in_flight == 0 && self.now >= queue.probe_at;
+            return self.has_no_probe(queue) && self.now >= queue.probe_at;
         }
-        let pausing = self.slice.state().pausing.get(region).copied();
-        let calling = queue.in_flight.saturating_sub(pausing.unwrap_or(0));
+        let calling = queue
+            .in_flight
+            .saturating_sub(self.slice.pausing(region).count);
         calling < self.slice.aws.eks.concurrency(region)
+    }
+
+    /// Returns whether no row of an unproven region is in flight, except for those that EKS did not
+    /// find: it takes some seconds until these count as deleted.
+    fn has_no_probe(&self, queue: &RegionQueue) -> bool {
+        queue.in_flight == self.slice.pausing(queue.region.name()).missing
     }
 
     /// Returns how many associations may be in flight now, in all regions.
@@ -198,7 +203,7 @@ impl<'a> Pass<'a> {
     /// Returns when the next probe is due that waits for nothing but time.
     fn next_probe_at(&self) -> Option<Instant> {
         let waits = |queue: &&RegionQueue| {
-            let is_idle = queue.in_flight == 0 && !queue.rows.is_empty();
+            let is_idle = self.has_no_probe(queue) && !queue.rows.is_empty();
             is_idle && queue.probe_at > self.now && self.slice.probes_in(queue.region.name())
         };
         let queues = self.queues.iter().filter(waits);
@@ -229,121 +234,6 @@ async fn pending_rows(
 ) -> Result<Page<Row>, CallError> {
     let rows = slice.aws.ledger.rows(slice.key());
     rows.page(Select::PendingIn(region), start).await
-}
-
-/// The rows of one region that a pass has not started yet, in the order of their clusters.
-///
-/// The queue passes over a cluster whose association was the probe and was refused, and one that
-/// gets one error after another. The rows of such a cluster are dropped, because a cluster may have
-/// thousands, and are read again in another round, once all others are done.
-#[derive(Debug)]
-struct RegionQueue {
-    region: RowRegion,
-    rows: VecDeque<Row>,
-    page: NextPage,
-    is_reading: bool,
-    in_flight: usize,
-    /// The clusters that this round passes over, by ARN.
-    passed_over: BTreeSet<String>,
-    /// Rows were passed over, so another round follows.
-    has_left_rows: bool,
-    /// How many clusters have refused the new role in this round.
-    refusals: u32,
-    /// A row of this pass could not be settled.
-    has_failed: bool,
-    /// How long the next round waits.
-    pause: Duration,
-    /// When the next probe may be started.
-    probe_at: Instant,
-}
-
-/// What the end of a round says of the new role in the region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum RoundEnd {
-    /// Each cluster that responds has refused it.
-    Refused,
-    /// No row is pending.
-    Settled,
-    /// Nothing.
-    Unknown,
-}
-
-impl RegionQueue {
-    fn new(region: RowRegion, first: Page<Row>) -> Self {
-        let mut queue = Self {
-            region,
-            rows: VecDeque::new(),
-            page: NextPage::first(),
-            is_reading: false,
-            in_flight: 0,
-            passed_over: BTreeSet::new(),
-            has_left_rows: false,
-            refusals: 0,
-            has_failed: false,
-            pause: Duration::ZERO,
-            probe_at: Instant::now(),
-        };
-        queue.extend(first);
-        queue
-    }
-
-    fn extend(&mut self, page: Page<Row>) {
-        self.rows.extend(page.items);
-        self.page = NextPage::after(page.next);
-        self.is_reading = false;
-    }
-
-    /// Drops the next rows as long as their cluster is one to pass over.
-    fn pass_over(&mut self, troubled: &BTreeMap<String, u32>) {
-        while let Some(row) = self.rows.front() {
-            let cluster = row.association_arn.cluster_arn();
-            if !self.passed_over.contains(&cluster) && !troubled.contains_key(&cluster) {
-                break;
-            }
-            self.rows.pop_front();
-            self.has_left_rows = true;
-        }
-    }
-
-    /// Notes how a row ended that was in flight.
-    fn note_end(&mut self, cluster: String, end: &Result<MoveEnd, CallError>) {
-        self.in_flight -= 1;
-        match end {
-            Ok(MoveEnd::GaveWay { pause, is_refusal }) => {
-                self.passed_over.insert(cluster);
-                self.has_left_rows = true;
-                self.refusals += u32::from(*is_refusal);
-                self.pause = self.pause.max(*pause);
-            }
-            Ok(MoveEnd::Settled | MoveEnd::SliceOver) => {}
-            Err(_) => self.has_failed = true,
-        }
-    }
-
-    /// Ends the round once it is done. Another one follows if this one passed over rows. None of
-    /// its rows is in flight then, so none is read twice.
-    fn end_round(&mut self) -> Option<RoundEnd> {
-        let is_done =
-            self.rows.is_empty() && self.in_flight == 0 && !self.is_reading && self.page.is_none();
-        if !is_done {
-            return None;
-        }
-        let refusals = std::mem::take(&mut self.refusals);
-        if std::mem::take(&mut self.has_left_rows) {
-            self.page = NextPage::first();
-            self.passed_over.clear();
-            self.probe_at = Instant::now() + std::mem::take(&mut self.pause);
-            return Some(match refusals {
-                0 => RoundEnd::Unknown,
-                _ => RoundEnd::Refused,
-            });
-        }
-        Some(if self.has_failed {
-            RoundEnd::Unknown
-        } else {
-            RoundEnd::Settled
-        })
-    }
 }
 
 /// Rows that a pass started and could not settle.

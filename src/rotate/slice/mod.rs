@@ -7,8 +7,9 @@
 //!             └──────────┘ while the index shows associations that have no row
 //! ```
 //!
-//! `run` leads from one step to the next, `scan` is plan and sweep, `execute` starts pending rows,
-//! and `tally` counts them. `mover` moves one association, and explains the race with others;
+//! `run` leads from one step to the next, `scan` is plan and sweep, `execute` starts pending rows from
+//! one `region_queue` for each region, and `tally` counts them. `mover` moves one association, and
+//! explains the race with others. `retryable_errors` says what its errors mean for its cluster, and
 //! `settle` records how it ended. `context` is what they share. What a slice decides is in
 //! `rerole_core::rotation`.
 
@@ -18,6 +19,8 @@ mod error;
 mod execute;
 mod lease;
 mod mover;
+mod region_queue;
+mod retryable_errors;
 mod run;
 mod scan;
 mod settle;

@@ -69,20 +69,22 @@ use std::time::Duration;
 
 use rerole_core::call::CallError;
 use rerole_core::resource::RoleFields;
-use rerole_core::rotation::{AssociationMove, Decision, Moment, Row, Sent, Step, Stop, Update};
+use rerole_core::rotation::{
+    AssociationMove, Decision, Moment, Row, Sent, Settled, Step, Stop, Update,
+};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::aws::eks::{Observed, Permit, UpdateError};
 use crate::rotate::slice::context::Context;
+use crate::rotate::slice::retryable_errors::RetryableErrors;
 use crate::rotate::slice::settle::settle;
 
 /// The longest that a call waits for its permit. After that the loop checks again whether there is
 /// time, a lease, and a reason to continue.
 const PERMIT_WAIT_MAX: Duration = Duration::from_secs(10);
-/// Retryable errors in a row after which no more associations of the same cluster are started. With
-/// their pauses they take some seconds, which a short disturbance does not.
-const TROUBLED_AFTER: u32 = 3;
+/// Pause while another association is the probe of the region.
+const PROBE_PAUSE: Duration = Duration::from_secs(1);
 /// Pause before a cluster that did not respond to its probe is asked again.
 const UNREACHABLE_PAUSE: Duration = Duration::from_secs(5);
 /// Pause while the ledger records the decision to stop.
@@ -97,8 +99,7 @@ pub(super) struct Mover<'a> {
     /// A permit to update that came when the Describe was already too old. The association keeps
     /// it. Otherwise the next Describe would also be too old when the next permit comes.
     permit: Option<Permit>,
-    /// Retryable errors in a row.
-    errors: u32,
+    errors: RetryableErrors<'a>,
 }
 
 /// How a mover ended, if not with an error.
@@ -124,7 +125,7 @@ impl<'a> Mover<'a> {
             row,
             attempts: AssociationMove::new(slice.request(), row, slice.earlier_slices()),
             permit: None,
-            errors: 0,
+            errors: RetryableErrors::new(slice, row.association_arn.cluster_arn()),
         }
     }
 
@@ -133,30 +134,17 @@ impl<'a> Mover<'a> {
     /// # Errors
     /// Why this slice could not settle the row.
     pub(super) async fn run(mut self) -> Result<MoveEnd, CallError> {
-        let cluster = self.row.association_arn.cluster_arn();
-        let now = self.slice.aws.now();
-        let tripped = self.slice.state().circuit_breaker.tripped(&cluster, now);
-        if let Some(error) = tripped {
+        if let Some(error) = self.errors.tripped() {
             return Err(error);
         }
-        let end = self.attempt_until_end(&cluster).await;
-        self.count_errors(&cluster, 0);
+        let end = self.attempt_until_end().await;
+        self.errors.reset();
+        let arn = &self.row.association_arn;
+        self.slice.state().role.end_probe(arn);
         end
     }
 
-    /// Sets the number of retryable errors in a row. While it is high, no other association of the
-    /// cluster is started.
-    fn count_errors(&mut self, cluster: &str, errors: u32) {
-        let was_troubled = self.errors >= TROUBLED_AFTER;
-        self.errors = errors;
-        match (was_troubled, self.errors >= TROUBLED_AFTER) {
-            (false, true) => self.slice.state().note_trouble(cluster),
-            (true, false) => self.slice.state().note_recovery(cluster),
-            _ => {}
-        }
-    }
-
-    async fn attempt_until_end(&mut self, cluster: &str) -> Result<MoveEnd, CallError> {
+    async fn attempt_until_end(&mut self) -> Result<MoveEnd, CallError> {
         loop {
             if self.slice.check().is_err() {
                 self.leave().await?;
@@ -164,7 +152,7 @@ impl<'a> Mover<'a> {
             }
             match self.attempt().await {
                 Step::DescribeAgain(pause) => {
-                    self.count_errors(cluster, 0);
+                    self.errors.reset();
                     self.pause(pause).await;
                 }
                 Step::GiveWay(pause) => {
@@ -173,15 +161,17 @@ impl<'a> Mover<'a> {
                     return Ok(MoveEnd::GaveWay { pause, is_refusal });
                 }
                 Step::Retry(pause, error) => {
-                    if let Some(end) = self.fail_for_good(cluster, &error).await {
-                        return end;
+                    if let Some(settled) = self.given_up(&error) {
+                        return self.settle(settled).await;
                     }
-                    self.count_errors(cluster, self.errors + 1);
+                    self.errors.count();
                     // What an update of the probe has done has to be found out. Describes that fail
                     // say nothing of the role, so another cluster is asked.
-                    let is_troubled = self.errors >= TROUBLED_AFTER;
-                    if is_troubled && self.is_probe() && !self.attempts.has_lost_update() {
-                        self.note_failure(cluster, &error);
+                    if self.errors.is_failing()
+                        && self.is_probe()
+                        && !self.attempts.has_lost_update()
+                    {
+                        self.errors.note_unsettled(&error);
                         self.leave().await?;
                         return Ok(MoveEnd::GaveWay {
                             pause: UNREACHABLE_PAUSE,
@@ -191,32 +181,51 @@ impl<'a> Mover<'a> {
                     self.pause(pause).await;
                 }
                 Step::Settle(settled) => {
-                    self.slice.state().circuit_breaker.note_success(cluster);
-                    settle(self.slice, self.row, *settled).await?;
-                    return Ok(MoveEnd::Settled);
+                    self.errors.note_settled();
+                    return self.settle(settled).await;
                 }
                 Step::Stop(reason, settled) => {
                     let is_first = self.slice.state().decide_to_stop();
                     if is_first && let Err(error) = self.slice.stop(&reason).await {
-                        return self.give_up(cluster, error).await;
+                        return self.leave_because_of(error).await;
                     }
-                    self.slice.state().circuit_breaker.note_success(cluster);
-                    settle(self.slice, self.row, *settled).await?;
-                    return Ok(MoveEnd::Settled);
+                    self.errors.note_settled();
+                    return self.settle(settled).await;
                 }
                 Step::Leave(error) => {
-                    if let Some(end) = self.fail_for_good(cluster, &error).await {
-                        return end;
-                    }
-                    return self.give_up(cluster, error).await;
+                    return match self.given_up(&error) {
+                        Some(settled) => self.settle(settled).await,
+                        None => self.leave_because_of(error).await,
+                    };
                 }
             }
         }
     }
 
+    async fn settle(&self, settled: Box<Settled>) -> Result<MoveEnd, CallError> {
+        settle(self.slice, self.row, *settled).await?;
+        Ok(MoveEnd::Settled)
+    }
+
+    /// Returns how the row fails, if its cluster has had retryable errors for too long.
+    fn given_up(&self, error: &CallError) -> Option<Box<Settled>> {
+        let since = self.errors.given_up_since()?;
+        let now = self.slice.aws.now();
+        Some(self.attempts.give_up(since, error.clone(), now))
+    }
+
     /// Returns whether EKS has not accepted the new role in this region yet.
     fn is_probe(&self) -> bool {
         self.slice.probes_in(self.row.association_arn.region())
+    }
+
+    /// Returns whether the association may be updated: EKS has accepted the new role in its region,
+    /// or it is the region's probe. Another one may be if EKS did not find this one at first.
+    fn may_be_updated(&self) -> bool {
+        !self.is_probe() || {
+            let mut state = self.slice.state();
+            state.role.begin_probe(&self.row.association_arn)
+        }
     }
 
     /// Waits before the next call. Meanwhile others of the region may be started.
@@ -225,32 +234,18 @@ impl<'a> Mover<'a> {
             return;
         }
         let region = self.row.association_arn.region();
-        self.slice.change_pausing(region, |count| count + 1);
+        let missing = usize::from(self.attempts.is_missing());
+        self.slice.change_pausing(region, |pausing| {
+            pausing.count += 1;
+            pausing.missing += missing;
+        });
         self.slice.wake.notify_one();
         let until = (Instant::now() + pause).min(self.slice.ends_at);
         tokio::time::sleep_until(until).await;
-        self.slice.change_pausing(region, |count| count - 1);
-    }
-
-    /// Settles the row as failed, if its cluster has had retryable errors for too long.
-    async fn fail_for_good(
-        &self,
-        cluster: &str,
-        error: &CallError,
-    ) -> Option<Result<MoveEnd, CallError>> {
-        let now = self.slice.aws.now();
-        let since = self.slice.state().circuit_breaker.given_up(cluster, now)?;
-        let Step::Settle(settled) = self.attempts.give_up(since, error.clone(), now) else {
-            return None;
-        };
-        let settled = settle(self.slice, self.row, *settled).await;
-        Some(settled.map(|()| MoveEnd::Settled))
-    }
-
-    fn note_failure(&self, cluster: &str, error: &CallError) {
-        let now = self.slice.aws.now();
-        let mut state = self.slice.state();
-        state.circuit_breaker.note_failure(cluster, error, now);
+        self.slice.change_pausing(region, |pausing| {
+            pausing.count -= 1;
+            pausing.missing -= missing;
+        });
     }
 
     /// Describes the association, and updates it if that is to be done.
@@ -287,6 +282,9 @@ impl<'a> Mover<'a> {
     async fn update(&mut self, update: Update, observed: &Observed) -> Step {
         if let Some(step) = self.step_while_stopping(observed) {
             return step;
+        }
+        if !self.may_be_updated() {
+            return Step::DescribeAgain(PROBE_PAUSE);
         }
         let Some(permit) = self.acquire_permit().await else {
             return Step::DescribeAgain(Duration::ZERO);
@@ -357,10 +355,10 @@ impl<'a> Mover<'a> {
     }
 
     /// Leaves the row `Pending` because of an error.
-    async fn give_up(&self, cluster: &str, error: CallError) -> Result<MoveEnd, CallError> {
+    async fn leave_because_of(&self, error: CallError) -> Result<MoveEnd, CallError> {
         let arn = &self.row.association_arn;
         warn!(association = %arn, %error, "association stays pending");
-        self.note_failure(cluster, &error);
+        self.errors.note_unsettled(&error);
         self.leave().await?;
         Err(error)
     }

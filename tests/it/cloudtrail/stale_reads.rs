@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use rerole::aws::index_table::Stored;
-use rerole_sim::Fault;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::cloudtrail::{client, create, delete, follow_all, on_save, update};
-use crate::harness::{NEW, OLD, is_describe};
+use crate::harness::{NEW, OLD, error, is_describe};
 
 /// Neither a late event nor a read from before the deletion brings the association back. After a
 /// quarter of an hour, EKS must show the deletion, so a tombstone written too early yields to what
@@ -59,11 +58,7 @@ async fn a_change_that_eks_does_not_show_yet_is_delivered_again() {
     let client = client(&harness, "us-east-1");
     let id = create(&client, "prod-1", "api", OLD).await;
     let created = harness.aws.take_cloudtrail_events();
-    let not_found = Fault::Error {
-        status: 404,
-        code: "ResourceNotFoundException".to_owned(),
-        message: "not yet".to_owned(),
-    };
+    let not_found = error((404, "ResourceNotFoundException"), "not yet");
     harness.inject(not_found, is_describe);
     assert_eq!(harness.follow(&created).await, [0]);
     harness.aws.clear_hook();

@@ -31,6 +31,15 @@ impl Harness {
     }
 }
 
+/// An error of a service, by its status and its code. The call does not take effect.
+pub fn error((status, code): (u16, &str), message: &str) -> Fault {
+    Fault::Error {
+        status,
+        code: code.to_owned(),
+        message: message.to_owned(),
+    }
+}
+
 /// Whether the call updates an association.
 pub fn is_update(call: &Call) -> bool {
     call.operation == "UpdatePodIdentityAssociation"

@@ -11,7 +11,7 @@ mod liveness;
 
 pub use environment::{INDEX, LEDGER, NEW, OLD, STATE_MACHINE, THIRD};
 pub use events::{event, rotation_event, stalled_check_event};
-pub use faults::{is_close, is_describe, is_lease_write, is_update};
+pub use faults::{error, is_close, is_describe, is_lease_write, is_update};
 pub use inspect::timestamp;
 
 use std::fmt::Debug;

@@ -8,7 +8,7 @@ use rerole_sim::{ExecutionStatus, Fault, Service};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
-use crate::harness::{Harness, STATE_MACHINE, TIMEOUT, in_virtual_time, rotation_event};
+use crate::harness::{Harness, STATE_MACHINE, TIMEOUT, error, in_virtual_time, rotation_event};
 use crate::long_rotations::{SHORT, assert_executions, error_type, hand_over, with_state_machine};
 use crate::state_machine::End;
 
@@ -52,11 +52,7 @@ async fn after_a_failed_execution_the_next_one_has_the_next_number() {
 /// reason. Lambda delivers the event again, and that delivery resumes the rotation.
 #[test]
 fn a_failed_start_fails_the_invocation() {
-    let error = |code: &str| Fault::Error {
-        status: 400,
-        code: code.to_owned(),
-        message: "injected".to_owned(),
-    };
+    let error = |code: &str| error((400, code), "injected");
     for (fault, expected) in [
         (
             error("AccessDeniedException"),

@@ -1,5 +1,7 @@
 //! What follows from each result of a Describe and of an update.
 
+mod earlier_updates;
+
 use expect_test::{Expect, expect};
 use serde_json::json;
 
@@ -209,7 +211,7 @@ fn a_role_that_may_not_be_passed_stops_the_rotation_with_what_to_grant() {
 fn an_association_of_a_cluster_that_is_given_up_fails_with_the_token_of_a_lost_update() {
     let (request, row, before) = (request(false), row(), on(OLD, 1));
     let mut attempts = AssociationMove::new(&request, &row, None);
-    let step = attempts.give_up(at(3), error(ErrorClass::Transient), at(9));
+    let step = Step::Settle(attempts.give_up(at(3), error(ErrorClass::Transient), at(9)));
     assert_eq!(shown(&step), "Failed Transient after 0 sent");
     let sent = Sent {
         update: started(&mut attempts, &before),
@@ -219,7 +221,7 @@ fn an_association_of_a_cluster_that_is_given_up_fails_with_the_token_of_a_lost_u
         RoleVerdict::Refused
     });
     assert!(attempts.has_lost_update());
-    let step = attempts.give_up(at(3), error(ErrorClass::Transient), at(9));
+    let step = Step::Settle(attempts.give_up(at(3), error(ErrorClass::Transient), at(9)));
     assert_eq!(shown(&step), "Failed Transient with a token after 0 sent");
     let Step::Settle(settled) = step else {
         panic!("{step:?}")
@@ -249,28 +251,6 @@ fn a_response_is_confirmed_only_if_it_shows_the_request_and_nothing_else() {
     assert_eq!(confirmed(on(NEW, 4)), unexpected);
     let malformed = attempts.malformed(sent(), error(ErrorClass::Terminal), at(9));
     assert_eq!(shown(&malformed), unexpected);
-}
-
-#[test]
-fn a_lost_update_that_took_effect_is_inferred_with_its_token() {
-    let (request, row, before) = (request(false), row(), on(OLD, 1));
-    let mut attempts = AssociationMove::new(&request, &row, None);
-    let update = started(&mut attempts, &before);
-    let sent = Sent {
-        update: update.clone(),
-        before: &before,
-    };
-    attempts.count_sent();
-    attempts.failed(sent, error(ErrorClass::Transient), MOMENT, |_| {
-        RoleVerdict::Refused
-    });
-    assert_eq!(
-        started(&mut attempts, &before),
-        update,
-        "the same version gets the same token"
-    );
-    let next = described(&mut attempts, &on(NEW, 2));
-    assert_eq!(next, "Updated with a token inferred after 1 sent");
 }
 
 /// Another actor sets a third role, and the old role as target role. The update moves the target
@@ -303,82 +283,6 @@ fn a_field_that_was_not_planned_is_planned_before_it_is_moved() {
     let mut attempts = AssociationMove::new(&dry_run, &row, None);
     let next = described(&mut attempts, &before);
     assert_eq!(next, "WouldUpdate with a token after 0 sent");
-}
-
-#[test]
-fn an_update_of_an_earlier_slice_is_inferred_but_a_dry_run_never_wrote() {
-    let row = row();
-    for (request, since, expected) in [
-        (request(false), EARLIER, "Updated inferred after 0 sent"),
-        (request(false), None, "AlreadyCurrent after 0 sent"),
-        (request(true), EARLIER, "AlreadyCurrent after 0 sent"),
-    ] {
-        let mut attempts = AssociationMove::new(&request, &row, since);
-        let next = described(&mut attempts, &on(NEW, 2));
-        assert_eq!(next, expected, "dry run: {}", request.dry_run);
-    }
-}
-
-/// Guarantee 5.
-#[test]
-fn each_refusal_changes_the_token_and_is_saved_for_the_next_slice() {
-    let (request, before) = (request(false), on(OLD, 1));
-    let row = Row {
-        refusals: 3,
-        ..row()
-    };
-    let mut attempts = AssociationMove::new(&request, &row, None);
-    assert_eq!(attempts.unsaved_refusals(), None);
-    let mut tokens = Vec::new();
-    for refusals in 1..=3 {
-        let update = started(&mut attempts, &before);
-        tokens.push(update.token.clone());
-        let sent = Sent {
-            update,
-            before: &before,
-        };
-        let step = attempts.failed(sent, error(ErrorClass::RoleNotReady), MOMENT, |own| {
-            assert_eq!(own, refusals, "those of this slice");
-            RoleVerdict::TryAgain(Duration::from_secs(2))
-        });
-        assert_eq!(shown(&step), "again after 2s");
-    }
-    assert_eq!(attempts.unsaved_refusals(), Some(6));
-    tokens.sort_by(|a, b| a.as_str().cmp(b.as_str()));
-    tokens.dedup();
-    assert_eq!(tokens.len(), 3);
-}
-
-#[test]
-fn after_a_stop_an_update_that_was_sent_is_never_not_attempted() {
-    let (request, row, before) = (request(false), row(), on(OLD, 1));
-    for (class, expected) in [
-        (None, "NotAttempted after 0 sent"),
-        (
-            Some(ErrorClass::Transient),
-            "Failed Transient with a token after 0 sent",
-        ),
-        (
-            Some(ErrorClass::RoleNotReady),
-            "Failed RoleNotReady with a token after 0 sent",
-        ),
-    ] {
-        let mut attempts = AssociationMove::new(&request, &row, None);
-        if let Some(class) = class {
-            let sent = Sent {
-                update: started(&mut attempts, &before),
-                before: &before,
-            };
-            attempts.failed(sent, error(class), MOMENT, |_| {
-                RoleVerdict::TryAgain(Duration::from_secs(1))
-            });
-        }
-        assert_eq!(
-            shown(&attempts.stopped(&before, at(9))),
-            expected,
-            "{class:?}"
-        );
-    }
 }
 
 #[test]
@@ -445,22 +349,4 @@ fn an_older_version_than_known_shows_nothing() {
     let step = described(&mut attempts, &on(THIRD, 7));
     assert!(step.starts_with("leave: describe association"), "{step}");
     assert!(step.contains("OutdatedResponse"), "{step}");
-}
-
-/// A slice that died may have sent its last update just before this slice took the lease at 2.
-#[test]
-fn a_stopped_rotation_waits_until_updates_of_earlier_slices_would_show() {
-    let (request, row) = (request(false), row());
-    let earlier = EarlierSlices {
-        started_at: at(0),
-        ended_at: at(2),
-    };
-    let mut attempts = AssociationMove::new(&request, &row, Some(earlier));
-    for (now, expected) in [
-        (2, "again after 10s"),
-        (9, "again after 3s"),
-        (12, "NotAttempted after 0 sent"),
-    ] {
-        assert_eq!(shown(&attempts.stopped(&on(OLD, 1), at(now))), expected);
-    }
 }

@@ -198,8 +198,8 @@ fn a_rotation_with_a_pending_row_cannot_be_closed() {
     );
 }
 
-/// `Succeeded` says that no association in scope is left. Nobody can say that about a region whose
-/// index is not complete.
+/// `Succeeded` says that no association in scope is left. That is not known of a region whose index
+/// is not complete.
 #[test]
 fn an_incomplete_index_is_said_and_keeps_the_role_in_use() {
     for (scope, dry_run, total, expected) in [

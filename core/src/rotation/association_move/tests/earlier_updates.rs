@@ -1,0 +1,119 @@
+//! What updates mean that were sent before: lost ones, refused ones, and those of earlier slices.
+
+use super::*;
+
+#[test]
+fn a_lost_update_that_took_effect_is_inferred_with_its_token() {
+    let (request, row, before) = (request(false), row(), on(OLD, 1));
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    let update = started(&mut attempts, &before);
+    let sent = Sent {
+        update: update.clone(),
+        before: &before,
+    };
+    attempts.count_sent();
+    attempts.failed(sent, error(ErrorClass::Transient), MOMENT, |_| {
+        RoleVerdict::Refused
+    });
+    assert_eq!(
+        started(&mut attempts, &before),
+        update,
+        "the same version gets the same token"
+    );
+    let next = described(&mut attempts, &on(NEW, 2));
+    assert_eq!(next, "Updated with a token inferred after 1 sent");
+}
+
+#[test]
+fn an_update_of_an_earlier_slice_is_inferred_but_a_dry_run_never_wrote() {
+    let row = row();
+    for (request, since, expected) in [
+        (request(false), EARLIER, "Updated inferred after 0 sent"),
+        (request(false), None, "AlreadyCurrent after 0 sent"),
+        (request(true), EARLIER, "AlreadyCurrent after 0 sent"),
+    ] {
+        let mut attempts = AssociationMove::new(&request, &row, since);
+        let next = described(&mut attempts, &on(NEW, 2));
+        assert_eq!(next, expected, "dry run: {}", request.dry_run);
+    }
+}
+
+/// Guarantee 5.
+#[test]
+fn each_refusal_changes_the_token_and_is_saved_for_the_next_slice() {
+    let (request, before) = (request(false), on(OLD, 1));
+    let row = Row {
+        refusals: 3,
+        ..row()
+    };
+    let mut attempts = AssociationMove::new(&request, &row, None);
+    assert_eq!(attempts.unsaved_refusals(), None);
+    let mut tokens = Vec::new();
+    for refusals in 1..=3 {
+        let update = started(&mut attempts, &before);
+        tokens.push(update.token.clone());
+        let sent = Sent {
+            update,
+            before: &before,
+        };
+        let step = attempts.failed(sent, error(ErrorClass::RoleNotReady), MOMENT, |own| {
+            assert_eq!(own, refusals, "those of this slice");
+            RoleVerdict::TryAgain(Duration::from_secs(2))
+        });
+        assert_eq!(shown(&step), "again after 2s");
+    }
+    assert_eq!(attempts.unsaved_refusals(), Some(6));
+    tokens.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+    tokens.dedup();
+    assert_eq!(tokens.len(), 3);
+}
+
+#[test]
+fn after_a_stop_an_update_that_was_sent_is_never_not_attempted() {
+    let (request, row, before) = (request(false), row(), on(OLD, 1));
+    for (class, expected) in [
+        (None, "NotAttempted after 0 sent"),
+        (
+            Some(ErrorClass::Transient),
+            "Failed Transient with a token after 0 sent",
+        ),
+        (
+            Some(ErrorClass::RoleNotReady),
+            "Failed RoleNotReady with a token after 0 sent",
+        ),
+    ] {
+        let mut attempts = AssociationMove::new(&request, &row, None);
+        if let Some(class) = class {
+            let sent = Sent {
+                update: started(&mut attempts, &before),
+                before: &before,
+            };
+            attempts.failed(sent, error(class), MOMENT, |_| {
+                RoleVerdict::TryAgain(Duration::from_secs(1))
+            });
+        }
+        assert_eq!(
+            shown(&attempts.stopped(&before, at(9))),
+            expected,
+            "{class:?}"
+        );
+    }
+}
+
+/// A slice that died may have sent its last update just before this slice took the lease at 2.
+#[test]
+fn a_stopped_rotation_waits_until_updates_of_earlier_slices_would_show() {
+    let (request, row) = (request(false), row());
+    let earlier = EarlierSlices {
+        started_at: at(0),
+        ended_at: at(2),
+    };
+    let mut attempts = AssociationMove::new(&request, &row, Some(earlier));
+    for (now, expected) in [
+        (2, "again after 10s"),
+        (9, "again after 3s"),
+        (12, "NotAttempted after 0 sent"),
+    ] {
+        assert_eq!(shown(&attempts.stopped(&on(OLD, 1), at(now))), expected);
+    }
+}
