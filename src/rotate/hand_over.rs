@@ -23,9 +23,9 @@ pub(super) enum Trigger {
     StateMachine,
 }
 
-/// Makes sure that an unfinished rotation is resumed. If time was up, or a retryable error ended the
-/// slice, the state machine resumes it. If another error did, the invocation fails, and Lambda or
-/// the state machine retries it.
+/// Makes sure that an unfinished rotation is resumed. If time was up, or a retryable error ended
+/// the slice, the state machine resumes it. If another error did, the invocation fails, and Lambda
+/// or the state machine retries it.
 pub(super) async fn hand_over(
     aws: &Aws,
     request: &RotationRequest,

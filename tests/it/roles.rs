@@ -80,6 +80,28 @@ async fn a_rotation_of_another_role_onto_a_replaced_one_puts_it_to_use() {
     assert_eq!(harness.role_of(&other).as_deref(), Some(OLD));
 }
 
+/// The items of a role with many rotations fill more than a page. Its own item and its latest
+/// rotation are on the last one.
+#[tokio::test(start_paused = true)]
+async fn a_reversion_is_found_however_many_rotations_a_role_has_had() {
+    let harness = Harness::calm(5);
+    for number in 0..600 {
+        let entry = format!("from#2020-01-01T00:00:00.{number:03}Z#r-{number}");
+        let role = format!("role/{OLD}");
+        let item = json!({ "rotationId": role, "entry": entry });
+        harness.aws.put_item(LEDGER, item);
+    }
+    now(&harness, FIRST).await;
+    let moved = harness.rows("first")[0]["associationArn"].clone();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    harness.set_role(moved.as_str().unwrap(), OLD);
+    harness.reconcile("full").await;
+    let reverted = reversion_rows(&harness, "first");
+    assert_eq!(reverted.len(), 1);
+    assert_eq!(reverted[0]["revertedArn"], moved);
+    roles_with_associations_are_in_use(&harness);
+}
+
 /// Each rotation moves the associations of one cluster. Only the last one leaves none.
 #[tokio::test(start_paused = true)]
 async fn the_last_of_several_scoped_rotations_frees_the_role() {
@@ -239,8 +261,8 @@ async fn a_full_run_frees_a_role_that_nothing_uses() {
     assert!(harness.role(OLD).get("inUse").is_none());
 }
 
-/// While an association still uses the role, another one arrives, so nothing is recorded on the role.
-/// Then the first one leaves, and the secondary index does not show the other one in time.
+/// While an association still uses the role, another one arrives, so nothing is recorded on the
+/// role. Then the first one leaves, and the secondary index does not show the other one in time.
 #[tokio::test(start_paused = true)]
 async fn an_association_that_the_index_shows_late_keeps_the_role_in_use() {
     let harness = Harness::calm(5);

@@ -57,7 +57,7 @@ impl Roles<'_> {
     /// Reads what is known of a role, and the rotations from and onto it. The reads are consistent.
     ///
     /// # Errors
-    /// As [`Self::read`], or if there are more rotations than [`ROLE_ROTATION_PAGES`] allows.
+    /// As [`Self::read`], or if the role has more than 10,000 rotations.
     pub async fn history(&self, role: &RoleArn) -> Result<RoleItems, CallError> {
         let operation = Operation::on("query rotations of role", role);
         let partition = LedgerKey::Role(role.clone());

@@ -7,10 +7,10 @@
 //!             └──────────┘ while the index shows associations that have no row
 //! ```
 //!
-//! `run` leads from one step to the next, `scan` is plan and sweep, `execute` starts pending rows from
-//! one `region_queue` for each region, and `tally` counts them. `mover` moves one association, and
-//! explains the race with others. `retryable_errors` says what its errors mean for its cluster, and
-//! `settle` records how it ended. `context` is what they share. What a slice decides is in
+//! `run` leads from one step to the next, `scan` is plan and sweep, `execute` starts pending rows
+//! from one `region_queue` for each region, and `tally` counts them. `mover` moves one association,
+//! and explains the race with others. `retryable_errors` says what its errors mean for its cluster,
+//! and `settle` records how it ended. `context` is what they share. What a slice decides is in
 //! `rerole_core::rotation`.
 
 mod context;

@@ -8,7 +8,9 @@ use rerole_sim::{ExecutionStatus, Fault, Service};
 use serde_json::json;
 
 use crate::guarantees::{Before, check};
-use crate::harness::{Harness, STATE_MACHINE, TIMEOUT, error, in_virtual_time, rotation_event};
+use crate::harness::{
+    Harness, INDEX, STATE_MACHINE, TIMEOUT, error, in_virtual_time, rotation_event,
+};
 use crate::long_rotations::{SHORT, assert_executions, error_type, hand_over, with_state_machine};
 use crate::state_machine::End;
 
@@ -141,6 +143,20 @@ async fn rows_that_stay_pending_because_of_errors_are_handed_over_and_fail_in_th
         message.contains("its cluster has failed since"),
         "{message}"
     );
+}
+
+/// The index cannot be read for longer than Lambda delivers the event.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_whose_index_cannot_be_read_is_handed_over() {
+    let harness = with_state_machine(30);
+    let (aws, started_at) = (harness.aws.clone(), harness.aws.now());
+    harness.inject(Fault::ServerError(500), move |call| {
+        let is_down = aws.now().duration_since(started_at).unwrap() < Duration::from_mins(10);
+        is_down && call.operation == "Query" && call.subject.starts_with(INDEX)
+    });
+    hand_over(&harness, &rotation_event()).await;
+    let played = harness.play(TIMEOUT).await;
+    assert_eq!(played.output()["counts"]["updated"], 30, "{played:#?}");
 }
 
 #[tokio::test(start_paused = true)]
