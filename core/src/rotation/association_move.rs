@@ -110,7 +110,7 @@ impl<'a> AssociationMove<'a> {
     /// Returns what follows from an error of a Describe.
     pub fn not_described(&mut self, error: CallError, moment: Moment) -> Step {
         match error.class {
-            ErrorClass::Throttled => Step::DescribeAgain(Duration::ZERO),
+            ErrorClass::Throttled => Step::Throttled(error),
             class if class.is_retryable() => self.retry(error, moment),
             _ => self.settle(Ending::failed(None, error), None, moment.now),
         }
@@ -245,8 +245,7 @@ impl<'a> AssociationMove<'a> {
         verdict: impl FnOnce(u32) -> RoleVerdict,
     ) -> Step {
         match error.class {
-            // EKS did nothing, and the pacer knows of the throttle.
-            ErrorClass::Throttled => Step::DescribeAgain(Duration::ZERO),
+            ErrorClass::Throttled => Step::Throttled(error),
             ErrorClass::Transient => {
                 self.lost = Some((update, error.clone()));
                 self.retry(error, moment)

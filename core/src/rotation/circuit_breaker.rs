@@ -14,7 +14,8 @@ const FAILURES_MAX: u32 = 3;
 /// its associations, so the rotation ends before those retries do.
 const FAILING_MAX: Duration = Duration::from_mins(30);
 
-/// For each cluster, by ARN: since when its associations stay pending because of retryable errors.
+/// For each cluster, by ARN: since when its associations get retryable errors, and none of them is
+/// settled.
 pub type FailingSince = BTreeMap<String, Timestamp>;
 
 /// The clusters whose associations stay pending because of retryable errors.
@@ -44,6 +45,13 @@ impl CircuitBreaker {
             .map_or(0, |(count, _)| *count);
         let failure = (count + 1, error.clone());
         self.failures.insert(cluster_arn.to_owned(), failure);
+        self.note_throttle(cluster_arn, now);
+    }
+
+    /// Records that EKS throttled a call about an association of this cluster. Throttles do not
+    /// open the breaker, because the pacer slows the calls down. But a cluster of which nothing is
+    /// settled for long has failed, whatever its errors are.
+    pub fn note_throttle(&mut self, cluster_arn: &str, now: Timestamp) {
         let since = self.failing_since.entry(cluster_arn.to_owned());
         since.or_insert(now);
     }
@@ -107,6 +115,20 @@ mod tests {
         assert!(breaker.tripped("prod-2", at(0)).is_none());
         breaker.note_success("prod-1");
         assert!(breaker.tripped("prod-1", at(0)).is_none());
+    }
+
+    #[test]
+    fn throttles_open_no_breaker_but_a_cluster_with_nothing_else_is_given_up() {
+        let mut breaker = CircuitBreaker::default();
+        for mins in 0..10 {
+            breaker.note_throttle("prod-1", at(mins));
+        }
+        assert!(breaker.tripped("prod-1", at(10)).is_none());
+        assert_eq!(breaker.given_up("prod-1", at(29)), None);
+        assert_eq!(breaker.given_up("prod-1", at(30)), Some(at(0)));
+        breaker.note_success("prod-1");
+        breaker.note_throttle("prod-1", at(31));
+        assert_eq!(breaker.given_up("prod-1", at(60)), None);
     }
 
     #[test]

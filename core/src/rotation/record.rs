@@ -70,8 +70,8 @@ pub struct RotationRecord {
     /// When that was. No update was sent later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
-    /// For each cluster, by ARN: since when its associations stay pending because of retryable
-    /// errors.
+    /// For each cluster, by ARN: since when its associations get retryable errors, and none of them
+    /// is settled.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failing_since: FailingSince,
     /// How long earlier slices have waited for the new role, in milliseconds.

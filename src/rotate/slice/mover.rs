@@ -155,6 +155,13 @@ impl<'a> Mover<'a> {
                     self.errors.reset();
                     self.pause(pause).await;
                 }
+                Step::Throttled(error) => {
+                    self.errors.reset();
+                    self.errors.note_throttle();
+                    if let Some(settled) = self.given_up(&error) {
+                        return self.settle(settled).await;
+                    }
+                }
                 Step::GiveWay(pause) => {
                     self.leave().await?;
                     let is_refusal = true;

@@ -63,6 +63,13 @@ impl<'a> RetryableErrors<'a> {
         state.circuit_breaker.given_up(&self.cluster, now)
     }
 
+    /// Notes that EKS throttled a call. The association stays in flight.
+    pub(super) fn note_throttle(&self) {
+        let now = self.slice.aws.now();
+        let mut state = self.slice.state();
+        state.circuit_breaker.note_throttle(&self.cluster, now);
+    }
+
     /// Notes that the association stays pending because of this error.
     pub(super) fn note_unsettled(&self, error: &CallError) {
         let now = self.slice.aws.now();

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::guarantees::{Before, check};
 use crate::harness::{
-    Harness, INDEX, STATE_MACHINE, TIMEOUT, error, in_virtual_time, rotation_event,
+    Harness, INDEX, STATE_MACHINE, TIMEOUT, error, in_virtual_time, is_update, rotation_event,
 };
 use crate::long_rotations::{SHORT, assert_executions, error_type, hand_over, with_state_machine};
 use crate::state_machine::End;
@@ -157,6 +157,27 @@ async fn a_rotation_whose_index_cannot_be_read_is_handed_over() {
     hand_over(&harness, &rotation_event()).await;
     let played = harness.play(TIMEOUT).await;
     assert_eq!(played.output()["counts"]["updated"], 30, "{played:#?}");
+}
+
+/// No row is settled in half an hour, and the state machine stops after three slices without
+/// progress.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_that_is_throttled_for_ever_ends() {
+    let harness = with_state_machine(10);
+    harness.inject(Fault::Throttle, is_update);
+    let started_at = harness.aws.now();
+    let response = harness.deliver(&rotation_event()).await.unwrap();
+    assert!(
+        matches!(response, RotateResponse::InProgress { .. }),
+        "{response:?}"
+    );
+    let played = harness.play(TIMEOUT).await;
+    let output = played.output();
+    assert_eq!(output["status"], "CompletedWithFailures", "{played:#?}");
+    let took = harness.aws.now().duration_since(started_at).unwrap();
+    assert!(took < Duration::from_mins(45), "{took:?}");
+    let row = &harness.rows("r-1")[0];
+    assert_eq!(row["errorCode"], "TooManyRequestsException");
 }
 
 #[tokio::test(start_paused = true)]

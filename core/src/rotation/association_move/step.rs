@@ -60,6 +60,8 @@ pub enum Step {
     DescribeAgain(Duration),
     /// The same, after this retryable error.
     Retry(Duration, CallError),
+    /// The same, as soon as the pacer allows it: EKS throttled the call, and did nothing.
+    Throttled(CallError),
     /// Leave the row `Pending`, and try another association after this pause: EKS has not accepted
     /// the new role in this region yet.
     GiveWay(Duration),

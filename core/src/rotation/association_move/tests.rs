@@ -78,6 +78,7 @@ fn shown(step: &Step) -> String {
         Step::Settle(settled) => ending(settled),
         Step::Stop(reason, settled) => format!("stop, {reason}: {}", ending(settled)),
         Step::DescribeAgain(pause) => format!("again after {pause:?}"),
+        Step::Throttled(_) => "throttled".to_owned(),
         Step::Retry(pause, _) => format!("retry after {pause:?}"),
         Step::GiveWay(pause) => format!("give way for {pause:?}"),
         Step::Leave(error) => format!("leave: {error}"),
@@ -128,7 +129,7 @@ fn each_describe_leads_to_one_step() {
         assert_eq!(shown(&attempts.not_found(at(9))), expected);
     }
     for (class, expected) in [
-        (ErrorClass::Throttled, "again after 0ns"),
+        (ErrorClass::Throttled, "throttled"),
         (ErrorClass::Transient, "retry after 500ms"),
         (ErrorClass::Denied, "Failed Denied after 0 sent"),
     ] {
@@ -152,7 +153,7 @@ fn each_error_of_an_update_leads_to_one_step() {
         expected.assert_eq(&shown(&step));
     };
     let (pause, refused) = (Duration::from_secs(3), RoleVerdict::Refused);
-    check(ErrorClass::Throttled, refused, expect!["again after 0ns"]);
+    check(ErrorClass::Throttled, refused, expect!["throttled"]);
     check(ErrorClass::Transient, refused, expect!["retry after 500ms"]);
     check(ErrorClass::NotFound, refused, expect!["again after 500ms"]);
     check(
