@@ -116,7 +116,7 @@ impl RotateHandler {
                     ignored_detail_type: detail_type,
                 })
             }
-            Task::Reject(rejection) => self.reject(event, rejection).await,
+            Task::Reject(rejection) => self.reject(event, rejection, invocation).await,
         };
         result.inspect_err(|error| warn!(%error, "invocation failed"))
     }
@@ -200,7 +200,7 @@ impl RotateHandler {
             }
             Opened::OtherRequest(found) => {
                 let rejection = request.id_taken(&found.request, found.started_at);
-                self.reject(event, rejection).await
+                self.reject(event, rejection, invocation).await
             }
             Opened::RoleLocked { role, owner } => {
                 Err(busy(request, Owner::Rotation { role, owner }))
@@ -275,15 +275,11 @@ impl RotateHandler {
         &self,
         event: &EventRecord,
         rejection: Rejection,
+        invocation: &Invocation,
     ) -> Result<RotateResponse, RotateError> {
-        let now = self.aws.now();
-        match self
-            .aws
-            .ledger
-            .rejections()
-            .record(event, &rejection, now)
-            .await
-        {
+        let (now, request_id) = (self.aws.now(), &invocation.request_id);
+        let rejections = self.aws.ledger.rejections();
+        match rejections.record(event, &rejection, request_id, now).await {
             Ok(is_new) => {
                 error!(eventId = event.id, reason = %rejection, "event rejected");
                 if is_new {

@@ -7,7 +7,7 @@ use rerole::rotate::response::RotateResponse;
 use rerole_sim::{Fault, Service};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, OLD, event, rotation_event};
+use crate::harness::{Harness, OLD, REQUEST_ID, event, rotation_event};
 
 /// Delivers an event that must be rejected. Returns the id and the reason of the rejection.
 async fn reject(harness: &Harness, event: &Value) -> (String, String) {
@@ -37,6 +37,7 @@ async fn a_rejection_is_recorded_under_the_id_of_the_event() {
         serde_json::from_str::<Value>(item["event"].as_str().unwrap()).unwrap(),
         bad
     );
+    assert_eq!(item["requestId"], REQUEST_ID);
     assert_eq!(harness.call_count(Service::Eks), 0);
 
     // A second delivery changes nothing.

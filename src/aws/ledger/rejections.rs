@@ -16,7 +16,8 @@ pub struct Rejections<'a> {
 }
 
 impl Rejections<'_> {
-    /// Records a rejected event. Returns whether it is new. A second delivery changes nothing.
+    /// Records an event that the invocation with this request ID rejected. Returns whether it is
+    /// new. A second delivery changes nothing.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
@@ -24,6 +25,7 @@ impl Rejections<'_> {
         &self,
         event: &EventRecord,
         rejection: &Rejection,
+        request_id: &str,
         now: Timestamp,
     ) -> Result<bool, CallError> {
         let key = LedgerKey::Rejected(event.id.clone());
@@ -35,6 +37,7 @@ impl Rejections<'_> {
             // The same name as for rotations, because it is the sort key of `ByStatus`.
             ("startedAt".to_owned(), text(now)),
             ("event".to_owned(), text(&event.body)),
+            ("requestId".to_owned(), text(request_id)),
         ]);
         let operation = Operation::on("record rejection", &key);
         let put = Write::put(item).only_if(is_absent());
