@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use rerole::rotate::slice::DEADLINE_RESERVE;
 use rerole_sim::{Call, CallRecord, Fault, Options, Throttle};
 use serde_json::json;
 
@@ -106,6 +107,21 @@ async fn a_cluster_that_the_role_does_not_admit_fails_alone() {
     let failed = rows.iter().find(|row| row["outcome"] == "Failed").unwrap();
     assert!(failed["errorMessage"].as_str().unwrap().contains(BAD_TRUST));
     check(&harness, &before);
+}
+
+/// The patience with a role is that of all slices together.
+#[tokio::test(start_paused = true)]
+async fn the_next_slice_continues_to_wait_for_the_role() {
+    let harness = Harness::calm(10);
+    answer(&harness, DENIED, PASS_ROLE, |_| true);
+    let request = rotation_event();
+    let first = DEADLINE_RESERVE + Duration::from_secs(80);
+    harness.deliver_within(&request, first).await.unwrap_err();
+    let started_at = harness.aws.now();
+    let summary = harness.finish(&request).await;
+    assert_eq!(summary["status"], "Failed", "{summary:#}");
+    let took = harness.aws.now().duration_since(started_at).unwrap();
+    assert!(took < Duration::from_mins(1), "{took:?}");
 }
 
 /// The role admits the last cluster only. All others are asked before it, and each fails alone.

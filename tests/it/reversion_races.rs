@@ -9,17 +9,22 @@ use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
 use crate::cloudtrail::{client, create, on_save};
-use crate::harness::{Harness, INDEX, LEDGER, OLD, is_close, rotation_event};
+use crate::guarantees::roles_with_associations_are_in_use;
+use crate::harness::{Harness, INDEX, LEDGER, OLD, event, is_close, rotation_event};
 use crate::races::LEASE_EXPIRY;
 use crate::reversions::reversion_rows;
 
-#[tokio::test(start_paused = true)]
-async fn an_association_indexed_between_the_last_sweep_and_the_close_is_moved() {
+/// An association is created on the old role, and indexed between the last sweep of a rotation of
+/// cluster `prod-1` and its close. Returns the summary of the rotation.
+async fn arrive_during_the_close(cluster: &str) -> Value {
     let harness = on_save(1);
+    harness
+        .aws
+        .eks(|eks| eks.create_cluster("us-east-1", cluster));
     let client = client(&harness, "us-east-1");
     create(&client, "prod-1", "known", OLD).await;
     harness.follow(&harness.aws.take_cloudtrail_events()).await;
-    create(&client, "prod-1", "arriving", OLD).await;
+    create(&client, cluster, "arriving", OLD).await;
     let arriving = harness.aws.take_cloudtrail_events();
     // The indexer processes the event while the transaction that closes the rotation is in flight.
     let is_closing = Arc::new(AtomicBool::new(false));
@@ -28,7 +33,7 @@ async fn an_association_indexed_between_the_last_sweep_and_the_close_is_moved() 
         closing.fetch_or(is_close(call), Ordering::Relaxed);
         is_close(call)
     });
-    let request = rotation_event();
+    let request = event(&json!({ "clusterNames": ["prod-1"] }));
     let (first, _) = tokio::join!(harness.deliver(&request), async {
         while !is_closing.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -38,8 +43,23 @@ async fn an_association_indexed_between_the_last_sweep_and_the_close_is_moved() 
     first.unwrap_err();
     harness.aws.clear_hook();
     let summary = harness.finish(&request).await;
-    assert_eq!(summary["counts"]["updated"], 2, "{summary:#}");
     assert_eq!(reversion_rows(&harness, "r-1"), Vec::<Value>::new());
+    roles_with_associations_are_in_use(&harness);
+    summary
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_association_indexed_between_the_last_sweep_and_the_close_is_moved() {
+    let summary = arrive_during_the_close("prod-1").await;
+    assert_eq!(summary["counts"]["updated"], 2, "{summary:#}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_association_out_of_scope_that_arrives_before_the_close_keeps_the_role_in_use() {
+    let summary = arrive_during_the_close("edge").await;
+    assert_eq!(summary["counts"]["updated"], 1, "{summary:#}");
+    assert_eq!(summary["counts"]["outOfScope"], 1);
+    assert_eq!(summary["oldRoleInUseUntil"], Value::Null);
 }
 
 #[tokio::test(start_paused = true)]
