@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::call::{Backoff, CallError, ErrorClass, Operation};
 use crate::request::RotationRequest;
-use crate::resource::{Absence, Association, RoleFields, hidden_for};
+use crate::resource::{Absence, Association, AssociationArn, RoleFields, hidden_for};
 use crate::rotation::{
     Action, Ending, KnownRoles, RoleVerdict, Row, RowError, Settled, Token, UNEXPECTED_RESPONSE,
     UnconfirmedUpdates, contradictions, decide, ending_after_stop, ending_on_new_role,
@@ -101,7 +101,7 @@ impl<'a> AssociationMove<'a> {
         }
     }
 
-    /// Returns whether the last Describe did not find the association.
+    /// Returns whether the last Describe that EKS answered did not find the association.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         self.absence != Absence::default()
@@ -112,7 +112,10 @@ impl<'a> AssociationMove<'a> {
         match error.class {
             ErrorClass::Throttled => Step::Throttled(error),
             class if class.is_retryable() => self.retry(error, moment),
-            _ => self.settle(Ending::failed(None, error), None, moment.now),
+            _ => {
+                let token = self.possible_token();
+                self.settle(Ending::failed(token, error), None, moment.now)
+            }
         }
     }
 
@@ -230,9 +233,20 @@ impl<'a> AssociationMove<'a> {
     /// Returns the end of an association whose cluster has had retryable errors for too long.
     #[must_use]
     pub fn give_up(&self, since: Timestamp, mut error: CallError, now: Timestamp) -> Box<Settled> {
-        error.message = format!("{}; its cluster has failed since {since}", error.message);
-        let token = self.lost.as_ref().map(|(update, _)| update.token.clone());
+        error.message = format!("{}; its calls have failed since {since}", error.message);
+        let token = self.possible_token();
         self.settled(Ending::failed(token, error), None, now)
+    }
+
+    /// Returns the token of an update that may have taken effect unnoticed: of this slice's last
+    /// one, or of the one that an earlier slice may have sent for the planned version.
+    fn possible_token(&self) -> Option<Token> {
+        let lost = self.lost.as_ref().map(|(update, _)| update.token.clone());
+        let of_earlier_slice = || {
+            let (arn, version) = (&self.row.association_arn, self.row.planned_modified_at);
+            self.earlier.map(|_| self.token(arn, version, self.planned))
+        };
+        lost.or_else(of_earlier_slice)
     }
 
     /// Returns what follows from an error of an update. `verdict` returns what an answer about the
@@ -322,19 +336,19 @@ impl<'a> AssociationMove<'a> {
     }
 
     fn update(&self, observed: &Association, fields: RoleFields) -> Update {
+        let token = self.token(&observed.association_arn, observed.modified_at, fields);
+        Update { token, fields }
+    }
+
+    /// Returns the token of an update of these fields at this version.
+    fn token(&self, arn: &AssociationArn, version: Timestamp, fields: RoleFields) -> Token {
         let new_role = self.request.new_role_arn.as_str();
         let changes: Vec<_> = fields
             .iter()
             .map(|field| (field.name(), new_role))
             .collect();
-        let token = Token::new(
-            &self.request.rotation_id,
-            &observed.association_arn,
-            observed.modified_at,
-            &changes,
-            self.refusals,
-        );
-        Update { token, fields }
+        let request = self.request;
+        Token::new(&request.rotation_id, arn, version, &changes, self.refusals)
     }
 
     fn settle(&self, ending: Ending, observed: Option<&Association>, now: Timestamp) -> Step {

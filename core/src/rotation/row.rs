@@ -35,7 +35,7 @@ pub struct Row {
     pub settled_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
-    /// The token of the update that was sent last.
+    /// The token of the update that was sent last, or that an earlier slice may have sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_request_token: Option<String>,
     /// The outcome was inferred from a Describe, because no response confirmed the update.

@@ -209,7 +209,7 @@ fn a_role_that_may_not_be_passed_stops_the_rotation_with_what_to_grant() {
 }
 
 #[test]
-fn an_association_of_a_cluster_that_is_given_up_fails_with_the_token_of_a_lost_update() {
+fn an_association_that_is_given_up_fails_with_the_token_of_a_lost_update() {
     let (request, row, before) = (request(false), row(), on(OLD, 1));
     let mut attempts = AssociationMove::new(&request, &row, None);
     let step = Step::Settle(attempts.give_up(at(3), error(ErrorClass::Transient), at(9)));
@@ -229,7 +229,7 @@ fn an_association_of_a_cluster_that_is_given_up_fails_with_the_token_of_a_lost_u
     };
     let message = settled.row_attributes().error_message.unwrap();
     assert!(
-        message.ends_with("its cluster has failed since 1970-01-01T00:00:03.000Z"),
+        message.ends_with("its calls have failed since 1970-01-01T00:00:03.000Z"),
         "{message}"
     );
 }

@@ -117,3 +117,23 @@ fn a_stopped_rotation_waits_until_updates_of_earlier_slices_would_show() {
         assert_eq!(shown(&attempts.stopped(&on(OLD, 1), at(now))), expected);
     }
 }
+
+/// EKS does not respond, so it is not known whether an update of a slice that died took effect.
+#[test]
+fn a_failure_in_a_resumed_slice_has_the_token_that_may_have_been_sent() {
+    let (request, row) = (request(false), row());
+    let mut first = AssociationMove::new(&request, &row, None);
+    let sent = started(&mut first, &association(OLD)).token;
+    for (earlier, expected) in [(None, None), (EARLIER, Some(sent.to_string()))] {
+        let mut attempts = AssociationMove::new(&request, &row, earlier);
+        let given_up = attempts.give_up(at(3), error(ErrorClass::Transient), at(9));
+        let denied = attempts.not_described(error(ErrorClass::Denied), MOMENT);
+        let Step::Settle(denied) = denied else {
+            panic!("{denied:?}")
+        };
+        for settled in [given_up, denied] {
+            let token = settled.row_attributes().client_request_token;
+            assert_eq!(token.map(|token| token.to_string()), expected);
+        }
+    }
+}
