@@ -16,6 +16,8 @@ use tokio::time::Instant;
 use tracing::{Instrument, error_span, warn};
 
 use crate::aws::Aws;
+use crate::aws::dynamodb::DYNAMODB_OPERATION_TIMEOUT;
+use crate::aws::ledger::LeaseError;
 use crate::indexer::cloudtrail::EventFollower;
 use crate::indexer::error::IndexerError;
 use crate::indexer::hand_over::hand_over;
@@ -31,6 +33,9 @@ use crate::settings::IndexerSettings;
 /// followed. The limit is well below the queue's visibility timeout of 15 minutes, so no other
 /// invocation receives the messages of this batch meanwhile.
 const FOLLOW_MAX: Duration = Duration::from_mins(5);
+
+/// The longest that the last calls take that end the use of a role.
+const USES_RESERVE: Duration = DYNAMODB_OPERATION_TIMEOUT.saturating_mul(3);
 
 /// The `indexer` function: clients and settings, made once and used for every event.
 #[derive(Debug)]
@@ -105,9 +110,9 @@ impl IndexerHandler {
         let followed = EventFollower::new(&self.aws, &writer, self.concurrency, ends_at)
             .follow(batch)
             .await;
-        log_uses(writer.end_uses(ends_at).await);
         self.metrics
             .reverted(self.aws.now(), writer.recorded_reversions());
+        log_uses(writer.end_uses(uses_end_by(deadline)).await);
         IndexerResponse::Followed(followed)
     }
 
@@ -127,14 +132,24 @@ impl IndexerHandler {
         self.metrics
             .reverted(self.aws.now(), writer.recorded_reversions());
         self.write_metrics(result.as_ref().ok()).await;
-        let slice = result.map_err(IndexerError::ReconcileFailed)?;
-        let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
-        let ended = if slice.has_finished(Mode::Full) {
-            writer.end_all_uses(ends_at).await
+        let is_full = result.as_ref().is_ok_and(|it| it.has_finished(Mode::Full));
+        let response = self.conclude(request, result).await;
+        let ended = if is_full {
+            writer.end_all_uses(uses_end_by(deadline)).await
         } else {
-            writer.end_uses(ends_at).await
+            writer.end_uses(uses_end_by(deadline)).await
         };
         log_uses(ended);
+        response
+    }
+
+    /// Hands an unfinished run over, and reports.
+    async fn conclude(
+        &self,
+        request: &ReconcileRequest,
+        result: Result<Reconciled, LeaseError>,
+    ) -> Result<IndexerResponse, IndexerError> {
+        let slice = result.map_err(IndexerError::ReconcileFailed)?;
         if let Reconciled::Slice {
             run,
             end: SliceEnd::OutOfTime,
@@ -211,7 +226,13 @@ impl IndexerHandler {
     }
 }
 
-/// An error here costs nothing but time: roles stay in use until the next full run.
+/// Returns until when the use of roles may be ended. It is the last work of an invocation.
+fn uses_end_by(deadline: Instant) -> Instant {
+    deadline.checked_sub(USES_RESERVE).unwrap_or(deadline)
+}
+
+/// What was not done, the next full run does. Until then a role may count as in use, or a role that
+/// was put to use in the same seconds as free. Summaries also ask the index.
 fn log_uses(ended: Result<(), CallError>) {
     if let Err(error) = ended {
         warn!(%error, "use of roles not checked, the next full run checks it");

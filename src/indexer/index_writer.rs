@@ -40,7 +40,7 @@ pub struct IndexWriter<'a> {
     coverage: Option<&'a Coverage>,
     reversions: ReversionDetector<'a>,
     /// Roles that a rotation has named and that associations have left.
-    left: Mutex<BTreeSet<RoleArn>>,
+    departed: Mutex<BTreeSet<RoleArn>>,
 }
 
 /// What EKS shows of an association, and what the index has of it.
@@ -59,7 +59,7 @@ impl<'a> IndexWriter<'a> {
             aws,
             coverage,
             reversions: ReversionDetector::new(aws),
-            left: Mutex::default(),
+            departed: Mutex::default(),
         }
     }
 
@@ -132,19 +132,25 @@ impl<'a> IndexWriter<'a> {
     }
 
     /// Ends the use of the roles that associations have left since the last call, if no association
-    /// uses them any more. What is not done by `ends_at`, the next full run does.
+    /// uses them any more. What there is no time for, the next full run does.
     ///
     /// # Errors
     /// If DynamoDB cannot be read or written.
     pub async fn end_uses(&self, ends_at: Instant) -> Result<(), CallError> {
-        let mut roles: Vec<RoleArn> = std::mem::take(&mut *self.left()).into_iter().collect();
-        if roles.is_empty() || !self.is_index_complete().await? {
+        let mut roles: Vec<RoleArn> = std::mem::take(&mut *self.departed()).into_iter().collect();
+        if roles.is_empty() || !has_time(ends_at) || !self.is_index_complete().await? {
             return Ok(());
         }
         // If there is not enough time for all, another call begins with others.
         fastrand::shuffle(&mut roles);
+        let candidates = self.candidates(roles, ends_at).await?;
+        if candidates.is_empty() {
+            return Ok(());
+        }
+        // The index may still show the association that has just left.
+        tokio::time::sleep(ARRIVALS_SHOWN_AFTER).await;
         let mut freed = Vec::new();
-        let result = self.free(roles, ends_at, &mut freed).await;
+        let result = self.free(candidates, ends_at, &mut freed).await;
         self.check_freed(freed).await?;
         result
     }
@@ -162,7 +168,7 @@ impl<'a> IndexWriter<'a> {
                 for found in page {
                     if let FoundRotation::Record(rotation) = found {
                         let roles = [rotation.old_role_arn, rotation.new_role_arn];
-                        self.left().extend(roles);
+                        self.departed().extend(roles);
                     }
                 }
             }
@@ -185,34 +191,49 @@ impl<'a> IndexWriter<'a> {
             if known.record.is_some() {
                 let roles = self.aws.ledger.roles();
                 roles.note_departure(&role, left.until).await?;
-                self.left().insert(role);
+                self.departed().insert(role);
             }
         }
         Ok(())
     }
 
-    /// Ends the use of those of these roles that no rotation holds and that the index shows no
-    /// association on. Adds them to `freed`.
-    async fn free(
+    /// Returns those of these roles that are in use and that no rotation holds, with the version of
+    /// their items. What is put to use after that has another version.
+    async fn candidates(
         &self,
         roles: Vec<RoleArn>,
         ends_at: Instant,
-        freed: &mut Vec<RoleArn>,
-    ) -> Result<(), CallError> {
-        let ledger = self.aws.ledger.roles();
+    ) -> Result<Vec<(RoleArn, u64)>, CallError> {
+        let mut candidates = Vec::new();
         for role in roles {
-            if Instant::now() + ARRIVALS_SHOWN_AFTER >= ends_at {
+            if !has_time(ends_at) {
                 break;
             }
-            let Some(record) = ledger.read(&role).await? else {
-                continue;
-            };
-            // The item is read before the index, so what is put to use after that keeps the role in
-            // use.
-            if record.in_use.is_some()
+            let record = self.aws.ledger.roles().read(&role).await?;
+            if let Some(record) = record
+                && record.in_use.is_some()
                 && record.held_by.is_none()
-                && self.aws.index.any_on(&role).await?.is_none()
-                && ledger.free(&role, record.version).await?
+            {
+                candidates.push((role, record.version));
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// Ends the use of those of these roles that the index shows no association on, if their items
+    /// still have these versions. Adds them to `freed`.
+    async fn free(
+        &self,
+        candidates: Vec<(RoleArn, u64)>,
+        ends_at: Instant,
+        freed: &mut Vec<RoleArn>,
+    ) -> Result<(), CallError> {
+        for (role, version) in candidates {
+            if !has_time(ends_at) {
+                break;
+            }
+            if self.aws.index.any_on(&role).await?.is_none()
+                && self.aws.ledger.roles().free(&role, version).await?
             {
                 freed.push(role);
             }
@@ -240,8 +261,8 @@ impl<'a> IndexWriter<'a> {
     }
 
     /// The roles that associations have left since the last call of [`Self::end_uses`].
-    fn left(&self) -> MutexGuard<'_, BTreeSet<RoleArn>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    fn departed(&self) -> MutexGuard<'_, BTreeSet<RoleArn>> {
+        self.departed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns whether the index is complete for all regions. If it is not, a role may be used by
@@ -253,4 +274,10 @@ impl<'a> IndexWriter<'a> {
         let indexes = self.aws.ledger.region_indexes().read().await?;
         Ok(coverage.incomplete(&indexes, self.aws.now()).is_empty())
     }
+}
+
+/// Returns whether there is time for the pauses before and after a role's use ends, and for the
+/// calls between them.
+fn has_time(ends_at: Instant) -> bool {
+    Instant::now() + ARRIVALS_SHOWN_AFTER * 3 < ends_at
 }

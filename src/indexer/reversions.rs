@@ -151,7 +151,7 @@ impl<'a> ReversionDetector<'a> {
         Ok(())
     }
 
-    /// Records that the association uses the role, unless the role counts as in use.
+    /// Records that the association uses the role.
     async fn put_to_use(&self, role: &RoleArn, seen: &Association) -> Result<(), CallError> {
         let in_use = InUse::by_association(&seen.association_arn, seen.modified_at);
         self.aws.ledger.roles().put_to_use(role, &in_use).await?;

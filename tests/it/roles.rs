@@ -229,7 +229,11 @@ async fn the_next_full_run_finds_what_every_other_check_has_missed() {
 /// Someone moves the last association by hand, or an add-on does it.
 #[tokio::test(start_paused = true)]
 async fn the_last_association_that_leaves_frees_the_role() {
-    let harness = Harness::calm(5);
+    let harness = Harness::new(Options {
+        index_lag: Duration::from_secs(2),
+        ..Options::default()
+    });
+    harness.fleet(5);
     let owned = harness.associate("owned", OLD);
     let addon = "arn:aws:eks:us-east-1:111122223333:addon/edge/x/y";
     harness.aws.eks(|eks| eks.set_owner(&owned, Some(addon)));
