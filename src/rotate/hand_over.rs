@@ -50,9 +50,7 @@ pub(super) async fn hand_over(
         // Lambda delivers an event three times within minutes. The state machine retries for longer
         // than a row may stay pending because of retryable errors. If the lease could not be
         // released, it also waits until the lease expires.
-        (Trigger::Event, Some(state_machine)) if is_out_of_time || is_retryable(&reason) => {
-            Some(state_machine)
-        }
+        (Trigger::Event, Some(state_machine)) if is_retryable(&reason) => Some(state_machine),
         _ => return Err(unfinished(IncompleteReason::Slice(reason))),
     };
     if is_out_of_time && !has_advanced {
@@ -80,15 +78,16 @@ pub(super) async fn hand_over(
     })
 }
 
-/// Returns whether a later slice may succeed although nothing is changed before it. If the lease
-/// was lost, another invocation works on the rotation, or the next delivery resumes it.
+/// Returns whether a later slice may succeed although nothing is changed before it. A lease that
+/// was lost may be that of another invocation. Then the state machine waits until that one is done.
 fn is_retryable(reason: &SliceError) -> bool {
     match reason {
-        SliceError::Unsettled { .. }
+        SliceError::OutOfTime
+        | SliceError::Unsettled { .. }
         | SliceError::StillPending { .. }
-        | SliceError::StillArriving => true,
+        | SliceError::StillArriving
+        | SliceError::LeaseLost => true,
         SliceError::Call(error) => error.class.is_retryable(),
-        SliceError::OutOfTime | SliceError::LeaseLost => false,
     }
 }
 
