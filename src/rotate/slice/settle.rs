@@ -22,6 +22,9 @@ pub(super) async fn settle(
     let region = row.association_arn.region();
     let must_stop = slice.state().note_ending(region, &settled.ending);
     if !may_record(slice, &settled.ending) {
+        if must_stop {
+            slice.state().stop = Stop::Unrecorded;
+        }
         return Ok(());
     }
     let rows = slice.aws.ledger.rows(slice.key());
