@@ -128,6 +128,9 @@ def a_stale_region_fires_the_alarm(harness):
     check_alarm(harness, harness.indexer_log, "StaleIndexRegions", count=1, state="ALARM")
     shown = harness.commands.run("index-age")
     contains("[index-age] shows the stale region", shown, OTHER_REGION, long_ago)
+    harness.run_schedule("full")
+    shown = harness.commands.run("index-age")
+    equal("the next full run completes the index", long_ago in shown, False)
 
 
 def check_index(harness):
