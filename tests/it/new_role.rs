@@ -259,15 +259,15 @@ fn a_broken_cluster_does_not_hold_up_its_region() {
 #[test]
 fn a_deleted_cluster_does_not_hold_up_its_region() {
     in_virtual_time(async {
-        let harness = clusters(&[("a-deleted", 40), ("b", 50)]);
+        let harness = clusters(&[("a-deleted", 400), ("b", 50)]);
         harness
             .aws
             .eks(|eks| eks.delete_cluster("us-east-1", "a-deleted"));
         let request = rotation_event();
         let (summary, took) = tokio::join!(harness.finish(&request), harness.time_until_moved(50));
-        assert!(took < Duration::from_secs(30), "{took:?}");
+        assert!(took < Duration::from_secs(100), "{took:?}");
         assert_eq!(summary["counts"]["updated"], 50, "{summary:#}");
-        assert_eq!(summary["counts"]["deleted"], 40, "{summary:#}");
+        assert_eq!(summary["counts"]["deleted"], 400, "{summary:#}");
     });
 }
 

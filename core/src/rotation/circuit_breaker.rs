@@ -14,11 +14,18 @@ const FAILURES_MAX: u32 = 3;
 /// its associations, so the rotation ends before those retries do.
 const FAILING_MAX: Duration = Duration::from_mins(30);
 
-/// For each cluster, by ARN: since when its associations get retryable errors, and none of them is
-/// settled.
+/// Since when calls get retryable errors, and no association is settled: for each cluster by its
+/// ARN, and for each region that throttles by its name.
 pub type FailingSince = BTreeMap<String, Timestamp>;
 
-/// The clusters whose associations stay pending because of retryable errors.
+/// Where an association is.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub region: &'a str,
+    pub cluster_arn: &'a str,
+}
+
+/// The clusters and regions whose calls get retryable errors.
 #[derive(Debug, Default)]
 pub struct CircuitBreaker {
     failing_since: FailingSince,
@@ -45,21 +52,30 @@ impl CircuitBreaker {
             .map_or(0, |(count, _)| *count);
         let failure = (count + 1, error.clone());
         self.failures.insert(cluster_arn.to_owned(), failure);
-        self.note_throttle(cluster_arn, now);
+        self.start_failing(cluster_arn, now);
     }
 
-    /// Records that EKS throttled a call about an association of this cluster. Throttles do not
-    /// open the breaker, because the pacer slows the calls down. But a cluster of which nothing is
-    /// settled for long has failed, whatever its errors are.
-    pub fn note_throttle(&mut self, cluster_arn: &str, now: Timestamp) {
-        let since = self.failing_since.entry(cluster_arn.to_owned());
-        since.or_insert(now);
+    /// Records that EKS throttled a call in this region. Throttles open no breaker, because the
+    /// pacer slows the calls down. But a region in which nothing is settled for long is given up.
+    pub fn note_throttle(&mut self, region: &str, now: Timestamp) {
+        self.start_failing(region, now);
     }
 
-    /// Records that an association of this cluster was settled.
-    pub fn note_success(&mut self, cluster_arn: &str) {
+    fn start_failing(&mut self, key: &str, now: Timestamp) {
+        self.failing_since.entry(key.to_owned()).or_insert(now);
+    }
+
+    /// Records that an association of this cluster, in this region, was settled.
+    pub fn note_success(
+        &mut self,
+        Place {
+            region,
+            cluster_arn,
+        }: Place<'_>,
+    ) {
         self.failures.remove(cluster_arn);
         self.failing_since.remove(cluster_arn);
+        self.failing_since.remove(region);
     }
 
     /// Returns the last error if this cluster's breaker is open. The slice then starts no more of
@@ -74,11 +90,11 @@ impl CircuitBreaker {
         (*count >= FAILURES_MAX).then(|| error.clone())
     }
 
-    /// Returns since when the cluster has failed, if that is so long that an association with a
-    /// retryable error fails instead of staying pending.
+    /// Returns since when the cluster or region has failed, if that is so long that an association
+    /// with a retryable error or a throttle fails instead of staying pending.
     #[must_use]
-    pub fn given_up(&self, cluster_arn: &str, now: Timestamp) -> Option<Timestamp> {
-        let since = *self.failing_since.get(cluster_arn)?;
+    pub fn given_up(&self, key: &str, now: Timestamp) -> Option<Timestamp> {
+        let since = *self.failing_since.get(key)?;
         (now.since(since) >= FAILING_MAX).then_some(since)
     }
 
@@ -93,6 +109,11 @@ impl CircuitBreaker {
 mod tests {
     use super::*;
     use crate::call::Operation;
+
+    const PROD_1: Place<'_> = Place {
+        region: "us-east-1",
+        cluster_arn: "prod-1",
+    };
 
     fn error() -> CallError {
         let operation = Operation::on("describe association", &"a-1");
@@ -113,22 +134,24 @@ mod tests {
         breaker.note_failure("prod-1", &error(), at(0));
         assert!(breaker.tripped("prod-1", at(0)).is_some());
         assert!(breaker.tripped("prod-2", at(0)).is_none());
-        breaker.note_success("prod-1");
+        breaker.note_success(PROD_1);
         assert!(breaker.tripped("prod-1", at(0)).is_none());
     }
 
+    /// Many clusters of a region that throttles are given up together, and not one after the other.
     #[test]
-    fn throttles_open_no_breaker_but_a_cluster_with_nothing_else_is_given_up() {
+    fn throttles_open_no_breaker_but_a_region_with_nothing_else_is_given_up() {
         let mut breaker = CircuitBreaker::default();
         for mins in 0..10 {
-            breaker.note_throttle("prod-1", at(mins));
+            breaker.note_throttle(PROD_1.region, at(mins));
         }
         assert!(breaker.tripped("prod-1", at(10)).is_none());
-        assert_eq!(breaker.given_up("prod-1", at(29)), None);
-        assert_eq!(breaker.given_up("prod-1", at(30)), Some(at(0)));
-        breaker.note_success("prod-1");
-        breaker.note_throttle("prod-1", at(31));
-        assert_eq!(breaker.given_up("prod-1", at(60)), None);
+        assert_eq!(breaker.given_up(PROD_1.region, at(29)), None);
+        assert_eq!(breaker.given_up(PROD_1.region, at(30)), Some(at(0)));
+        assert_eq!(breaker.given_up("prod-1", at(30)), None);
+        breaker.note_success(PROD_1);
+        breaker.note_throttle(PROD_1.region, at(31));
+        assert_eq!(breaker.given_up(PROD_1.region, at(60)), None);
     }
 
     #[test]
@@ -146,7 +169,7 @@ mod tests {
                 expected.is_none()
             );
         }
-        next.note_success("prod-1");
+        next.note_success(PROD_1);
         assert_eq!(next.given_up("prod-1", at(99)), None);
         assert!(next.failing_since().is_empty());
     }

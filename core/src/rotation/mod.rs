@@ -27,7 +27,7 @@ mod verification;
 
 pub use association_move::{AssociationMove, Decision, EarlierSlices, Moment, Sent, Step, Update};
 pub use checkpoint::Checkpoint;
-pub use circuit_breaker::{CircuitBreaker, FailingSince};
+pub use circuit_breaker::{CircuitBreaker, FailingSince, Place};
 pub use closing::{Closing, Facts, Tally, close};
 pub use counts::Counts;
 pub use decide::{Action, decide};
@@ -44,7 +44,7 @@ pub use role_record::{
 };
 pub use row::Row;
 pub use settled::{Settled, SettledAttributes};
-pub use slice_state::{Pausing, SliceState, Stop};
+pub use slice_state::{SliceState, Stop, Waiting};
 pub use status::Status;
 pub use summary::Summary;
 pub use token::Token;

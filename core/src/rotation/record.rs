@@ -70,8 +70,8 @@ pub struct RotationRecord {
     /// When that was. No update was sent later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Timestamp>,
-    /// For each cluster, by ARN: since when its associations get retryable errors, and none of them
-    /// is settled.
+    /// Since when calls get retryable errors, and no association is settled: for each cluster by
+    /// its ARN, and for each region that throttles by its name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub failing_since: FailingSince,
     /// How long earlier slices have waited for the new role, in milliseconds.

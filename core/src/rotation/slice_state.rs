@@ -28,12 +28,13 @@ pub enum Stop {
     Unrecorded,
 }
 
-/// The associations of a region that are in flight and pause before their next call. They use none
-/// of the region's rate, so others may be started.
+/// The associations of a region in flight beside which others may be started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Pausing {
-    pub count: usize,
-    /// Those that EKS did not find. Most likely they are deleted, so no update is at risk.
+pub struct Waiting {
+    /// They pause before their next call, so they use none of the region's rate.
+    pub pausing: usize,
+    /// EKS did not find them. It takes seconds until they count as deleted, and no update of them
+    /// is at risk.
     pub missing: usize,
 }
 
@@ -50,8 +51,8 @@ pub struct SliceState {
     pub role: RoleProof,
     /// Contradicting responses since the last success, in the order of the responses.
     contradictions: u32,
-    /// For each region, the associations in flight that pause.
-    pub pausing: BTreeMap<String, Pausing>,
+    /// For each region, the associations in flight that only wait.
+    pub waiting: BTreeMap<String, Waiting>,
     pub estimator: Estimator,
     /// The ledger has that this rotation moves associations to the new role.
     pub new_role_in_use: bool,
@@ -94,7 +95,7 @@ impl SliceState {
             rows_added: 0,
             role: RoleProof::new(BTreeSet::new(), waited_before),
             contradictions: 0,
-            pausing: BTreeMap::new(),
+            waiting: BTreeMap::new(),
             estimator: Estimator::default(),
             new_role_in_use: false,
             regions: BTreeSet::new(),

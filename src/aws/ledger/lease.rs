@@ -90,7 +90,7 @@ pub struct SliceSummary {
     /// For how long all slices together have waited for the new role to become usable, in
     /// milliseconds.
     pub role_not_ready_ms: u64,
-    /// Since when the associations of clusters stay pending because of retryable errors.
+    /// Since when clusters and regions give nothing but retryable errors.
     pub failing_since: FailingSince,
     /// The time of the release. From then on no invocation works on the rotation.
     pub idle_since: Timestamp,

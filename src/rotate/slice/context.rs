@@ -9,7 +9,7 @@ use rerole_core::indexing::Coverage;
 use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{
-    EarlierSlices, Pausing, Progress, RotationRecord, SliceState, Status, Stop,
+    EarlierSlices, Progress, RotationRecord, SliceState, Status, Stop, Waiting,
 };
 use rerole_core::timestamp::Timestamp;
 use tokio::sync::Notify;
@@ -149,18 +149,15 @@ impl<'a> Context<'a> {
         state.stop == Stop::No && !self.request().dry_run && !state.role.is_proven_in(region)
     }
 
-    /// Notes that an association of this region pauses, or no longer does.
-    pub(super) fn change_pausing(&self, region: &str, change: impl FnOnce(&mut Pausing)) {
-        change(self.state().pausing.entry(region.to_owned()).or_default());
+    /// Changes what is known of the associations of this region that only wait.
+    pub(super) fn change_waiting(&self, region: &str, change: impl FnOnce(&mut Waiting)) {
+        change(self.state().waiting.entry(region.to_owned()).or_default());
     }
 
-    /// Returns which associations of a region pause.
-    pub(super) fn pausing(&self, region: &str) -> Pausing {
-        self.state()
-            .pausing
-            .get(region)
-            .copied()
-            .unwrap_or_default()
+    /// Returns how many associations of this region only wait.
+    pub(super) fn waiting(&self, region: &str) -> Waiting {
+        let state = self.state();
+        state.waiting.get(region).copied().unwrap_or_default()
     }
 
     /// Time since the slice started.

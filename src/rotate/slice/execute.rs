@@ -12,11 +12,11 @@ use crate::aws::ledger::Select;
 use crate::aws::page::{Page, PageStart};
 use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
-use crate::rotate::slice::mover::{MoveEnd, Mover};
+use crate::rotate::slice::mover::Mover;
 use crate::rotate::slice::region_queue::{RegionQueue, RoundEnd};
 use crate::rotate::slice::tally::recount_rows;
 
-/// A pass starts every pending row once. A second pass follows if the rotation stopped during the
+/// A pass tries every pending row. A second pass follows if the rotation stopped during the
 /// first one, which leaves rows pending. Nothing makes a third one necessary.
 const PASSES_MAX: u32 = 3;
 
@@ -85,7 +85,8 @@ impl<'a> Pass<'a> {
         let read_page = |index, region: RowRegion, start| async move {
             (index, pending_rows(slice, &region, start).await)
         };
-        let mut unsettled = Unsettled::default();
+        // Why the first of the rows that could not be settled was left `Pending`.
+        let mut first_error: Option<CallError> = None;
         // Why no further row is started.
         let mut halt: Option<SliceError> = None;
         loop {
@@ -109,7 +110,7 @@ impl<'a> Pass<'a> {
                 biased;
                 Some((index, cluster, end)) = in_flight.next(), if !in_flight.is_empty() => {
                     self.queues[index].note_end(cluster, &end);
-                    unsettled.note(end);
+                    first_error = first_error.or(end.err());
                 }
                 Some((index, page)) = pages.next(), if !pages.is_empty() => match page {
                     Ok(page) => self.queues[index].extend(page),
@@ -119,7 +120,14 @@ impl<'a> Pass<'a> {
                 () = tokio::time::sleep_until(wake_at), if probe_at.is_some() => {}
             }
         }
-        halt.map_or(Ok(()), Err).and(unsettled.into_result())
+        if let Some(error) = halt {
+            return Err(error);
+        }
+        // Another round may have settled them.
+        match (slice.state().counts.pending, first_error) {
+            (0, _) | (_, None) => Ok(()),
+            (count, Some(first)) => Err(SliceError::Unsettled { count, first }),
+        }
     }
 
     /// Ends the round of each queue that is done, and tells what it says of the new role.
@@ -181,14 +189,14 @@ impl<'a> Pass<'a> {
         }
         let calling = queue
             .in_flight
-            .saturating_sub(self.slice.pausing(region).count);
+            .saturating_sub(self.slice.waiting(region).pausing);
         calling < self.slice.aws.eks.concurrency(region)
     }
 
     /// Returns whether no row of an unproven region is in flight, except for those that EKS did not
     /// find: it takes some seconds until these count as deleted.
     fn has_no_probe(&self, queue: &RegionQueue) -> bool {
-        queue.in_flight == self.slice.pausing(queue.region.name()).missing
+        queue.in_flight == self.slice.waiting(queue.region.name()).missing
     }
 
     /// Returns how many associations may be in flight now, in all regions.
@@ -234,30 +242,4 @@ async fn pending_rows(
 ) -> Result<Page<Row>, CallError> {
     let rows = slice.aws.ledger.rows(slice.key());
     rows.page(Select::PendingIn(region), start).await
-}
-
-/// Rows that a pass started and could not settle.
-#[derive(Debug, Default)]
-struct Unsettled {
-    count: u64,
-    first: Option<CallError>,
-}
-
-impl Unsettled {
-    fn note(&mut self, result: Result<MoveEnd, CallError>) {
-        if let Err(error) = result {
-            self.count += 1;
-            self.first.get_or_insert(error);
-        }
-    }
-
-    fn into_result(self) -> Result<(), SliceError> {
-        match self.first {
-            Some(first) => Err(SliceError::Unsettled {
-                count: self.count,
-                first,
-            }),
-            None => Ok(()),
-        }
-    }
 }

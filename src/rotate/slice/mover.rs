@@ -100,6 +100,8 @@ pub(super) struct Mover<'a> {
     /// it. Otherwise the next Describe would also be too old when the next permit comes.
     permit: Option<Permit>,
     errors: RetryableErrors<'a>,
+    /// EKS did not find the association.
+    is_missing: bool,
 }
 
 /// How a mover ended, if not with an error.
@@ -125,7 +127,8 @@ impl<'a> Mover<'a> {
             row,
             attempts: AssociationMove::new(slice.request(), row, slice.earlier_slices()),
             permit: None,
-            errors: RetryableErrors::new(slice, row.association_arn.cluster_arn()),
+            errors: RetryableErrors::new(slice, &row.association_arn),
+            is_missing: false,
         }
     }
 
@@ -140,6 +143,10 @@ impl<'a> Mover<'a> {
         let end = self.attempt_until_end().await;
         self.errors.reset();
         let arn = &self.row.association_arn;
+        if self.is_missing {
+            self.slice
+                .change_waiting(arn.region(), |waiting| waiting.missing -= 1);
+        }
         self.slice.state().role.end_probe(arn);
         end
     }
@@ -150,63 +157,86 @@ impl<'a> Mover<'a> {
                 self.leave().await?;
                 return Ok(MoveEnd::SliceOver);
             }
-            match self.attempt().await {
-                Step::DescribeAgain(pause) => {
-                    self.errors.reset();
-                    self.pause(pause).await;
-                }
-                Step::Throttled(error) => {
-                    self.errors.reset();
-                    self.errors.note_throttle();
-                    if let Some(settled) = self.given_up(&error) {
-                        return self.settle(settled).await;
-                    }
-                }
-                Step::GiveWay(pause) => {
-                    self.leave().await?;
-                    let is_refusal = true;
-                    return Ok(MoveEnd::GaveWay { pause, is_refusal });
-                }
-                Step::Retry(pause, error) => {
-                    if let Some(settled) = self.given_up(&error) {
-                        return self.settle(settled).await;
-                    }
-                    self.errors.count();
-                    // What an update of the probe has done has to be found out. Describes that fail
-                    // say nothing of the role, so another cluster is asked.
-                    if self.errors.is_failing()
-                        && self.is_probe()
-                        && !self.attempts.has_lost_update()
-                    {
-                        self.errors.note_unsettled(&error);
-                        self.leave().await?;
-                        return Ok(MoveEnd::GaveWay {
-                            pause: UNREACHABLE_PAUSE,
-                            is_refusal: false,
-                        });
-                    }
-                    self.pause(pause).await;
-                }
-                Step::Settle(settled) => {
-                    self.errors.note_settled();
-                    return self.settle(settled).await;
-                }
-                Step::Stop(reason, settled) => {
-                    let is_first = self.slice.state().decide_to_stop();
-                    if is_first && let Err(error) = self.slice.stop(&reason).await {
-                        return self.leave_because_of(error).await;
-                    }
-                    self.errors.note_settled();
-                    return self.settle(settled).await;
-                }
-                Step::Leave(error) => {
-                    return match self.given_up(&error) {
-                        Some(settled) => self.settle(settled).await,
-                        None => self.leave_because_of(error).await,
-                    };
-                }
+            let step = self.attempt().await;
+            self.note_missing();
+            if let Some(end) = self.follow(step).await? {
+                return Ok(end);
             }
         }
+    }
+
+    /// Does what follows from an attempt. Returns `None` if that is another attempt.
+    async fn follow(&mut self, step: Step) -> Result<Option<MoveEnd>, CallError> {
+        match step {
+            Step::DescribeAgain(pause) => {
+                self.errors.reset();
+                self.pause(pause).await;
+                Ok(None)
+            }
+            Step::Throttled(error) => {
+                self.errors.reset();
+                self.errors.note_throttle();
+                match self.given_up(&error) {
+                    Some(settled) => self.settle(settled).await.map(Some),
+                    None => Ok(None),
+                }
+            }
+            Step::Retry(pause, error) => self.retry(pause, error).await,
+            Step::GiveWay(pause) => {
+                self.leave().await?;
+                let is_refusal = true;
+                Ok(Some(MoveEnd::GaveWay { pause, is_refusal }))
+            }
+            Step::Settle(settled) => {
+                self.errors.note_settled();
+                self.settle(settled).await.map(Some)
+            }
+            Step::Stop(reason, settled) => {
+                let is_first = self.slice.state().decide_to_stop();
+                if is_first && let Err(error) = self.slice.stop(&reason).await {
+                    return self.leave_because_of(error).await.map(Some);
+                }
+                self.errors.note_settled();
+                self.settle(settled).await.map(Some)
+            }
+            Step::Leave(error) => match self.given_up(&error) {
+                Some(settled) => self.settle(settled).await.map(Some),
+                None => self.leave_because_of(error).await.map(Some),
+            },
+        }
+    }
+
+    /// Pauses after a retryable error. What an update of the probe has done has to be found out.
+    /// But Describes that fail say nothing of the role, so another cluster is asked.
+    async fn retry(
+        &mut self,
+        pause: Duration,
+        error: CallError,
+    ) -> Result<Option<MoveEnd>, CallError> {
+        if let Some(settled) = self.given_up(&error) {
+            return self.settle(settled).await.map(Some);
+        }
+        self.errors.count();
+        if self.errors.is_failing() && self.is_unproven() && !self.attempts.has_lost_update() {
+            self.errors.note_unsettled(&error);
+            self.leave().await?;
+            return Ok(Some(MoveEnd::GaveWay {
+                pause: UNREACHABLE_PAUSE,
+                is_refusal: false,
+            }));
+        }
+        self.pause(pause).await;
+        Ok(None)
+    }
+
+    /// Notes whether EKS did not find the association. If it did not, another one may be started.
+    fn note_missing(&mut self) {
+        let was_missing = std::mem::replace(&mut self.is_missing, self.attempts.is_missing());
+        let region = self.row.association_arn.region();
+        self.slice.change_waiting(region, |waiting| {
+            waiting.missing -= usize::from(was_missing);
+            waiting.missing += usize::from(self.is_missing);
+        });
     }
 
     async fn settle(&self, settled: Box<Settled>) -> Result<MoveEnd, CallError> {
@@ -216,20 +246,20 @@ impl<'a> Mover<'a> {
 
     /// Returns how the row fails, if its cluster has had retryable errors for too long.
     fn given_up(&self, error: &CallError) -> Option<Box<Settled>> {
-        let since = self.errors.given_up_since()?;
+        let since = self.errors.given_up_since(error)?;
         let now = self.slice.aws.now();
         Some(self.attempts.give_up(since, error.clone(), now))
     }
 
     /// Returns whether EKS has not accepted the new role in this region yet.
-    fn is_probe(&self) -> bool {
+    fn is_unproven(&self) -> bool {
         self.slice.probes_in(self.row.association_arn.region())
     }
 
     /// Returns whether the association may be updated: EKS has accepted the new role in its region,
     /// or it is the region's probe. Another one may be if EKS did not find this one at first.
     fn may_be_updated(&self) -> bool {
-        !self.is_probe() || {
+        !self.is_unproven() || {
             let mut state = self.slice.state();
             state.role.begin_probe(&self.row.association_arn)
         }
@@ -241,18 +271,13 @@ impl<'a> Mover<'a> {
             return;
         }
         let region = self.row.association_arn.region();
-        let missing = usize::from(self.attempts.is_missing());
-        self.slice.change_pausing(region, |pausing| {
-            pausing.count += 1;
-            pausing.missing += missing;
-        });
+        self.slice
+            .change_waiting(region, |waiting| waiting.pausing += 1);
         self.slice.wake.notify_one();
         let until = (Instant::now() + pause).min(self.slice.ends_at);
         tokio::time::sleep_until(until).await;
-        self.slice.change_pausing(region, |pausing| {
-            pausing.count -= 1;
-            pausing.missing -= missing;
-        });
+        self.slice
+            .change_waiting(region, |waiting| waiting.pausing -= 1);
     }
 
     /// Describes the association, and updates it if that is to be done.

@@ -1,7 +1,9 @@
 //! The retryable errors of one association in flight, and what they mean for its cluster. When a
 //! cluster is left alone or given up is decided in `rerole_core::rotation::CircuitBreaker`.
 
-use rerole_core::call::CallError;
+use rerole_core::call::{CallError, ErrorClass};
+use rerole_core::resource::AssociationArn;
+use rerole_core::rotation::Place;
 use rerole_core::timestamp::Timestamp;
 
 use crate::rotate::slice::context::Context;
@@ -14,15 +16,17 @@ const FAILING_AFTER: u32 = 3;
 #[derive(Debug)]
 pub(super) struct RetryableErrors<'a> {
     slice: &'a Context<'a>,
-    cluster: String,
+    region: &'a str,
+    cluster_arn: String,
     in_a_row: u32,
 }
 
 impl<'a> RetryableErrors<'a> {
-    pub(super) fn new(slice: &'a Context<'a>, cluster: String) -> Self {
+    pub(super) fn new(slice: &'a Context<'a>, arn: &'a AssociationArn) -> Self {
         Self {
             slice,
-            cluster,
+            region: arn.region(),
+            cluster_arn: arn.cluster_arn(),
             in_a_row: 0,
         }
     }
@@ -31,14 +35,14 @@ impl<'a> RetryableErrors<'a> {
     pub(super) fn count(&mut self) {
         self.in_a_row += 1;
         if self.in_a_row == FAILING_AFTER {
-            self.slice.state().note_failing(&self.cluster);
+            self.slice.state().note_failing(&self.cluster_arn);
         }
     }
 
-    /// Ends the row of errors: EKS has responded, or the association is not in flight any more.
+    /// Resets the count: EKS has responded, or the association is not in flight any more.
     pub(super) fn reset(&mut self) {
         if self.is_failing() {
-            self.slice.state().note_recovery(&self.cluster);
+            self.slice.state().note_recovery(&self.cluster_arn);
         }
         self.in_a_row = 0;
     }
@@ -53,21 +57,25 @@ impl<'a> RetryableErrors<'a> {
     pub(super) fn tripped(&self) -> Option<CallError> {
         let now = self.slice.aws.now();
         let state = self.slice.state();
-        state.circuit_breaker.tripped(&self.cluster, now)
+        state.circuit_breaker.tripped(&self.cluster_arn, now)
     }
 
-    /// Returns since when the cluster has failed, if that is so long that associations fail.
-    pub(super) fn given_up_since(&self) -> Option<Timestamp> {
+    /// Returns since when there have been such errors, if that is so long that the association
+    /// fails: from its cluster, or throttles in its region.
+    pub(super) fn given_up_since(&self, error: &CallError) -> Option<Timestamp> {
+        let key = match error.class {
+            ErrorClass::Throttled => self.region,
+            _ => &self.cluster_arn,
+        };
         let now = self.slice.aws.now();
-        let state = self.slice.state();
-        state.circuit_breaker.given_up(&self.cluster, now)
+        self.slice.state().circuit_breaker.given_up(key, now)
     }
 
     /// Notes that EKS throttled a call. The association stays in flight.
     pub(super) fn note_throttle(&self) {
         let now = self.slice.aws.now();
         let mut state = self.slice.state();
-        state.circuit_breaker.note_throttle(&self.cluster, now);
+        state.circuit_breaker.note_throttle(self.region, now);
     }
 
     /// Notes that the association stays pending because of this error.
@@ -76,12 +84,15 @@ impl<'a> RetryableErrors<'a> {
         let mut state = self.slice.state();
         state
             .circuit_breaker
-            .note_failure(&self.cluster, error, now);
+            .note_failure(&self.cluster_arn, error, now);
     }
 
     /// Notes that the association is settled.
     pub(super) fn note_settled(&self) {
-        let mut state = self.slice.state();
-        state.circuit_breaker.note_success(&self.cluster);
+        let place = Place {
+            region: self.region,
+            cluster_arn: &self.cluster_arn,
+        };
+        self.slice.state().circuit_breaker.note_success(place);
     }
 }
