@@ -13,7 +13,7 @@ use crate::harness::{
     rotation_event,
 };
 use crate::long_rotations::{SHORT, assert_executions, error_type, hand_over, with_state_machine};
-use crate::state_machine::End;
+use crate::state_machine::{End, Played};
 
 #[tokio::test(start_paused = true)]
 async fn handing_over_twice_starts_one_execution() {
@@ -116,6 +116,17 @@ async fn a_start_whose_response_is_lost_starts_one_execution() {
     assert_executions(&harness, &[("r-1-1", ExecutionStatus::Running)]);
 }
 
+/// Delivers the event to a function that has all its time, and expects it to hand the rotation
+/// over. Plays the state machine until its end.
+async fn deliver_and_play(harness: &Harness) -> Played {
+    let response = harness.deliver(&rotation_event()).await.unwrap();
+    assert!(
+        matches!(response, RotateResponse::InProgress { .. }),
+        "{response:?}"
+    );
+    harness.play(TIMEOUT).await
+}
+
 /// Lambda would deliver the event again only twice. The state machine retries until the rotation
 /// ends: half an hour later, the cluster is given up.
 #[tokio::test(start_paused = true)]
@@ -125,12 +136,7 @@ async fn rows_that_stay_pending_because_of_errors_are_handed_over_and_fail_in_th
     harness.inject(Fault::ServerError(503), |call| {
         call.service == Service::Eks && call.subject.starts_with("prod-1/")
     });
-    let response = harness.deliver(&rotation_event()).await.unwrap();
-    assert!(
-        matches!(response, RotateResponse::InProgress { .. }),
-        "{response:?}"
-    );
-    let played = harness.play(TIMEOUT).await;
+    let played = deliver_and_play(&harness).await;
     let output = played.output();
     assert_eq!(output["status"], "CompletedWithFailures", "{played:#?}");
     assert!(output["counts"]["updated"].as_u64() > Some(5), "{output:#}");
@@ -152,8 +158,7 @@ async fn a_rotation_whose_index_cannot_be_read_is_handed_over() {
         let is_down = aws.now().duration_since(started_at).unwrap() < Duration::from_mins(10);
         is_down && call.operation == "Query" && call.subject.starts_with(INDEX)
     });
-    hand_over(&harness, &rotation_event()).await;
-    let played = harness.play(TIMEOUT).await;
+    let played = deliver_and_play(&harness).await;
     assert_eq!(played.output()["counts"]["updated"], 30, "{played:#?}");
 }
 
@@ -173,12 +178,7 @@ async fn a_rotation_whose_lease_cannot_be_renewed_is_handed_over() {
         let is_down = aws.now().duration_since(started_at).unwrap() < Duration::from_mins(10);
         is_down && is_lease_write(call)
     });
-    let response = harness.deliver(&rotation_event()).await.unwrap();
-    assert!(
-        matches!(response, RotateResponse::InProgress { .. }),
-        "{response:?}"
-    );
-    let played = harness.play(TIMEOUT).await;
+    let played = deliver_and_play(&harness).await;
     assert_eq!(played.output()["counts"]["updated"], 300, "{played:#?}");
 }
 
@@ -196,12 +196,7 @@ async fn a_rotation_that_is_throttled_for_ever_ends() {
     }
     harness.inject(Fault::Throttle, is_update);
     let started_at = harness.aws.now();
-    let response = harness.deliver(&rotation_event()).await.unwrap();
-    assert!(
-        matches!(response, RotateResponse::InProgress { .. }),
-        "{response:?}"
-    );
-    let played = harness.play(TIMEOUT).await;
+    let played = deliver_and_play(&harness).await;
     let output = played.output();
     assert_eq!(output["status"], "CompletedWithFailures", "{played:#?}");
     let took = harness.aws.now().duration_since(started_at).unwrap();
