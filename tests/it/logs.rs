@@ -1,11 +1,13 @@
 //! The lines of the functions' logs: which members each of them has. The texts are for people.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use rerole::lambda::logging;
 use rerole_sim::Fault;
 use serde_json::{Value, json};
+use tracing::Dispatch;
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use crate::harness::{Harness, REQUEST_ID, event, is_update, rotation_event};
@@ -36,12 +38,19 @@ impl Write for Log {
     }
 }
 
+/// A subscriber that wants nothing. tracing remembers for each place in the code whether it is
+/// wanted. If there is one subscriber only, it asks the one of the thread that comes there first,
+/// and the thread of another test has none. If there are two, it asks both.
+static SECOND_SUBSCRIBER: LazyLock<Dispatch> =
+    LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
+
 /// Runs the invocations, and returns the lines that they log at this level.
 async fn logged(level: LevelFilter, invocations: impl AsyncFn()) -> Vec<Value> {
     let log = Log::default();
     let writer = log.clone();
     let targets = Targets::new().with_target("rerole", level);
     let subscriber = logging::subscriber(targets, move || writer.clone());
+    LazyLock::force(&SECOND_SUBSCRIBER);
     let guard = tracing::subscriber::set_default(subscriber);
     invocations().await;
     drop(guard);

@@ -233,10 +233,12 @@ impl<'a> Mover<'a> {
     fn note_missing(&mut self) {
         let was_missing = std::mem::replace(&mut self.is_missing, self.attempts.is_missing());
         let region = self.row.association_arn.region();
-        self.slice.change_waiting(region, |waiting| {
-            waiting.missing -= usize::from(was_missing);
-            waiting.missing += usize::from(self.is_missing);
-        });
+        if self.is_missing != was_missing {
+            self.slice.change_waiting(region, |waiting| {
+                waiting.missing -= usize::from(was_missing);
+                waiting.missing += usize::from(self.is_missing);
+            });
+        }
     }
 
     async fn settle(&self, settled: Box<Settled>) -> Result<MoveEnd, CallError> {
