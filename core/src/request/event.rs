@@ -86,3 +86,50 @@ struct Event {
     _resources: Option<Vec<String>>,
     detail: Value,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::request::testing::role;
+
+    #[test]
+    fn an_event_comes_from_the_account_of_the_stack() {
+        let detail = json!({
+            "rotationId": "r-1", "oldRoleArn": role("old"), "newRoleArn": role("new"),
+        });
+        let event = |changes: Value| {
+            let mut event = json!({
+                "detail-type": "Role Rotation Requested", "source": "platform.iam",
+                "account": "111122223333", "detail": detail,
+            });
+            for (name, value) in changes.as_object().unwrap() {
+                event[name] = value.clone();
+            }
+            event
+        };
+        let own = Some("111122223333");
+        for (event, own_account, expected) in [
+            (event(json!({})), own, None),
+            (event(json!({ "account": "444455556666" })), None, None),
+            (
+                event(json!({ "account": "444455556666" })),
+                own,
+                Some(("account", r#""444455556666""#)),
+            ),
+            (
+                event(json!({ "account": null })),
+                own,
+                Some(("account", "(nothing)")),
+            ),
+            (event(json!({ "source": 7 })), own, Some(("source", "7"))),
+            (json!("text"), own, Some(("event", r#""text""#))),
+        ] {
+            let rejection = parse_event(&event, own_account, "/").err();
+            let found = rejection.map(|rejection| (rejection.field, rejection.value));
+            let expected = expected.map(|(field, value)| (field.to_owned(), value.to_owned()));
+            assert_eq!(found, expected, "{event}");
+        }
+    }
+}

@@ -148,9 +148,14 @@ pub(crate) mod tests {
                 with(r#"{"a":1,"b":[1,2]}"#).fields_changed_besides(role_only, &with(policy));
             assert_eq!(changed.is_empty(), is_same, "{policy}");
         }
+        let [before, after] = ["a", "b"].map(|role| Association {
+            policy: Some("no JSON".to_owned()),
+            ..association(role)
+        });
+        assert!(before.fields_changed_besides(role_only, &after).is_empty());
         let target_only = RoleFields::naming(&role, "a", Some(role.as_str()));
         assert_eq!(
-            before.fields_changed_besides(target_only, &association("b")),
+            before.fields_changed_besides(target_only, &after),
             ["roleArn"]
         );
     }

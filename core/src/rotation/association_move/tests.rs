@@ -212,6 +212,7 @@ fn a_role_that_may_not_be_passed_stops_the_rotation_with_what_to_grant() {
 fn an_association_that_is_given_up_fails_with_the_token_of_a_lost_update() {
     let (request, row, before) = (request(false), row(), on(OLD, 1));
     let mut attempts = AssociationMove::new(&request, &row, None);
+    assert!(!attempts.has_lost_update());
     let step = Step::Settle(attempts.give_up(at(3), error(ErrorClass::Transient), at(9)));
     assert_eq!(shown(&step), "Failed Transient after 0 sent");
     let sent = Sent {
@@ -303,10 +304,13 @@ fn an_association_is_left_after_ten_retryable_errors() {
 fn an_association_that_is_found_again_is_not_deleted() {
     let (request, row) = (request(false), row());
     let mut attempts = AssociationMove::new(&request, &row, None);
+    assert!(!attempts.is_missing());
     for _ in 0..2 {
         attempts.not_found(at(9));
+        assert!(attempts.is_missing());
     }
     assert_eq!(described(&mut attempts, &on(OLD, 1)), "update roleArn");
+    assert!(!attempts.is_missing());
     for expected in ["again after 5s", "again after 5s", "Deleted after 0 sent"] {
         assert_eq!(shown(&attempts.not_found(at(9))), expected);
     }

@@ -282,6 +282,7 @@ fn recorded_contradictions_stop_a_rotation_as_they_do_while_it_runs() {
         ("u1 c2 u3 c4", false),
         ("u5 c6 c2 c7", true),
         ("u9 c6 c2 c7", false),
+        ("u6 c6 c7", false),
     ] {
         let mut tally = Tally::default();
         for text in rows.split_whitespace() {
@@ -382,5 +383,21 @@ fn an_update_that_was_sent_may_have_put_the_new_role_to_use() {
             ..row(outcome, "10:00", false)
         });
         assert_eq!(tally.may_have_moved, expected, "{outcome:?} {is_sent}");
+    }
+}
+
+#[test]
+fn a_region_is_proven_by_a_confirmed_update() {
+    let mut tally = Tally::default();
+    tally.add(&Row {
+        inferred: true,
+        ..row(Outcome::Updated, "10:00", false)
+    });
+    tally.add(&row(Outcome::Failed, "10:01", false));
+    assert_eq!(tally.proven_regions, BTreeSet::new());
+    for time in ["10:02", "10:03"] {
+        tally.add(&row(Outcome::Updated, time, false));
+        let proven = BTreeSet::from(["us-east-1".to_owned()]);
+        assert_eq!(tally.proven_regions, proven);
     }
 }
