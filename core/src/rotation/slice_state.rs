@@ -66,22 +66,6 @@ pub struct SliceState {
 }
 
 impl SliceState {
-    /// Notes that an association of this cluster gets one retryable error after another.
-    pub fn note_failing(&mut self, cluster_arn: &str) {
-        *self
-            .failing_clusters
-            .entry(cluster_arn.to_owned())
-            .or_default() += 1;
-    }
-
-    /// Notes that it no longer does.
-    pub fn note_recovery(&mut self, cluster_arn: &str) {
-        if let Some(count) = self.failing_clusters.get_mut(cluster_arn) {
-            *count = count.saturating_sub(1);
-        }
-        self.failing_clusters.retain(|_, count| *count > 0);
-    }
-
     /// Creates the state of a slice of this rotation. Which regions have accepted the new role is
     /// not in the record, but in the rows.
     #[must_use]
@@ -102,6 +86,22 @@ impl SliceState {
             circuit_breaker: CircuitBreaker::new(record.failing_since.clone()),
             failing_clusters: BTreeMap::new(),
         }
+    }
+
+    /// Notes that an association of this cluster gets one retryable error after another.
+    pub fn note_failing(&mut self, cluster_arn: &str) {
+        *self
+            .failing_clusters
+            .entry(cluster_arn.to_owned())
+            .or_default() += 1;
+    }
+
+    /// Notes that it no longer does.
+    pub fn note_recovery(&mut self, cluster_arn: &str) {
+        if let Some(count) = self.failing_clusters.get_mut(cluster_arn) {
+            *count = count.saturating_sub(1);
+        }
+        self.failing_clusters.retain(|_, count| *count > 0);
     }
 
     /// Takes over what the ledger's rows add up to.
@@ -198,6 +198,37 @@ mod tests {
             None,
             "the first caller already has the reason"
         );
+    }
+
+    #[test]
+    fn a_cluster_counts_as_failing_until_none_of_its_associations_does() {
+        let mut state = pending(9);
+        state.note_failing("prod-1");
+        state.note_failing("prod-1");
+        state.note_failing("prod-2");
+        assert_eq!(state.failing_clusters.len(), 2);
+        state.note_recovery("prod-1");
+        assert!(state.failing_clusters.contains_key("prod-1"));
+        state.note_recovery("prod-1");
+        assert!(!state.failing_clusters.contains_key("prod-1"));
+        state.note_recovery("prod-3");
+        assert_eq!(state.failing_clusters.len(), 1);
+    }
+
+    #[test]
+    fn a_recount_takes_over_counts_and_proven_regions() {
+        let counts = Counts {
+            total: 7,
+            pending: 2,
+            ..Counts::default()
+        };
+        let mut state = pending(9);
+        let mut tally = Tally::default();
+        tally.counts = counts;
+        tally.proven_regions.insert("us-east-1".to_owned());
+        state.recount(&tally);
+        assert_eq!(state.counts, counts);
+        assert!(state.role.is_proven_in("us-east-1"));
     }
 
     fn updated() -> Ending {
