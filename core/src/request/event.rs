@@ -92,12 +92,13 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::request::testing::role;
 
     #[test]
     fn an_event_comes_from_the_account_of_the_stack() {
         let detail = json!({
-            "rotationId": "r-1", "oldRoleArn": role("old"), "newRoleArn": role("new"),
+            "rotationId": "r-1",
+            "oldRoleArn": "arn:aws:iam::111122223333:role/old",
+            "newRoleArn": "arn:aws:iam::111122223333:role/new",
         });
         let event = |changes: Value| {
             let mut event = json!({
