@@ -56,8 +56,8 @@ async fn a_role_that_is_used_again_has_no_time_in_any_summary() {
     roles_with_associations_are_in_use(&harness);
 }
 
-/// C to A puts role A to use, which A to B had freed. What A to B moved and someone moves back is a
-/// reversion all the same.
+/// C to A puts role A to use, which A to B had freed. What A to B moved and an operator moves back
+/// is a reversion all the same.
 #[tokio::test(start_paused = true)]
 async fn a_rotation_of_another_role_onto_a_replaced_one_puts_it_to_use() {
     let harness = Harness::calm(5);
@@ -226,7 +226,7 @@ async fn the_next_full_run_finds_what_every_other_check_has_missed() {
     check_nothing_is_left_silently(&harness, "after the run");
 }
 
-/// Someone moves the last association by hand, or an add-on does it.
+/// An operator moves the last association by hand, or an add-on does.
 #[tokio::test(start_paused = true)]
 async fn the_last_association_that_leaves_frees_the_role() {
     let harness = Harness::new(Options {

@@ -64,7 +64,7 @@ fn a_crash_at_any_call_loses_nothing() {
     Scenario::new("rotation", rotation_event(), || varied(Options::default())).crash_everywhere();
 }
 
-/// Each Describe may show the state of up to three seconds ago, also that of before an update.
+/// Each Describe may show the state of up to three seconds ago, for example from before an update.
 #[test]
 fn a_crash_at_any_call_while_eks_lags_loses_nothing() {
     let new_harness = || {
