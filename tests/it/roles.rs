@@ -56,6 +56,17 @@ async fn a_role_that_is_used_again_has_no_time_in_any_summary() {
     roles_with_associations_are_in_use(&harness);
 }
 
+/// An operator moves back an association that rotation `first` has moved.
+async fn a_full_run_finds_what_is_moved_back(harness: &Harness) {
+    let moved = harness.rows("first")[0]["associationArn"].clone();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    harness.set_role(moved.as_str().unwrap(), OLD);
+    harness.reconcile("full").await;
+    let reverted = reversion_rows(harness, "first");
+    assert_eq!(reverted.len(), 1);
+    assert_eq!(reverted[0]["revertedArn"], moved);
+}
+
 /// C to A puts role A to use, which A to B had freed. What A to B moved and an operator moves back
 /// is a reversion all the same.
 #[tokio::test(start_paused = true)]
@@ -70,13 +81,7 @@ async fn a_rotation_of_another_role_onto_a_replaced_one_puts_it_to_use() {
     harness.reconcile("full").await;
     assert_eq!(reversion_rows(&harness, "first"), Vec::<Value>::new());
 
-    let moved = harness.rows("first")[0]["associationArn"].clone();
-    tokio::time::sleep(Duration::from_hours(1)).await;
-    harness.set_role(moved.as_str().unwrap(), OLD);
-    harness.reconcile("full").await;
-    let reverted = reversion_rows(&harness, "first");
-    assert_eq!(reverted.len(), 1);
-    assert_eq!(reverted[0]["revertedArn"], moved);
+    a_full_run_finds_what_is_moved_back(&harness).await;
     assert_eq!(harness.role_of(&other).as_deref(), Some(OLD));
 }
 
@@ -92,13 +97,7 @@ async fn a_reversion_is_found_however_many_rotations_a_role_has_had() {
         harness.aws.put_item(LEDGER, item);
     }
     now(&harness, FIRST).await;
-    let moved = harness.rows("first")[0]["associationArn"].clone();
-    tokio::time::sleep(Duration::from_hours(1)).await;
-    harness.set_role(moved.as_str().unwrap(), OLD);
-    harness.reconcile("full").await;
-    let reverted = reversion_rows(&harness, "first");
-    assert_eq!(reverted.len(), 1);
-    assert_eq!(reverted[0]["revertedArn"], moved);
+    a_full_run_finds_what_is_moved_back(&harness).await;
     roles_with_associations_are_in_use(&harness);
 }
 

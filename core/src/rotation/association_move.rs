@@ -230,7 +230,8 @@ impl<'a> AssociationMove<'a> {
         self.lost.is_some()
     }
 
-    /// Returns the end of an association whose cluster has had retryable errors for too long.
+    /// Returns the end of an association whose cluster or region has given nothing but retryable
+    /// errors for too long.
     #[must_use]
     pub fn give_up(&self, since: Timestamp, mut error: CallError, now: Timestamp) -> Box<Settled> {
         error.message = format!("{}; its calls have failed since {since}", error.message);

@@ -16,8 +16,8 @@ use crate::rotate::slice::mover::Mover;
 use crate::rotate::slice::region_queue::{RegionQueue, RoundEnd};
 use crate::rotate::slice::tally::recount_rows;
 
-/// A pass tries every pending row. A second pass follows if the rotation stopped during the
-/// first one, which leaves rows pending. Nothing makes a third one necessary.
+/// A pass tries every pending row. A second pass follows if the rotation stopped during the first
+/// one, which leaves rows pending. Nothing makes a third one necessary.
 const PASSES_MAX: u32 = 3;
 
 /// Works until no row is pending.

@@ -100,8 +100,6 @@ pub(super) struct Mover<'a> {
     /// it. Otherwise the next Describe would also be too old when the next permit comes.
     permit: Option<Permit>,
     errors: RetryableErrors<'a>,
-    /// EKS did not find the association.
-    is_missing: bool,
 }
 
 /// How a mover ended, if not with an error.
@@ -128,7 +126,6 @@ impl<'a> Mover<'a> {
             attempts: AssociationMove::new(slice.request(), row, slice.earlier_slices()),
             permit: None,
             errors: RetryableErrors::new(slice, &row.association_arn),
-            is_missing: false,
         }
     }
 
@@ -143,7 +140,7 @@ impl<'a> Mover<'a> {
         let end = self.attempt_until_end().await;
         self.errors.reset();
         let arn = &self.row.association_arn;
-        if self.is_missing {
+        if self.attempts.is_missing() {
             self.slice
                 .change_waiting(arn.region(), |waiting| waiting.missing -= 1);
         }
@@ -157,8 +154,15 @@ impl<'a> Mover<'a> {
                 self.leave().await?;
                 return Ok(MoveEnd::SliceOver);
             }
+            let was_missing = usize::from(self.attempts.is_missing());
             let step = self.attempt().await;
-            self.note_missing();
+            let is_missing = usize::from(self.attempts.is_missing());
+            if is_missing != was_missing {
+                let region = self.row.association_arn.region();
+                self.slice.change_waiting(region, |waiting| {
+                    waiting.missing = waiting.missing + is_missing - was_missing;
+                });
+            }
             if let Some(end) = self.follow(step).await? {
                 return Ok(end);
             }
@@ -229,24 +233,13 @@ impl<'a> Mover<'a> {
         Ok(None)
     }
 
-    /// Notes whether EKS did not find the association. If it did not, another one may be started.
-    fn note_missing(&mut self) {
-        let was_missing = std::mem::replace(&mut self.is_missing, self.attempts.is_missing());
-        let region = self.row.association_arn.region();
-        if self.is_missing != was_missing {
-            self.slice.change_waiting(region, |waiting| {
-                waiting.missing -= usize::from(was_missing);
-                waiting.missing += usize::from(self.is_missing);
-            });
-        }
-    }
-
     async fn settle(&self, settled: Box<Settled>) -> Result<MoveEnd, CallError> {
         settle(self.slice, self.row, *settled).await?;
         Ok(MoveEnd::Settled)
     }
 
-    /// Returns how the row fails, if its cluster has had retryable errors for too long.
+    /// Returns how the row fails, if its cluster has had retryable errors for too long, or its
+    /// region throttles.
     fn given_up(&self, error: &CallError) -> Option<Box<Settled>> {
         let since = self.errors.given_up_since(error)?;
         let now = self.slice.aws.now();
