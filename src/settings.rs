@@ -2,20 +2,28 @@
 //! checked before the first event. An error names the variable, so the log of a misconfigured
 //! function says at start what to change.
 
+mod endpoints;
+
+pub use endpoints::Endpoints;
+
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use rerole_core::indexing::Coverage;
 use rerole_core::pacer::{InvalidRateShare, RateShare};
-use rerole_core::request::{ClusterGlob, InvalidMaxConcurrency, MaxConcurrency};
-use rerole_core::resource::{is_region, is_role_path};
+use rerole_core::request::{
+    ClusterGlob, InvalidMaxConcurrency, MaxConcurrency, RequestRules, SOURCE_OF_STACK,
+};
+use rerole_core::resource::{ROLE_PATH_FORM, is_region, is_role_path};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 /// A month.
 const STALE_AFTER_HOURS_MAX: u64 = 31 * 24;
+const OLD_ROLE_PATH: &str = "OLD_ROLE_PATH";
+const ROTATION_EVENT_SOURCE: &str = "ROTATION_EVENT_SOURCE";
 /// The variable with the ARN of the state machine.
 const STATE_MACHINE_ARN: &str = "STATE_MACHINE_ARN";
 
@@ -33,12 +41,8 @@ pub struct Settings {
     /// In Lambda, the credentials from the environment. The CLI replaces them with a provider that
     /// also reads profiles and single sign-on sessions, and that renews credentials.
     pub credentials: SharedCredentialsProvider,
-    /// The endpoint of EKS; `None` for the public ones.
-    pub eks_endpoint: Option<String>,
-    /// The endpoint of DynamoDB; `None` for the public one.
-    pub dynamodb_endpoint: Option<String>,
-    /// The endpoint of Step Functions; `None` for the public one.
-    pub step_functions_endpoint: Option<String>,
+    /// Which endpoints the clients call.
+    pub endpoints: Endpoints,
     /// The state machine that resumes work that takes longer than one invocation. Without it, the
     /// next delivery of the event resumes the work.
     pub state_machine_arn: Option<String>,
@@ -55,8 +59,8 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub struct RotateSettings {
     pub common: Settings,
-    /// The IAM path under which a new role must lie.
-    pub role_path: String,
+    /// What the stack allows in a request.
+    pub rules: RequestRules,
     /// What the index must cover before a rotation can say that nothing is left on its old role.
     pub coverage: Coverage,
 }
@@ -90,10 +94,19 @@ impl RotateSettings {
     /// # Errors
     /// If a variable is missing or invalid: the first such variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let common = Settings::from_lookup(&lookup)?;
+        let (common, coverage) = common_and_coverage(&lookup)?;
+        let role_path = role_path("ROLE_PATH", required(&lookup, "ROLE_PATH")?)?;
+        let old_role_path = optional(&lookup, OLD_ROLE_PATH).map_or_else(
+            || Ok(role_path.clone()),
+            |path| self::role_path(OLD_ROLE_PATH, path),
+        )?;
         Ok(Self {
-            role_path: role_path(required(&lookup, "ROLE_PATH")?)?,
-            coverage: coverage(&lookup, &common.region)?,
+            rules: RequestRules {
+                source: event_source(required(&lookup, ROTATION_EVENT_SOURCE)?)?,
+                role_path,
+                old_role_path,
+            },
+            coverage,
             common,
         })
     }
@@ -105,11 +118,8 @@ impl IndexerSettings {
     /// # Errors
     /// If a variable is missing or invalid: the first such variable.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
-        let common = Settings::from_lookup(&lookup)?;
-        Ok(Self {
-            coverage: coverage(&lookup, &common.region)?,
-            common,
-        })
+        let (common, coverage) = common_and_coverage(&lookup)?;
+        Ok(Self { common, coverage })
     }
 }
 
@@ -128,10 +138,6 @@ impl Settings {
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
         let optional = |name: &str| optional(&lookup, name);
         let required = |variable: &'static str| required(&lookup, variable);
-        let common_endpoint = optional("AWS_ENDPOINT_URL");
-        let endpoint = |variable: &'static str| {
-            endpoint(variable, optional(variable), common_endpoint.as_ref())
-        };
         Ok(Self {
             association_index_table: required("ASSOCIATION_INDEX_TABLE")?,
             rotation_ledger_table: required("ROTATION_LEDGER_TABLE")?,
@@ -147,9 +153,7 @@ impl Settings {
                 None,
                 "environment",
             )),
-            eks_endpoint: endpoint("AWS_ENDPOINT_URL_EKS")?,
-            dynamodb_endpoint: endpoint("AWS_ENDPOINT_URL_DYNAMODB")?,
-            step_functions_endpoint: endpoint("AWS_ENDPOINT_URL_SFN")?,
+            endpoints: Endpoints::from_lookup(optional)?,
             state_machine_arn: optional(STATE_MACHINE_ARN)
                 .map(state_machine_arn)
                 .transpose()?,
@@ -180,16 +184,38 @@ fn required(
     })
 }
 
-fn role_path(path: String) -> Result<String, SettingsError> {
+/// Reads what both functions have, and checks that all regions have the endpoints.
+fn common_and_coverage(
+    lookup: &impl Fn(&str) -> Option<String>,
+) -> Result<(Settings, Coverage), SettingsError> {
+    let common = Settings::from_lookup(lookup)?;
+    let coverage = coverage(lookup, &common.region)?;
+    common.endpoints.check_regions(&coverage.regions)?;
+    Ok((common, coverage))
+}
+
+fn role_path(variable: &'static str, path: String) -> Result<String, SettingsError> {
     if is_role_path(&path) {
         return Ok(path);
     }
+    let problem = format!("\"{path}\" is not allowed; allowed: {ROLE_PATH_FORM}");
+    Err(SettingsError { variable, problem })
+}
+
+/// Checks the source of the events that may request rotations. AWS reserves `aws.`, and the stack
+/// itself sends as [`SOURCE_OF_STACK`].
+fn event_source(source: String) -> Result<String, SettingsError> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/.-_".contains(&b);
+    let is_reserved = source == SOURCE_OF_STACK || source.starts_with("aws.");
+    if source.len() <= 256 && source.bytes().all(allowed) && !is_reserved {
+        return Ok(source);
+    }
     let problem = format!(
-        "\"{path}\" is not allowed; \
-         allowed: an IAM path with a slash at both ends, such as /platform/"
+        "\"{source}\" is not allowed; allowed: 1 to 256 letters, digits, \"/\", \".\", \"-\" or \
+         \"_\", but neither \"{SOURCE_OF_STACK}\" nor a text that starts with \"aws.\""
     );
     Err(SettingsError {
-        variable: "ROLE_PATH",
+        variable: ROTATION_EVENT_SOURCE,
         problem,
     })
 }
@@ -274,30 +300,6 @@ fn regions(text: &str) -> Result<Vec<String>, SettingsError> {
             ),
         }),
     }
-}
-
-/// Returns the endpoint of a service, whose own variable overrides the common one. An error names
-/// the variable that the URL came from.
-fn endpoint(
-    variable: &'static str,
-    own: Option<String>,
-    common: Option<&String>,
-) -> Result<Option<String>, SettingsError> {
-    let (variable, url) = match (own, common) {
-        (Some(url), _) => (variable, url),
-        (None, Some(url)) => ("AWS_ENDPOINT_URL", url.clone()),
-        (None, None) => return Ok(None),
-    };
-    let host = url
-        .strip_prefix("http://")
-        .or_else(|| url.strip_prefix("https://"));
-    if host.is_none_or(str::is_empty) {
-        let problem = format!(
-            "\"{url}\" is not allowed; allowed: a URL that starts with http:// or https://"
-        );
-        return Err(SettingsError { variable, problem });
-    }
-    Ok(Some(url))
 }
 
 fn max_concurrency(text: &str) -> Result<MaxConcurrency, SettingsError> {

@@ -94,6 +94,7 @@ impl Setup<'_> {
             ("ASSOCIATION_INDEX_TABLE", INDEX),
             ("ROTATION_LEDGER_TABLE", LEDGER),
             ("ROLE_PATH", "/platform/"),
+            ("ROTATION_EVENT_SOURCE", "platform.iam"),
             ("INDEX_REGIONS", "eu-west-1,us-east-1"),
             ("MAX_CONCURRENCY", &self.max_concurrency.to_string()),
             ("RUST_LOG", "info"),

@@ -9,6 +9,7 @@ use rerole::rotate::error::RotateError;
 use rerole::rotate::handler::RotateHandler;
 use rerole::rotate::response::RotateResponse;
 use rerole::settings::RotateSettings;
+use rerole_core::resource::OwnAccount;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::{Buckets, Options, Service, SimulatedAws, Throttle};
 use serde_json::Value;
@@ -75,7 +76,10 @@ async fn rotate(aws: &SimulatedAws, handler: &RotateHandler) -> u64 {
     for _ in 0..DELIVERIES_MAX {
         let invocation = Invocation {
             request_id: "7c7b9b4e-6c2a-4a8f-9d0a-2f1f5b1d9e11".to_owned(),
-            own_account: Some(Options::default().account),
+            own_account: Some(OwnAccount {
+                partition: "aws".to_owned(),
+                account: Options::default().account,
+            }),
             deadline: Timestamp::from(aws.now()) + TIMEOUT,
         };
         match handler.handle(&event(), &invocation).await {
@@ -140,6 +144,7 @@ fn settings() -> RotateSettings {
             "ASSOCIATION_INDEX_TABLE" => INDEX,
             "ROTATION_LEDGER_TABLE" => LEDGER,
             "ROLE_PATH" => "/platform/",
+            "ROTATION_EVENT_SOURCE" => "platform.iam",
             "AWS_REGION" => "us-east-1",
             "AWS_ACCESS_KEY_ID" => ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY" => "bench",

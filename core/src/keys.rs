@@ -256,6 +256,14 @@ impl fmt::Display for Entry {
     }
 }
 
+impl IndexPartition {
+    /// Returns the region of a partition `clusters/<region>`.
+    #[must_use]
+    pub fn region(text: &str) -> Option<&str> {
+        text.strip_prefix(CLUSTERS_PREFIX)
+    }
+}
+
 impl fmt::Display for IndexPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -108,6 +108,15 @@ impl<C> NextPage<C> {
 
 impl<T, C> Page<T, C> {
     /// Converts each item.
+    #[must_use]
+    pub fn map<U>(self, convert: impl FnMut(T) -> U) -> Page<U, C> {
+        Page {
+            items: self.items.into_iter().map(convert).collect(),
+            next: self.next,
+        }
+    }
+
+    /// Converts each item.
     ///
     /// # Errors
     /// The first error of a conversion.

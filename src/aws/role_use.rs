@@ -19,7 +19,7 @@ impl Aws {
         let Some(record) = self.ledger.roles().read(role).await? else {
             return Ok(RoleUse::default());
         };
-        let shown = self.index.any_on(role).await?;
-        Ok(record.role_use(shown.as_ref()))
+        let shown = self.index.any_on(role, self.now()).await?;
+        Ok(record.role_use(shown))
     }
 }

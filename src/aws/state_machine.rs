@@ -16,7 +16,7 @@ use rerole_core::state_machine::Execution;
 
 use crate::aws::call_error::call_error;
 use crate::aws::client_config::{Timeouts, behavior_version, retry_partition};
-use crate::settings::Settings;
+use crate::settings::{Endpoints, Settings};
 
 /// The limit for all calls of one [`StateMachine::start`]. Usually it is one call, or a few, each
 /// of which takes tens of milliseconds.
@@ -35,7 +35,7 @@ const EXECUTIONS_MAX: u32 = 100;
 pub struct StateMachine {
     arn: String,
     region: String,
-    endpoint: Option<String>,
+    endpoints: Endpoints,
     credentials: SharedCredentialsProvider,
     http_client: SharedHttpClient,
     clock: SharedTimeSource,
@@ -53,7 +53,7 @@ impl StateMachine {
         settings.state_machine_arn.clone().map(|arn| Self {
             arn,
             region: settings.region.clone(),
-            endpoint: settings.step_functions_endpoint.clone(),
+            endpoints: settings.endpoints.clone(),
             credentials: settings.credentials.clone(),
             http_client,
             clock,
@@ -121,12 +121,12 @@ impl StateMachine {
                 .credentials_provider(self.credentials.clone())
                 .http_client(self.http_client.clone())
                 .time_source(self.clock.clone())
+                .use_fips(self.endpoints.use_fips)
+                .use_dual_stack(self.endpoints.use_dual_stack)
                 .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
                 .retry_partition(retry_partition("states"))
                 .timeout_config(timeouts.into());
-            if let Some(url) = &self.endpoint {
-                config = config.endpoint_url(url);
-            }
+            config.set_endpoint_url(self.endpoints.step_functions.clone());
             Client::from_conf(config.build())
         })
     }

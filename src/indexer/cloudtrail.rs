@@ -9,22 +9,19 @@ use futures_util::future::join_all;
 use rerole_core::call::CallError;
 use rerole_core::indexing::cloudtrail::{CloudTrailEvent, Parsed, Subject, parse};
 use rerole_core::indexing::{AssociationEvents, EventVerdict, IndexEntry, IndexItem, Mode};
-use rerole_core::resource::{Association, AssociationArn, Cluster};
+use rerole_core::resource::{Association, AssociationArn, Cluster, OwnAccount};
 use rerole_core::timestamp::Timestamp;
 use serde_json::Value;
-use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::aws::Aws;
-use crate::aws::index_table::Stored;
+use crate::aws::index_table::{ItemKey, Stored};
 use crate::indexer::index_writer::{IndexWriter, Shown};
 use crate::indexer::retry::{RetryError, find};
-use crate::indexer::walker::{ClusterPart, ClusterWalk, Purpose, WalkContext};
+use crate::indexer::walker::{ClusterPart, ClusterWalk, WalkContext};
 
 /// Follows the events of one batch of messages.
 #[derive(Debug)]
 pub struct EventFollower<'a> {
-    aws: &'a Aws,
     writer: &'a IndexWriter<'a>,
     /// What the walks through whole clusters share.
     context: WalkContext<'a>,
@@ -32,23 +29,8 @@ pub struct EventFollower<'a> {
 
 impl<'a> EventFollower<'a> {
     #[must_use]
-    pub fn new(
-        aws: &'a Aws,
-        writer: &'a IndexWriter<'a>,
-        concurrency: usize,
-        ends_at: Instant,
-    ) -> Self {
-        let context = WalkContext {
-            aws,
-            purpose: Purpose::Repair(writer),
-            concurrency,
-            ends_at,
-        };
-        Self {
-            aws,
-            writer,
-            context,
-        }
+    pub fn new(context: WalkContext<'a>, writer: &'a IndexWriter<'a>) -> Self {
+        Self { writer, context }
     }
 
     /// Follows a batch of messages. The queue delivers the messages that the response names again.
@@ -56,11 +38,9 @@ impl<'a> EventFollower<'a> {
     pub async fn follow(&self, batch: SqsEvent) -> SqsBatchResponse {
         let mut response = SqsBatchResponse::default();
         let Grouped {
-            mut associations,
-            mut clusters,
-        } = group(batch, &mut response);
-        associations.retain(|arn, _| !self.is_excluded(arn.cluster_name()));
-        clusters.retain(|(_, cluster)| !self.is_excluded(&cluster.cluster_name));
+            associations,
+            clusters,
+        } = self.group(batch, &mut response);
         // A batch has few messages. One that waits until a deletion is certain delays no other.
         let followed = associations.into_iter().map(async |(arn, grouped)| {
             let result = self.follow_association(&arn, &grouped).await;
@@ -84,14 +64,39 @@ impl<'a> EventFollower<'a> {
         response
     }
 
-    /// Returns whether the stack leaves the cluster out of its index. Its messages are
-    /// acknowledged.
-    fn is_excluded(&self, cluster: &str) -> bool {
-        let is_excluded = self.writer.excludes(cluster);
-        if is_excluded {
-            info!(cluster, "event of an excluded cluster ignored");
+    /// Parses the messages and groups their events. A message that cannot be parsed fails.
+    fn group(&self, batch: SqsEvent, response: &mut SqsBatchResponse) -> Grouped {
+        let mut grouped = Grouped::default();
+        for message in batch.records {
+            let message_id = message.message_id.clone().unwrap_or_default();
+            match parse_message(&message, self.context.own_account) {
+                Ok(Some(event)) if self.is_indexed(&event.subject) => {
+                    grouped.add(message_id, event);
+                }
+                Ok(_) => {}
+                Err(problem) => {
+                    error!(messageId = message_id, problem, "message cannot be parsed");
+                    response.add_failure(message_id);
+                }
+            }
         }
-        is_excluded
+        grouped
+    }
+
+    /// Returns whether the stack indexes the cluster of an event. If it does not, the message is
+    /// acknowledged.
+    fn is_indexed(&self, subject: &Subject) -> bool {
+        let (region, cluster) = (subject.region(), subject.cluster_name());
+        let regions = self.writer.regions();
+        if regions.is_some_and(|regions| !regions.iter().any(|indexed| indexed == region)) {
+            info!(region, "event of a region that is not indexed ignored");
+            return false;
+        }
+        if self.writer.excludes(cluster) {
+            info!(cluster, "event of an excluded cluster ignored");
+            return false;
+        }
+        true
     }
 
     async fn follow_association(
@@ -99,12 +104,12 @@ impl<'a> EventFollower<'a> {
         arn: &AssociationArn,
         grouped: &AssociationMessages,
     ) -> Result<(), FollowError> {
-        let asked_at = self.aws.now();
+        let asked_at = self.context.aws.now();
         let seen = find(self.context.ends_at, async |until| {
-            self.aws.eks.describe(arn, until).await
+            self.context.aws.eks.describe(arn, until).await
         })
         .await?;
-        let now = self.aws.now();
+        let now = self.context.aws.now();
         let seen = seen.map(|seen| seen.association);
         let shown = seen.as_ref().map(|seen| seen.modified_at);
         match (grouped.events.verdict(shown, asked_at), seen) {
@@ -130,7 +135,12 @@ impl<'a> EventFollower<'a> {
         let arn = &seen.association_arn;
         let caller = grouped.events.caller_of(seen.modified_at);
         let cluster = Cluster::of(arn);
-        self.aws.index.known_clusters().record(&cluster).await?;
+        self.context
+            .aws
+            .index
+            .known_clusters()
+            .record(&cluster)
+            .await?;
         let held = self.held(arn).await?;
         let shown = Shown {
             held: held.as_deref(),
@@ -147,16 +157,29 @@ impl<'a> EventFollower<'a> {
 
     /// Returns what the index holds of an association.
     async fn held(&self, arn: &AssociationArn) -> Result<Option<Box<IndexItem>>, CallError> {
-        Ok(match self.aws.index.entry(arn).await? {
+        let index = &self.context.aws.index;
+        Ok(match index.entry(arn, &self.context.item_rules()).await? {
             Some(IndexEntry::Live(item)) => Some(item),
             Some(IndexEntry::Tombstone) | None => None,
+            Some(IndexEntry::Invalid(problem)) => {
+                let key = ItemKey {
+                    partition: arn.cluster_arn(),
+                    sort: arn.association_id().to_owned(),
+                };
+                self.context.remove_invalid(&key, &problem).await?;
+                None
+            }
         })
     }
 
     /// Follows an event about a deleted cluster, or about an association that it does not name.
     async fn follow_cluster(&self, cluster: &Cluster) -> Result<(), FollowError> {
         let described = find(self.context.ends_at, async |until| {
-            self.aws.eks.describe_cluster(cluster.name(), until).await
+            self.context
+                .aws
+                .eks
+                .describe_cluster(cluster.name(), until)
+                .await
         })
         .await?;
         match described {
@@ -201,6 +224,21 @@ struct Grouped {
     clusters: Vec<(String, Cluster)>,
 }
 
+impl Grouped {
+    fn add(&mut self, message_id: String, event: CloudTrailEvent) {
+        match event.subject.clone() {
+            Subject::Association(arn) => {
+                let association = self.associations.entry(arn).or_default();
+                association.message_ids.push(message_id);
+                association.events.add(event);
+            }
+            Subject::ClusterAssociations(cluster) | Subject::DeletedCluster(cluster) => {
+                self.clusters.push((message_id, cluster));
+            }
+        }
+    }
+}
+
 /// The messages about one association.
 #[derive(Debug, Default)]
 struct AssociationMessages {
@@ -229,38 +267,15 @@ impl From<CallError> for FollowError {
     }
 }
 
-/// Parses the messages and groups their events. A message that cannot be parsed fails.
-fn group(batch: SqsEvent, response: &mut SqsBatchResponse) -> Grouped {
-    let mut grouped = Grouped::default();
-    for message in batch.records {
-        let message_id = message.message_id.clone().unwrap_or_default();
-        match parse_message(&message) {
-            Ok(None) => {}
-            Ok(Some(event)) => match event.subject.clone() {
-                Subject::Association(arn) => {
-                    let association = grouped.associations.entry(arn).or_default();
-                    association.message_ids.push(message_id);
-                    association.events.add(event);
-                }
-                Subject::ClusterAssociations(cluster) | Subject::DeletedCluster(cluster) => {
-                    grouped.clusters.push((message_id, cluster));
-                }
-            },
-            Err(problem) => {
-                error!(messageId = message_id, problem, "message cannot be parsed");
-                response.add_failure(message_id);
-            }
-        }
-    }
-    grouped
-}
-
 /// Returns the event in a message, or `None` if the event changes no association.
-fn parse_message(message: &SqsMessage) -> Result<Option<CloudTrailEvent>, String> {
+fn parse_message(
+    message: &SqsMessage,
+    own_account: Option<&OwnAccount>,
+) -> Result<Option<CloudTrailEvent>, String> {
     let body = message.body.as_deref().unwrap_or_default();
     let event: Value =
         serde_json::from_str(body).map_err(|error| format!("the body is not JSON: {error}"))?;
-    match parse(&event) {
+    match parse(&event, own_account) {
         Ok(Parsed::Change(event)) => Ok(Some(*event)),
         Ok(Parsed::Ignored(ignored)) => {
             info!(

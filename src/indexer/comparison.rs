@@ -40,6 +40,7 @@ pub async fn compare(
     let context = WalkContext {
         aws,
         purpose: Purpose::Compare,
+        own_account: None,
         concurrency,
         ends_at,
     };

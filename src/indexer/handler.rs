@@ -11,6 +11,7 @@ use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
 use rerole_core::call::CallError;
 use rerole_core::indexing::{Coverage, Mode, ReconcileRequest, RunRequest, is_first_run_due};
+use rerole_core::resource::OwnAccount;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, error_span, warn};
@@ -23,8 +24,9 @@ use crate::indexer::error::IndexerError;
 use crate::indexer::hand_over::hand_over;
 use crate::indexer::index_writer::IndexWriter;
 use crate::indexer::payload::Payload;
-use crate::indexer::reconciler::{RECONCILE_RESERVE, Reconciled, Reconciler, SliceEnd};
+use crate::indexer::reconciler::{Limits, RECONCILE_RESERVE, Reconciled, Reconciler, SliceEnd};
 use crate::indexer::response::{IndexerResponse, report};
+use crate::indexer::walker::{Purpose, WalkContext};
 use crate::lambda::invocation::Invocation;
 use crate::lambda::metrics::{IndexMetrics, Metrics};
 use crate::settings::IndexerSettings;
@@ -96,20 +98,39 @@ impl IndexerHandler {
     ) -> Result<IndexerResponse, IndexerError> {
         let deadline = Instant::now() + invocation.deadline.since(self.aws.now());
         let result = match Payload::parse(payload, &self.coverage) {
-            Ok(Payload::Messages(batch)) => Ok(self.follow(batch, deadline).await),
-            Ok(Payload::Reconcile(request)) => self.reconcile(&request, deadline).await,
+            Ok(Payload::Messages(batch)) => Ok(self
+                .follow(batch, invocation.own_account.as_ref(), deadline)
+                .await),
+            Ok(Payload::Reconcile(request)) => {
+                let limits = Limits {
+                    own_account: invocation.own_account.as_ref(),
+                    concurrency: self.concurrency,
+                    deadline,
+                };
+                self.reconcile(&request, limits).await
+            }
             Err(error) => Err(error),
         };
         result.inspect_err(|error| warn!(%error, "invocation failed"))
     }
 
-    async fn follow(&self, batch: SqsEvent, deadline: Instant) -> IndexerResponse {
+    async fn follow(
+        &self,
+        batch: SqsEvent,
+        own_account: Option<&OwnAccount>,
+        deadline: Instant,
+    ) -> IndexerResponse {
         let writer = IndexWriter::new(&self.aws, Some(&self.coverage));
         let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
         let ends_at = ends_at.min(Instant::now() + FOLLOW_MAX);
-        let followed = EventFollower::new(&self.aws, &writer, self.concurrency, ends_at)
-            .follow(batch)
-            .await;
+        let context = WalkContext {
+            aws: &self.aws,
+            purpose: Purpose::Repair(&writer),
+            own_account,
+            concurrency: self.concurrency,
+            ends_at,
+        };
+        let followed = EventFollower::new(context, &writer).follow(batch).await;
         self.metrics
             .reverted(self.aws.now(), writer.recorded_reversions());
         log_uses(writer.end_uses(uses_end_by(deadline)).await);
@@ -119,10 +140,11 @@ impl IndexerHandler {
     async fn reconcile(
         &self,
         request: &ReconcileRequest,
-        deadline: Instant,
+        limits: Limits<'_>,
     ) -> Result<IndexerResponse, IndexerError> {
+        let deadline = limits.deadline;
         let writer = IndexWriter::new(&self.aws, Some(&self.coverage));
-        let mut reconciler = Reconciler::new(&self.aws, &writer, self.concurrency, deadline);
+        let mut reconciler = Reconciler::new(&self.aws, &writer, limits);
         let mut result = reconciler.reconcile(request).await;
         let first = self.first_run(result.as_ref().ok()).await;
         let request = first.as_ref().unwrap_or(request);

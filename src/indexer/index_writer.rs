@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rerole_core::call::CallError;
 use rerole_core::indexing::{Caller, Coverage, IndexItem};
 use rerole_core::resource::{Association, AssociationArn, RoleArn};
-use rerole_core::rotation::{ARRIVALS_SHOWN_AFTER, InUse, Status, left_roles};
+use rerole_core::rotation::{ARRIVALS_SHOWN_AFTER, Status, left_roles};
 use rerole_core::timestamp::Timestamp;
 use tokio::time::Instant;
 use tracing::info;
@@ -71,6 +71,12 @@ impl<'a> IndexWriter<'a> {
             .into_iter()
             .flat_map(|coverage| &coverage.exclude_clusters);
         globs.into_iter().any(|glob| glob.matches(cluster_name))
+    }
+
+    /// Returns the regions that the stack indexes, if known.
+    #[must_use]
+    pub fn regions(&self) -> Option<&'a [String]> {
+        self.coverage.map(|coverage| coverage.regions.as_slice())
     }
 
     /// Returns how many reversions have been recorded.
@@ -232,9 +238,8 @@ impl<'a> IndexWriter<'a> {
             if !has_time(ends_at) {
                 break;
             }
-            if self.aws.index.any_on(&role).await?.is_none()
-                && self.aws.ledger.roles().free(&role, version).await?
-            {
+            let shown = self.aws.index.any_on(&role, self.aws.now()).await?;
+            if shown.is_none() && self.aws.ledger.roles().free(&role, version).await? {
                 freed.push(role);
             }
         }
@@ -250,11 +255,10 @@ impl<'a> IndexWriter<'a> {
         }
         tokio::time::sleep(ARRIVALS_SHOWN_AFTER).await;
         for role in freed {
-            let Some(item) = self.aws.index.any_on(&role).await? else {
+            let Some(in_use) = self.aws.index.any_on(&role, self.aws.now()).await? else {
                 info!(%role, "no association uses the role any more");
                 continue;
             };
-            let in_use = InUse::by_association(&item.association_arn, item.modified_at);
             self.aws.ledger.roles().put_to_use(&role, &in_use).await?;
         }
         Ok(())

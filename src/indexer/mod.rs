@@ -11,6 +11,7 @@ pub mod error;
 mod hand_over;
 pub mod handler;
 pub mod index_writer;
+mod invalid_items;
 pub mod payload;
 pub mod reconciler;
 pub mod response;

@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use rerole_core::indexing::{Claim, Mode, ReconcileRequest, Run};
+use rerole_core::resource::OwnAccount;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -17,6 +18,7 @@ use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::ledger::LeaseError;
 use crate::aws::state_machine::HAND_OVER_TIMEOUT;
 use crate::indexer::index_writer::IndexWriter;
+use crate::indexer::invalid_items::remove_invalid_items;
 use crate::indexer::walker::{Halt, Purpose, WalkContext, Walker};
 
 /// A slice starts no further step if less time than this is left: the longest that its last step
@@ -36,6 +38,17 @@ pub struct Reconciler<'a> {
     context: WalkContext<'a>,
     /// Is called with the run after each save.
     on_save: Box<dyn Fn(&Run) + Send + Sync + 'a>,
+}
+
+/// What a reconciler may use.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits<'a> {
+    /// The function's account, if known.
+    pub own_account: Option<&'a OwnAccount>,
+    /// Associations in flight at once.
+    pub concurrency: usize,
+    /// When the invocation ends.
+    pub deadline: Instant,
 }
 
 /// What came of a request to reconcile.
@@ -74,15 +87,14 @@ impl Reconciled {
 }
 
 impl<'a> Reconciler<'a> {
-    /// A reconciler whose invocation ends at `deadline`, with at most `concurrency` associations in
-    /// flight.
+    /// A reconciler that repairs the index with `writer`.
     #[must_use]
-    pub fn new(
-        aws: &'a Aws,
-        writer: &'a IndexWriter<'a>,
-        concurrency: usize,
-        deadline: Instant,
-    ) -> Self {
+    pub fn new(aws: &'a Aws, writer: &'a IndexWriter<'a>, limits: Limits<'a>) -> Self {
+        let Limits {
+            own_account,
+            concurrency,
+            deadline,
+        } = limits;
         let ends_at = deadline
             .checked_sub(RECONCILE_RESERVE)
             .unwrap_or_else(Instant::now);
@@ -90,6 +102,7 @@ impl<'a> Reconciler<'a> {
             context: WalkContext {
                 aws,
                 purpose: Purpose::Repair(writer),
+                own_account,
                 concurrency,
                 ends_at,
             },
@@ -145,6 +158,7 @@ impl<'a> Reconciler<'a> {
                 added = run.counts.added,
                 changed = run.counts.changed,
                 removed = run.counts.removed,
+                invalid = run.counts.invalid,
                 errors = run.error_count,
                 "slice of the index run ended"
             );
@@ -171,13 +185,18 @@ impl<'a> Reconciler<'a> {
         }
     }
 
+    async fn walk(&self, run: &mut Run) -> Result<(), Halt> {
+        remove_invalid_items(self.context, run).await?;
+        Walker::new(self.context, &*self.on_save).walk(run).await
+    }
+
     /// Walks as far as time allows. However the slice ends, the run's lease is released.
     async fn run_slice(&mut self, run: &mut Run) -> Result<SliceEnd, LeaseError> {
         let aws = self.context.aws;
         // An earlier event of this sandbox may have learned its rates hours ago. The ledger's rates
         // have their age.
         aws.eks.reset_rates();
-        let walked = Walker::new(self.context, &*self.on_save).walk(run).await;
+        let walked = self.walk(run).await;
         aws.save_rates().await;
         run.lease_until = None;
         run.counts.calls += aws.eks.take_calls();

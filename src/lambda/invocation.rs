@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use lambda_runtime::Context;
-use rerole_core::resource::function_account;
+use rerole_core::resource::OwnAccount;
 use rerole_core::timestamp::Timestamp;
 
 /// Lambda's longest timeout.
@@ -15,7 +15,7 @@ pub struct Invocation {
     /// The ID that Lambda gave the invocation. Lambda's own log lines have it.
     pub request_id: String,
     /// The account of the function; `None` if the function's ARN does not name one.
-    pub own_account: Option<String>,
+    pub own_account: Option<OwnAccount>,
     /// When Lambda ends the invocation.
     pub deadline: Timestamp,
 }
@@ -26,7 +26,7 @@ impl Invocation {
     pub fn of(context: &Context, now: Timestamp) -> Self {
         Self {
             request_id: context.request_id.clone(),
-            own_account: function_account(&context.invoked_function_arn).map(str::to_owned),
+            own_account: OwnAccount::of_function(&context.invoked_function_arn),
             deadline: deadline(context.deadline(), now),
         }
     }

@@ -8,7 +8,9 @@ use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
 use rerole_core::indexing::Coverage;
 use rerole_core::keys::{LedgerKey, RotationKey};
-use rerole_core::request::{EventRecord, MaxConcurrency, Rejection, Requested, RotationRequest};
+use rerole_core::request::{
+    EventRecord, MaxConcurrency, Rejection, RequestRules, Requested, RotationRequest,
+};
 use rerole_core::rotation::{RoleUse, RotationRecord, Status};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -31,7 +33,7 @@ use crate::settings::RotateSettings;
 pub struct RotateHandler {
     aws: Aws,
     metrics: Metrics,
-    role_path: String,
+    rules: RequestRules,
     coverage: Coverage,
     max_concurrency: MaxConcurrency,
 }
@@ -49,7 +51,7 @@ impl RotateHandler {
         Self {
             aws: Aws::new(&settings.common, http_client, clock),
             metrics,
-            role_path: settings.role_path.clone(),
+            rules: settings.rules.clone(),
             coverage: settings.coverage.clone(),
             max_concurrency: settings.common.max_concurrency,
         }
@@ -74,7 +76,7 @@ impl RotateHandler {
         invocation: &Invocation,
     ) -> Result<RotateResponse, RotateError> {
         let Payload { task, event } =
-            Payload::parse(payload, invocation.own_account.as_deref(), &self.role_path);
+            Payload::parse(payload, invocation.own_account.as_ref(), &self.rules);
         // Each log line has the members of the span. It has the level of errors, so no log filter
         // takes it away.
         let request_id = &invocation.request_id;
@@ -131,7 +133,8 @@ impl RotateHandler {
         })
     }
 
-    /// Resumes a rotation with the request that the ledger has.
+    /// Resumes a rotation with the request that the ledger has. The request is checked as in an
+    /// event: a principal that can write to the ledger may have changed it.
     async fn resume(
         &self,
         key: RotationKey,
@@ -147,6 +150,9 @@ impl RotateHandler {
             Some(RotationRecord {
                 request, envelope, ..
             }) => {
+                if let Err(rejection) = self.rules.check(&request) {
+                    return self.reject(event, rejection, invocation).await;
+                }
                 let requested = Requested { request, envelope };
                 self.rotate(&requested, event, invocation, Trigger::StateMachine)
                     .await
@@ -176,8 +182,8 @@ impl RotateHandler {
         match opened {
             Opened::Acquired(record) => {
                 let deadline = start + left;
-                self.run_slice(*record, TimeSpan { start, deadline }, trigger)
-                    .await
+                let time = TimeSpan { start, deadline };
+                self.run_slice(*record, time, invocation, trigger).await
             }
             Opened::Finished(record) => {
                 info!(status = ?record.status, "rotation already finished");
@@ -214,6 +220,7 @@ impl RotateHandler {
         &self,
         record: RotationRecord,
         time: TimeSpan,
+        invocation: &Invocation,
         trigger: Trigger,
     ) -> Result<RotateResponse, RotateError> {
         let request = &record.request.clone();
@@ -232,6 +239,7 @@ impl RotateHandler {
         let settings = SliceSettings {
             max_concurrency: ceiling.count(),
             coverage: &self.coverage,
+            own_account: invocation.own_account.as_ref(),
         };
         let slice = Slice::new(&self.aws, record, time, settings);
         let end = Box::pin(slice.run()).await;

@@ -3,8 +3,9 @@
 //! `rerole_core::request`.
 
 use rerole_core::keys::RotationKey;
-use rerole_core::request::{EventRecord, Rejection, Requested, parse_event};
-use rerole_core::shortened::shortened;
+use rerole_core::printable::printable;
+use rerole_core::request::{EventRecord, Rejection, RequestRules, Requested, parse_event};
+use rerole_core::resource::OwnAccount;
 use rerole_core::state_machine::{ROTATION_ID, parse_resume};
 use serde_json::Value;
 
@@ -41,11 +42,11 @@ pub enum Task {
 }
 
 impl Payload {
-    /// Parses a payload. `own_account` is the account of the function, if known. `role_path` is the
-    /// IAM path that every new role must be under.
+    /// Parses a payload. `own_account` is the account of the function, if known. `rules` are those
+    /// of the stack.
     #[must_use]
-    pub fn parse(payload: &Value, own_account: Option<&str>, role_path: &str) -> Self {
-        let task = Task::parse(payload, own_account, role_path).unwrap_or_else(Task::Reject);
+    pub fn parse(payload: &Value, own_account: Option<&OwnAccount>, rules: &RequestRules) -> Self {
+        let task = Task::parse(payload, own_account, rules).unwrap_or_else(Task::Reject);
         Self {
             task,
             event: EventRecord::of(payload),
@@ -56,8 +57,8 @@ impl Payload {
 impl Task {
     fn parse(
         payload: &Value,
-        own_account: Option<&str>,
-        role_path: &str,
+        own_account: Option<&OwnAccount>,
+        rules: &RequestRules,
     ) -> Result<Self, Rejection> {
         if let Some(check) = payload.get("check") {
             if check == STALLED_ROTATIONS {
@@ -74,9 +75,9 @@ impl Task {
         }
         match payload.get("detail-type").and_then(Value::as_str) {
             Some(detail_type) if detail_type != DETAIL_TYPE => Ok(Self::Ignore {
-                detail_type: shortened(detail_type.to_owned(), DETAIL_TYPE_LEN_MAX),
+                detail_type: printable(detail_type.to_owned(), DETAIL_TYPE_LEN_MAX),
             }),
-            _ => parse_event(payload, own_account, role_path)
+            _ => parse_event(payload, own_account, rules)
                 .map(|requested| Self::Rotate(Box::new(requested))),
         }
     }

@@ -8,6 +8,7 @@ const REQUIRED: &[(&str, &str)] = &[
     ("ASSOCIATION_INDEX_TABLE", "index"),
     ("ROTATION_LEDGER_TABLE", "ledger"),
     ("ROLE_PATH", "/platform/"),
+    ("ROTATION_EVENT_SOURCE", "platform.iam"),
     ("AWS_REGION", "us-east-1"),
     ("AWS_ACCESS_KEY_ID", "key"),
     ("AWS_SECRET_ACCESS_KEY", "secret"),
@@ -34,33 +35,42 @@ fn optional_settings_have_defaults() {
     let settings = read(&[]).unwrap();
     assert_eq!(settings.max_concurrency, MaxConcurrency::default());
     assert_eq!(settings.rate_share, RateShare::default());
-    assert_eq!(settings.eks_endpoint, None);
+    assert_eq!(settings.endpoints, Endpoints::default());
     assert_eq!(settings.state_machine_arn, None);
     assert_eq!(settings.ca_bundle, None);
 }
 
 #[test]
-fn an_endpoint_for_one_service_overrides_the_common_endpoint() {
-    let settings = read(&[
-        ("AWS_ENDPOINT_URL", "http://127.0.0.1:1"),
-        ("AWS_ENDPOINT_URL_EKS", "http://127.0.0.1:2"),
-    ])
-    .unwrap();
-    assert_eq!(settings.eks_endpoint.as_deref(), Some("http://127.0.0.1:2"));
-    assert_eq!(
-        settings.dynamodb_endpoint.as_deref(),
-        Some("http://127.0.0.1:1")
-    );
-    assert_eq!(
-        settings.step_functions_endpoint.as_deref(),
-        Some("http://127.0.0.1:1")
-    );
-    let settings = read(&[("AWS_ENDPOINT_URL_SFN", "http://127.0.0.1:3")]).unwrap();
-    assert_eq!(
-        settings.step_functions_endpoint.as_deref(),
-        Some("http://127.0.0.1:3")
-    );
-    assert_eq!(settings.eks_endpoint, None);
+fn old_roles_lie_under_the_path_of_new_ones_unless_they_have_their_own() {
+    for (changes, expected) in [
+        (&[][..], "/platform/"),
+        (&[("OLD_ROLE_PATH", "")], "/platform/"),
+        (&[("OLD_ROLE_PATH", "/legacy/")], "/legacy/"),
+    ] {
+        let rules = RotateSettings::from_lookup(lookup(changes)).unwrap().rules;
+        assert_eq!(
+            (rules.role_path.as_str(), rules.old_role_path.as_str()),
+            ("/platform/", expected)
+        );
+        assert_eq!(rules.source, "platform.iam");
+    }
+}
+
+#[test]
+fn every_indexed_region_needs_a_fips_endpoint_if_these_are_used() {
+    let read = |regions: &str| {
+        let changes = [
+            ("AWS_USE_FIPS_ENDPOINT", "true"),
+            ("INDEX_REGIONS", regions),
+        ];
+        let rotate = RotateSettings::from_lookup(lookup(&changes)).map(|_| ());
+        let indexer = IndexerSettings::from_lookup(lookup(&changes)).map(|_| ());
+        assert_eq!(rotate, indexer);
+        rotate
+    };
+    assert_eq!(read("us-east-1,us-west-2"), Ok(()));
+    let error = read("us-east-1,eu-west-1").unwrap_err();
+    assert!(error.problem.contains("eu-west-1"), "{error}");
 }
 
 #[test]
@@ -70,12 +80,16 @@ fn an_error_names_the_environment_variable() {
         ("ROTATION_LEDGER_TABLE", ""),
         ("ROLE_PATH", ""),
         ("ROLE_PATH", "platform"),
+        ("OLD_ROLE_PATH", "/legacy"),
+        ("OLD_ROLE_PATH", "/a/../b/"),
+        ("ROTATION_EVENT_SOURCE", ""),
+        ("ROTATION_EVENT_SOURCE", "rerole"),
+        ("ROTATION_EVENT_SOURCE", "aws.iam"),
+        ("ROTATION_EVENT_SOURCE", "platform iam"),
         ("AWS_REGION", ""),
         ("AWS_ACCESS_KEY_ID", ""),
         ("AWS_SECRET_ACCESS_KEY", ""),
         ("AWS_ENDPOINT_URL_EKS", "127.0.0.1"),
-        ("AWS_ENDPOINT_URL", "ftp://x"),
-        ("AWS_ENDPOINT_URL_SFN", "localhost:1"),
         (
             "STATE_MACHINE_ARN",
             "arn:aws:states:us-east-1:111122223333:stateMachine:rerole:7",
@@ -96,13 +110,17 @@ fn an_error_names_the_environment_variable() {
         setting ASSOCIATION_INDEX_TABLE: is missing or empty
         setting ROTATION_LEDGER_TABLE: is missing or empty
         setting ROLE_PATH: is missing or empty
-        setting ROLE_PATH: "platform" is not allowed; allowed: an IAM path with a slash at both ends, such as /platform/
+        setting ROLE_PATH: "platform" is not allowed; allowed: an IAM path with a slash at both ends, without "*", "?", "$", and without the segments "." and "..", such as /platform/
+        setting OLD_ROLE_PATH: "/legacy" is not allowed; allowed: an IAM path with a slash at both ends, without "*", "?", "$", and without the segments "." and "..", such as /platform/
+        setting OLD_ROLE_PATH: "/a/../b/" is not allowed; allowed: an IAM path with a slash at both ends, without "*", "?", "$", and without the segments "." and "..", such as /platform/
+        setting ROTATION_EVENT_SOURCE: is missing or empty
+        setting ROTATION_EVENT_SOURCE: "rerole" is not allowed; allowed: 1 to 256 letters, digits, "/", ".", "-" or "_", but neither "rerole" nor a text that starts with "aws."
+        setting ROTATION_EVENT_SOURCE: "aws.iam" is not allowed; allowed: 1 to 256 letters, digits, "/", ".", "-" or "_", but neither "rerole" nor a text that starts with "aws."
+        setting ROTATION_EVENT_SOURCE: "platform iam" is not allowed; allowed: 1 to 256 letters, digits, "/", ".", "-" or "_", but neither "rerole" nor a text that starts with "aws."
         setting AWS_REGION: is missing or empty
         setting AWS_ACCESS_KEY_ID: is missing or empty
         setting AWS_SECRET_ACCESS_KEY: is missing or empty
-        setting AWS_ENDPOINT_URL_EKS: "127.0.0.1" is not allowed; allowed: a URL that starts with http:// or https://
-        setting AWS_ENDPOINT_URL: "ftp://x" is not allowed; allowed: a URL that starts with http:// or https://
-        setting AWS_ENDPOINT_URL_SFN: "localhost:1" is not allowed; allowed: a URL that starts with http:// or https://
+        setting AWS_ENDPOINT_URL_EKS: "127.0.0.1" is not allowed; allowed: a URL that starts with http:// or https://, and may contain {region}
         setting STATE_MACHINE_ARN: "arn:aws:states:us-east-1:111122223333:stateMachine:rerole:7" is not allowed; allowed: the ARN of a state machine
         setting MAX_CONCURRENCY: "0" is not allowed; allowed: a whole number from 1 to 128
         setting MAX_CONCURRENCY: "many" is not allowed; allowed: a whole number from 1 to 128

@@ -16,10 +16,10 @@ use rerole_core::rotation::{
 use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, LEDGER, NEW, OLD, rotation_event};
+use crate::harness::{Harness, LEDGER, NEW, OLD, rotation_event, rules};
 
 fn request() -> Requested {
-    match Payload::parse(&rotation_event(), None, "/platform/").task {
+    match Payload::parse(&rotation_event(), None, &rules()).task {
         Task::Rotate(requested) => *requested,
         other => panic!("{other:?}"),
     }

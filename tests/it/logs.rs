@@ -17,13 +17,8 @@ use crate::harness::{Harness, REQUEST_ID, event, is_update, rotation_event};
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn lines(&self) -> Vec<Value> {
-        let bytes = self.0.lock().unwrap();
-        let lines = bytes.split(|byte| *byte == b'\n');
-        let lines = lines.filter(|line| !line.is_empty());
-        lines
-            .map(|line| serde_json::from_slice(line).unwrap())
-            .collect()
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
@@ -45,16 +40,25 @@ static SECOND_SUBSCRIBER: LazyLock<Dispatch> =
     LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// Runs the invocations, and returns the lines that they log at this level.
-async fn logged(level: LevelFilter, invocations: impl AsyncFn()) -> Vec<Value> {
+pub async fn logged(level: LevelFilter, invocations: impl AsyncFn()) -> Vec<Value> {
+    let targets = Targets::new().with_target("rerole", level);
+    let log = raw_log(targets, invocations).await;
+    let lines = log.lines().filter(|line| !line.is_empty());
+    lines
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Runs the invocations, and returns all that these targets log, as it is written.
+pub async fn raw_log(targets: Targets, invocations: impl AsyncFn()) -> String {
     let log = Log::default();
     let writer = log.clone();
-    let targets = Targets::new().with_target("rerole", level);
     let subscriber = logging::subscriber(targets, move || writer.clone());
     LazyLock::force(&SECOND_SUBSCRIBER);
     let guard = tracing::subscriber::set_default(subscriber);
     invocations().await;
     drop(guard);
-    log.lines()
+    log.text()
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,13 +5,17 @@
 mod guarantees;
 /// The simulated AWS and the handlers of one test.
 mod harness;
-/// The templates as JSON.
+/// The templates as JSON, rendered, and with their policies evaluated.
 mod stack;
 /// An interpreter for the state machine of the template.
 mod state_machine;
 
+/// Who may put events and send messages, by the template's policies.
+mod access;
 /// The alarms of the template.
 mod alarms;
+/// What an attacker may try.
+mod attacks;
 /// Events about changes in EKS, which the indexer follows.
 mod cloudtrail;
 /// Comparisons of the index with EKS.
@@ -69,6 +73,8 @@ mod roles;
 mod stalled;
 /// Rotations that stop early.
 mod stop;
+/// The template's parameters for strict environments.
+mod strict;
 /// Roles that associations use as their target role.
 mod target_roles;
 /// The template against the code that it deploys.

@@ -358,36 +358,3 @@ async fn a_session_policy_that_comes_back_in_another_form_is_the_same() {
         assert_eq!(documents[0], documents[1]);
     }
 }
-
-/// The rotation cannot account for an association that it cannot read.
-#[tokio::test(start_paused = true)]
-async fn an_invalid_index_item_stops_the_rotation_before_any_update() {
-    let harness = Harness::calm(5);
-    harness.aws.put_item(
-        INDEX,
-        json!({
-            "clusterArn": "arn:aws:eks:us-east-1:111122223333:cluster/zoo",
-            "associationId": "a-bad",
-            "associationArn": "not an arn",
-            "clusterName": "zoo",
-            "namespace": "n",
-            "serviceAccount": "s",
-            "roleArn": OLD,
-            "modifiedAt": "2026-11-23T21:00:00.000Z",
-        }),
-    );
-    let error = harness
-        .deliver(&rotation_event())
-        .await
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("a-bad") && error.contains("not an arn"),
-        "{error}"
-    );
-    assert_eq!(harness.call_count(Service::Eks), 0);
-    assert!(
-        harness.rotation("r-1").get("leaseUntil").is_none(),
-        "the lease is released"
-    );
-}

@@ -23,8 +23,7 @@ const SET_BY_LAMBDA: [&str; 5] = [
     "AWS_SESSION_TOKEN",
 ];
 /// An operator sets these to run a function by hand against an AWS emulator.
-const SET_BY_HAND: [&str; 4] = [
-    "AWS_CA_BUNDLE",
+const SET_BY_HAND: [&str; 3] = [
     "AWS_ENDPOINT_URL_DYNAMODB",
     "AWS_ENDPOINT_URL_EKS",
     "AWS_ENDPOINT_URL_SFN",
@@ -76,12 +75,14 @@ fn variables_read_by(read: impl FnOnce(&dyn Fn(&str) -> Option<String>)) -> BTre
 /// A valid value for each variable.
 fn value(name: &str) -> Option<String> {
     let value = match name {
-        "ROLE_PATH" => "/platform/",
+        "ROLE_PATH" | "OLD_ROLE_PATH" => "/platform/",
+        "ROTATION_EVENT_SOURCE" => "platform.iam",
         "INDEX_REGIONS" => "eu-west-1",
         "INDEX_EXCLUDE" => "local-*",
         "STATE_MACHINE_ARN" => STATE_MACHINE,
         "MAX_CONCURRENCY" | "INDEX_STALE_AFTER_HOURS" => "8",
         "RATE_SHARE" => "80",
+        "AWS_USE_FIPS_ENDPOINT" | "AWS_USE_DUALSTACK_ENDPOINT" => "false",
         // With a missing file, the settings would fail before they read the last variable.
         "AWS_CA_BUNDLE" => return None,
         name if name.starts_with("AWS_ENDPOINT_URL") => "http://127.0.0.1:1",

@@ -5,6 +5,7 @@ use rerole::rotate::payload::{DETAIL_TYPE, Payload, Task};
 use rerole_core::indexing::{Coverage, Mode, ReconcileRequest, RunRequest, cloudtrail};
 use serde_json::{Value, json};
 
+use crate::harness::rules;
 use crate::stack::{forwarding, properties};
 
 #[test]
@@ -122,5 +123,8 @@ fn the_schedules_send_reconcile_requests_that_the_indexer_parses() {
 fn the_schedule_requests_the_check_for_stalled_rotations() {
     let input = &properties("RotateFunction")["Events"]["CheckStalled"]["Properties"]["Input"];
     let payload = serde_json::from_str(input.as_str().unwrap()).unwrap();
-    assert_eq!(Payload::parse(&payload, None, "/").task, Task::CheckStalled);
+    assert_eq!(
+        Payload::parse(&payload, None, &rules()).task,
+        Task::CheckStalled
+    );
 }

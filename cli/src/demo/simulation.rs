@@ -19,7 +19,8 @@ use rerole::rotate::payload::{Payload, Task};
 use rerole::rotate::response::RotateResponse;
 use rerole::settings::{RotateSettings, SettingsError};
 use rerole_core::keys::RotationKey;
-use rerole_core::request::RotationRequest;
+use rerole_core::request::{RequestRules, RotationRequest};
+use rerole_core::resource::OwnAccount;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::fleet::{Fleet, FleetSummary};
 use rerole_sim::{Association, Call, Fault, LoopbackServer, Options, SimulatedAws, Throttle};
@@ -46,6 +47,7 @@ const EVENT: &str = include_str!("../../../events/role-rotation-requested.json")
 const ACCOUNT: &str = "111122223333";
 /// The path of the event's roles.
 const ROLE_PATH: &str = "/platform/";
+const EVENT_SOURCE: &str = "platform.iam";
 /// A tenth of what AWS takes, to keep the demo short.
 const LATENCY: RangeInclusive<Duration> = Duration::from_millis(2)..=Duration::from_millis(12);
 /// Lambda's longest timeout.
@@ -177,7 +179,7 @@ impl Simulation {
             let deadline = Timestamp::from(SystemTime::now()) + TIMEOUT;
             let invocation = Invocation {
                 request_id: "7c7b9b4e-6c2a-4a8f-9d0a-2f1f5b1d9e11".to_owned(),
-                own_account: Some(ACCOUNT.to_owned()),
+                own_account: Some(own_account()),
                 deadline,
             };
             match Box::pin(self.handler.handle(&self.payload, &invocation)).await {
@@ -248,6 +250,13 @@ impl Simulation {
     }
 }
 
+fn own_account() -> OwnAccount {
+    OwnAccount {
+        partition: "aws".to_owned(),
+        account: ACCOUNT.to_owned(),
+    }
+}
+
 /// The event, and the rotation that it requests. The failures that `--fail` asks for must not stop
 /// it.
 fn event(plan: &DemoPlan) -> Result<(Value, RotationRequest), DemoError> {
@@ -256,7 +265,12 @@ fn event(plan: &DemoPlan) -> Result<(Value, RotationRequest), DemoError> {
     if plan.refused > 0 {
         payload["detail"]["maxErrors"] = Value::from("100%");
     }
-    match Payload::parse(&payload, Some(ACCOUNT), ROLE_PATH).task {
+    let rules = RequestRules {
+        source: EVENT_SOURCE.to_owned(),
+        role_path: ROLE_PATH.to_owned(),
+        old_role_path: ROLE_PATH.to_owned(),
+    };
+    match Payload::parse(&payload, Some(&own_account()), &rules).task {
         Task::Rotate(requested) => Ok((payload, requested.request)),
         other => Err(DemoError::Event(format!(
             "it does not request a rotation: {other:?}"
@@ -322,6 +336,7 @@ fn handler(url: &str) -> Result<RotateHandler, DemoError> {
             "ASSOCIATION_INDEX_TABLE" => INDEX_TABLE,
             "ROTATION_LEDGER_TABLE" => LEDGER_TABLE,
             "ROLE_PATH" => ROLE_PATH,
+            "ROTATION_EVENT_SOURCE" => EVENT_SOURCE,
             "AWS_REGION" => REGION,
             "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => CREDENTIAL,
             "AWS_ENDPOINT_URL" => url,

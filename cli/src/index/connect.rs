@@ -75,11 +75,7 @@ pub async fn connect(flags: &AwsFlags) -> Result<Connection, ConnectError> {
         Err(error) => return Err(ConnectError::Credentials(causes(&error))),
     }
     settings.credentials = credentials;
-    for endpoint in [&mut settings.eks_endpoint, &mut settings.dynamodb_endpoint] {
-        *endpoint = endpoint
-            .take()
-            .or_else(|| config.endpoint_url().map(str::to_owned));
-    }
+    settings.endpoints = settings.endpoints.or(config.endpoint_url());
     let clock = SharedTimeSource::new(SystemTimeSource::new());
     Ok(Connection {
         aws: Aws::new(&settings, http_client, clock),

@@ -4,26 +4,50 @@ use rerole::aws::Aws;
 use rerole::aws::index_table::{KNOWN_CLUSTER_PAGES, ROLE_PAGES};
 use rerole::aws::page::paginate;
 use rerole_core::call::CallError;
-use rerole_core::indexing::{IndexEntry, IndexItem};
+use rerole_core::indexing::{IndexEntry, IndexItem, ItemRules};
 use rerole_core::resource::{AssociationArn, RoleArn, RoleField};
 
 use crate::index::error::CommandError;
 
-/// The associations that use a role in either field. An association that uses it in both is found
-/// once.
-pub async fn by_role(aws: &Aws, role: &RoleArn) -> Result<Vec<IndexItem>, CallError> {
-    let mut items: Vec<IndexItem> = Vec::new();
-    for field in RoleField::ALL {
-        let mut pages = paginate(ROLE_PAGES, async |start| {
-            aws.index.by_role(field, role, start).await
-        });
-        while let Some(page) = pages.next().await? {
-            let is_new =
-                |item: &IndexItem| field == RoleField::RoleArn || item.role_arn != role.as_str();
-            items.extend(page.into_iter().filter(is_new));
+/// What the index has.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub items: Vec<IndexItem>,
+    /// Why items that were also found cannot be.
+    pub invalid: Vec<String>,
+}
+
+impl Found {
+    fn add(&mut self, entry: IndexEntry) {
+        match entry {
+            IndexEntry::Live(item) => self.items.push(*item),
+            IndexEntry::Invalid(problem) => self.invalid.push(problem),
+            IndexEntry::Tombstone => {}
         }
     }
-    Ok(items)
+}
+
+/// The associations that use a role in either field. An association that uses it in both is found
+/// once.
+pub async fn by_role(aws: &Aws, role: &RoleArn) -> Result<Found, CallError> {
+    let mut found = Found::default();
+    for field in RoleField::ALL {
+        let mut pages = paginate(ROLE_PAGES, async |start| {
+            aws.index.by_role(field, role, &rules(aws), start).await
+        });
+        while let Some(page) = pages.next().await? {
+            let is_new = |entry: &IndexEntry| match entry {
+                IndexEntry::Live(item) => {
+                    field == RoleField::RoleArn || item.role_arn != role.as_str()
+                }
+                IndexEntry::Invalid(_) | IndexEntry::Tombstone => true,
+            };
+            page.into_iter()
+                .filter(is_new)
+                .for_each(|entry| found.add(entry));
+        }
+    }
+    Ok(found)
 }
 
 /// The association with this ARN, or with this ID in any known cluster of these regions.
@@ -31,9 +55,12 @@ pub async fn by_association(
     aws: &Aws,
     id: &str,
     regions: &[String],
-) -> Result<Option<IndexItem>, CommandError> {
+) -> Result<Found, CommandError> {
+    let mut found = Found::default();
     if let Ok(arn) = id.parse::<AssociationArn>() {
-        return Ok(live_item(aws.index.entry(&arn).await?));
+        let entry = aws.index.entry(&arn, &rules(aws)).await?;
+        entry.into_iter().for_each(|entry| found.add(entry));
+        return Ok(found);
     }
     for region in regions {
         let known_clusters = aws.index.known_clusters();
@@ -42,19 +69,24 @@ pub async fn by_association(
         });
         while let Some(page) = pages.next().await? {
             for cluster in page {
-                let entry = aws.index.entry(&cluster.association(id)?).await?;
-                if let Some(item) = live_item(entry) {
-                    return Ok(Some(item));
+                let arn = cluster.association(id)?;
+                let entry = aws.index.entry(&arn, &rules(aws)).await?;
+                entry.into_iter().for_each(|entry| found.add(entry));
+                if !found.items.is_empty() {
+                    return Ok(found);
                 }
             }
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
-fn live_item(entry: Option<IndexEntry>) -> Option<IndexItem> {
-    match entry {
-        Some(IndexEntry::Live(item)) => Some(*item),
-        Some(IndexEntry::Tombstone) | None => None,
+/// What the items are held against. Without a call, the CLI knows neither the account nor the
+/// regions of the stack.
+fn rules(aws: &Aws) -> ItemRules<'static> {
+    ItemRules {
+        own_account: None,
+        regions: None,
+        now: aws.now(),
     }
 }

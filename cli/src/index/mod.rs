@@ -16,7 +16,7 @@ use rerole::aws::eks::ASSOCIATION_PAGES;
 use rerole::aws::page::paginate;
 use rerole::indexer::comparison::{self, Comparison};
 use rerole::indexer::index_writer::IndexWriter;
-use rerole::indexer::reconciler::{Reconciled, Reconciler, SliceEnd};
+use rerole::indexer::reconciler::{Limits, Reconciled, Reconciler, SliceEnd};
 use rerole::indexer::walker::list_clusters;
 use rerole_core::indexing::{ReconcileRequest, Run, RunRequest};
 use rerole_core::resource::ClusterName;
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use crate::index::connect::connect;
 use crate::index::error::CommandError;
 use crate::index::flags::{BuildFlags, CheckFlags, IndexCommand, Output, ShowFlags};
+use crate::index::lookup::Found;
 use crate::terminal::{print, print_error, progress_bar};
 
 /// How long a slice of a run may take. As in Lambda; the next slice starts at once.
@@ -99,20 +100,25 @@ async fn check(flags: &CheckFlags) -> Result<bool, CommandError> {
         Output::Table => report::comparison_text(&comparison),
         Output::Json => report::comparison_json(&comparison),
     })?;
-    Ok(comparison.differences.is_empty() && comparison.run.error_count == 0)
+    let Comparison { run, differences } = &comparison;
+    Ok(differences.is_empty() && run.error_count == 0 && run.counts.invalid == 0)
 }
 
 async fn show(flags: &ShowFlags) -> Result<bool, CommandError> {
     let connection = connect(&flags.aws).await?;
-    let items = match (&flags.role, &flags.association) {
+    let Found { items, invalid } = match (&flags.role, &flags.association) {
         (Some(role), _) => lookup::by_role(&connection.aws, &role.parse()?).await?,
         (None, Some(id)) => {
             let regions = flags::regions(&flags.regions, &connection.region)?;
-            let item = lookup::by_association(&connection.aws, id, &regions).await?;
-            item.into_iter().collect()
+            lookup::by_association(&connection.aws, id, &regions).await?
         }
-        (None, None) => Vec::new(),
+        (None, None) => Found::default(),
     };
+    for problem in &invalid {
+        print_error(&format!(
+            "invalid item, which a full run removes: {problem}"
+        ));
+    }
     print(&match flags.output {
         Output::Table => report::items_table(&items),
         Output::Json => report::items_json(&items),
@@ -132,7 +138,12 @@ async fn reconcile(
     let writer = IndexWriter::new(aws, None);
     loop {
         let deadline = Instant::now() + SLICE_MAX;
-        let mut reconciler = Reconciler::new(aws, &writer, concurrency, deadline).on_save(&on_save);
+        let limits = Limits {
+            own_account: None,
+            concurrency,
+            deadline,
+        };
+        let mut reconciler = Reconciler::new(aws, &writer, limits).on_save(&on_save);
         match reconciler.reconcile(&request).await? {
             Reconciled::Slice {
                 run,

@@ -51,10 +51,12 @@ pub fn items_json(items: &[IndexItem]) -> String {
 pub fn comparison_text(comparison: &Comparison) -> String {
     let Comparison { run, differences } = comparison;
     let found = match differences.len() {
+        0 if run.counts.invalid > 0 => "no association differs".to_owned(),
         0 => "the index matches EKS.".to_owned(),
         count => format!("{count} differ.\n\n{}", differences_table(differences)),
     };
-    format!("{}: {found}{}", extent(run), errors_text(run))
+    let invalid = invalid_text(run.counts.invalid);
+    format!("{}: {found}{invalid}{}", extent(run), errors_text(run))
 }
 
 /// A comparison as JSON.
@@ -72,6 +74,7 @@ pub fn comparison_json(comparison: &Comparison) -> String {
     json!({
         "clusters": run.counts.clusters,
         "seen": run.counts.seen,
+        "invalid": run.counts.invalid,
         "differences": differences,
         "errors": run.errors,
         "errorCount": run.error_count,
@@ -83,11 +86,12 @@ pub fn comparison_json(comparison: &Comparison) -> String {
 pub fn run_text(run: &Run) -> String {
     let counts = &run.counts;
     let text = format!(
-        "{}: {} added, {} changed, {} removed; {} EKS calls.",
+        "{}: {} added, {} changed, {} removed{}; {} EKS calls.",
         extent(run),
         counts.added,
         counts.changed,
         counts.removed,
+        invalid_text(counts.invalid),
         counts.calls
     );
     text + &errors_text(run)
@@ -101,6 +105,14 @@ fn extent(run: &Run) -> String {
         plural(associations),
         plural(clusters)
     )
+}
+
+fn invalid_text(invalid: u64) -> String {
+    match invalid {
+        0 => String::new(),
+        1 => ", 1 invalid item".to_owned(),
+        count => format!(", {count} invalid items"),
+    }
 }
 
 fn differences_table(differences: &[Difference]) -> String {

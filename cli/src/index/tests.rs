@@ -208,7 +208,8 @@ async fn show_finds_users_of_a_role_once_and_an_association_by_its_arn_or_id() {
     reconcile(&harness.aws, everything(), 8, |_| {})
         .await
         .unwrap();
-    let items = by_role(&harness.aws, &ROLE.parse().unwrap()).await.unwrap();
+    let found = by_role(&harness.aws, &ROLE.parse().unwrap()).await.unwrap();
+    let items = found.items;
     assert_eq!(items.len(), 16 + 2);
     let table = report::items_table(&items);
     assert!(
@@ -220,12 +221,12 @@ async fn show_finds_users_of_a_role_once_and_an_association_by_its_arn_or_id() {
         let found = by_association(&harness.aws, id, &everything().regions)
             .await
             .unwrap();
-        assert_eq!(found.as_ref(), Some(one), "{id}");
+        assert_eq!(found.items, [one.clone()], "{id}");
     }
     let none = by_association(&harness.aws, "a-nowhere", &everything().regions)
         .await
         .unwrap();
-    assert_eq!(none, None);
+    assert_eq!(none, Found::default());
     assert_eq!(
         report::items_table(&[]),
         "The index has no such association."

@@ -14,9 +14,9 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 use crate::indexing::cloudtrail::time::parse_time;
+use crate::printable::printable;
 use crate::request::event_id;
-use crate::resource::{AssociationArn, Cluster};
-use crate::shortened::shortened;
+use crate::resource::{AssociationArn, Cluster, OwnAccount};
 use crate::timestamp::Timestamp;
 
 /// The `detail-type` of the events that EventBridge receives from CloudTrail.
@@ -113,6 +113,37 @@ pub enum Subject {
     DeletedCluster(Cluster),
 }
 
+impl Subject {
+    /// Returns the region.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        match self {
+            Self::Association(arn) => arn.region(),
+            Self::ClusterAssociations(cluster) | Self::DeletedCluster(cluster) => &cluster.region,
+        }
+    }
+
+    /// Returns the name of the cluster.
+    #[must_use]
+    pub fn cluster_name(&self) -> &str {
+        match self {
+            Self::Association(arn) => arn.cluster_name(),
+            Self::ClusterAssociations(cluster) | Self::DeletedCluster(cluster) => {
+                &cluster.cluster_name
+            }
+        }
+    }
+
+    fn arn(&self) -> &str {
+        match self {
+            Self::Association(arn) => arn.as_str(),
+            Self::ClusterAssociations(cluster) | Self::DeletedCluster(cluster) => {
+                &cluster.cluster_arn
+            }
+        }
+    }
+}
+
 /// The calls that create, delete or change associations. A call about an add-on changes those that
 /// the add-on owns, some time after the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,11 +211,12 @@ pub struct ParseError {
     pub problem: String,
 }
 
-/// Parses an EventBridge event.
+/// Parses an EventBridge event. `own_account` is the function's account, if known.
 ///
 /// # Errors
-/// If the event may be about an association or a cluster but does not say which one.
-pub fn parse(event: &Value) -> Result<Parsed, ParseError> {
+/// If the event may be about an association or a cluster but does not say which one, or if that is
+/// in another account or partition. The stack's rule passes on no such event.
+pub fn parse(event: &Value, own_account: Option<&OwnAccount>) -> Result<Parsed, ParseError> {
     let invalid = |problem: String| ParseError {
         event_id: event_id(event),
         problem: shown(&problem),
@@ -213,9 +245,13 @@ pub fn parse(event: &Value) -> Result<Parsed, ParseError> {
         return ignore("detail.errorCode", error_code);
     }
 
+    let subject = subject(event, event_name).map_err(invalid)?;
+    if let Some(problem) = own_account.and_then(|own| own.excludes(subject.arn())) {
+        return Err(invalid(problem));
+    }
     let recorded = |paths| first_text(event, paths).map(shown);
     Ok(Parsed::Change(Box::new(CloudTrailEvent {
-        subject: subject(event, event_name).map_err(invalid)?,
+        subject,
         event_name,
         at: member(event, "detail.eventTime").and_then(parse_time),
         caller: recorded(CALLER),
@@ -226,7 +262,7 @@ pub fn parse(event: &Value) -> Result<Parsed, ParseError> {
 
 /// Returns a text of the event as it is logged and recorded.
 fn shown(text: &str) -> String {
-    shortened(text.to_owned(), SHOWN_LEN_MAX)
+    printable(text.to_owned(), SHOWN_LEN_MAX)
 }
 
 fn subject(event: &Value, event_name: EventName) -> Result<Subject, String> {

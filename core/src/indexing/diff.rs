@@ -22,6 +22,7 @@ pub struct DescribeTask {
 /// - Listed, but not in the index: the association is new.
 /// - In the index, but not listed: the association was deleted, or the list lags behind its
 ///   creation. If it were removed without a Describe, a rotation would miss it.
+/// - An item that cannot be: the caller has removed it, and whatever it hid is described.
 /// - Listed, but a tombstone in the index: the list lags behind the deletion, or the tombstone was
 ///   written too early, because a Describe lagged behind the creation.
 ///
@@ -53,11 +54,11 @@ pub fn diff(
                 association_id: id,
                 known: Some(item),
             }),
-            IndexEntry::Tombstone if is_listed => tasks.push(DescribeTask {
+            IndexEntry::Tombstone if !is_listed => {}
+            IndexEntry::Tombstone | IndexEntry::Invalid(_) => tasks.push(DescribeTask {
                 association_id: id,
                 known: None,
             }),
-            IndexEntry::Tombstone => {}
         }
     }
     tasks.extend(listed.map(|new| DescribeTask {
@@ -72,17 +73,18 @@ mod tests {
     use super::*;
     use crate::resource::{Association, association};
 
-    /// Parses entries: `a` is a live item, `a†` a tombstone.
+    /// Parses entries: `a` is a live item, `a†` a tombstone, `a?` an item that cannot be.
     fn entries(text: &str) -> Vec<(String, IndexEntry)> {
-        text.split_whitespace()
-            .map(|word| match word.strip_suffix('†') {
-                Some(id) => (id.to_owned(), IndexEntry::Tombstone),
-                None => (
-                    word.to_owned(),
-                    IndexEntry::Live(Box::new(IndexItem::of(&association("role")))),
-                ),
-            })
-            .collect()
+        let entry = |word: &str| {
+            let id = word.trim_end_matches(['†', '?']);
+            let entry = match &word[id.len()..] {
+                "†" => IndexEntry::Tombstone,
+                "?" => IndexEntry::Invalid("it cannot be".to_owned()),
+                _ => IndexEntry::Live(Box::new(IndexItem::of(&association("role")))),
+            };
+            (id.to_owned(), entry)
+        };
+        text.split_whitespace().map(entry).collect()
     }
 
     /// Prints the tasks: `+a` is not in the index, `a` is.
@@ -121,6 +123,7 @@ mod tests {
             ("a c", "b", "+a b +c", "+a b +c"),
             ("a b", "a† b", "+a", "+a b"),
             ("b", "a† b", "", "b"),
+            ("a c", "a? b? c", "+a +b", "+a +b c"),
             ("a b d e", "b c d† f", "+a c +d +e f", "+a b c +d +e f"),
         ] {
             assert_eq!(

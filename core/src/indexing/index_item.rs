@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::indexing::ItemRules;
 use crate::request::Location;
-use crate::resource::{Association, AssociationArn, RoleField};
+use crate::resource::{Association, AssociationArn, RoleArn, RoleField};
 use crate::timestamp::Timestamp;
 
 /// The index's copy of an association. It may be older than what EKS shows.
@@ -43,6 +44,34 @@ impl IndexItem {
         }
     }
 
+    /// Returns why the item cannot be: no association that EKS shows in this account leads to it.
+    #[must_use]
+    pub fn contradiction(&self, rules: &ItemRules<'_>) -> Option<String> {
+        let arn = &self.association_arn;
+        let is_named = self.cluster_arn == arn.cluster_arn()
+            && self.association_id == arn.association_id()
+            && self.cluster_name == arn.cluster_name();
+        if !is_named {
+            return Some(format!("associationArn {arn} names another association"));
+        }
+        if let Some(problem) = rules.excludes(arn.as_str(), arn.region()) {
+            return Some(problem);
+        }
+        // EKS requires this of `roleArn`. A target role can be in any account.
+        if let Some(role) = self
+            .role_arn
+            .parse()
+            .ok()
+            .filter(|role: &RoleArn| role.account() != arn.account())
+        {
+            return Some(format!("roleArn {role} is not in the account of {arn}"));
+        }
+        // It would never be replaced by what EKS shows, because an item only moves forward.
+        rules
+            .is_future(self.modified_at)
+            .then(|| format!("modifiedAt {} is in the future", self.modified_at))
+    }
+
     /// Returns the value of a role field.
     #[must_use]
     pub fn role_in(&self, field: RoleField) -> Option<&str> {
@@ -69,4 +98,93 @@ pub enum IndexEntry {
     Live(Box<IndexItem>),
     /// The association was deleted.
     Tombstone,
+    /// An item that cannot be, and why.
+    Invalid(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::resource::{OwnAccount, association};
+
+    #[test]
+    fn an_item_that_no_association_of_the_account_leads_to_is_named() {
+        let own = OwnAccount::of_function("arn:aws:lambda:us-east-1:111122223333:function:index");
+        let foreign =
+            OwnAccount::of_function("arn:aws:lambda:us-east-1:999999999999:function:index");
+        let valid = || IndexItem::of(&association("role"));
+        let now = valid().modified_at;
+        let late = now + Duration::from_hours(1);
+        let text = str::to_owned;
+        let regions = ["us-east-1".to_owned()];
+        for (item, own_account, expected) in [
+            (valid(), None, None),
+            (valid(), own.as_ref(), None),
+            (valid(), foreign.as_ref(), Some("999999999999")),
+            (
+                IndexItem {
+                    cluster_arn: text("arn:aws:eks:us-east-1:111122223333:cluster/other"),
+                    ..valid()
+                },
+                None,
+                Some("another association"),
+            ),
+            (
+                IndexItem {
+                    association_id: text("a-2"),
+                    ..valid()
+                },
+                None,
+                Some("another association"),
+            ),
+            (
+                IndexItem {
+                    cluster_name: text("other"),
+                    ..valid()
+                },
+                None,
+                Some("another association"),
+            ),
+            (
+                IndexItem {
+                    role_arn: text("arn:aws:iam::999999999999:role/app"),
+                    ..valid()
+                },
+                None,
+                Some("roleArn"),
+            ),
+            (
+                IndexItem {
+                    cluster_arn: text("arn:aws:eks:eu-west-1:111122223333:cluster/prod-1"),
+                    association_arn:
+                        "arn:aws:eks:eu-west-1:111122223333:podidentityassociation/prod-1/a-1"
+                            .parse()
+                            .unwrap(),
+                    ..valid()
+                },
+                None,
+                Some("eu-west-1"),
+            ),
+            (
+                IndexItem {
+                    modified_at: late,
+                    ..valid()
+                },
+                None,
+                Some("future"),
+            ),
+        ] {
+            let problem = item.contradiction(&ItemRules {
+                own_account,
+                regions: Some(&regions),
+                now,
+            });
+            match expected {
+                None => assert_eq!(problem, None),
+                Some(part) => assert!(problem.unwrap().contains(part), "{item:?}"),
+            }
+        }
+    }
 }

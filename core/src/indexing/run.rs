@@ -52,6 +52,9 @@ pub struct RunCounts {
     pub added: u64,
     pub changed: u64,
     pub removed: u64,
+    /// Items of the index that cannot be. They were removed.
+    #[serde(default)]
+    pub invalid: u64,
     /// Calls to EKS that got a response.
     pub calls: u64,
 }

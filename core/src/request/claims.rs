@@ -22,8 +22,13 @@ pub struct Claims {
 /// A text of 1 to 256 characters. Control characters are not allowed, because terminals execute
 /// them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct Claim(String);
+
+/// The text is not a claim.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not allowed; allowed: {CLAIM_FORM}")]
+pub struct InvalidClaim(String);
 
 impl Claim {
     /// Returns `None` if the text does not have the form of a claim.
@@ -32,6 +37,14 @@ impl Claim {
         let len = text.chars().count();
         ((1..=LEN_MAX).contains(&len) && !text.chars().any(char::is_control))
             .then(|| Self(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Claim {
+    type Error = InvalidClaim;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text).ok_or(InvalidClaim(text))
     }
 }
 
@@ -50,6 +63,8 @@ mod tests {
             ("\u{1b}[2J".to_owned(), false),
         ] {
             assert_eq!(Claim::new(&text).is_some(), expected, "{text:?}");
+            let stored = serde_json::from_value::<Claim>(text.clone().into());
+            assert_eq!(stored.is_ok(), expected, "{text:?} as stored");
         }
     }
 }

@@ -13,31 +13,35 @@ use serde_json::Value;
 use crate::request::numeric_text::NumericText;
 use crate::request::{
     CLAIM_FORM, Claim, Claims, Glob, LIST_LEN_MAX, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM,
-    ROTATION_ID_FORM, Rejection, RotationId, RotationRequest, Scope,
+    ROTATION_ID_FORM, Rejection, RequestRules, RotationId, RotationRequest, Scope,
 };
 use crate::resource::{ROLE_ARN_FORM, RoleArn};
 
 /// The form of a role ARN in the JSON Schema. A test compares it with [`RoleArn`]'s own rules.
 #[cfg(test)]
-const ROLE_ARN_PATTERN: &str =
-    r"^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9_+=,.@-]{1,64}$";
+const ROLE_ARN_PATTERN: &str = concat!(
+    r"^arn:aws(-[a-z0-9-]+)?:iam::[0-9]{12}:role/",
+    // Segments of the path: printable, without `*`, `?` and `$`, and neither `.` nor `..`.
+    r"((\.{0,2}[!-#%-)+\-,0->@-~]|\.{3})[!-#%-)+-.0->@-~]*/)*",
+    r"[A-Za-z0-9_+=,.@-]{1,64}$",
+);
 
-/// Parses the `detail` of an event and checks its rules. `event_id` names the rotation if
-/// `rotationId` is absent. `role_path` is the IAM path that new roles must have. Returns the
-/// request and what the event claims about it.
+/// Parses the `detail` of an event and checks its rules and those of the stack. `event_id` names the
+/// rotation if `rotationId` is absent. Returns the request and what the event claims about it.
 ///
 /// # Errors
 /// If the detail breaks a rule: the first such rule, with the field and its value.
 pub fn parse_detail(
     detail: &Value,
     event_id: Option<&str>,
-    role_path: &str,
+    rules: &RequestRules,
 ) -> Result<(RotationRequest, Claims), Rejection> {
     let raw: RotationDetail = deserialize(detail)?;
 
     let rotation_id = rotation_id(&raw, event_id)?;
-    let roles = Roles::of(&raw)?;
-    roles.check(role_path)?;
+    let old_role_arn = role("detail.oldRoleArn", raw.old_role_arn.as_deref())?;
+    let new_role_arn = role("detail.newRoleArn", raw.new_role_arn.as_deref())?;
+    rules.check_roles(&old_role_arn, &new_role_arn)?;
     let scope = Scope {
         regions: globs("detail.regions", raw.regions)?,
         cluster_names: globs("detail.clusterNames", raw.cluster_names)?,
@@ -57,8 +61,8 @@ pub fn parse_detail(
     };
     let request = RotationRequest {
         rotation_id,
-        old_role_arn: roles.old,
-        new_role_arn: roles.new,
+        old_role_arn,
+        new_role_arn,
         scope,
         dry_run: raw.dry_run,
         max_errors: max_errors.unwrap_or_default(),
@@ -266,44 +270,6 @@ fn role(field: &str, text: Option<&str>) -> Result<RoleArn, Rejection> {
         return Ok(role);
     };
     Err(Rejection::new(field, &Value::from(text), allowed))
-}
-
-/// The two roles of a request.
-struct Roles {
-    old: RoleArn,
-    new: RoleArn,
-}
-
-impl Roles {
-    fn of(raw: &RotationDetail) -> Result<Self, Rejection> {
-        Ok(Self {
-            old: role("detail.oldRoleArn", raw.old_role_arn.as_deref())?,
-            new: role("detail.newRoleArn", raw.new_role_arn.as_deref())?,
-        })
-    }
-
-    /// Checks the rules for the two roles together. They may be in any account: target roles may be
-    /// in another account than the cluster, and EKS itself requires the cluster's account for other
-    /// roles.
-    fn check(&self, role_path: &str) -> Result<(), Rejection> {
-        let Self { old, new } = self;
-        let allowed = if old == new {
-            "a role other than oldRoleArn".to_owned()
-        } else if old.partition() != new.partition() {
-            format!("a role in oldRoleArn's partition, {}", old.partition())
-        } else if old.account() != new.account() {
-            format!("a role in oldRoleArn's account, {}", old.account())
-        } else if !new.path().starts_with(role_path) {
-            format!("a role under the path {role_path} (ROLE_PATH)")
-        } else {
-            return Ok(());
-        };
-        Err(Rejection::new(
-            "detail.newRoleArn",
-            &Value::from(new.as_str()),
-            allowed,
-        ))
-    }
 }
 
 /// Parses a list of a scope. The result is sorted and has no duplicates, so lists that mean the

@@ -5,18 +5,21 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::request::detail::parse_detail;
-use crate::request::{Envelope, EventSummary, Rejection, Requested};
+use crate::request::{
+    CLAIM_FORM, Claim, Envelope, EventSummary, Rejection, RequestRules, Requested,
+};
+use crate::resource::OwnAccount;
 use crate::timestamp::Timestamp;
 
 /// Parses a rotation request from an EventBridge event. `own_account` is the function's account, if
-/// known. `role_path` is the IAM path that new roles must have.
+/// known. `rules` are those of the stack.
 ///
 /// # Errors
 /// If a member is missing or not allowed: the first such member.
 pub fn parse_event(
     event: &Value,
-    own_account: Option<&str>,
-    role_path: &str,
+    own_account: Option<&OwnAccount>,
+    rules: &RequestRules,
 ) -> Result<Requested, Rejection> {
     let event: Event = serde_path_to_error::deserialize(event).map_err(|error| {
         let path = error.path().to_string();
@@ -36,6 +39,22 @@ pub fn parse_event(
             format!("an EventBridge event: {}", error.inner()),
         )
     })?;
+    // The ledger records them. EventBridge sets them, but another sender may not be EventBridge.
+    for (field, text) in [
+        ("id", &event.id),
+        ("account", &event.account),
+        ("region", &event.region),
+    ] {
+        if let Some(text) = text
+            && Claim::new(text).is_none()
+        {
+            return Err(Rejection::new(
+                field,
+                &Value::from(text.as_str()),
+                CLAIM_FORM,
+            ));
+        }
+    }
     let Some(account) = event.account.as_deref() else {
         return Err(Rejection::new(
             "account",
@@ -43,15 +62,30 @@ pub fn parse_event(
             "the account that the event comes from",
         ));
     };
-    if own_account.is_some_and(|own| own != account) {
-        let own = own_account.unwrap_or_default();
+    if let Some(own) = own_account.filter(|own| own.account != account) {
         return Err(Rejection::new(
             "account",
             &Value::from(account),
-            format!("events from the stack's own account, {own}"),
+            format!("events from the stack's own account, {}", own.account),
         ));
     }
-    let (request, claims) = parse_detail(&event.detail, event.id.as_deref(), role_path)?;
+    if event.source != rules.source {
+        return Err(Rejection::new(
+            "source",
+            &Value::from(event.source),
+            format!("events from {} (ROTATION_EVENT_SOURCE)", rules.source),
+        ));
+    }
+    // A replay may have another ID than the event that it repeats. So an old request could start a
+    // second rotation, and move what has been put on the old role since.
+    if let Some(replay) = event.replay_name {
+        return Err(Rejection::new(
+            "replay-name",
+            &replay,
+            "an event that is not replayed; request the rotation again",
+        ));
+    }
+    let (request, claims) = parse_detail(&event.detail, event.id.as_deref(), rules)?;
     let envelope = Envelope {
         event: EventSummary {
             id: event.id,
@@ -84,6 +118,9 @@ struct Event {
     region: Option<String>,
     #[serde(default, rename = "resources")]
     _resources: Option<Vec<String>>,
+    /// The name of the replay, if the event comes from an archive.
+    #[serde(default)]
+    replay_name: Option<Value>,
     detail: Value,
 }
 
@@ -92,9 +129,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::request::testing::rules;
 
     #[test]
-    fn an_event_comes_from_the_account_of_the_stack() {
+    fn an_event_comes_from_the_account_of_the_stack_and_the_named_source() {
         let detail = json!({
             "rotationId": "r-1",
             "oldRoleArn": "arn:aws:iam::111122223333:role/old",
@@ -110,7 +148,8 @@ mod tests {
             }
             event
         };
-        let own = Some("111122223333");
+        let own = OwnAccount::of_function("arn:aws:lambda:us-east-1:111122223333:function:rotate");
+        let own = own.as_ref();
         for (event, own_account, expected) in [
             (event(json!({})), own, None),
             (event(json!({ "account": "444455556666" })), None, None),
@@ -125,9 +164,25 @@ mod tests {
                 Some(("account", "(nothing)")),
             ),
             (event(json!({ "source": 7 })), own, Some(("source", "7"))),
+            (event(json!({ "id": "" })), own, Some(("id", r#""""#))),
+            (
+                event(json!({ "region": "a\nb" })),
+                own,
+                Some(("region", r#""a\nb""#)),
+            ),
+            (
+                event(json!({ "source": "platform.iam.evil" })),
+                own,
+                Some(("source", r#""platform.iam.evil""#)),
+            ),
+            (
+                event(json!({ "replay-name": "again" })),
+                own,
+                Some(("replay-name", r#""again""#)),
+            ),
             (json!("text"), own, Some(("event", r#""text""#))),
         ] {
-            let rejection = parse_event(&event, own_account, "/").err();
+            let rejection = parse_event(&event, own_account, &rules("/")).err();
             let found = rejection.map(|rejection| (rejection.field, rejection.value));
             let expected = expected.map(|(field, value)| (field.to_owned(), value.to_owned()));
             assert_eq!(found, expected, "{event}");

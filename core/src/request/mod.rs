@@ -13,11 +13,12 @@ mod numeric_text;
 mod rejection;
 mod rotation_id;
 mod rotation_request;
+mod rules;
 mod scope;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use claims::{CLAIM_FORM, Claim, Claims};
+pub use claims::{CLAIM_FORM, Claim, Claims, InvalidClaim};
 pub use envelope::{Envelope, EventSummary};
 pub use event::parse_event;
 pub use event_record::{EventRecord, event_id};
@@ -27,6 +28,7 @@ pub use glob::{
 pub use max_concurrency::{InvalidMaxConcurrency, MAX_CONCURRENCY_FORM, MaxConcurrency};
 pub use max_errors::{InvalidMaxErrors, MAX_ERRORS_FORM, MaxErrors};
 pub use rejection::Rejection;
-pub use rotation_id::{ROTATION_ID_FORM, RotationId};
+pub use rotation_id::{InvalidRotationId, ROTATION_ID_FORM, RotationId};
 pub use rotation_request::{Requested, RotationRequest};
+pub use rules::{RequestRules, SOURCE_OF_STACK};
 pub use scope::{Location, Scope};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::shortened::shortened;
+use crate::printable::printable;
 
 /// A rejected value, and the path of its field, are truncated to this length: either may be a whole
 /// megabyte.
@@ -28,9 +28,9 @@ impl Rejection {
     #[must_use]
     pub fn new(field: impl Into<String>, value: &Value, allowed: impl Into<String>) -> Self {
         Self {
-            field: shortened(field.into(), SHOWN_VALUE_LEN_MAX),
+            field: printable(field.into(), SHOWN_VALUE_LEN_MAX),
             value: shown(value),
-            allowed: shortened(allowed.into(), ALLOWED_LEN_MAX),
+            allowed: printable(allowed.into(), ALLOWED_LEN_MAX),
         }
     }
 }
@@ -42,5 +42,5 @@ pub(super) fn shown(value: &Value) -> String {
     } else {
         value.to_string()
     };
-    shortened(text, SHOWN_VALUE_LEN_MAX)
+    printable(text, SHOWN_VALUE_LEN_MAX)
 }

@@ -9,8 +9,13 @@ pub const ROTATION_ID_FORM: &str = "1 to 64 letters, digits, \"_\" or \"-\"";
 
 /// The ID of a rotation: 1 to 64 characters out of `[A-Za-z0-9_-]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "String")]
 pub struct RotationId(String);
+
+/// The text is not a rotation ID.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not allowed; allowed: {ROTATION_ID_FORM}")]
+pub struct InvalidRotationId(String);
 
 impl RotationId {
     /// Returns `None` if the text does not have the form of a rotation ID.
@@ -23,6 +28,14 @@ impl RotationId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for RotationId {
+    type Error = InvalidRotationId;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::new(&text).ok_or(InvalidRotationId(text))
     }
 }
 

@@ -2,11 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::request::{Requested, parse_event};
+use crate::request::{RequestRules, Requested, parse_event};
 
 /// Returns the ARN of a role in the account of the tests.
 pub(crate) fn role(name: &str) -> String {
     format!("arn:aws:iam::111122223333:role/{name}")
+}
+
+/// Returns rules under which old and new roles must lie under `role_path`.
+pub(crate) fn rules(role_path: &str) -> RequestRules {
+    RequestRules {
+        source: "platform.iam".to_owned(),
+        role_path: role_path.to_owned(),
+        old_role_path: role_path.to_owned(),
+    }
 }
 
 /// Returns the request of rotation `r-1`, from role `old` to role `new`, with the members of
@@ -23,5 +32,5 @@ pub(crate) fn requested(changes: &Value) -> Requested {
         "id": "e-1", "detail-type": "Role Rotation Requested", "source": "platform.iam",
         "account": "111122223333", "detail": detail,
     });
-    parse_event(&event, None, "/").unwrap()
+    parse_event(&event, None, &rules("/")).unwrap()
 }

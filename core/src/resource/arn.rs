@@ -14,17 +14,6 @@ pub struct InvalidArn {
     pub allowed: &'static str,
 }
 
-/// Returns the account ID in a Lambda function's ARN,
-/// `arn:<partition>:lambda:<region>:<account>:function:<name>`. Returns `None` for another text,
-/// which a local runtime may send.
-#[must_use]
-pub fn function_account(function_arn: &str) -> Option<&str> {
-    match arn_parts(function_arn)? {
-        [_, "lambda", _, account, _] if is_account(account) => Some(account),
-        _ => None,
-    }
-}
-
 /// Returns whether the text has the form of a region's name.
 #[must_use]
 pub fn is_region(text: &str) -> bool {
@@ -60,6 +49,15 @@ pub(super) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
+/// Returns whether EKS allows the text as a cluster name or an association ID: letters, digits, `-`
+/// and `_`, at most 100 characters.
+pub(super) fn is_label(text: &str) -> bool {
+    (1..=100).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
 /// Implements the conversions between an ARN type and its text, which is in its field `text`.
 macro_rules! impl_text_form {
     ($arn:ty) => {
@@ -87,26 +85,3 @@ macro_rules! impl_text_form {
     };
 }
 pub(super) use impl_text_form;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_account_is_read_from_a_valid_function_arn_only() {
-        for (arn, account) in [
-            (
-                "arn:aws:lambda:us-east-1:111122223333:function:rotate",
-                Some("111122223333"),
-            ),
-            (
-                "arn:aws:lambda:us-east-1:111122223333:function:rotate:live",
-                Some("111122223333"),
-            ),
-            ("function-arn", None),
-            ("", None),
-        ] {
-            assert_eq!(function_account(arn), account, "{arn}");
-        }
-    }
-}

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::arn::{
-    InvalidArn, arn_parts, impl_text_form, is_account, is_partition, is_region,
+    InvalidArn, arn_parts, impl_text_form, is_account, is_label, is_partition, is_region,
 };
 
 /// The form of an association ARN, for error messages.
@@ -112,15 +112,6 @@ impl FromStr for AssociationArn {
 }
 
 impl_text_form!(AssociationArn);
-
-/// Returns whether EKS allows the text as a cluster name or an association ID: letters, digits, `-`
-/// and `_`, at most 100 characters.
-fn is_label(text: &str) -> bool {
-    (1..=100).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::resource::arn::arn_parts;
+use crate::resource::arn::{arn_parts, is_label};
 use crate::resource::{AssociationArn, InvalidArn};
 
 const CLUSTER_ARN_FORM: &str = "arn:<partition>:eks:<region>:<account>:cluster/<name>";
@@ -23,6 +23,14 @@ pub struct Cluster {
     /// The 12-digit account ID.
     pub account: String,
     pub cluster_name: String,
+}
+
+impl ClusterName<'_> {
+    /// Returns whether EKS allows the name.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        is_label(self.name)
+    }
 }
 
 impl fmt::Display for ClusterName<'_> {

@@ -96,15 +96,29 @@ impl FromStr for RoleArn {
 
 impl_text_form!(RoleArn);
 
-/// Returns whether the text is an IAM path: `/`, or printable ASCII between two slashes, at most
-/// 512 characters.
+/// The form of an IAM path, for error messages.
+pub const ROLE_PATH_FORM: &str = "an IAM path with a slash at both ends, without \"*\", \"?\", \"$\", \
+     and without the segments \".\" and \"..\", such as /platform/";
+
+/// Returns whether the text is an IAM path: `/`, or segments of printable ASCII between slashes, at
+/// most 512 characters.
+///
+/// IAM allows more. `*`, `?` and `$` have a meaning in policies, and `.` and `..` have one in
+/// paths, so a path with them looks like another one, or covers more than it shows.
 #[must_use]
 pub fn is_role_path(text: &str) -> bool {
+    let Some(segments) = text.strip_prefix('/') else {
+        return false;
+    };
+    let is_segment = |segment: &str| {
+        let allowed = |b: u8| b.is_ascii_graphic() && !b"*?$".contains(&b);
+        !["", ".", ".."].contains(&segment) && segment.bytes().all(allowed)
+    };
     text.len() <= 512
-        && text.starts_with('/')
-        && text.ends_with('/')
-        && text.bytes().all(|b| b.is_ascii_graphic())
-        && !text.contains("//")
+        && (segments.is_empty()
+            || segments
+                .strip_suffix('/')
+                .is_some_and(|segments| segments.split('/').all(is_segment)))
 }
 
 fn is_role_name(text: &str) -> bool {
@@ -165,6 +179,12 @@ mod tests {
             "arn:aws:iam::111122223333:role/",
             "arn:aws:iam::111122223333:role/team/",
             "arn:aws:iam::111122223333:role//app",
+            "arn:aws:iam::111122223333:role/platform/../admin/app",
+            "arn:aws:iam::111122223333:role/./app",
+            "arn:aws:iam::111122223333:role/plat*/app",
+            "arn:aws:iam::111122223333:role/platform?/app",
+            "arn:aws:iam::111122223333:role/${aws:username}/app",
+            "arn:aws:iam::111122223333:role/plаtform/app",
             "arn:aws:iam::111122223333:user/app",
             "arn:aws:iam::111122223333:role/app two",
             "arn:aws:iam::1111:role/app",
@@ -191,6 +211,32 @@ mod tests {
             let role = format!("arn:aws:iam::111122223333:role/{path_and_name}");
             let role: RoleArn = role.parse().unwrap();
             assert_eq!(role.is_service_linked(), expected, "{role}");
+        }
+    }
+    #[test]
+    fn a_path_has_no_wildcard_and_no_segment_that_means_another() {
+        let longest = format!("/{}/", "p".repeat(510));
+        let overlong = format!("/{}/", "p".repeat(511));
+        for (path, expected) in [
+            ("/", true),
+            ("/platform/", true),
+            ("/a.b/..c/.d/%2e/", true),
+            (&longest, true),
+            (&overlong, false),
+            ("", false),
+            ("//", false),
+            ("/platform", false),
+            ("platform/", false),
+            ("/a//b/", false),
+            ("/./", false),
+            ("/a/../b/", false),
+            ("/a*/", false),
+            ("/a?/", false),
+            ("/${a}/", false),
+            ("/a b/", false),
+            ("/é/", false),
+        ] {
+            assert_eq!(is_role_path(path), expected, "{path}");
         }
     }
 }

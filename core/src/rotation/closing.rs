@@ -124,6 +124,8 @@ pub struct Facts<'a> {
     pub stopped: Option<&'a str>,
     /// The regions whose index is not complete. Associations there may be unknown.
     pub incomplete_regions: &'a [String],
+    /// How many items of the index name the old role and cannot be. Each may hide an association.
+    pub invalid_items: u64,
     /// The clusters that the stack leaves out of its index, as `region/cluster`.
     pub excluded_clusters: &'a [String],
 }
@@ -171,7 +173,8 @@ pub fn close(facts: &Facts<'_>) -> Closing {
     }
     let known = still_used_by(counts).map(|used| format!("the old role is still in use: {used}"));
     let unknown = unknown_in(facts.incomplete_regions);
-    let still_used: Vec<String> = known.into_iter().chain(unknown).collect();
+    let hidden = hidden_by(facts.invalid_items);
+    let still_used: Vec<String> = [known, unknown, hidden].into_iter().flatten().collect();
     reasons.extend(still_used.iter().cloned());
     if !facts.excluded_clusters.is_empty() {
         reasons.push(format!(
@@ -194,6 +197,7 @@ impl Facts<'_> {
         let is_in_scope = |region: &String| request.scope.covers_region(region);
         let stays = counts.owned_by_addon > 0
             || counts.reverted > 0
+            || self.invalid_items > 0
             || self.incomplete_regions.iter().any(is_in_scope);
         if self.stopped.is_some() {
             Status::Failed
@@ -235,6 +239,16 @@ fn unknown_in(incomplete_regions: &[String]) -> Option<String> {
         format!(
             "the index is not complete for {}, so unknown associations there may use the old role",
             incomplete_regions.join(", ")
+        )
+    })
+}
+
+/// Returns what invalid items of the index mean, in words, or `None` if there are none.
+fn hidden_by(invalid_items: u64) -> Option<String> {
+    (invalid_items > 0).then(|| {
+        format!(
+            "invalid items of the index name the old role ({invalid_items}), and may hide \
+             associations; a full run removes them"
         )
     })
 }

@@ -109,6 +109,22 @@ impl RotationRecord {
         }
     }
 
+    /// Returns how the record contradicts itself, or the key under which it was found. No version
+    /// of rerole writes such a record.
+    #[must_use]
+    pub fn contradiction(&self, key: &RotationKey) -> Option<String> {
+        let request = &self.request;
+        [
+            ("rotationId", self.key == *key),
+            ("request.rotationId", RotationKey::of(request) == *key),
+            ("oldRoleArn", self.old_role_arn == request.old_role_arn),
+            ("newRoleArn", self.new_role_arn == request.new_role_arn),
+        ]
+        .into_iter()
+        .find(|(_, agrees)| !agrees)
+        .map(|(name, _)| format!("{name} contradicts the key or the request"))
+    }
+
     /// Returns whether an invocation may be working on the rotation.
     #[must_use]
     pub fn is_leased_at(&self, now: Timestamp) -> bool {
@@ -211,6 +227,46 @@ mod tests {
                 Duration::from_secs(idle_secs),
                 "{lease_until:?} {idle_since:?}"
             );
+        }
+    }
+    #[test]
+    fn a_record_that_contradicts_its_key_or_its_request_is_named() {
+        let key = |text: &str| -> RotationKey { text.parse().unwrap() };
+        let role = |name: &str| crate::request::testing::role(name).parse().unwrap();
+        let valid = || record(None, None);
+        let of_dry_run = requested(&serde_json::json!({ "dryRun": true })).request;
+        for (record, asked, expected) in [
+            (valid(), "r-1", None),
+            (valid(), "r-2", Some("rotationId")),
+            (valid(), "dry-run/r-1", Some("rotationId")),
+            (
+                RotationRecord {
+                    request: of_dry_run,
+                    ..valid()
+                },
+                "r-1",
+                Some("request.rotationId"),
+            ),
+            (
+                RotationRecord {
+                    old_role_arn: role("other"),
+                    ..valid()
+                },
+                "r-1",
+                Some("oldRoleArn"),
+            ),
+            (
+                RotationRecord {
+                    new_role_arn: role("other"),
+                    ..valid()
+                },
+                "r-1",
+                Some("newRoleArn"),
+            ),
+        ] {
+            let found = record.contradiction(&key(asked));
+            let name = found.as_deref().and_then(|text| text.split(' ').next());
+            assert_eq!(name, expected, "{asked}");
         }
     }
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::indexing::IndexItem;
 use crate::keys::RotationKey;
 use crate::resource::AssociationArn;
 use crate::timestamp::Timestamp;
@@ -98,12 +97,9 @@ impl RoleRecord {
         }
     }
 
-    /// Returns what may be said about the role. `shown` is an association that the index shows on
-    /// it.
+    /// Returns what may be said about the role. `shown` is the use of it that the index shows.
     #[must_use]
-    pub fn role_use(self, shown: Option<&IndexItem>) -> RoleUse {
-        let shown =
-            shown.map(|item| InUse::by_association(&item.association_arn, item.modified_at));
+    pub fn role_use(self, shown: Option<InUse>) -> RoleUse {
         let in_use = self.in_use.or(shown);
         RoleUse {
             until: self.left_until.filter(|_| in_use.is_none()),
@@ -120,6 +116,18 @@ impl InUse {
             since,
             by: arn.to_string(),
             why: "an association uses the role".to_owned(),
+        }
+    }
+
+    /// The index has an item under `key` that names the role and cannot be. Until the reconciler
+    /// has removed it, the association that it stands for is unknown.
+    #[must_use]
+    pub fn by_invalid_item(key: String, since: Timestamp) -> Self {
+        Self {
+            since,
+            by: key,
+            why: "the index has an invalid item that names the role; a full run removes it"
+                .to_owned(),
         }
     }
 
@@ -147,6 +155,7 @@ impl InUse {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::indexing::IndexItem;
     use crate::resource::association;
 
     fn at(millis: i64) -> Timestamp {
@@ -177,7 +186,7 @@ mod tests {
             (left(None, None), None, None, None),
             (left(None, used()), None, None, used()),
             // Whatever the role's item says.
-            (left(Some(9), None), Some(&item), None, used()),
+            (left(Some(9), None), used(), None, used()),
         ] {
             let expected = RoleUse {
                 until: until.map(at),

@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::hex;
@@ -20,8 +20,7 @@ const SCHEME: &str = "rerole/1";
 
 /// `clientRequestToken`: 64 characters of lowercase hex, within the 33 to 126 that EKS is known to
 /// accept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Token(String);
 
 impl Token {

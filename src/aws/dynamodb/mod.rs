@@ -44,17 +44,18 @@ pub(crate) fn client(
         attempt: DYNAMODB_ATTEMPT_TIMEOUT,
         operation: DYNAMODB_OPERATION_TIMEOUT,
     };
+    let endpoints = &settings.endpoints;
     let mut config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(behavior_version())
         .region(Region::new(settings.region.clone()))
         .credentials_provider(settings.credentials.clone())
         .http_client(http_client)
         .time_source(clock)
+        .use_fips(endpoints.use_fips)
+        .use_dual_stack(endpoints.use_dual_stack)
         .retry_config(RetryConfig::standard().with_max_attempts(DYNAMODB_ATTEMPTS))
         .retry_partition(retry_partition("dynamodb"))
         .timeout_config(timeouts.into());
-    if let Some(url) = &settings.dynamodb_endpoint {
-        config = config.endpoint_url(url);
-    }
+    config.set_endpoint_url(endpoints.dynamodb.clone());
     aws_sdk_dynamodb::Client::from_conf(config.build())
 }

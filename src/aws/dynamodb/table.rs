@@ -96,6 +96,32 @@ impl Table {
         })
     }
 
+    /// Reads one page of the keys of all items that do not have the attribute `without`. The read is
+    /// eventually consistent, which costs half as much.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read.
+    pub(crate) async fn scan_keys(
+        &self,
+        operation: Operation<'_>,
+        without: &str,
+        start: Option<PageStart>,
+    ) -> Result<Page<Item>, CallError> {
+        let call = self
+            .client
+            .scan()
+            .table_name(&self.name)
+            .filter_expression(format!("attribute_not_exists({without})"))
+            .projection_expression(self.key_names.join(", "))
+            .set_exclusive_start_key(start.map(|PageStart(key)| key));
+        let output = Box::pin(call.send()).await;
+        let output = output.map_err(|error| call_error(operation, &error))?;
+        Ok(Page {
+            items: output.items.unwrap_or_default(),
+            next: output.last_evaluated_key.map(PageStart),
+        })
+    }
+
     /// Writes one item, if its condition holds.
     ///
     /// # Errors

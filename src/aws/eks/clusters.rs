@@ -38,10 +38,16 @@ impl Eks {
                 .map_err(|error| call_error(operation, &error))
         };
         let output = read(&regional.rate_limiter, operation, until, call).await?;
-        Ok(NamePage {
-            next: output.next_token().map(str::to_owned),
-            items: output.clusters.unwrap_or_default(),
-        })
+        let next = output.next_token().map(str::to_owned);
+        let items = output.clusters.unwrap_or_default();
+        let is_valid = |name: &String| ClusterName { region, name }.is_valid();
+        match items.iter().find(|name| !is_valid(name)) {
+            None => Ok(NamePage { items, next }),
+            Some(name) => {
+                let problem = format!("{name:?} is not the name of a cluster");
+                Err(CallError::malformed_response(operation, problem))
+            }
+        }
     }
 
     /// Describes a cluster. Returns `None` if EKS does not have it.
@@ -50,13 +56,13 @@ impl Eks {
     /// As [`Self::describe`].
     pub async fn describe_cluster(
         &self,
-        cluster: ClusterName<'_>,
+        asked: ClusterName<'_>,
         until: Instant,
     ) -> Result<Option<DescribedCluster>, CallError> {
-        let operation = Operation::on("describe", &cluster);
-        let regional = self.regions.get(cluster.region);
+        let operation = Operation::on("describe", &asked);
+        let regional = self.regions.get(asked.region);
         let call = async || {
-            let call = regional.client.describe_cluster().name(cluster.name);
+            let call = regional.client.describe_cluster().name(asked.name);
             call.send()
                 .await
                 .map_err(|error| call_error(operation, &error))
@@ -67,6 +73,10 @@ impl Eks {
                 let arn = described.and_then(|cluster| cluster.arn());
                 let cluster = Cluster::parse(arn.unwrap_or_default())
                     .map_err(|error| CallError::malformed_response(operation, error.to_string()))?;
+                if cluster.name() != asked {
+                    let problem = format!("the response is about {}", cluster.cluster_arn);
+                    return Err(CallError::malformed_response(operation, problem));
+                }
                 let status = described.and_then(|cluster| cluster.status());
                 Ok(Some(DescribedCluster {
                     cluster,

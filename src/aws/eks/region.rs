@@ -181,11 +181,11 @@ impl ClientTemplate {
             .http_client(self.http_client.clone())
             .time_source(self.clock.clone())
             .interceptor(self.counter.clone())
+            .use_fips(self.settings.endpoints.use_fips)
+            .use_dual_stack(self.settings.endpoints.use_dual_stack)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts.into());
-        if let Some(url) = &self.settings.eks_endpoint {
-            config = config.endpoint_url(url);
-        }
+        config.set_endpoint_url(self.settings.endpoints.eks(name));
         Client::from_conf(config.build())
     }
 }

@@ -16,8 +16,9 @@ pub(super) fn subject(arn: &AssociationArn) -> String {
     )
 }
 
-/// Parses a response. The fields that every response has are required. The ID must be the requested
-/// one, because every decision relies on that.
+/// Parses a response. The fields that every response has are required. ARN, cluster and ID must be
+/// the requested ones, because every decision relies on that: the ARN in a message or an item may
+/// name another account or region than the one that EKS was asked in.
 pub(super) fn association(
     arn: &AssociationArn,
     response: Option<&PodIdentityAssociation>,
@@ -32,9 +33,20 @@ pub(super) fn association(
             .ok_or_else(|| malformed(format!("the response has no {name}")))
     };
     let non_empty = |value: Option<&str>| value.filter(|text| !text.is_empty()).map(str::to_owned);
-    let association_id = required(response.association_id(), "associationId")?;
-    if association_id != arn.association_id() {
-        return Err(malformed(format!("the response is about {association_id}")));
+    for (value, name, requested) in [
+        (response.association_arn(), "associationArn", arn.as_str()),
+        (response.cluster_name(), "clusterName", arn.cluster_name()),
+        (
+            response.association_id(),
+            "associationId",
+            arn.association_id(),
+        ),
+    ] {
+        let value = required(value, name)?;
+        if value != requested {
+            let problem = format!("the response has {name} {value}, and {requested} was requested");
+            return Err(malformed(problem));
+        }
     }
     let modified_at = response
         .modified_at()

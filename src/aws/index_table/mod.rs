@@ -1,24 +1,26 @@
 //! The `AssociationIndex` table: which associations are on a role, and how the index is corrected.
-//! The known clusters of each region are in `clusters.rs`. Which items to correct is decided by the
-//! callers.
+//! The known clusters of each region are in `clusters.rs`, and the search for items that cannot be
+//! is in `invalid.rs`. Which items to correct is decided by the callers.
 //!
 //! An item only moves forward to later versions. A deleted association leaves a tombstone. It has
 //! no role, so no secondary index shows it, and no `modifiedAt`, so no condition on a version can
 //! overwrite it.
 
 mod clusters;
+mod invalid;
 
 pub use clusters::KnownClusters;
+pub use invalid::{ItemKey, KEY_PAGES};
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
-use rerole_core::indexing::{IndexEntry, IndexItem};
+use rerole_core::indexing::{IndexEntry, IndexItem, ItemRules};
 use rerole_core::keys::IndexPartition;
 use rerole_core::resource::{Association, AssociationArn, RoleArn, RoleField};
-use rerole_core::rotation::KnownRoles;
+use rerole_core::rotation::{InUse, KnownRoles};
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
@@ -97,45 +99,41 @@ impl IndexTable {
     }
 
     /// Returns one page of the associations that have `role` in this field, according to the index.
-    /// The secondary index is eventually consistent.
+    /// An item that breaks `rules` is [`IndexEntry::Invalid`]. The secondary index is eventually
+    /// consistent.
     ///
     /// # Errors
-    /// If DynamoDB cannot be read, or if an item does not have the form of the contract. A rotation
-    /// cannot leave such an item out, because it must account for every association.
+    /// If DynamoDB cannot be read.
     pub async fn by_role(
         &self,
         field: RoleField,
         role: &RoleArn,
+        rules: &ItemRules<'_>,
         start: Option<PageStart>,
-    ) -> Result<Page<IndexItem>, CallError> {
+    ) -> Result<Page<IndexEntry>, CallError> {
         let operation = Operation::on("query associations by role", role);
         let query = on_role(field, role).start(start);
         let page = self.table.query(operation, query).await?;
-        page.try_map(|item| {
-            let shown = self.table.shown_key(&item);
-            let item: IndexItem = self.table.parse(operation, item)?;
-            match contradiction(&item, field, role) {
-                None => Ok(item),
-                Some(problem) => {
-                    let problem = format!("{shown}: {problem}");
-                    Err(CallError::malformed_item(operation, problem))
-                }
-            }
-        })
+        Ok(page.map(|item| self.parse(operation, item, rules).1))
     }
 
-    /// Returns an association that has `role` in one of its fields, if the index shows one. The
+    /// Returns the use of `role` in one of its fields that the index shows, if there is one. The
     /// secondary indexes are eventually consistent.
     ///
     /// # Errors
-    /// As [`Self::by_role`].
-    pub async fn any_on(&self, role: &RoleArn) -> Result<Option<IndexItem>, CallError> {
+    /// If DynamoDB cannot be read.
+    pub async fn any_on(&self, role: &RoleArn, now: Timestamp) -> Result<Option<InUse>, CallError> {
         let operation = Operation::on("query associations by role", role);
         for field in RoleField::ALL {
             let page = self.table.query(operation, on_role(field, role).first());
-            if let Some(item) = page.await?.items.pop() {
-                return self.table.parse(operation, item).map(Some);
-            }
+            let Some(item) = page.await?.items.pop() else {
+                continue;
+            };
+            let key = self.table.shown_key(&item);
+            return Ok(Some(match self.table.parse::<IndexItem>(operation, item) {
+                Ok(item) => InUse::by_association(&item.association_arn, item.modified_at),
+                Err(_) => InUse::by_invalid_item(key, now),
+            }));
         }
         Ok(None)
     }
@@ -252,25 +250,29 @@ impl IndexTable {
     /// Reads the entry of one association. The read is consistent.
     ///
     /// # Errors
-    /// If DynamoDB cannot be read, or if the item does not have the form of the contract.
-    pub async fn entry(&self, arn: &AssociationArn) -> Result<Option<IndexEntry>, CallError> {
+    /// If DynamoDB cannot be read.
+    pub async fn entry(
+        &self,
+        arn: &AssociationArn,
+        rules: &ItemRules<'_>,
+    ) -> Result<Option<IndexEntry>, CallError> {
         let operation = Operation::on("read index item", arn);
         let item = self.table.get(operation, key(arn)).await?;
-        let entry = item.map(|item| self.parse(operation, item)).transpose()?;
-        Ok(entry.map(|(_, entry)| entry))
+        Ok(item.map(|item| self.parse(operation, item, rules).1))
     }
 
     /// Returns one page of the entries of a cluster, after the association ID `after`, with their
     /// IDs and in their order. The read is consistent.
     ///
     /// # Errors
-    /// If DynamoDB cannot be read, or if an item does not have the form of the contract.
+    /// If DynamoDB cannot be read.
     pub async fn entries_of_cluster(
         &self,
-        cluster_arn: &str,
-        after: Option<&str>,
+        part: EntriesAfter<'_>,
+        rules: &ItemRules<'_>,
         start: Option<PageStart>,
     ) -> Result<Page<(String, IndexEntry)>, CallError> {
+        let EntriesAfter { cluster_arn, after } = part;
         let operation = Operation::on("read index items", &cluster_arn);
         let condition = match after {
             None => Condition::new("clusterArn = :cluster"),
@@ -279,7 +281,7 @@ impl IndexTable {
         };
         let query = Query::table(condition.value("cluster", text(cluster_arn)));
         let page = self.table.query(operation, query.start(start)).await?;
-        page.try_map(|item| self.parse(operation, item))
+        Ok(page.map(|item| self.parse(operation, item, rules)))
     }
 
     /// Updates the item if the condition holds. Every condition compares `modifiedAt`, which fails
@@ -295,22 +297,47 @@ impl IndexTable {
         Ok(self.table.write(operation, update).await?.is_done())
     }
 
-    /// Parses an item or a tombstone, and returns it with its association ID.
+    /// Parses an item, and returns it with its association ID.
     fn parse(
         &self,
         operation: Operation<'_>,
         item: Item,
-    ) -> Result<(String, IndexEntry), CallError> {
-        let Some(AttributeValue::S(id)) = item.get("associationId") else {
-            let problem = self.table.shown_key(&item);
-            return Err(CallError::malformed_item(operation, problem));
+        rules: &ItemRules<'_>,
+    ) -> (String, IndexEntry) {
+        let id = text_of(&item, "associationId");
+        let cluster_arn = text_of(&item, "clusterArn");
+        let problem = if item.contains_key("deletedAt") {
+            let deleted_at = text_of(&item, "deletedAt").parse().ok();
+            match rules.rejects_deletion_at(deleted_at) {
+                None => return (id, IndexEntry::Tombstone),
+                Some(problem) => problem,
+            }
+        } else {
+            match self.table.parse::<IndexItem>(operation, item) {
+                Ok(item) => match item.contradiction(rules) {
+                    None => return (id, IndexEntry::Live(Box::new(item))),
+                    Some(problem) => problem,
+                },
+                Err(error) => return (id, IndexEntry::Invalid(error.to_string())),
+            }
         };
-        let id = id.clone();
-        if item.contains_key("deletedAt") {
-            return Ok((id, IndexEntry::Tombstone));
-        }
-        let item = self.table.parse(operation, item)?;
-        Ok((id, IndexEntry::Live(Box::new(item))))
+        let problem = format!("item {cluster_arn} / {id}: {problem}");
+        (id, IndexEntry::Invalid(problem))
+    }
+}
+
+/// The entries of a cluster after an association ID, or all of them.
+#[derive(Debug, Clone, Copy)]
+pub struct EntriesAfter<'a> {
+    pub cluster_arn: &'a str,
+    pub after: Option<&'a str>,
+}
+
+/// Returns the text of an attribute, or an empty one.
+fn text_of(item: &Item, name: &str) -> String {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => text.clone(),
+        _ => String::new(),
     }
 }
 
@@ -357,19 +384,4 @@ fn key(arn: &AssociationArn) -> Item {
 /// The condition that there is an item, and that its version is not later than this one.
 fn is_no_newer_than(version: Timestamp) -> Condition {
     Condition::new("modifiedAt <= :modifiedAt").value("modifiedAt", text(version))
-}
-
-/// Returns how an item contradicts the query that found it. EKS requires `roleArn` to be in the
-/// account of the association, so another account is an error. `targetRoleArn` can be in any
-/// account.
-fn contradiction(item: &IndexItem, field: RoleField, role: &RoleArn) -> Option<String> {
-    let arn = &item.association_arn;
-    if field == RoleField::RoleArn && arn.account() != role.account() {
-        return Some(format!(
-            "associationArn {arn} is not in the account of the role {role}"
-        ));
-    }
-    let is_same =
-        item.cluster_name == arn.cluster_name() && item.association_id == arn.association_id();
-    (!is_same).then(|| format!("associationArn {arn} names another association"))
 }

@@ -62,12 +62,18 @@ impl Rotations<'_> {
     /// Reads a rotation's item. The read is consistent.
     ///
     /// # Errors
-    /// If DynamoDB cannot be read, or if the item does not have the form of the contract.
+    /// If DynamoDB cannot be read, or if the item does not have the form of the contract or
+    /// contradicts its key.
     pub async fn read(&self, key: &RotationKey) -> Result<Option<RotationRecord>, CallError> {
         let operation = Operation::on("read rotation", key);
-        self.table
+        let found: Option<RotationRecord> = self
+            .table
             .get_as(operation, rotation_key(key, &Entry::Rotation))
-            .await
+            .await?;
+        match found.as_ref().and_then(|record| record.contradiction(key)) {
+            None => Ok(found),
+            Some(problem) => Err(CallError::malformed_item(operation, problem)),
+        }
     }
 
     /// Opens the rotation as `rerole_core::rotation::open` decides. A rotation that starts is one

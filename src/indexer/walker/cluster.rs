@@ -6,11 +6,12 @@ use std::collections::VecDeque;
 
 use futures_util::stream::{self, StreamExt};
 use rerole_core::call::{CallError, Operation};
-use rerole_core::indexing::{DescribeTask, Mode, diff};
+use rerole_core::indexing::{DescribeTask, IndexEntry, Mode, diff};
 use rerole_core::resource::Cluster;
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::aws::index_table::{EntriesAfter, ItemKey};
 use crate::aws::page::{NextPage, PageStart};
 use crate::indexer::retry::{RetryError, find, retry};
 use crate::indexer::walker::lists::{Listed, list_associations};
@@ -148,9 +149,12 @@ impl<'a> ClusterWalk<'a> {
     /// Reads a page of the index and compares it with the same part of EKS's list.
     async fn read_page(&mut self, start: Option<PageStart>) -> Result<(), RetryError> {
         let index = &self.context.aws.index;
-        let after = self.part.after.as_deref();
+        let part = EntriesAfter {
+            cluster_arn: &self.cluster.cluster_arn,
+            after: self.part.after.as_deref(),
+        };
         let page = index
-            .entries_of_cluster(&self.cluster.cluster_arn, after, start)
+            .entries_of_cluster(part, &self.context.item_rules(), start)
             .await?;
         let len = match (&page.next, page.items.last()) {
             // The index may have more entries after this page.
@@ -159,8 +163,32 @@ impl<'a> ClusterWalk<'a> {
             (None, _) => self.listed.len(),
         };
         let listed: Vec<String> = self.listed.drain(..len).collect();
-        self.tasks = diff(self.part.mode, &listed, page.items).into();
+        let mut entries = page.items;
+        self.remove_invalid(&mut entries).await?;
+        self.tasks = diff(self.part.mode, &listed, entries).into();
         self.page = NextPage::after(page.next);
+        Ok(())
+    }
+
+    /// Removes the items that cannot be from the index. Their entries stay if an association can
+    /// have their ID, so it is described.
+    async fn remove_invalid(
+        &mut self,
+        entries: &mut Vec<(String, IndexEntry)>,
+    ) -> Result<(), RetryError> {
+        for (id, entry) in &*entries {
+            if let IndexEntry::Invalid(problem) = entry {
+                let key = ItemKey {
+                    partition: self.cluster.cluster_arn.clone(),
+                    sort: id.clone(),
+                };
+                self.context.remove_invalid(&key, problem).await?;
+                self.findings.counts.invalid += 1;
+            }
+        }
+        entries.retain(|(id, entry)| {
+            !matches!(entry, IndexEntry::Invalid(_)) || self.cluster.association(id).is_ok()
+        });
         Ok(())
     }
 

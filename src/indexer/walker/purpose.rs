@@ -4,16 +4,17 @@
 
 use rerole_core::call::CallError;
 use rerole_core::indexing::{
-    Caller, Change, Compared, IndexEntry, IndexItem, Mode, RUN_LEASE, RegionIndex, Run, RunCounts,
+    Caller, Change, Compared, IndexEntry, IndexItem, ItemRules, Mode, RUN_LEASE, RegionIndex, Run,
+    RunCounts,
 };
-use rerole_core::resource::{Association, AssociationArn, Cluster};
+use rerole_core::resource::{Association, AssociationArn, Cluster, OwnAccount};
 use rerole_core::rotation::Status;
 use rerole_core::timestamp::Timestamp;
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{error, info};
 
 use crate::aws::Aws;
-use crate::aws::index_table::{ENTRY_PAGES, Stored};
+use crate::aws::index_table::{ENTRY_PAGES, EntriesAfter, ItemKey, Stored};
 use crate::aws::ledger::{FoundRotation, LeaseError};
 use crate::aws::page::paginate;
 use crate::indexer::index_writer::{IndexWriter, Shown};
@@ -43,6 +44,8 @@ pub struct Difference {
 pub struct WalkContext<'a> {
     pub aws: &'a Aws,
     pub purpose: Purpose<'a>,
+    /// The function's account, if known.
+    pub own_account: Option<&'a OwnAccount>,
     /// Associations in flight at once.
     pub concurrency: usize,
     /// The walk starts no further step at or after this time.
@@ -71,6 +74,31 @@ pub(super) enum Processed {
 }
 
 impl WalkContext<'_> {
+    /// Returns what the items of the index are held against.
+    #[must_use]
+    pub fn item_rules(&self) -> ItemRules<'_> {
+        ItemRules {
+            own_account: self.own_account,
+            regions: match self.purpose {
+                Purpose::Repair(writer) => writer.regions(),
+                Purpose::Compare => None,
+            },
+            now: self.aws.now(),
+        }
+    }
+
+    /// Removes an item that cannot be, unless the walk only compares.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn remove_invalid(&self, key: &ItemKey, problem: &str) -> Result<(), CallError> {
+        error!(problem, "invalid item of the index");
+        match self.purpose {
+            Purpose::Repair(_) => self.aws.index.remove_invalid(key).await,
+            Purpose::Compare => Ok(()),
+        }
+    }
+
     /// Repairs or reports what EKS showed at `now`, if it is not what the index holds.
     pub(super) async fn process(
         &self,
@@ -127,9 +155,14 @@ impl WalkContext<'_> {
     /// # Errors
     /// If DynamoDB cannot be read or written, or time is up.
     pub async fn remove_cluster(&self, cluster: &Cluster) -> Result<Findings, RetryError> {
-        let (index, arn) = (&self.aws.index, &cluster.cluster_arn);
+        let index = &self.aws.index;
+        let whole = EntriesAfter {
+            cluster_arn: &cluster.cluster_arn,
+            after: None,
+        };
         let mut pages = paginate(ENTRY_PAGES, async |start| {
-            index.entries_of_cluster(arn, None, start).await
+            let rules = self.item_rules();
+            index.entries_of_cluster(whole, &rules, start).await
         });
         let mut findings = Findings::default();
         findings.counts.clusters_removed = 1;
@@ -137,6 +170,15 @@ impl WalkContext<'_> {
             for (id, entry) in entries {
                 if Instant::now() >= self.ends_at {
                     return Err(RetryError::OutOfTime);
+                }
+                if let IndexEntry::Invalid(problem) = &entry {
+                    let key = ItemKey {
+                        partition: cluster.cluster_arn.clone(),
+                        sort: id,
+                    };
+                    self.remove_invalid(&key, problem).await?;
+                    findings.counts.invalid += 1;
+                    continue;
                 }
                 let (IndexEntry::Live(held), Ok(association_arn)) =
                     (entry, cluster.association(&id))
@@ -164,7 +206,7 @@ impl WalkContext<'_> {
             index.known_clusters().forget(cluster).await?;
             let removed = findings.counts.removed;
             info!(
-                cluster = arn,
+                cluster = cluster.cluster_arn,
                 removed, "deleted cluster removed from the index"
             );
         }
@@ -179,7 +221,10 @@ impl WalkContext<'_> {
     }
 
     /// Records that EKS has this cluster.
-    pub(super) async fn note_cluster(&self, cluster: &Cluster) -> Result<(), CallError> {
+    pub(in crate::indexer) async fn note_cluster(
+        &self,
+        cluster: &Cluster,
+    ) -> Result<(), CallError> {
         match self.purpose {
             Purpose::Repair(_) => self.aws.index.known_clusters().record(cluster).await,
             Purpose::Compare => Ok(()),

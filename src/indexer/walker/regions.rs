@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
+use rerole_core::call::{CallError, Operation};
 use rerole_core::indexing::Run;
 use rerole_core::resource::{Cluster, ClusterName};
 use tokio::time::Instant;
@@ -110,13 +112,14 @@ impl<'a> Walker<'a> {
         let mut pages = paginate(KNOWN_CLUSTER_PAGES, async |start| {
             known_clusters.page(region, start).await
         });
-        while let Some(known) = pages.next().await? {
-            for cluster in known {
+        while let Some(mut known) = pages.next().await? {
+            known.retain(|cluster| {
                 let name = &cluster.cluster_name;
-                if listed.contains(name) || !run.covers(name) {
-                    continue;
-                }
-                match self.describe(cluster.name()).await {
+                !listed.contains(name) && run.covers(name)
+            });
+            for (cluster, described) in self.describe_all(known).await {
+                let name = &cluster.cluster_name;
+                match described {
                     // The list lags behind a create.
                     Ok(Some(_)) => unlisted.push(name.clone()),
                     Ok(None) => {
@@ -193,6 +196,7 @@ impl<'a> Walker<'a> {
         run.counts.added += findings.counts.added;
         run.counts.changed += findings.counts.changed;
         run.counts.removed += findings.counts.removed;
+        run.counts.invalid += findings.counts.invalid;
         self.differences.extend(findings.differences);
         for problem in findings.errors {
             warn!(cluster, problem, "association not described");
@@ -200,12 +204,41 @@ impl<'a> Walker<'a> {
         }
     }
 
+    /// Describes these clusters side by side: it takes seconds until one counts as deleted.
+    async fn describe_all(
+        &self,
+        clusters: Vec<Cluster>,
+    ) -> Vec<(Cluster, Result<Option<Cluster>, RetryError>)> {
+        let describe = async |cluster: Cluster| {
+            let described = self.describe(cluster.name()).await;
+            (cluster, described)
+        };
+        let mut described: Vec<_> = stream::iter(clusters)
+            .map(describe)
+            .buffer_unordered(self.context.concurrency)
+            .collect()
+            .await;
+        described.sort_by(|(a, _), (b, _)| a.cluster_name.cmp(&b.cluster_name));
+        described
+    }
+
     async fn describe(&self, name: ClusterName<'_>) -> Result<Option<Cluster>, RetryError> {
         let WalkContext { aws, ends_at, .. } = self.context;
         let described = find(ends_at, async |until| {
             aws.eks.describe_cluster(name, until).await
         });
-        Ok(described.await?.map(|described| described.cluster))
+        let cluster = described.await?.map(|described| described.cluster);
+        let excluded = cluster.as_ref().and_then(|cluster| {
+            let own = self.context.own_account?;
+            own.excludes(&cluster.cluster_arn)
+        });
+        match excluded {
+            None => Ok(cluster),
+            Some(problem) => {
+                let operation = Operation::on("describe", &name);
+                Err(CallError::malformed_response(operation, problem).into())
+            }
+        }
     }
 
     /// Checks that the walk may start another step: there is time, and no rotation is active.

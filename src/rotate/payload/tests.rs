@@ -33,9 +33,18 @@ fn event(changes: Value) -> Value {
     event
 }
 
+fn rules(role_path: &str) -> RequestRules {
+    RequestRules {
+        source: "platform.iam".to_owned(),
+        role_path: role_path.to_owned(),
+        old_role_path: role_path.to_owned(),
+    }
+}
+
 fn check(changes: Value, expected: &Expect) {
+    let own = OwnAccount::of_function("arn:aws:lambda:us-east-1:111122223333:function:rotate");
     let Payload { task, event } =
-        Payload::parse(&event(changes), Some("111122223333"), "/platform/");
+        Payload::parse(&event(changes), own.as_ref(), &rules("/platform/"));
     let text = match task {
         Task::Rotate(requested) => format!("rotate {}", requested.request.rotation_id),
         Task::Resume(key) => format!("resume {key}"),
@@ -68,7 +77,15 @@ fn each_payload_asks_for_one_task() {
         ),
         (
             json!({ "id": "e-1", "replay-name": "again" }),
-            expect!["rotate e-1"],
+            expect![[
+                r#"reject e-1: replay-name "again" is not allowed; allowed: an event that is not replayed; request the rotation again"#
+            ]],
+        ),
+        (
+            json!({ "source": "another.source" }),
+            expect![[
+                r#"reject 6a7e8feb-b491-4cf7-a9f1-bf3703467718: source "another.source" is not allowed; allowed: events from platform.iam (ROTATION_EVENT_SOURCE)"#
+            ]],
         ),
         (
             json!({ "detail-type": "Role Rotation Finished", "detail": 7 }),
@@ -131,14 +148,15 @@ fn each_payload_asks_for_one_task() {
 fn a_local_runtime_knows_no_account_of_its_own() {
     let foreign = event(json!({ "account": "999999999999" }));
     assert!(matches!(
-        Payload::parse(&foreign, None, "/").task,
+        Payload::parse(&foreign, None, &rules("/")).task,
         Task::Rotate(_)
     ));
 }
 
 #[test]
 fn a_rotation_id_alone_resumes_that_rotation() {
-    let payload = Payload::parse(&json!({ "rotationId": "dry-run/r-1" }), None, "/");
+    let resume = json!({ "rotationId": "dry-run/r-1" });
+    let payload = Payload::parse(&resume, None, &rules("/"));
     let Task::Resume(key) = payload.task else {
         panic!("{payload:?}")
     };

@@ -5,9 +5,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rerole_core::call::CallError;
-use rerole_core::indexing::Coverage;
+use rerole_core::indexing::{Coverage, ItemRules};
 use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
+use rerole_core::resource::OwnAccount;
 use rerole_core::rotation::{
     EarlierSlices, Progress, RotationRecord, SliceState, Status, Stop, Waiting,
 };
@@ -38,6 +39,8 @@ pub struct SliceSettings<'a> {
     pub max_concurrency: usize,
     /// What the index must cover before the rotation can say that nothing is left on its old role.
     pub coverage: &'a Coverage,
+    /// The function's account, if known.
+    pub own_account: Option<&'a OwnAccount>,
 }
 
 /// What the steps of a running slice share.
@@ -76,6 +79,15 @@ impl<'a> Context<'a> {
             state: Mutex::new(state),
             wake: Notify::new(),
             record,
+        }
+    }
+
+    /// Returns what the items of the index are held against.
+    pub(super) fn item_rules(&self) -> ItemRules<'a> {
+        ItemRules {
+            own_account: self.settings.own_account,
+            regions: Some(&self.settings.coverage.regions),
+            now: self.aws.now(),
         }
     }
 

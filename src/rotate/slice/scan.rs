@@ -2,10 +2,10 @@
 //! of a rotation is its plan, later ones are its sweeps, and both do the same. Which of index and
 //! ledger lags is decided in `rerole_core::rotation`.
 
-use rerole_core::indexing::IndexItem;
+use rerole_core::indexing::{IndexEntry, IndexItem};
 use rerole_core::resource::RoleField;
 use rerole_core::rotation::{Lag, Row, lag};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::aws::index_table::{ROLE_PAGES, Replaces};
 use crate::aws::ledger::PLAN_BATCH_LEN;
@@ -22,6 +22,9 @@ pub(super) struct ScanResult {
     pub(super) out_of_scope: u64,
     /// Settled associations that another actor has moved back to the old role.
     pub(super) reverted: u64,
+    /// Items that name the old role and cannot be. They block no rotation: it leaves them out, and
+    /// says so.
+    pub(super) invalid: u64,
 }
 
 /// One scan.
@@ -42,13 +45,33 @@ impl<'a> Scan<'a> {
         for field in RoleField::ALL {
             let mut pages = paginate(ROLE_PAGES, async |start| {
                 slice.check()?;
-                Ok::<_, SliceError>(slice.aws.index.by_role(field, old_role, start).await?)
+                let rules = slice.item_rules();
+                let index = &slice.aws.index;
+                Ok::<_, SliceError>(index.by_role(field, old_role, &rules, start).await?)
             });
-            while let Some(items) = pages.next().await? {
+            while let Some(entries) = pages.next().await? {
+                let items = scan.valid(entries);
                 scan.page(field, items).await?;
             }
         }
         Ok(scan.result)
+    }
+
+    /// Returns the items, without those that cannot be.
+    fn valid(&mut self, entries: Vec<IndexEntry>) -> Vec<IndexItem> {
+        let mut items = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match entry {
+                IndexEntry::Live(item) => items.push(*item),
+                IndexEntry::Invalid(problem) => {
+                    error!(problem, "invalid item of the index left out");
+                    self.result.invalid += 1;
+                }
+                // It has no role, so no secondary index shows it.
+                IndexEntry::Tombstone => {}
+            }
+        }
+        items
     }
 
     /// Compares a page of the index with the ledger.

@@ -78,31 +78,6 @@ async fn every_read_that_is_not_of_a_secondary_index_is_consistent() {
     }
 }
 
-/// A rotation must account for every association, so it leaves out none that it cannot trust.
-#[tokio::test(start_paused = true)]
-async fn an_index_item_that_contradicts_its_key_or_the_role_fails_the_rotation() {
-    let foreign = "arn:aws:eks:us-east-1:999999999999:podidentityassociation/edge/a-9";
-    let elsewhere = "arn:aws:eks:us-east-1:111122223333:podidentityassociation/other/a-9";
-    for (arn, problem) in [
-        (foreign, "is not in the account of the role"),
-        (elsewhere, "names another association"),
-    ] {
-        let harness = Harness::new(Options::default());
-        let known = harness.associate("api", OLD);
-        let mut item = harness.index_item(&known).unwrap();
-        item["associationId"] = json!("a-9");
-        item["associationArn"] = json!(arn);
-        harness.aws.put_item(INDEX, item);
-        let error = harness.deliver(&rotation_event()).await.unwrap_err();
-        let error = error.to_string();
-        assert!(
-            error.contains("MalformedItem") && error.contains(arn) && error.contains(problem),
-            "{error}"
-        );
-        assert_eq!(harness.updates().len(), 0);
-    }
-}
-
 /// The invocation does not learn that it closed the rotation. The next one must not reopen it.
 #[tokio::test(start_paused = true)]
 async fn a_close_whose_responses_are_lost_closes_the_rotation() {

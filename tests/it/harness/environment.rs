@@ -3,6 +3,7 @@
 //! tables and callers apart by them.
 
 use rerole::settings::{IndexerSettings, RotateSettings, Settings};
+use rerole_core::request::RequestRules;
 
 pub const INDEX: &str = "association-index";
 pub const LEDGER: &str = "rotation-ledger";
@@ -23,6 +24,11 @@ pub const INDEXER_ACCESS_KEY: &str = "indexer-function";
 /// The usual settings that both functions share, with `variables` on top.
 pub fn settings(variables: &[(&str, &str)]) -> Settings {
     rotate_settings(variables).common
+}
+
+/// What the rotate function allows in a request.
+pub fn rules() -> RequestRules {
+    rotate_settings(&[]).rules
 }
 
 pub(super) fn rotate_settings(variables: &[(&str, &str)]) -> RotateSettings {
@@ -47,6 +53,7 @@ fn lookup<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<St
         ("ASSOCIATION_INDEX_TABLE", INDEX),
         ("ROTATION_LEDGER_TABLE", LEDGER),
         ("ROLE_PATH", "/platform/"),
+        ("ROTATION_EVENT_SOURCE", "platform.iam"),
         ("INDEX_REGIONS", "eu-west-1,us-east-1"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", ROTATE_ACCESS_KEY),

@@ -15,7 +15,7 @@ const FACTOR: f64 = 3.0;
 /// and one hold of a rate before the search for a higher one.
 const PAUSES: Duration = Duration::from_secs(12);
 /// The time until something that EKS does not find counts as deleted. What is searched for by the
-/// same operation is searched for side by side.
+/// same operation in the same region is searched for side by side.
 const ABSENCE: Duration = Duration::from_secs(10);
 /// The rate that is reached within that time if EKS throttles nothing. Faster rates hardly matter.
 const UNTHROTTLED_PER_SEC: f64 = 40.0;
@@ -43,7 +43,9 @@ impl Harness {
         let latency_secs = options.latency.end().as_secs_f64();
         let needed = as_f64(eks.len()) / per_sec + as_f64(others.count()) * latency_secs;
         let absent = calls().filter(|record| record.status == Some(404));
-        let absent: BTreeSet<_> = absent.map(|record| &record.call.operation).collect();
+        let absent: BTreeSet<_> = absent
+            .map(|record| (&record.call.operation, &record.call.region))
+            .collect();
         let absences = ABSENCE * u32::try_from(absent.len()).unwrap();
         // An outdated response is repeated until EKS has caught up.
         let lag = 2 * *options.describe_lag.end().max(options.list_lag.end());

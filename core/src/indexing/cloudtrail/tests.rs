@@ -69,7 +69,7 @@ fn shown(subject: &Subject) -> String {
 }
 
 fn check(event: &Value, expected: &Expect) {
-    expected.assert_eq(&match parse(event) {
+    expected.assert_eq(&match parse(event, None) {
         Ok(Parsed::Change(change)) => {
             format!("{}: {}", change.event_name, shown(&change.subject))
         }
@@ -79,7 +79,7 @@ fn check(event: &Value, expected: &Expect) {
 }
 
 fn change(changes: &Value) -> CloudTrailEvent {
-    match parse(&event(changes)) {
+    match parse(&event(changes), None) {
         Ok(Parsed::Change(change)) => *change,
         other => panic!("{changes}: {other:?}"),
     }

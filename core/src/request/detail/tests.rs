@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::request::MaxErrors;
+use crate::request::testing::rules;
 
 const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
@@ -29,7 +30,7 @@ fn parse(changes: &Value) -> Result<(RotationRequest, Claims), Rejection> {
     parse_detail(
         &detail(changes),
         Some("6a7e8feb-b491-4cf7-a9f1-bf3703467718"),
-        "/platform/",
+        &rules("/platform/"),
     )
 }
 
@@ -109,6 +110,12 @@ fn every_broken_rule_names_the_field_its_value_and_what_is_allowed() {
             role("/other/x"),
             expect![[
                 r#"detail.newRoleArn "arn:aws:iam::111122223333:role/other/x" is not allowed; allowed: a role under the path /platform/ (ROLE_PATH)"#
+            ]],
+        ),
+        (
+            json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/other/x" }),
+            expect![[
+                r#"detail.oldRoleArn "arn:aws:iam::111122223333:role/other/x" is not allowed; allowed: a role under the path /platform/ (OLD_ROLE_PATH)"#
             ]],
         ),
         (
@@ -308,7 +315,7 @@ fn an_event_without_an_id_is_rejected() {
     let rejection = parse_detail(
         &detail(&json!({ "rotationId": "(absent)" })),
         None,
-        "/platform/",
+        &rules("/platform/"),
     )
     .unwrap_err();
     assert_eq!(rejection.field, "id");
@@ -318,7 +325,9 @@ fn an_event_without_an_id_is_rejected() {
 fn a_detail_that_is_not_an_object_is_rejected() {
     for bad in [json!(null), json!("x"), json!([1])] {
         assert_eq!(
-            parse_detail(&bad, Some("e"), "/").unwrap_err().field,
+            parse_detail(&bad, Some("e"), &rules("/"))
+                .unwrap_err()
+                .field,
             "detail"
         );
     }

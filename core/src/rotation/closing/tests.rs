@@ -44,6 +44,7 @@ fn check(
         tally: &tally,
         stopped,
         incomplete_regions: &[],
+        invalid_items: 0,
         excluded_clusters: &[],
     });
     let drained_at = end
@@ -246,6 +247,7 @@ fn an_incomplete_index_is_said_and_keeps_the_role_in_use() {
             tally: &tally,
             stopped: None,
             incomplete_regions: &["eu-west-1".to_owned()],
+            invalid_items: 0,
             excluded_clusters: &[],
         });
         let shown = format!("{:?}: {}", end.status, end.reason.unwrap());
@@ -264,9 +266,30 @@ fn what_another_actor_moved_back_stays_on_the_role() {
         tally: &tally,
         stopped: None,
         incomplete_regions: &[],
+        invalid_items: 0,
         excluded_clusters: &[],
     });
     assert_eq!(end.status, Status::Incomplete);
+}
+
+#[test]
+fn an_invalid_item_of_the_index_may_hide_an_association() {
+    let mut tally = Tally::default();
+    tally.add(&row(Outcome::Updated, "10:00", false));
+    let end = close(&Facts {
+        request: &requested(&serde_json::json!({})).request,
+        tally: &tally,
+        stopped: None,
+        incomplete_regions: &[],
+        invalid_items: 2,
+        excluded_clusters: &[],
+    });
+    assert_eq!(end.status, Status::Incomplete);
+    assert_eq!(
+        end.still_used.unwrap(),
+        "invalid items of the index name the old role (2), and may hide associations; a full \
+         run removes them"
+    );
 }
 
 /// Who leaves a cluster out of the index knows that, so the role counts as free nevertheless.
@@ -279,6 +302,7 @@ fn clusters_that_the_index_leaves_out_are_named() {
         tally: &tally,
         stopped: None,
         incomplete_regions: &[],
+        invalid_items: 0,
         excluded_clusters: &["us-east-1/local-1".to_owned()],
     });
     assert_eq!((end.status, end.still_used), (Status::Succeeded, None));

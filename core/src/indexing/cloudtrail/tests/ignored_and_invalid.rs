@@ -103,12 +103,12 @@ fn an_event_without_a_subject_is_an_error_that_names_what_is_missing() {
 #[test]
 fn long_texts_are_shortened() {
     let long = "x".repeat(200_000);
-    let ignored = match parse(&event(&json!({ "detail.eventName": long }))) {
+    let ignored = match parse(&event(&json!({ "detail.eventName": long })), None) {
         Ok(Parsed::Ignored(ignored)) => ignored.value,
         other => panic!("{other:?}"),
     };
-    let region = parse(&event(&json!({ "detail.awsRegion": long }))).unwrap_err();
-    let change = match parse(&event(&json!({ "detail.userAgent": long }))) {
+    let region = parse(&event(&json!({ "detail.awsRegion": long })), None).unwrap_err();
+    let change = match parse(&event(&json!({ "detail.userAgent": long })), None) {
         Ok(Parsed::Change(change)) => change.user_agent.unwrap(),
         other => panic!("{other:?}"),
     };

@@ -67,7 +67,7 @@ proptest! {
         path in prop::sample::select(PATHS),
         value in json_value(),
     ) {
-        let _: Result<_, _> = parse(&value);
-        let _: Result<_, _> = parse(&event(&json!({ path: value })));
+        let _: Result<_, _> = parse(&value, None);
+        let _: Result<_, _> = parse(&event(&json!({ path: value })), None);
     }
 }

@@ -103,7 +103,7 @@ fn the_queues_sample_has_two_of_the_other_samples() {
 
 #[test]
 fn a_rotations_own_updates_are_recognized_by_their_caller() {
-    let Ok(Parsed::Change(change)) = parse(&sample("cloudtrail-own-update")) else {
+    let Ok(Parsed::Change(change)) = parse(&sample("cloudtrail-own-update"), None) else {
         panic!("an update")
     };
     expect!["arn:aws:sts::111122223333:assumed-role/rerole-RotateRole-1A2B3C4D5E6F/rerole-RotateFunction-7G8H9I0J1K2L"]

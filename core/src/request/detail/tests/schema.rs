@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{detail, parse};
 use crate::request::detail::{RotationDetail, parse_detail};
+use crate::request::testing::rules;
 
 /// Returns the schema of the type. The default of an optional member is that it is absent, not
 /// null.
@@ -33,8 +34,9 @@ fn the_json_schema_in_docs_is_generated_from_the_type() {
         json!(
             "Rules that a schema cannot express: newRoleArn differs from oldRoleArn; both roles \
              are in the same partition and in the same account, which need not be the event's; \
-             neither is service-linked or reserved for single sign-on; the path of newRoleArn starts with the stack's RolePath; \
-             an IAM path has at most 512 characters and no empty segment; every event with the \
+             neither is service-linked or reserved for single sign-on; the path of newRoleArn \
+             starts with the stack's RolePath, and that of oldRoleArn with its OldRolePath; an IAM \
+             path has at most 512 characters and no empty segment; every event with the \
              same rotationId has the same roles, scope and dryRun."
         ),
     );
@@ -73,7 +75,7 @@ fn every_sample_event_in_events_is_valid_or_listed_as_invalid() {
             fits_schema,
             "{name} against the schema"
         );
-        let parsed = parse_detail(&event["detail"], event["id"].as_str(), "/platform/");
+        let parsed = parse_detail(&event["detail"], event["id"].as_str(), &rules("/platform/"));
         assert_eq!(parsed.is_ok(), fits_rules, "{name}: {parsed:?}");
     }
     assert!(seen > INVALID.len(), "there are also valid samples");
@@ -83,7 +85,14 @@ fn every_sample_event_in_events_is_valid_or_listed_as_invalid() {
 fn the_schema_and_the_rules_accept_the_same_details() {
     let validator = jsonschema::validator_for(schema().as_value()).unwrap();
     for changes in [
-        json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/a/b/c" }),
+        json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform/a/b/c" }),
+        json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform/.a/..b/.../c" }),
+        json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform/./c" }),
+        json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform/../c" }),
+        json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform/a*/c" }),
+        json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform/a?b/c" }),
+        json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform/$/c" }),
+        json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform//c" }),
         json!({ "oldRoleArn": "arn:aws:iam::1:role/a" }),
         json!({ "oldRoleArn": "arn:aws:iam::111122223333:user/a" }),
         json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/" }),

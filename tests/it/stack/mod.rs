@@ -1,6 +1,9 @@
 //! The templates as JSON. `!Ref X` becomes `{"Ref": "X"}`, `!GetAtt X.Y` becomes
 //! `{"Fn::GetAtt": "X.Y"}`, and so on.
 
+pub mod policy;
+pub mod rendered;
+
 use std::sync::OnceLock;
 
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
