@@ -2,11 +2,12 @@
 # brackets. docs/aws-cli.md shows the sections exactly as they are here, except that each name is a heading.
 # .ci/e2e runs each section against a deployed stack. The example is the rotation of app-2025 to app-2026.
 
-# [stack] Finds the tables of the stack. The function output finds any other output by its name.
+# [stack] Finds the bus and the tables of the stack. The function output finds any other output by its name.
 output() {
     aws cloudformation describe-stacks --stack-name rerole --output text \
         --query "Stacks[0].Outputs[?OutputKey=='$1'].OutputValue"
 }
+bus=$(output RotationEventBusName)
 ledger=$(output RotationLedgerTableName)
 index=$(output AssociationIndexTableName)
 
@@ -17,7 +18,8 @@ detail='{
   "newRoleArn": "arn:aws:iam::111122223333:role/platform/app-2026",
   "dryRun": true
 }'
-aws events put-events --entries "Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
 
 # [request] Requests the rotation. It is safe to repeat the request: the rotation continues where it stopped.
 detail='{
@@ -25,7 +27,8 @@ detail='{
   "oldRoleArn": "arn:aws:iam::111122223333:role/platform/app-2025",
   "newRoleArn": "arn:aws:iam::111122223333:role/platform/app-2026"
 }'
-aws events put-events --entries "Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
 
 # [rotation] Shows the status of the rotation. The ID of its dry run is dry-run/app-2026.
 aws dynamodb get-item --table-name "$ledger" --output table \

@@ -55,6 +55,6 @@ mod tests {
     #[test]
     fn a_terminal_shows_control_characters_and_does_not_execute_them() {
         let text = "name\u{1b}[2J\r\u{9b}31m é\nnext";
-        assert_eq!(printable(text), "name\\u{1b}[2J\\r\\u{9b}31m é\nnext");
+        assert_eq!(printable(text), "name\\u001b[2J\\u000d\\u009b31m é\nnext");
     }
 }

@@ -2,6 +2,7 @@
 //! summary and screen takes it from here, and stores nothing of it.
 
 use rerole_core::call::CallError;
+use rerole_core::indexing::ItemRules;
 use rerole_core::resource::RoleArn;
 use rerole_core::rotation::RoleUse;
 
@@ -15,11 +16,15 @@ impl Aws {
     ///
     /// # Errors
     /// If DynamoDB cannot be read.
-    pub async fn role_use(&self, role: &RoleArn) -> Result<RoleUse, CallError> {
+    pub async fn role_use(
+        &self,
+        role: &RoleArn,
+        rules: &ItemRules<'_>,
+    ) -> Result<RoleUse, CallError> {
         let Some(record) = self.ledger.roles().read(role).await? else {
             return Ok(RoleUse::default());
         };
-        let shown = self.index.any_on(role, self.now()).await?;
+        let shown = self.index.any_on(role, rules).await?;
         Ok(record.role_use(shown))
     }
 }

@@ -8,13 +8,15 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use rerole_core::call::CallError;
 use rerole_core::indexing::cloudtrail::{CloudTrailEvent, Parsed, Subject, parse};
-use rerole_core::indexing::{AssociationEvents, EventVerdict, IndexEntry, IndexItem, Mode};
+use rerole_core::indexing::{
+    AssociationEvents, EventVerdict, IndexEntry, IndexItem, InvalidItem, Mode,
+};
 use rerole_core::resource::{Association, AssociationArn, Cluster, OwnAccount};
 use rerole_core::timestamp::Timestamp;
 use serde_json::Value;
 use tracing::{error, info, warn};
 
-use crate::aws::index_table::{ItemKey, Stored};
+use crate::aws::index_table::Stored;
 use crate::indexer::index_writer::{IndexWriter, Shown};
 use crate::indexer::retry::{RetryError, find};
 use crate::indexer::walker::{ClusterPart, ClusterWalk, WalkContext};
@@ -69,7 +71,7 @@ impl<'a> EventFollower<'a> {
         let mut grouped = Grouped::default();
         for message in batch.records {
             let message_id = message.message_id.clone().unwrap_or_default();
-            match parse_message(&message, self.context.own_account) {
+            match parse_message(&message, self.writer.item_rules().own_account) {
                 Ok(Some(event)) if self.is_indexed(&event.subject) => {
                     grouped.add(message_id, event);
                 }
@@ -87,9 +89,8 @@ impl<'a> EventFollower<'a> {
     /// acknowledged.
     fn is_indexed(&self, subject: &Subject) -> bool {
         let (region, cluster) = (subject.region(), subject.cluster_name());
-        let regions = self.writer.regions();
-        if regions.is_some_and(|regions| !regions.iter().any(|indexed| indexed == region)) {
-            info!(region, "event of a region that is not indexed ignored");
+        if let Some(problem) = self.writer.item_rules().is_not_indexed(region) {
+            info!(problem, "event ignored");
             return false;
         }
         if self.writer.excludes(cluster) {
@@ -115,7 +116,10 @@ impl<'a> EventFollower<'a> {
         match (grouped.events.verdict(shown, asked_at), seen) {
             (EventVerdict::Exists, Some(seen)) => self.store(&seen, grouped, now).await,
             (EventVerdict::Exists | EventVerdict::Deleted, _) => {
-                let held = self.held(arn).await?;
+                let (held, invalid) = self.held(arn).await?;
+                if let Some(invalid) = &invalid {
+                    self.context.remove_invalid(invalid).await?;
+                }
                 let changed = self.writer.remove(arn, held.as_deref(), now).await?;
                 info!(association = %arn, changed, "event followed, association deleted");
                 Ok(())
@@ -141,9 +145,10 @@ impl<'a> EventFollower<'a> {
             .known_clusters()
             .record(&cluster)
             .await?;
-        let held = self.held(arn).await?;
+        let (held, invalid) = self.held(arn).await?;
         let shown = Shown {
             held: held.as_deref(),
+            invalid: invalid.as_ref(),
             seen,
             caller: &caller,
         };
@@ -155,20 +160,16 @@ impl<'a> EventFollower<'a> {
         Ok(())
     }
 
-    /// Returns what the index holds of an association.
-    async fn held(&self, arn: &AssociationArn) -> Result<Option<Box<IndexItem>>, CallError> {
-        let index = &self.context.aws.index;
-        Ok(match index.entry(arn, &self.context.item_rules()).await? {
-            Some(IndexEntry::Live(item)) => Some(item),
-            Some(IndexEntry::Tombstone) | None => None,
-            Some(IndexEntry::Invalid(problem)) => {
-                let key = ItemKey {
-                    partition: arn.cluster_arn(),
-                    sort: arn.association_id().to_owned(),
-                };
-                self.context.remove_invalid(&key, &problem).await?;
-                None
-            }
+    /// Returns what the index holds of an association: its item, or one that cannot be.
+    async fn held(
+        &self,
+        arn: &AssociationArn,
+    ) -> Result<(Option<Box<IndexItem>>, Option<InvalidItem>), CallError> {
+        let rules = self.writer.item_rules();
+        Ok(match self.context.aws.index.entry(arn, &rules).await? {
+            Some(IndexEntry::Live(item)) => (Some(item), None),
+            Some(IndexEntry::Invalid(item)) => (None, Some(item)),
+            Some(IndexEntry::Tombstone) | None => (None, None),
         })
     }
 

@@ -40,7 +40,6 @@ pub async fn compare(
     let context = WalkContext {
         aws,
         purpose: Purpose::Compare,
-        own_account: None,
         concurrency,
         ends_at,
     };

@@ -11,7 +11,6 @@ use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
 use rerole_core::call::CallError;
 use rerole_core::indexing::{Coverage, Mode, ReconcileRequest, RunRequest, is_first_run_due};
-use rerole_core::resource::OwnAccount;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{Instrument, error_span, warn};
@@ -22,9 +21,9 @@ use crate::aws::ledger::LeaseError;
 use crate::indexer::cloudtrail::EventFollower;
 use crate::indexer::error::IndexerError;
 use crate::indexer::hand_over::hand_over;
-use crate::indexer::index_writer::IndexWriter;
+use crate::indexer::index_writer::{IndexWriter, StackScope};
 use crate::indexer::payload::Payload;
-use crate::indexer::reconciler::{Limits, RECONCILE_RESERVE, Reconciled, Reconciler, SliceEnd};
+use crate::indexer::reconciler::{RECONCILE_RESERVE, Reconciled, Reconciler, SliceEnd};
 use crate::indexer::response::{IndexerResponse, report};
 use crate::indexer::walker::{Purpose, WalkContext};
 use crate::lambda::invocation::Invocation;
@@ -97,18 +96,14 @@ impl IndexerHandler {
         invocation: &Invocation,
     ) -> Result<IndexerResponse, IndexerError> {
         let deadline = Instant::now() + invocation.deadline.since(self.aws.now());
+        let stack = StackScope {
+            coverage: &self.coverage,
+            own_account: invocation.own_account.as_ref(),
+        };
+        let writer = IndexWriter::new(&self.aws, Some(stack));
         let result = match Payload::parse(payload, &self.coverage) {
-            Ok(Payload::Messages(batch)) => Ok(self
-                .follow(batch, invocation.own_account.as_ref(), deadline)
-                .await),
-            Ok(Payload::Reconcile(request)) => {
-                let limits = Limits {
-                    own_account: invocation.own_account.as_ref(),
-                    concurrency: self.concurrency,
-                    deadline,
-                };
-                self.reconcile(&request, limits).await
-            }
+            Ok(Payload::Messages(batch)) => Ok(self.follow(batch, &writer, deadline).await),
+            Ok(Payload::Reconcile(request)) => self.reconcile(&request, &writer, deadline).await,
             Err(error) => Err(error),
         };
         result.inspect_err(|error| warn!(%error, "invocation failed"))
@@ -117,20 +112,17 @@ impl IndexerHandler {
     async fn follow(
         &self,
         batch: SqsEvent,
-        own_account: Option<&OwnAccount>,
+        writer: &IndexWriter<'_>,
         deadline: Instant,
     ) -> IndexerResponse {
-        let writer = IndexWriter::new(&self.aws, Some(&self.coverage));
         let ends_at = deadline.checked_sub(RECONCILE_RESERVE).unwrap_or(deadline);
-        let ends_at = ends_at.min(Instant::now() + FOLLOW_MAX);
         let context = WalkContext {
             aws: &self.aws,
-            purpose: Purpose::Repair(&writer),
-            own_account,
+            purpose: Purpose::Repair(writer),
             concurrency: self.concurrency,
-            ends_at,
+            ends_at: ends_at.min(Instant::now() + FOLLOW_MAX),
         };
-        let followed = EventFollower::new(context, &writer).follow(batch).await;
+        let followed = EventFollower::new(context, writer).follow(batch).await;
         self.metrics
             .reverted(self.aws.now(), writer.recorded_reversions());
         log_uses(writer.end_uses(uses_end_by(deadline)).await);
@@ -140,11 +132,10 @@ impl IndexerHandler {
     async fn reconcile(
         &self,
         request: &ReconcileRequest,
-        limits: Limits<'_>,
+        writer: &IndexWriter<'_>,
+        deadline: Instant,
     ) -> Result<IndexerResponse, IndexerError> {
-        let deadline = limits.deadline;
-        let writer = IndexWriter::new(&self.aws, Some(&self.coverage));
-        let mut reconciler = Reconciler::new(&self.aws, &writer, limits);
+        let mut reconciler = Reconciler::new(&self.aws, writer, self.concurrency, deadline);
         let mut result = reconciler.reconcile(request).await;
         let first = self.first_run(result.as_ref().ok()).await;
         let request = first.as_ref().unwrap_or(request);

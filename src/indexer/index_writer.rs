@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rerole_core::call::CallError;
-use rerole_core::indexing::{Caller, Coverage, IndexItem};
-use rerole_core::resource::{Association, AssociationArn, RoleArn};
+use rerole_core::indexing::{Caller, Coverage, IndexItem, InvalidItem, ItemRules};
+use rerole_core::resource::{Association, AssociationArn, OwnAccount, RoleArn};
 use rerole_core::rotation::{ARRIVALS_SHOWN_AFTER, Status, left_roles};
 use rerole_core::timestamp::Timestamp;
 use tokio::time::Instant;
@@ -36,17 +36,27 @@ const STATUSES_WITH_ROLES: [Status; 5] = [
 #[derive(Debug)]
 pub struct IndexWriter<'a> {
     aws: &'a Aws,
-    /// `None` if it is not known which regions the index has to cover. Then no role's use ends.
-    coverage: Option<&'a Coverage>,
+    /// `None` if it is not known. Then no role's use ends.
+    stack: Option<StackScope<'a>>,
     reversions: ReversionDetector<'a>,
     /// Roles that a rotation has named and that associations have left.
     departed: Mutex<BTreeSet<RoleArn>>,
+}
+
+/// What the stack covers whose index is written.
+#[derive(Debug, Clone, Copy)]
+pub struct StackScope<'a> {
+    pub coverage: &'a Coverage,
+    /// The function's account, if known.
+    pub own_account: Option<&'a OwnAccount>,
 }
 
 /// What EKS shows of an association, and what the index has of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a> {
     pub held: Option<&'a IndexItem>,
+    /// The index's item, if it cannot be.
+    pub invalid: Option<&'a InvalidItem>,
     pub seen: &'a Association,
     /// Who made the version that EKS shows, if known.
     pub caller: &'a Caller,
@@ -54,10 +64,10 @@ pub struct Shown<'a> {
 
 impl<'a> IndexWriter<'a> {
     #[must_use]
-    pub fn new(aws: &'a Aws, coverage: Option<&'a Coverage>) -> Self {
+    pub fn new(aws: &'a Aws, stack: Option<StackScope<'a>>) -> Self {
         Self {
             aws,
-            coverage,
+            stack,
             reversions: ReversionDetector::new(aws),
             departed: Mutex::default(),
         }
@@ -67,16 +77,41 @@ impl<'a> IndexWriter<'a> {
     #[must_use]
     pub fn excludes(&self, cluster_name: &str) -> bool {
         let globs = self
-            .coverage
+            .coverage()
             .into_iter()
             .flat_map(|coverage| &coverage.exclude_clusters);
         globs.into_iter().any(|glob| glob.matches(cluster_name))
     }
 
-    /// Returns the regions that the stack indexes, if known.
+    /// Returns what the items of the index, and messages about them, are held against.
     #[must_use]
-    pub fn regions(&self) -> Option<&'a [String]> {
-        self.coverage.map(|coverage| coverage.regions.as_slice())
+    pub fn item_rules(&self) -> ItemRules<'a> {
+        ItemRules {
+            own_account: self.stack.and_then(|stack| stack.own_account),
+            regions: self.coverage().map(|coverage| coverage.regions.as_slice()),
+            now: self.aws.now(),
+        }
+    }
+
+    /// Records that the index of regions is not complete any more that the stack does not index any
+    /// more: their events are ignored, and a full run removes their items.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read or written.
+    pub async fn forget_dropped_regions(&self) -> Result<(), CallError> {
+        let Some(coverage) = self.coverage() else {
+            return Ok(());
+        };
+        let region_indexes = self.aws.ledger.region_indexes();
+        for region in coverage.dropped(&region_indexes.read().await?) {
+            info!(region, "region not indexed any more");
+            region_indexes.forget(&region).await?;
+        }
+        Ok(())
+    }
+
+    fn coverage(&self) -> Option<&'a Coverage> {
+        self.stack.map(|stack| stack.coverage)
     }
 
     /// Returns how many reversions have been recorded.
@@ -90,7 +125,12 @@ impl<'a> IndexWriter<'a> {
     /// # Errors
     /// If DynamoDB cannot be read or written.
     pub async fn store(&self, shown: Shown<'_>, now: Timestamp) -> Result<Stored, CallError> {
-        let Shown { held, seen, caller } = shown;
+        let Shown {
+            held,
+            invalid,
+            seen,
+            caller,
+        } = shown;
         if held.is_some_and(|held| held.modified_at > seen.modified_at) {
             return Ok(Stored::Older);
         }
@@ -99,7 +139,7 @@ impl<'a> IndexWriter<'a> {
         if let Some(held) = held {
             self.note_departures(held, Some(&item), now).await?;
         }
-        let stored = self.aws.index.store(seen, now).await?;
+        let stored = self.aws.index.store(seen, invalid, now).await?;
         if stored != Stored::Tombstone {
             self.reversions.arrived(arrivals, seen, caller).await?;
         }
@@ -238,7 +278,7 @@ impl<'a> IndexWriter<'a> {
             if !has_time(ends_at) {
                 break;
             }
-            let shown = self.aws.index.any_on(&role, self.aws.now()).await?;
+            let shown = self.aws.index.any_on(&role, &self.item_rules()).await?;
             if shown.is_none() && self.aws.ledger.roles().free(&role, version).await? {
                 freed.push(role);
             }
@@ -255,7 +295,7 @@ impl<'a> IndexWriter<'a> {
         }
         tokio::time::sleep(ARRIVALS_SHOWN_AFTER).await;
         for role in freed {
-            let Some(in_use) = self.aws.index.any_on(&role, self.aws.now()).await? else {
+            let Some(in_use) = self.aws.index.any_on(&role, &self.item_rules()).await? else {
                 info!(%role, "no association uses the role any more");
                 continue;
             };
@@ -272,7 +312,7 @@ impl<'a> IndexWriter<'a> {
     /// Returns whether the index is complete for all regions. If it is not, a role may be used by
     /// associations that are not known.
     async fn is_index_complete(&self) -> Result<bool, CallError> {
-        let Some(coverage) = self.coverage else {
+        let Some(coverage) = self.coverage() else {
             return Ok(false);
         };
         let indexes = self.aws.ledger.region_indexes().read().await?;

@@ -71,8 +71,12 @@ mod tests {
                 expect!["ListOnly eu-west-1"],
             ),
             (
+                json!({ "reconcile": { "mode": "full", "regions": ["eu-west-1"] } }),
+                expect!["Full eu-west-1"],
+            ),
+            (
                 json!({ "reconcile": { "mode": "full", "regions": ["us-east-1"] } }),
-                expect!["Full us-east-1"],
+                expect!["reject reconcile.regions"],
             ),
             (
                 json!({ "reconcile": { "mode": "resume" } }),

@@ -8,7 +8,6 @@
 use std::time::Duration;
 
 use rerole_core::indexing::{Claim, Mode, ReconcileRequest, Run};
-use rerole_core::resource::OwnAccount;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -18,7 +17,6 @@ use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::ledger::LeaseError;
 use crate::aws::state_machine::HAND_OVER_TIMEOUT;
 use crate::indexer::index_writer::IndexWriter;
-use crate::indexer::invalid_items::remove_invalid_items;
 use crate::indexer::walker::{Halt, Purpose, WalkContext, Walker};
 
 /// A slice starts no further step if less time than this is left: the longest that its last step
@@ -38,17 +36,6 @@ pub struct Reconciler<'a> {
     context: WalkContext<'a>,
     /// Is called with the run after each save.
     on_save: Box<dyn Fn(&Run) + Send + Sync + 'a>,
-}
-
-/// What a reconciler may use.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits<'a> {
-    /// The function's account, if known.
-    pub own_account: Option<&'a OwnAccount>,
-    /// Associations in flight at once.
-    pub concurrency: usize,
-    /// When the invocation ends.
-    pub deadline: Instant,
 }
 
 /// What came of a request to reconcile.
@@ -87,14 +74,15 @@ impl Reconciled {
 }
 
 impl<'a> Reconciler<'a> {
-    /// A reconciler that repairs the index with `writer`.
+    /// A reconciler whose invocation ends at `deadline`, with at most `concurrency` associations in
+    /// flight.
     #[must_use]
-    pub fn new(aws: &'a Aws, writer: &'a IndexWriter<'a>, limits: Limits<'a>) -> Self {
-        let Limits {
-            own_account,
-            concurrency,
-            deadline,
-        } = limits;
+    pub fn new(
+        aws: &'a Aws,
+        writer: &'a IndexWriter<'a>,
+        concurrency: usize,
+        deadline: Instant,
+    ) -> Self {
         let ends_at = deadline
             .checked_sub(RECONCILE_RESERVE)
             .unwrap_or_else(Instant::now);
@@ -102,7 +90,6 @@ impl<'a> Reconciler<'a> {
             context: WalkContext {
                 aws,
                 purpose: Purpose::Repair(writer),
-                own_account,
                 concurrency,
                 ends_at,
             },
@@ -185,18 +172,13 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    async fn walk(&self, run: &mut Run) -> Result<(), Halt> {
-        remove_invalid_items(self.context, run).await?;
-        Walker::new(self.context, &*self.on_save).walk(run).await
-    }
-
     /// Walks as far as time allows. However the slice ends, the run's lease is released.
     async fn run_slice(&mut self, run: &mut Run) -> Result<SliceEnd, LeaseError> {
         let aws = self.context.aws;
         // An earlier event of this sandbox may have learned its rates hours ago. The ledger's rates
         // have their age.
         aws.eks.reset_rates();
-        let walked = self.walk(run).await;
+        let walked = Walker::new(self.context, &*self.on_save).walk(run).await;
         aws.save_rates().await;
         run.lease_until = None;
         run.counts.calls += aws.eks.take_calls();

@@ -6,10 +6,11 @@
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
-use rerole_core::indexing::Coverage;
+use rerole_core::indexing::{Coverage, ItemRules};
 use rerole_core::keys::{LedgerKey, RotationKey};
 use rerole_core::request::{
     EventRecord, MaxConcurrency, Rejection, RequestRules, Requested, RotationRequest,
+    check_recorded,
 };
 use rerole_core::rotation::{RoleUse, RotationRecord, Status};
 use serde_json::Value;
@@ -150,7 +151,8 @@ impl RotateHandler {
             Some(RotationRecord {
                 request, envelope, ..
             }) => {
-                if let Err(rejection) = self.rules.check(&request) {
+                let own_account = invocation.own_account.as_ref();
+                if let Err(rejection) = check_recorded(&request, own_account, &self.rules) {
                     return self.reject(event, rejection, invocation).await;
                 }
                 let requested = Requested { request, envelope };
@@ -187,7 +189,7 @@ impl RotateHandler {
             }
             Opened::Finished(record) => {
                 info!(status = ?record.status, "rotation already finished");
-                let old_role = self.role_use(&record).await?;
+                let old_role = self.role_use(&record, invocation).await?;
                 Ok(RotateResponse::Finished(Box::new(
                     record.repeated_summary(old_role),
                 )))
@@ -261,7 +263,7 @@ impl RotateHandler {
         match end {
             Ok(record) => {
                 log_end(&record);
-                let old_role = self.role_use(&record).await?;
+                let old_role = self.role_use(&record, invocation).await?;
                 Ok(RotateResponse::Finished(Box::new(record.summary(old_role))))
             }
             Err(incomplete) => hand_over(&self.aws, request, incomplete, trigger).await,
@@ -269,8 +271,17 @@ impl RotateHandler {
     }
 
     /// Returns what may be said about the old role of a finished rotation now.
-    async fn role_use(&self, record: &RotationRecord) -> Result<RoleUse, RotateError> {
-        let found = self.aws.role_use(&record.old_role_arn).await;
+    async fn role_use(
+        &self,
+        record: &RotationRecord,
+        invocation: &Invocation,
+    ) -> Result<RoleUse, RotateError> {
+        let rules = ItemRules {
+            own_account: invocation.own_account.as_ref(),
+            regions: Some(&self.coverage.regions),
+            now: self.aws.now(),
+        };
+        let found = self.aws.role_use(&record.old_role_arn, &rules).await;
         found.map_err(|error| RotateError::LedgerUnavailable {
             rotation_id: record.request.rotation_id.clone(),
             error,

@@ -64,20 +64,25 @@ impl Endpoints {
             use_fips: switch(USE_FIPS, lookup(USE_FIPS))?,
             use_dual_stack: switch(USE_DUAL_STACK, lookup(USE_DUAL_STACK))?,
         };
-        // The SDK has no FIPS or dual-stack form of an endpoint that is given. Each call would fail.
-        for (variable, is_used) in [
-            (USE_FIPS, endpoints.use_fips),
-            (USE_DUAL_STACK, endpoints.use_dual_stack),
-        ] {
-            let given = [COMMON, EKS, DYNAMODB, STEP_FUNCTIONS]
-                .into_iter()
-                .find(|name| lookup(name).is_some());
-            if let Some(given) = given.filter(|_| is_used) {
-                let problem = format!("true is not allowed together with {given}");
-                return Err(SettingsError { variable, problem });
-            }
+        let mut variables = [COMMON, EKS, DYNAMODB, STEP_FUNCTIONS].into_iter();
+        if let Some(given) = variables.find(|name| lookup(name).is_some()) {
+            endpoints.check_public(given)?;
         }
         Ok(endpoints)
+    }
+
+    /// Checks that neither FIPS nor dual-stack endpoints are required, because `given` names an
+    /// endpoint. The SDK has no such form of it, so each call would fail.
+    fn check_public(&self, given: &str) -> Result<(), SettingsError> {
+        let variable = if self.use_fips {
+            USE_FIPS
+        } else if self.use_dual_stack {
+            USE_DUAL_STACK
+        } else {
+            return Ok(());
+        };
+        let problem = format!("true is not allowed together with {given}");
+        Err(SettingsError { variable, problem })
     }
 
     /// Returns the endpoint of EKS in a region; `None` for the public one.
@@ -86,16 +91,23 @@ impl Endpoints {
         self.eks.as_ref().map(|url| url.replace(REGION, region))
     }
 
-    /// Replaces the endpoints that are not set with those of the AWS configuration, which only the
+    /// Replaces the endpoints that are not set with that of the AWS configuration, which only the
     /// CLI reads.
-    #[must_use]
-    pub fn or(self, configured: Option<&str>) -> Self {
-        let or = |url: Option<String>| url.or_else(|| configured.map(str::to_owned));
-        Self {
-            eks: or(self.eks),
-            dynamodb: or(self.dynamodb),
+    ///
+    /// # Errors
+    /// As for the variable `AWS_ENDPOINT_URL`.
+    pub fn or(self, configured: Option<&str>) -> Result<Self, SettingsError> {
+        let Some(url) = configured else {
+            return Ok(self);
+        };
+        let url = endpoint(COMMON, url.to_owned())?;
+        let endpoints = Self {
+            eks: self.eks.or_else(|| Some(url.clone())),
+            dynamodb: self.dynamodb.or(Some(url)),
             ..self
-        }
+        };
+        endpoints.check_public(COMMON)?;
+        Ok(endpoints)
     }
 
     /// Checks that EKS has the endpoints that are called in these regions.
@@ -133,9 +145,14 @@ fn switch(variable: &'static str, text: Option<String>) -> Result<bool, Settings
 
 /// Checks the URL of an endpoint.
 fn endpoint(variable: &'static str, url: String) -> Result<String, SettingsError> {
+    // An error must not show a password.
+    let shown = match url.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => url.clone(),
+    };
     let invalid = |allowed: &str| SettingsError {
         variable,
-        problem: format!("\"{url}\" is not allowed; allowed: {allowed}"),
+        problem: format!("\"{shown}\" is not allowed; allowed: {allowed}"),
     };
     // In any region, the URL must have the same form.
     let sample = if variable == EKS {
@@ -152,11 +169,9 @@ fn endpoint(variable: &'static str, url: String) -> Result<String, SettingsError
     let has_user = |uri: &Uri| uri.authority().is_none_or(|at| at.as_str().contains('@'));
     match (uri.scheme_str(), uri.host()) {
         (Some("http" | "https"), None | Some("")) => Err(invalid(form)),
-        // The error must not show a password.
-        (Some("http" | "https"), Some(host)) if has_user(&uri) => Err(SettingsError {
-            variable,
-            problem: format!("the URL of {host} is not allowed; allowed: one without a user name"),
-        }),
+        (Some("http" | "https"), Some(_)) if has_user(&uri) => {
+            Err(invalid("a URL without a user name"))
+        }
         (Some("http"), Some(host)) if !is_private(host) => Err(invalid(
             "https://, or http:// with a loopback or private address, or with a name that only a \
              private network resolves: one without a dot, or under .internal, .local, .localhost \

@@ -153,4 +153,4 @@ def send(harness, event):
     # CloudTrail shows times as in the response of EKS: in seconds.
     body = json.dumps(event, default=datetime.timestamp)
     message = {"QueueUrl": harness.stack.outputs["IndexerQueueUrl"], "MessageBody": body}
-    return harness.cloud.client("sqs").send_message(**message)["MessageId"]
+    return harness.operators_sqs.send_message(**message)["MessageId"]

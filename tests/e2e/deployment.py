@@ -11,10 +11,12 @@ QUEUES = ("OnFailureQueue", "UndeliveredQueue", "IndexerQueue", "IndexerDeadLett
 FAILURE_QUEUES = ("OnFailureQueue", "UndeliveredQueue", "IndexerDeadLetterQueue")
 OUTPUTS = {f"{queue}Url" for queue in QUEUES} | {"RotateFunctionArn", "IndexerFunctionArn"}
 OUTPUTS |= {"AssociationIndexTableName", "RotationLedgerTableName", "StateMachineArn"}
+OUTPUTS |= {"RotationEventBusName"}
 COMMON_SETTINGS = {"ASSOCIATION_INDEX_TABLE", "ROTATION_LEDGER_TABLE", "MAX_CONCURRENCY"}
 COMMON_SETTINGS |= {"RATE_SHARE", "STATE_MACHINE_ARN", "RUST_LOG"}
 COMMON_SETTINGS |= {"INDEX_REGIONS", "INDEX_STALE_AFTER_HOURS", "INDEX_EXCLUDE"}
-ROTATE_SETTINGS = COMMON_SETTINGS | {"ROLE_PATH"}
+COMMON_SETTINGS |= {"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"}
+ROTATE_SETTINGS = COMMON_SETTINGS | {"ROLE_PATH", "OLD_ROLE_PATH", "ROTATION_EVENT_SOURCE"}
 INDEXER_SETTINGS = COMMON_SETTINGS
 # The schedule, the function that it invokes, and the payload.
 SCHEDULES = {
@@ -68,6 +70,7 @@ def check_rotation_rule(harness):
     rule = harness.stack.rule_of(SOURCE)
     pattern = {"account": [ACCOUNT], "source": [SOURCE], "detail-type": [DETAIL_TYPE]}
     equal("the pattern of the rule", json.loads(rule["EventPattern"]), pattern)
+    equal("the bus of the rule is the stack's own", rule["EventBusName"], harness.stack.name)
     (target,) = rule["Targets"]
     equal("the rule's target is the rotate function", target["Arn"], harness.stack.rotate.arn)
     check_undelivered(harness, rule)
@@ -94,6 +97,9 @@ def check_schedules(harness):
         for target in rule["Targets"]
     }
     equal("the schedules", found, SCHEDULES)
+    for rule in harness.stack.rules():
+        if rule.get("ScheduleExpression"):
+            check_undelivered(harness, rule)
 
 
 def check_indexer_queue(harness):
@@ -145,6 +151,8 @@ def check_alarms(harness):
     expected = {("AWS/SQS", visible, (("QueueName", name),)) for name in names}
     rotate, indexer = ((("FunctionName", function.name),) for function in stack.functions.values())
     expected |= {("AWS/Lambda", "Duration", rotate), ("rerole", "StalledRotations", rotate)}
+    statuses = ("Rejected", "Failed", "CompletedWithFailures")
+    expected |= {("rerole", "Rotations", (*rotate, ("Status", status))) for status in statuses}
     metrics = ("StaleIndexRegions", "AssociationsReverted")
     expected |= {("rerole", name, indexer) for name in metrics}
     state_machine = (("StateMachineArn", stack.outputs["StateMachineArn"]),)

@@ -20,10 +20,14 @@ class Harness:
         self.rotate_log = Log(cloud, stack.rotate, {"detail-type": "Ping"})
         self.indexer_log = Log(cloud, stack.indexer, {"Records": []})
         self.commands, self.fleet = Commands(cloud), Fleet(cloud)
+        # The queues admit no one else, not even the root user. permissions.py sets it.
+        self.operators_sqs = None
 
     def put_events(self, *entries):
-        """Puts events in this order, and returns their IDs."""
-        response = self.cloud.client("events").put_events(Entries=list(entries))
+        """Puts events on the bus of the stack in this order, and returns their IDs."""
+        bus = {"EventBusName": self.stack.outputs["RotationEventBusName"]}
+        entries = [{**bus, **entry} for entry in entries]
+        response = self.cloud.client("events").put_events(Entries=entries)
         if response["FailedEntryCount"] != 0:
             claim = f"EventBridge accepts {len(entries)} event(s)"
             raise ExpectationFailed(f"{claim}\n  found: {response['Entries']}")

@@ -37,6 +37,7 @@ from expect import ExpectationFailed, equal, step  # noqa: E402
 from fleet import CLUSTERS  # noqa: E402
 from harness import Harness  # noqa: E402
 from ministack import LIFE_SECONDS, MiniStack  # noqa: E402
+from permissions import REQUESTER_ARN  # noqa: E402
 from stack import ROOT, Cloud, deploy  # noqa: E402
 
 HOME = ROOT / "target" / "e2e"
@@ -48,6 +49,8 @@ SCENARIOS = (
     permissions.ministack_needs_a_grant_on_clusters,
     permissions.roles_allow_only_what_the_functions_do,
     permissions.iam_simulation_agrees,
+    permissions.updates_are_denied_outside_the_indexed_regions,
+    permissions.queues_admit_operators_only,
     indexing.a_full_reconcile_builds_the_index,
     indexing.the_command_line_tool_builds_the_index,
     indexing.the_index_lags_behind_eks,
@@ -81,7 +84,11 @@ TIMEOUT_SECONDS = LIFE_SECONDS - 60
 def run_scenarios(ministack, template, sam_folder, logs):
     """Deploys the stack and runs all scenarios. Adds the logs of the functions to `logs`."""
     cloud = Cloud(ministack.url, HOME, [Path(sys.executable).parent, sam_folder])
-    parameters = {"RolePath": "/platform/", "Architecture": ARCHITECTURES[platform.machine()]}
+    parameters = {
+        "RolePath": "/platform/",
+        "RequesterArns": REQUESTER_ARN,
+        "Architecture": ARCHITECTURES[platform.machine()],
+    }
     step("The template is deployed with the defaults of samconfig.toml.")
     more = {
         "AwsEndpointUrl": ministack.url,

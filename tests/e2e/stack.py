@@ -136,11 +136,13 @@ class Stack:
         self.rotate, self.indexer = self.functions.values()
 
     def rules(self):
-        """Each EventBridge rule of this stack, with its targets."""
+        """Each EventBridge rule of this stack, with its targets, on both buses that it uses."""
         events = self.cloud.client("events")
-        for rule in events.list_rules(NamePrefix=f"{self.name}-")["Rules"]:
-            targets = events.list_targets_by_rule(Rule=rule["Name"])["Targets"]
-            yield {**rule, "Targets": targets}
+        for name in ("default", self.outputs["RotationEventBusName"]):
+            bus = {"EventBusName": name}
+            for rule in events.list_rules(NamePrefix=f"{self.name}-", **bus)["Rules"]:
+                targets = events.list_targets_by_rule(Rule=rule["Name"], **bus)["Targets"]
+                yield {**rule, **bus, "Targets": targets}
 
     def rule_of(self, source):
         """The rule for events of this source."""

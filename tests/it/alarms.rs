@@ -5,10 +5,12 @@ use std::time::Duration;
 use rerole::lambda::metrics::NAMESPACE;
 use rerole::rotate::slice::DEADLINE_RESERVE;
 use rerole_sim::Options;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::harness::{Harness, OLD, rotation_event, stalled_check_event};
+use crate::harness::{Harness, OLD, error, event, is_update, rotation_event, stalled_check_event};
+use crate::permissions::policies::one_or_more;
 use crate::stack::properties;
+use crate::stack::rendered::{forwarding_stack, stack};
 
 /// The threshold lies between the latest time at which a slice hands over and the timeout.
 #[test]
@@ -36,6 +38,118 @@ fn each_unsuccessful_end_of_an_execution_raises_an_alarm() {
             json!([{ "Name": "StateMachineArn", "Value": { "Ref": "StateMachine" } }])
         );
     }
+}
+
+/// Its description names the section, so an operator who sees only the alarm finds it.
+#[test]
+fn each_alarm_has_a_section_in_the_manual() {
+    let manual = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operating.md");
+    let manual = std::fs::read_to_string(manual).unwrap();
+    for stack in [stack(&[]), forwarding_stack(&[])] {
+        for alarm in stack.of_type("AWS::CloudWatch::Alarm") {
+            let description = stack.properties(&alarm).unwrap()["AlarmDescription"].clone();
+            let description = description.as_str().unwrap();
+            let section = description
+                .strip_suffix("\" in docs/operating.md.")
+                .and_then(|text| text.rsplit_once("See \""))
+                .map(|(_, section)| section);
+            let section = section.unwrap_or_else(|| panic!("{alarm} names no section"));
+            let (_, below) = manual
+                .split_once(&format!("\n### {section}\n"))
+                .unwrap_or_else(|| panic!("docs/operating.md has no section {section}"));
+            let below = below.split("\n### ").next().unwrap();
+            assert!(
+                below.contains(&format!("`{alarm}`")),
+                "{alarm} in {section}"
+            );
+        }
+    }
+}
+
+/// A rotation that ends as `Incomplete` raises none: add-ons make that an everyday result.
+#[tokio::test(start_paused = true)]
+async fn a_rejected_request_and_a_rotation_with_failures_raise_an_alarm() {
+    for (status, alarm) in [
+        ("Rejected", Some("RequestRejectedAlarm")),
+        ("Failed", Some("RotationFailedAlarm")),
+        (
+            "CompletedWithFailures",
+            Some("RotationCompletedWithFailuresAlarm"),
+        ),
+        ("Incomplete", None),
+        ("Succeeded", None),
+    ] {
+        let harness = Harness::calm(4);
+        if status == "Incomplete" {
+            let arn = harness.associate("of-an-add-on", OLD);
+            harness
+                .aws
+                .eks(|eks| eks.set_owner(&arn, Some("arn:aws:eks:::addon")));
+        }
+        let detail = match status {
+            "Rejected" => json!({ "dryrun": true }),
+            "Failed" => json!({ "maxErrors": "0" }),
+            _ => json!({}),
+        };
+        if ["Failed", "CompletedWithFailures"].contains(&status) {
+            let mut updates = 0;
+            let refusal = error((400, "InvalidRequestException"), "refused");
+            harness.inject(refusal, move |call| {
+                updates += u32::from(is_update(call));
+                is_update(call) && updates == 3
+            });
+        }
+        harness.deliver(&event(&detail)).await.unwrap();
+        let line = harness.metrics().pop().unwrap();
+        assert_eq!(line["Status"], status, "{line:#}");
+        let watching: Vec<_> = stack(&[])
+            .of_type("AWS::CloudWatch::Alarm")
+            .into_iter()
+            .filter(|alarm| watches(properties(alarm), &line))
+            .collect();
+        let expected: Vec<_> = alarm.into_iter().map(str::to_owned).collect();
+        assert_eq!(watching, expected, "{status}");
+    }
+}
+
+/// Whether a line has a metric of the alarm, with the alarm's dimensions, and fires it.
+fn watches(alarm: &Value, line: &Value) -> bool {
+    let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap().iter();
+    let names: Vec<_> = one_or_more(&alarm["Dimensions"]);
+    let names: Vec<_> = names.iter().map(|dimension| &dimension["Name"]).collect();
+    let has_metric = directives.into_iter().any(|directive| {
+        directive["Metrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|metric| metric["Name"] == alarm["MetricName"])
+            && directive["Dimensions"] == json!([names])
+    });
+    let is_of_status = one_or_more(&alarm["Dimensions"])
+        .iter()
+        .filter(|dimension| dimension["Name"] == "Status")
+        .all(|dimension| dimension["Value"] == line["Status"]);
+    let value = line[alarm["MetricName"].as_str().unwrap()].as_f64();
+    let threshold = alarm["Threshold"].as_f64().unwrap();
+    alarm["Namespace"] == NAMESPACE
+        && has_metric
+        && is_of_status
+        && value.is_some_and(|value| value >= threshold)
+}
+
+/// If the check does not run, a stalled rotation would never be noticed.
+#[test]
+fn the_alarm_for_stalled_rotations_fires_if_the_check_does_not_run() {
+    let alarm = properties("StalledRotationAlarm");
+    let schedule =
+        &properties("RotateFunction")["Events"]["CheckStalled"]["Properties"]["Schedule"];
+    assert_eq!(
+        [schedule, &alarm["Period"]],
+        [&json!("rate(5 minutes)"), &json!(300)]
+    );
+    let periods = [&alarm["EvaluationPeriods"], &alarm["DatapointsToAlarm"]];
+    assert_eq!(periods, [3, 3]);
+    assert_eq!(alarm["TreatMissingData"], "breaching");
 }
 
 #[tokio::test(start_paused = true)]

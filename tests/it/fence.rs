@@ -172,7 +172,8 @@ async fn planning_again_reports_a_settled_row_and_keeps_it() {
 
 fn full_run(regions: &[&str]) -> ReconcileRequest {
     let request = json!({ "mode": "full", "regions": regions });
-    ReconcileRequest::parse(&request, &Coverage::of(&[])).unwrap()
+    let indexed = ["eu-west-1", "us-east-1"].map(str::to_owned);
+    ReconcileRequest::parse(&request, &Coverage::of(&indexed)).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

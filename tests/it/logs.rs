@@ -40,7 +40,7 @@ static SECOND_SUBSCRIBER: LazyLock<Dispatch> =
     LazyLock::new(|| Dispatch::new(NoSubscriber::default()));
 
 /// Runs the invocations, and returns the lines that they log at this level.
-pub async fn logged(level: LevelFilter, invocations: impl AsyncFn()) -> Vec<Value> {
+async fn logged(level: LevelFilter, invocations: impl AsyncFn()) -> Vec<Value> {
     let targets = Targets::new().with_target("rerole", level);
     let log = raw_log(targets, invocations).await;
     let lines = log.lines().filter(|line| !line.is_empty());

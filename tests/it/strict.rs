@@ -161,6 +161,7 @@ fn both_functions_have_the_layer_the_signing_and_the_endpoints() {
     let with = stack(&[
         ("CaBundleLayerArn", layer),
         ("CodeSigningConfigArn", signing),
+        ("EksEndpointUrl", "https://eks.{region}.example.internal"),
         ("UseFipsEndpoint", "true"),
         ("UseDualStackEndpoint", "true"),
     ]);
@@ -181,6 +182,9 @@ fn both_functions_have_the_layer_the_signing_and_the_endpoints() {
         );
         assert_eq!(without.get("AWS_CA_BUNDLE"), None);
         assert_eq!(with["AWS_CA_BUNDLE"], "/opt/ca-bundle.pem");
+        let endpoint = "AWS_ENDPOINT_URL_EKS";
+        assert_eq!(without.get(endpoint), None);
+        assert_eq!(with[endpoint], "https://eks.{region}.example.internal");
         for variable in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
             assert_eq!([&without[variable], &with[variable]], ["false", "true"]);
         }

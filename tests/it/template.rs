@@ -23,11 +23,7 @@ const SET_BY_LAMBDA: [&str; 5] = [
     "AWS_SESSION_TOKEN",
 ];
 /// An operator sets these to run a function by hand against an AWS emulator.
-const SET_BY_HAND: [&str; 3] = [
-    "AWS_ENDPOINT_URL_DYNAMODB",
-    "AWS_ENDPOINT_URL_EKS",
-    "AWS_ENDPOINT_URL_SFN",
-];
+const SET_BY_HAND: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SFN"];
 
 #[test]
 fn the_template_sets_exactly_the_variables_that_the_settings_read() {

@@ -8,7 +8,7 @@ use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use rerole::aws::Aws;
 use rerole::aws::call_error::causes;
 use rerole::aws::http::http_client;
-use rerole::settings::{Settings, SettingsError, environment};
+use rerole::settings::{Endpoints, Settings, SettingsError, environment};
 
 use crate::index::flags::AwsFlags;
 use crate::invalid_flag::InvalidFlag;
@@ -39,6 +39,17 @@ pub struct Connection {
     pub aws: Aws,
     pub region: String,
     pub concurrency: usize,
+    endpoints: Endpoints,
+}
+
+impl Connection {
+    /// Checks that EKS has the endpoints that are called in these regions.
+    ///
+    /// # Errors
+    /// If it has not: the first such region.
+    pub fn check_regions(&self, regions: &[String]) -> Result<(), ConnectError> {
+        Ok(self.endpoints.check_regions(regions)?)
+    }
 }
 
 /// Creates the clients, and checks that there are credentials. Makes no call to EKS or DynamoDB.
@@ -75,11 +86,12 @@ pub async fn connect(flags: &AwsFlags) -> Result<Connection, ConnectError> {
         Err(error) => return Err(ConnectError::Credentials(causes(&error))),
     }
     settings.credentials = credentials;
-    settings.endpoints = settings.endpoints.or(config.endpoint_url());
+    settings.endpoints = settings.endpoints.or(config.endpoint_url())?;
     let clock = SharedTimeSource::new(SystemTimeSource::new());
     Ok(Connection {
         aws: Aws::new(&settings, http_client, clock),
         region: settings.region,
         concurrency,
+        endpoints: settings.endpoints,
     })
 }

@@ -18,11 +18,11 @@ pub struct Found {
 }
 
 impl Found {
-    fn add(&mut self, entry: IndexEntry) {
+    fn add(&mut self, entry: Option<IndexEntry>) {
         match entry {
-            IndexEntry::Live(item) => self.items.push(*item),
-            IndexEntry::Invalid(problem) => self.invalid.push(problem),
-            IndexEntry::Tombstone => {}
+            Some(IndexEntry::Live(item)) => self.items.push(*item),
+            Some(IndexEntry::Invalid(item)) => self.invalid.push(item.problem),
+            Some(IndexEntry::Tombstone) | None => {}
         }
     }
 }
@@ -42,9 +42,9 @@ pub async fn by_role(aws: &Aws, role: &RoleArn) -> Result<Found, CallError> {
                 }
                 IndexEntry::Invalid(_) | IndexEntry::Tombstone => true,
             };
-            page.into_iter()
-                .filter(is_new)
-                .for_each(|entry| found.add(entry));
+            for entry in page.into_iter().filter(is_new) {
+                found.add(Some(entry));
+            }
         }
     }
     Ok(found)
@@ -59,7 +59,7 @@ pub async fn by_association(
     let mut found = Found::default();
     if let Ok(arn) = id.parse::<AssociationArn>() {
         let entry = aws.index.entry(&arn, &rules(aws)).await?;
-        entry.into_iter().for_each(|entry| found.add(entry));
+        found.add(entry);
         return Ok(found);
     }
     for region in regions {
@@ -71,7 +71,7 @@ pub async fn by_association(
             for cluster in page {
                 let arn = cluster.association(id)?;
                 let entry = aws.index.entry(&arn, &rules(aws)).await?;
-                entry.into_iter().for_each(|entry| found.add(entry));
+                found.add(entry);
                 if !found.items.is_empty() {
                     return Ok(found);
                 }

@@ -16,7 +16,7 @@ use rerole::aws::eks::ASSOCIATION_PAGES;
 use rerole::aws::page::paginate;
 use rerole::indexer::comparison::{self, Comparison};
 use rerole::indexer::index_writer::IndexWriter;
-use rerole::indexer::reconciler::{Limits, Reconciled, Reconciler, SliceEnd};
+use rerole::indexer::reconciler::{Reconciled, Reconciler, SliceEnd};
 use rerole::indexer::walker::list_clusters;
 use rerole_core::indexing::{ReconcileRequest, Run, RunRequest};
 use rerole_core::resource::ClusterName;
@@ -75,6 +75,7 @@ async fn build(flags: &BuildFlags) -> Result<bool, CommandError> {
     }
     let connection = connect(&flags.aws).await?;
     let request = flags.scope.request(&connection.region)?;
+    connection.check_regions(&request.regions)?;
     let bar = start_bar(&connection.aws, &request).await;
     let on_save = |run: &Run| {
         let counts = &run.counts;
@@ -94,6 +95,7 @@ async fn build(flags: &BuildFlags) -> Result<bool, CommandError> {
 async fn check(flags: &CheckFlags) -> Result<bool, CommandError> {
     let connection = connect(&flags.aws).await?;
     let request = flags.scope.request(&connection.region)?;
+    connection.check_regions(&request.regions)?;
     let bar = start_bar(&connection.aws, &request).await;
     let comparison = compare(&connection.aws, &request, connection.concurrency, &bar).await?;
     print(&match flags.output {
@@ -138,12 +140,7 @@ async fn reconcile(
     let writer = IndexWriter::new(aws, None);
     loop {
         let deadline = Instant::now() + SLICE_MAX;
-        let limits = Limits {
-            own_account: None,
-            concurrency,
-            deadline,
-        };
-        let mut reconciler = Reconciler::new(aws, &writer, limits).on_save(&on_save);
+        let mut reconciler = Reconciler::new(aws, &writer, concurrency, deadline).on_save(&on_save);
         match reconciler.reconcile(&request).await? {
             Reconciled::Slice {
                 run,

@@ -221,7 +221,7 @@ async fn show_finds_users_of_a_role_once_and_an_association_by_its_arn_or_id() {
         let found = by_association(&harness.aws, id, &everything().regions)
             .await
             .unwrap();
-        assert_eq!(found.items, [one.clone()], "{id}");
+        assert_eq!(found.items, std::slice::from_ref(one), "{id}");
     }
     let none = by_association(&harness.aws, "a-nowhere", &everything().regions)
         .await

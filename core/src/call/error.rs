@@ -6,6 +6,10 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use crate::call::ErrorClass;
+use crate::printable::printable;
+
+/// An item or a response may have been planted, with any text in it.
+const PROBLEM_LEN_MAX: usize = 1_000;
 
 /// What a call is for, in words. Errors start with it.
 #[derive(Clone, Copy)]
@@ -76,18 +80,21 @@ impl CallError {
         error
     }
 
-    /// Creates the error of a response that breaks the service's own contract.
+    /// Creates the error of a response that breaks the service's own contract. The problem may
+    /// quote it.
     #[must_use]
     pub fn malformed_response(operation: Operation<'_>, problem: String) -> Self {
+        let problem = printable(problem, PROBLEM_LEN_MAX);
         let mut error = Self::new(operation, ErrorClass::Terminal, problem);
         error.code = Some("MalformedResponse".to_owned());
         error
     }
 
     /// Creates the error of an item that does not have the form of rerole's own contract. Another
-    /// version of rerole, or another program, has written it.
+    /// version of rerole, or another program, has written it. The problem may quote it.
     #[must_use]
     pub fn malformed_item(operation: Operation<'_>, problem: String) -> Self {
+        let problem = printable(problem, PROBLEM_LEN_MAX);
         let mut error = Self::new(operation, ErrorClass::Terminal, problem);
         error.code = Some("MalformedItem".to_owned());
         error

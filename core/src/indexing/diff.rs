@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crate::indexing::{IndexEntry, IndexItem, Mode};
+use crate::indexing::{IndexEntry, IndexItem, InvalidItem, Mode};
 
 /// An association to describe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,19 @@ pub struct DescribeTask {
     pub association_id: String,
     /// The index's item, unless the index has none or a tombstone.
     pub known: Option<Box<IndexItem>>,
+    /// The index's item, if it cannot be. It is removed once EKS has been asked: until then, it is
+    /// the only trace of the association.
+    pub invalid: Option<Box<InvalidItem>>,
+}
+
+impl DescribeTask {
+    fn of(association_id: String) -> Self {
+        Self {
+            association_id,
+            known: None,
+            invalid: None,
+        }
+    }
 }
 
 /// Merges a part of EKS's list with the index's entries for the same part. Both are in the order of
@@ -22,7 +35,7 @@ pub struct DescribeTask {
 /// - Listed, but not in the index: the association is new.
 /// - In the index, but not listed: the association was deleted, or the list lags behind its
 ///   creation. If it were removed without a Describe, a rotation would miss it.
-/// - An item that cannot be: the caller has removed it, and whatever it hid is described.
+/// - An item that cannot be: whatever it hides is described, listed or not.
 /// - Listed, but a tombstone in the index: the list lags behind the deletion, or the tombstone was
 ///   written too early, because a Describe lagged behind the creation.
 ///
@@ -39,10 +52,7 @@ pub fn diff(
     let mut listed = listed.iter().peekable();
     for (id, entry) in entries {
         while let Some(new) = listed.next_if(|other| other.as_str() < id.as_str()) {
-            tasks.push(DescribeTask {
-                association_id: new.clone(),
-                known: None,
-            });
+            tasks.push(DescribeTask::of(new.clone()));
         }
         let is_listed = listed
             .next_if(|other| other.as_str().cmp(&id) == Ordering::Equal)
@@ -51,26 +61,25 @@ pub fn diff(
             IndexEntry::Live(item)
                 if is_listed && mode == Mode::ListOnly && item.owner_arn.is_none() => {}
             IndexEntry::Live(item) => tasks.push(DescribeTask {
-                association_id: id,
                 known: Some(item),
+                ..DescribeTask::of(id)
             }),
             IndexEntry::Tombstone if !is_listed => {}
-            IndexEntry::Tombstone | IndexEntry::Invalid(_) => tasks.push(DescribeTask {
-                association_id: id,
-                known: None,
+            IndexEntry::Tombstone => tasks.push(DescribeTask::of(id)),
+            IndexEntry::Invalid(item) => tasks.push(DescribeTask {
+                invalid: Some(Box::new(item)),
+                ..DescribeTask::of(id)
             }),
         }
     }
-    tasks.extend(listed.map(|new| DescribeTask {
-        association_id: new.clone(),
-        known: None,
-    }));
+    tasks.extend(listed.cloned().map(DescribeTask::of));
     tasks
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::indexing::ItemKey;
     use crate::resource::{Association, association};
 
     /// Parses entries: `a` is a live item, `a†` a tombstone, `a?` an item that cannot be.
@@ -79,7 +88,15 @@ mod tests {
             let id = word.trim_end_matches(['†', '?']);
             let entry = match &word[id.len()..] {
                 "†" => IndexEntry::Tombstone,
-                "?" => IndexEntry::Invalid("it cannot be".to_owned()),
+                "?" => IndexEntry::Invalid(InvalidItem {
+                    key: ItemKey {
+                        partition: "prod".to_owned(),
+                        sort: id.to_owned(),
+                    },
+                    modified_at: None,
+                    deleted_at: None,
+                    problem: "it cannot be".to_owned(),
+                }),
                 _ => IndexEntry::Live(Box::new(IndexItem::of(&association("role")))),
             };
             (id.to_owned(), entry)
@@ -87,13 +104,17 @@ mod tests {
         text.split_whitespace().map(entry).collect()
     }
 
-    /// Prints the tasks: `+a` is not in the index, `a` is.
+    /// Prints the tasks: `+a` is not in the index, `a` is, and `a?` cannot be.
     fn shown(mode: Mode, listed: &str, index: &str) -> String {
         let listed: Vec<_> = listed.split_whitespace().map(str::to_owned).collect();
         let tasks = diff(mode, &listed, entries(index));
         let word = |task: &DescribeTask| {
-            let sign = if task.known.is_some() { "" } else { "+" };
-            format!("{sign}{}", task.association_id)
+            let id = &task.association_id;
+            match (&task.known, &task.invalid) {
+                (Some(_), _) => id.clone(),
+                (None, Some(_)) => format!("{id}?"),
+                (None, None) => format!("+{id}"),
+            }
         };
         tasks.iter().map(word).collect::<Vec<_>>().join(" ")
     }
@@ -123,7 +144,7 @@ mod tests {
             ("a c", "b", "+a b +c", "+a b +c"),
             ("a b", "a† b", "+a", "+a b"),
             ("b", "a† b", "", "b"),
-            ("a c", "a? b? c", "+a +b", "+a +b c"),
+            ("a c", "a? b? c", "a? b?", "a? b? c"),
             ("a b d e", "b c d† f", "+a c +d +e f", "+a b c +d +e f"),
         ] {
             assert_eq!(

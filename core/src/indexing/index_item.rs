@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::indexing::ItemRules;
+use crate::indexing::{ItemKey, ItemRules};
 use crate::request::Location;
-use crate::resource::{Association, AssociationArn, RoleArn, RoleField};
+use crate::resource::{Association, AssociationArn, Cluster, RoleArn, RoleField};
 use crate::timestamp::Timestamp;
 
 /// The index's copy of an association. It may be older than what EKS shows.
@@ -54,7 +54,8 @@ impl IndexItem {
         if !is_named {
             return Some(format!("associationArn {arn} names another association"));
         }
-        if let Some(problem) = rules.excludes(arn.as_str(), arn.region()) {
+        let foreign = rules.is_foreign(arn.as_str());
+        if let Some(problem) = foreign.or_else(|| rules.is_not_indexed(arn.region())) {
             return Some(problem);
         }
         // EKS requires this of `roleArn`. A target role can be in any account.
@@ -98,8 +99,27 @@ pub enum IndexEntry {
     Live(Box<IndexItem>),
     /// The association was deleted.
     Tombstone,
-    /// An item that cannot be, and why.
-    Invalid(String),
+    /// An item that cannot be.
+    Invalid(InvalidItem),
+}
+
+/// An item of the index that cannot be. It may stand for an association that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidItem {
+    pub key: ItemKey,
+    /// Its version and its time of deletion, if they are texts. Who removes the item compares them.
+    pub modified_at: Option<String>,
+    pub deleted_at: Option<String>,
+    /// Why it cannot be. The text names the item, and is short enough for a log.
+    pub problem: String,
+}
+
+impl InvalidItem {
+    /// Returns the region in the key of the item, if the key is that of an association.
+    #[must_use]
+    pub fn region(&self) -> Option<String> {
+        Some(Cluster::parse(&self.key.partition).ok()?.region)
+    }
 }
 
 #[cfg(test)]

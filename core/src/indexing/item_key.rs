@@ -1,57 +1,78 @@
 //! What the key of an index item says: whether an item with this key can be.
 
 use crate::indexing::ItemRules;
-use crate::keys::IndexPartition;
+use crate::printable::printable;
 use crate::resource::Cluster;
+
+/// An item may have been planted, with any text in it.
+const PROBLEM_LEN_MAX: usize = 500;
+
+/// The key of an item of the index, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ItemKey {
+    /// The attribute `clusterArn`.
+    pub partition: String,
+    /// The attribute `associationId`.
+    pub sort: String,
+}
 
 /// What an item is, by its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeyVerdict {
-    /// An association of this cluster, or its tombstone.
-    OfCluster(Cluster),
+pub enum KeyOf {
+    /// An association of this cluster.
+    Association(Cluster),
     /// The record that this cluster is known.
     KnownCluster(Cluster),
-    /// No item can have this key.
-    Invalid(String),
 }
 
-impl KeyVerdict {
-    /// Judges the attributes `clusterArn` and `associationId` of an item.
-    #[must_use]
-    pub fn of(partition: &str, sort: &str, rules: &ItemRules<'_>) -> Self {
-        let verdict = match IndexPartition::region(partition) {
-            Some(region) => known_cluster(region, sort).map(Self::KnownCluster),
-            None => cluster_of(partition, sort).map(Self::OfCluster),
+impl ItemKey {
+    /// Returns what an item with this key is. `region` is the region in the partition, if that
+    /// lists the known clusters of a region.
+    ///
+    /// # Errors
+    /// If no item can have the key: why.
+    pub fn judge(&self, region: Option<&str>, rules: &ItemRules<'_>) -> Result<KeyOf, String> {
+        let judged = match region {
+            Some(region) => self.known_cluster(region).map(KeyOf::KnownCluster),
+            None => self.cluster().map(KeyOf::Association),
         };
-        let verdict = verdict.and_then(|verdict| match &verdict {
-            Self::OfCluster(cluster) | Self::KnownCluster(cluster) => {
-                match rules.excludes(&cluster.cluster_arn, &cluster.region) {
+        judged
+            .and_then(|key| {
+                let (KeyOf::Association(cluster) | KeyOf::KnownCluster(cluster)) = &key;
+                let foreign = rules.is_foreign(&cluster.cluster_arn);
+                match foreign.or_else(|| rules.is_not_indexed(&cluster.region)) {
                     Some(problem) => Err(problem),
-                    None => Ok(verdict),
+                    None => Ok(key),
                 }
-            }
-            Self::Invalid(_) => Ok(verdict),
-        });
-        verdict.unwrap_or_else(|problem| {
-            Self::Invalid(format!("item {partition} / {sort}: {problem}"))
-        })
+            })
+            .map_err(|problem| self.problem(&problem))
     }
-}
 
-fn known_cluster(region: &str, cluster_arn: &str) -> Result<Cluster, String> {
-    let cluster = Cluster::parse(cluster_arn).map_err(|invalid| invalid.to_string())?;
-    if cluster.region == region {
-        Ok(cluster)
-    } else {
-        Err(format!("the cluster is in {}", cluster.region))
+    fn known_cluster(&self, region: &str) -> Result<Cluster, String> {
+        let cluster = Cluster::parse(&self.sort).map_err(|invalid| invalid.to_string())?;
+        if cluster.region == region {
+            Ok(cluster)
+        } else {
+            Err(format!("the cluster is in {}", cluster.region))
+        }
     }
-}
 
-fn cluster_of(cluster_arn: &str, association_id: &str) -> Result<Cluster, String> {
-    let cluster = Cluster::parse(cluster_arn).map_err(|invalid| invalid.to_string())?;
-    match cluster.association(association_id) {
-        Ok(_) => Ok(cluster),
-        Err(invalid) => Err(invalid.to_string()),
+    fn cluster(&self) -> Result<Cluster, String> {
+        let cluster = Cluster::parse(&self.partition).map_err(|invalid| invalid.to_string())?;
+        match cluster.association(&self.sort) {
+            Ok(_) => Ok(cluster),
+            Err(invalid) => Err(invalid.to_string()),
+        }
+    }
+
+    /// Returns what is wrong with an item under this key, for a log.
+    #[must_use]
+    pub fn problem(&self, problem: &str) -> String {
+        let Self { partition, sort } = self;
+        printable(
+            format!("item {partition} / {sort}: {problem}"),
+            PROBLEM_LEN_MAX,
+        )
     }
 }
 
@@ -90,10 +111,14 @@ mod tests {
             ("clusters/us-east-1", "prod", "invalid"),
             ("clusters/", own, "invalid"),
         ] {
-            let found = match KeyVerdict::of(partition, sort, &rules) {
-                KeyVerdict::OfCluster(_) => "of the cluster",
-                KeyVerdict::KnownCluster(_) => "known",
-                KeyVerdict::Invalid(_) => "invalid",
+            let key = ItemKey {
+                partition: partition.to_owned(),
+                sort: sort.to_owned(),
+            };
+            let found = match key.judge(partition.strip_prefix("clusters/"), &rules) {
+                Ok(KeyOf::Association(_)) => "of the cluster",
+                Ok(KeyOf::KnownCluster(_)) => "known",
+                Err(_) => "invalid",
             };
             assert_eq!(found, expected, "{partition} / {sort}");
         }

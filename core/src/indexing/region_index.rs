@@ -57,6 +57,19 @@ impl Coverage {
         }
     }
 
+    /// Returns the regions that were indexed once and are not any more. Their events are ignored
+    /// and their items removed, so their index is not complete any more either, should they be
+    /// indexed again.
+    #[must_use]
+    pub fn dropped(&self, indexes: &BTreeMap<String, RegionIndex>) -> Vec<String> {
+        let is_dropped = |(region, index): &(&String, &RegionIndex)| {
+            let was_complete = index.described_at.is_some() || index.listed_at.is_some();
+            was_complete && !self.regions.contains(region)
+        };
+        let dropped = indexes.iter().filter(is_dropped);
+        dropped.map(|(region, _)| region.clone()).collect()
+    }
+
     /// Returns the regions whose index is not complete: it never was, or it is stale. `indexes` are
     /// those that the ledger has.
     #[must_use]
@@ -76,6 +89,24 @@ impl Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_region_is_dropped_if_it_was_complete_and_is_not_indexed() {
+        let complete = || RegionIndex {
+            listed_at: Some(Timestamp::from_millis(0)),
+            ..RegionIndex::default()
+        };
+        let indexes = [
+            ("eu-west-1", complete()),
+            ("us-east-1", complete()),
+            ("us-west-2", RegionIndex::default()),
+        ];
+        let indexes = indexes
+            .map(|(region, index)| (region.to_owned(), index))
+            .into();
+        let coverage = Coverage::of(&["us-east-1".to_owned()]);
+        assert_eq!(coverage.dropped(&indexes), ["eu-west-1"]);
+    }
 
     #[test]
     fn an_index_is_stale_until_it_is_complete_and_some_time_after() {

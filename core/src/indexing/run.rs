@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::indexing::RunRequest;
+use crate::indexing::{Mode, RunRequest};
 use crate::timestamp::Timestamp;
 
 /// How long a slice may work without saving its progress. A killed slice delays its run by at most
@@ -125,6 +125,14 @@ impl Run {
             .regions
             .get(self.cursor.region)
             .map(String::as_str)
+    }
+
+    /// Returns whether the run still has to search the whole index for items that cannot be: it is
+    /// a full run of all clusters that has not started with its first region.
+    #[must_use]
+    pub fn searches_whole_index(&self) -> bool {
+        let is_whole = self.request.mode == Mode::Full && self.request.cluster_names.is_none();
+        is_whole && self.cursor == Cursor::default()
     }
 
     /// Returns whether the run covers this cluster.

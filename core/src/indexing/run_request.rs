@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use crate::indexing::Coverage;
 use crate::request::{ClusterGlob, LIST_LEN_MAX, Rejection};
-use crate::resource::is_region;
 
 /// How thoroughly a run reconciles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,7 +101,7 @@ impl ReconcileRequest {
         };
         Ok(Self::Run(RunRequest {
             mode,
-            regions: regions(reconcile)?.unwrap_or_else(|| coverage.regions.clone()),
+            regions: regions(reconcile, coverage)?.unwrap_or_else(|| coverage.regions.clone()),
             cluster_names: cluster_names(reconcile)?,
             exclude_clusters: coverage.exclude_clusters.clone(),
         }))
@@ -130,15 +129,20 @@ impl ReconcileRequest {
 }
 
 /// Returns the regions of the request, sorted and without duplicates.
-fn regions(reconcile: &Value) -> Result<Option<Vec<String>>, Rejection> {
+/// Returns the regions of the request. The stack must index each of them: what it stored of others,
+/// it would remove again.
+fn regions(reconcile: &Value, coverage: &Coverage) -> Result<Option<Vec<String>>, Rejection> {
     let Some(texts) = list(reconcile, "regions")? else {
         return Ok(None);
     };
-    if let Some(invalid) = texts.iter().find(|text| !is_region(text)) {
+    if let Some(other) = texts.iter().find(|text| !coverage.regions.contains(text)) {
         return Err(Rejection::new(
             "reconcile.regions",
-            &Value::from(invalid.as_str()),
-            "names of regions",
+            &Value::from(other.as_str()),
+            format!(
+                "regions out of {} (INDEX_REGIONS)",
+                coverage.regions.join(", ")
+            ),
         ));
     }
     let sorted: BTreeSet<_> = texts.into_iter().collect();
@@ -195,8 +199,8 @@ mod tests {
             if let Some(names) = cluster_names {
                 reconcile["clusterNames"] = names;
             }
-            let Ok(ReconcileRequest::Run(request)) =
-                ReconcileRequest::parse(&reconcile, &Coverage::of(&[]))
+            let indexed = Coverage::of(&["eu-west-1".to_owned()]);
+            let Ok(ReconcileRequest::Run(request)) = ReconcileRequest::parse(&reconcile, &indexed)
             else {
                 panic!("{reconcile}");
             };
@@ -204,6 +208,18 @@ mod tests {
             let found: Vec<_> = names.filter(|name| request.covers(name)).collect();
             assert_eq!(found, covered, "{reconcile}");
         }
+    }
+
+    #[test]
+    fn a_request_names_only_regions_that_the_stack_indexes() {
+        let indexed = Coverage::of(&["eu-west-1".to_owned(), "us-east-1".to_owned()]);
+        let reconcile = json!({ "mode": "full", "regions": ["us-east-1", "ap-south-1"] });
+        let rejection = ReconcileRequest::parse(&reconcile, &indexed).unwrap_err();
+        assert_eq!(
+            rejection.to_string(),
+            "reconcile.regions \"ap-south-1\" is not allowed; \
+             allowed: regions out of eu-west-1, us-east-1 (INDEX_REGIONS)"
+        );
     }
 
     #[test]

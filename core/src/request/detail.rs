@@ -11,11 +11,12 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::request::numeric_text::NumericText;
+use crate::request::rules::check_partition;
 use crate::request::{
     CLAIM_FORM, Claim, Claims, Glob, LIST_LEN_MAX, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM,
     ROTATION_ID_FORM, Rejection, RequestRules, RotationId, RotationRequest, Scope,
 };
-use crate::resource::{ROLE_ARN_FORM, RoleArn};
+use crate::resource::{OwnAccount, ROLE_ARN_FORM, RoleArn};
 
 /// The form of a role ARN in the JSON Schema. A test compares it with [`RoleArn`]'s own rules.
 #[cfg(test)]
@@ -26,8 +27,8 @@ const ROLE_ARN_PATTERN: &str = concat!(
     r"[A-Za-z0-9_+=,.@-]{1,64}$",
 );
 
-/// Parses the `detail` of an event and checks its rules and those of the stack. `event_id` names the
-/// rotation if `rotationId` is absent. Returns the request and what the event claims about it.
+/// Parses the `detail` of an event and checks its rules and those of the stack. `event_id` names
+/// the rotation if `rotationId` is absent. Returns the request and what the event claims about it.
 ///
 /// # Errors
 /// If the detail breaks a rule: the first such rule, with the field and its value.
@@ -41,7 +42,6 @@ pub fn parse_detail(
     let rotation_id = rotation_id(&raw, event_id)?;
     let old_role_arn = role("detail.oldRoleArn", raw.old_role_arn.as_deref())?;
     let new_role_arn = role("detail.newRoleArn", raw.new_role_arn.as_deref())?;
-    rules.check_roles(&old_role_arn, &new_role_arn)?;
     let scope = Scope {
         regions: globs("detail.regions", raw.regions)?,
         cluster_names: globs("detail.clusterNames", raw.cluster_names)?,
@@ -68,7 +68,25 @@ pub fn parse_detail(
         max_errors: max_errors.unwrap_or_default(),
         max_concurrency,
     };
+    rules.check_roles(&request)?;
     Ok((request, claims))
+}
+
+/// Checks a request that the ledger has, in the same way as one in an event: it is written as the
+/// `detail` of an event and parsed again. Only the source is not checked again, so an operator can
+/// change it while a rotation is open.
+///
+/// # Errors
+/// If the request breaks a rule: the first such rule.
+pub fn check_recorded(
+    recorded: &RotationRequest,
+    own_account: Option<&OwnAccount>,
+    rules: &RequestRules,
+) -> Result<(), Rejection> {
+    // Every member has a JSON form. A null would be rejected.
+    let detail = serde_json::to_value(recorded).unwrap_or(Value::Null);
+    let (request, _) = parse_detail(&detail, None, rules)?;
+    check_partition(&request, own_account)
 }
 
 // The comments on this type and its fields are the descriptions in the JSON Schema.

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::request::detail::parse_detail;
+use crate::request::rules::check_partition;
 use crate::request::{
     CLAIM_FORM, Claim, Envelope, EventSummary, Rejection, RequestRules, Requested,
 };
@@ -86,6 +87,7 @@ pub fn parse_event(
         ));
     }
     let (request, claims) = parse_detail(&event.detail, event.id.as_deref(), rules)?;
+    check_partition(&request, own_account)?;
     let envelope = Envelope {
         event: EventSummary {
             id: event.id,
@@ -129,7 +131,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::request::testing::rules;
 
     #[test]
     fn an_event_comes_from_the_account_of_the_stack_and_the_named_source() {
@@ -182,7 +183,7 @@ mod tests {
             ),
             (json!("text"), own, Some(("event", r#""text""#))),
         ] {
-            let rejection = parse_event(&event, own_account, &rules("/")).err();
+            let rejection = parse_event(&event, own_account, &RequestRules::under("/")).err();
             let found = rejection.map(|rejection| (rejection.field, rejection.value));
             let expected = expected.map(|(field, value)| (field.to_owned(), value.to_owned()));
             assert_eq!(found, expected, "{event}");

@@ -19,6 +19,7 @@ mod scope;
 pub(crate) mod testing;
 
 pub use claims::{CLAIM_FORM, Claim, Claims, InvalidClaim};
+pub use detail::check_recorded;
 pub use envelope::{Envelope, EventSummary};
 pub use event::parse_event;
 pub use event_record::{EventRecord, event_id};

@@ -3,9 +3,8 @@
 
 use serde_json::Value;
 
-use crate::request::detail::parse_detail;
 use crate::request::{Rejection, RotationRequest};
-use crate::resource::RoleArn;
+use crate::resource::{OwnAccount, RoleArn};
 
 /// The source of the events that the stack itself sends. No request may have it.
 pub const SOURCE_OF_STACK: &str = "rerole";
@@ -22,22 +21,11 @@ pub struct RequestRules {
 }
 
 impl RequestRules {
-    /// Checks a request that the ledger has, in the same way as one in an event: it is written as
-    /// the `detail` of an event and parsed again. Only the source is not checked again, so an
-    /// operator can change it while a rotation is open.
-    ///
-    /// # Errors
-    /// If the request breaks a rule: the first such rule.
-    pub fn check(&self, recorded: &RotationRequest) -> Result<(), Rejection> {
-        // Every member has a JSON form. A null would be rejected.
-        let detail = serde_json::to_value(recorded).unwrap_or(Value::Null);
-        parse_detail(&detail, None, self).map(drop)
-    }
-
     /// Checks the two roles of a request. They may be in any account: target roles may be in
     /// another account than the cluster, and EKS itself requires the cluster's account for other
     /// roles.
-    pub(super) fn check_roles(&self, old: &RoleArn, new: &RoleArn) -> Result<(), Rejection> {
+    pub(super) fn check_roles(&self, request: &RotationRequest) -> Result<(), Rejection> {
+        let (old, new) = (&request.old_role_arn, &request.new_role_arn);
         let of_new = if old == new {
             Some("a role other than oldRoleArn".to_owned())
         } else if old.partition() != new.partition() {
@@ -48,9 +36,9 @@ impl RequestRules {
         } else if old.account() != new.account() {
             Some(format!("a role in oldRoleArn's account, {}", old.account()))
         } else {
-            outside(new, &self.role_path, "ROLE_PATH")
+            outside(new, ("ROLE_PATH", &self.role_path))
         };
-        let of_old = outside(old, &self.old_role_path, "OLD_ROLE_PATH");
+        let of_old = outside(old, ("OLD_ROLE_PATH", &self.old_role_path));
         for (field, role, allowed) in [
             ("detail.newRoleArn", new, of_new),
             ("detail.oldRoleArn", old, of_old),
@@ -63,49 +51,37 @@ impl RequestRules {
     }
 }
 
-/// Returns what is allowed instead, if the role is not under `path`, which is the value of
-/// `variable`.
-fn outside(role: &RoleArn, path: &str, variable: &str) -> Option<String> {
-    (!role.path().starts_with(path)).then(|| format!("a role under the path {path} ({variable})"))
-}
-
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::request::testing::{requested, role, rules};
-
-    #[test]
-    fn a_recorded_request_is_checked_like_one_in_an_event() {
-        let changes = json!({
-            "regions": ["!eu-*"], "clusterNames": ["prod-*"], "dryRun": true, "maxErrors": "5",
-            "maxConcurrency": "3", "requestedBy": "an operator",
-        });
-        let valid = requested(&changes).request;
-        let narrower = |role_path: &str, old_role_path: &str| RequestRules {
+impl RequestRules {
+    /// Returns rules under which old and new roles must lie under `role_path`.
+    pub(crate) fn under(role_path: &str) -> Self {
+        Self {
+            source: "platform.iam".to_owned(),
             role_path: role_path.to_owned(),
-            old_role_path: old_role_path.to_owned(),
-            ..rules("/")
-        };
-        let field = |rules: RequestRules, request: &RotationRequest| {
-            rules.check(request).map_err(|rejection| rejection.field)
-        };
-        assert_eq!(field(rules("/"), &valid), Ok(()));
-        let (new, old) = ("detail.newRoleArn", "detail.oldRoleArn");
-        assert_eq!(field(narrower("/platform/", "/"), &valid), Err(new.into()));
-        assert_eq!(field(narrower("/", "/platform/"), &valid), Err(old.into()));
-        for (changes, expected) in [
-            (json!({ "newRoleArn": valid.old_role_arn }), new),
-            (json!({ "newRoleArn": role("aws-reserved/sso") }), new),
-            (json!({ "clusterNames": [] }), "detail.clusterNames"),
-        ] {
-            let mut planted = serde_json::to_value(&valid).unwrap();
-            for (name, value) in changes.as_object().unwrap() {
-                planted[name] = value.clone();
-            }
-            let planted = serde_json::from_value(planted).unwrap();
-            assert_eq!(field(rules("/"), &planted), Err(expected.into()));
+            old_role_path: role_path.to_owned(),
         }
     }
+}
+
+/// Checks that the roles of a request are in the function's partition. Their account may be another
+/// one, but no call leaves the partition.
+pub(super) fn check_partition(
+    request: &RotationRequest,
+    own_account: Option<&OwnAccount>,
+) -> Result<(), Rejection> {
+    let role = &request.old_role_arn;
+    match own_account.filter(|own| own.partition != role.partition()) {
+        None => Ok(()),
+        Some(own) => Err(Rejection::new(
+            "detail.oldRoleArn",
+            &Value::from(role.as_str()),
+            format!("a role in the stack's partition, {}", own.partition),
+        )),
+    }
+}
+
+/// Returns what is allowed instead, if the role is not under `path`, which is the value of
+/// `variable`.
+fn outside(role: &RoleArn, (variable, path): (&str, &str)) -> Option<String> {
+    (!role.path().starts_with(path)).then(|| format!("a role under the path {path} ({variable})"))
 }

@@ -9,15 +9,6 @@ pub(crate) fn role(name: &str) -> String {
     format!("arn:aws:iam::111122223333:role/{name}")
 }
 
-/// Returns rules under which old and new roles must lie under `role_path`.
-pub(crate) fn rules(role_path: &str) -> RequestRules {
-    RequestRules {
-        source: "platform.iam".to_owned(),
-        role_path: role_path.to_owned(),
-        old_role_path: role_path.to_owned(),
-    }
-}
-
 /// Returns the request of rotation `r-1`, from role `old` to role `new`, with the members of
 /// `changes` set. No failure stops it, unless `changes` sets `maxErrors`.
 pub(crate) fn requested(changes: &Value) -> Requested {
@@ -32,5 +23,5 @@ pub(crate) fn requested(changes: &Value) -> Requested {
         "id": "e-1", "detail-type": "Role Rotation Requested", "source": "platform.iam",
         "account": "111122223333", "detail": detail,
     });
-    parse_event(&event, None, &rules("/")).unwrap()
+    parse_event(&event, None, &RequestRules::under("/")).unwrap()
 }

@@ -149,6 +149,14 @@ impl Condition {
         self
     }
 
+    /// Also holds if another condition does.
+    #[must_use]
+    pub(crate) fn or(mut self, other: Self) -> Self {
+        self.text = format!("({}) OR ({})", self.text, other.text);
+        self.placeholders = self.placeholders.merged(other.placeholders);
+        self
+    }
+
     /// Also requires another condition.
     #[must_use]
     pub(crate) fn and(mut self, other: Self) -> Self {

@@ -4,12 +4,16 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
+use rerole_core::printable::printable;
 use serde::de::DeserializeOwned;
 
 use crate::aws::call_error::call_error;
 use crate::aws::dynamodb::transaction::transact;
-use crate::aws::dynamodb::{Item, Query, Transacted, TransactionPart, Write, Written};
+use crate::aws::dynamodb::{Condition, Item, Query, Transacted, TransactionPart, Write, Written};
 use crate::aws::page::{Page, PageStart};
+
+/// The longest key that rerole writes, of a row, has half this length.
+const SHOWN_KEY_LEN_MAX: usize = 500;
 
 /// A table.
 #[derive(Debug, Clone)]
@@ -96,22 +100,26 @@ impl Table {
         })
     }
 
-    /// Reads one page of the keys of all items that do not have the attribute `without`. The read is
-    /// eventually consistent, which costs half as much.
+    /// Reads one page of the keys of all items for which the filter holds. The read is eventually
+    /// consistent, which costs half as much.
     ///
     /// # Errors
     /// If DynamoDB cannot be read.
     pub(crate) async fn scan_keys(
         &self,
         operation: Operation<'_>,
-        without: &str,
+        filter: Condition,
         start: Option<PageStart>,
     ) -> Result<Page<Item>, CallError> {
+        let (filter, placeholders) = filter.into_parts();
+        let (names, values) = placeholders.into_parts();
         let call = self
             .client
             .scan()
             .table_name(&self.name)
-            .filter_expression(format!("attribute_not_exists({without})"))
+            .filter_expression(filter)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
             .projection_expression(self.key_names.join(", "))
             .set_exclusive_start_key(start.map(|PageStart(key)| key));
         let output = Box::pin(call.send()).await;
@@ -173,6 +181,6 @@ impl Table {
             Some(AttributeValue::S(text)) => text.as_str(),
             _ => "(no text)",
         });
-        format!("item {}", shown.join(" / "))
+        printable(format!("item {}", shown.join(" / ")), SHOWN_KEY_LEN_MAX)
     }
 }

@@ -89,6 +89,68 @@ fn timestamp(time: &DateTime) -> Option<Timestamp> {
 mod tests {
     use super::*;
 
+    /// The response may be to another question: a message, an item or a response was forged.
+    #[test]
+    fn a_response_is_about_what_was_requested() {
+        let arn: AssociationArn =
+            "arn:aws:eks:us-east-1:111122223333:podidentityassociation/prod/a-1"
+                .parse()
+                .unwrap();
+        let response = |arn: &str, cluster: &str, id: &str| {
+            PodIdentityAssociation::builder()
+                .association_arn(arn)
+                .cluster_name(cluster)
+                .association_id(id)
+                .namespace("pay")
+                .service_account("api")
+                .role_arn("arn:aws:iam::111122223333:role/app")
+                .modified_at(DateTime::from_secs(1))
+                .build()
+        };
+        for (of, cluster, id, expected) in [
+            (arn.as_str(), "prod", "a-1", None),
+            (
+                "arn:aws:eks:us-east-1:999999999999:podidentityassociation/prod/a-1",
+                "prod",
+                "a-1",
+                Some("associationArn"),
+            ),
+            (
+                "arn:aws:eks:eu-west-1:111122223333:podidentityassociation/prod/a-1",
+                "prod",
+                "a-1",
+                Some("associationArn"),
+            ),
+            (
+                "arn:aws-cn:eks:us-east-1:111122223333:podidentityassociation/prod/a-1",
+                "prod",
+                "a-1",
+                Some("associationArn"),
+            ),
+            (arn.as_str(), "other", "a-1", Some("clusterName")),
+            (arn.as_str(), "prod", "a-2", Some("associationId")),
+        ] {
+            let response = response(of, cluster, id);
+            let operation = Operation::on("describe association", &arn);
+            let problem = association(&arn, Some(&response), operation)
+                .err()
+                .map(|error| error.to_string());
+            match expected {
+                None => assert_eq!(problem, None),
+                Some(name) => {
+                    let problem = problem.unwrap();
+                    let expected = format!("the response has {name}");
+                    assert!(problem.contains(&expected), "{problem}");
+                }
+            }
+        }
+        let without_arn = PodIdentityAssociation::builder()
+            .association_id("a-1")
+            .build();
+        let operation = Operation::on("describe association", &arn);
+        association(&arn, Some(&without_arn), operation).unwrap_err();
+    }
+
     #[test]
     fn float_seconds_are_rounded_to_the_milliseconds_that_eks_sent() {
         for millis in (0..1_000).map(|fraction| 1_795_467_600_000 + fraction) {

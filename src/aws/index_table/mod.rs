@@ -1,23 +1,24 @@
 //! The `AssociationIndex` table: which associations are on a role, and how the index is corrected.
-//! The known clusters of each region are in `clusters.rs`, and the search for items that cannot be
-//! is in `invalid.rs`. Which items to correct is decided by the callers.
+//! The known clusters of each region are in `clusters.rs`, the search for items that cannot be is
+//! in `invalid.rs`. How an item is parsed is in `entry.rs`. Which items to correct is decided by
+//! the callers.
 //!
 //! An item only moves forward to later versions. A deleted association leaves a tombstone. It has
 //! no role, so no secondary index shows it, and no `modifiedAt`, so no condition on a version can
 //! overwrite it.
 
 mod clusters;
+mod entry;
 mod invalid;
 
 pub use clusters::KnownClusters;
-pub use invalid::{ItemKey, KEY_PAGES};
+pub use invalid::{InvalidItems, KEY_PAGES};
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
-use rerole_core::indexing::{IndexEntry, IndexItem, ItemRules};
+use rerole_core::indexing::{IndexEntry, IndexItem, InvalidItem, ItemRules};
 use rerole_core::keys::IndexPartition;
 use rerole_core::resource::{Association, AssociationArn, RoleArn, RoleField};
 use rerole_core::rotation::{InUse, KnownRoles};
@@ -27,6 +28,8 @@ use serde::Serialize;
 use crate::aws::dynamodb::{
     Change, Condition, Item, Query, Table, Write, Written, number, text, to_item,
 };
+use crate::aws::index_table::entry::{key_of, parse};
+use crate::aws::index_table::invalid::is_still;
 use crate::aws::page::{Page, PageLimit, PageStart};
 
 /// Global secondary index: `roleArn`, `associationArn`.
@@ -98,6 +101,12 @@ impl IndexTable {
         KnownClusters { table: &self.table }
     }
 
+    /// The items that cannot be.
+    #[must_use]
+    pub fn invalid_items(&self) -> InvalidItems<'_> {
+        InvalidItems { table: &self.table }
+    }
+
     /// Returns one page of the associations that have `role` in this field, according to the index.
     /// An item that breaks `rules` is [`IndexEntry::Invalid`]. The secondary index is eventually
     /// consistent.
@@ -114,7 +123,7 @@ impl IndexTable {
         let operation = Operation::on("query associations by role", role);
         let query = on_role(field, role).start(start);
         let page = self.table.query(operation, query).await?;
-        Ok(page.map(|item| self.parse(operation, item, rules).1))
+        Ok(page.map(|item| parse(&self.table, operation, item, rules)))
     }
 
     /// Returns the use of `role` in one of its fields that the index shows, if there is one. The
@@ -122,7 +131,11 @@ impl IndexTable {
     ///
     /// # Errors
     /// If DynamoDB cannot be read.
-    pub async fn any_on(&self, role: &RoleArn, now: Timestamp) -> Result<Option<InUse>, CallError> {
+    pub async fn any_on(
+        &self,
+        role: &RoleArn,
+        rules: &ItemRules<'_>,
+    ) -> Result<Option<InUse>, CallError> {
         let operation = Operation::on("query associations by role", role);
         for field in RoleField::ALL {
             let page = self.table.query(operation, on_role(field, role).first());
@@ -130,9 +143,13 @@ impl IndexTable {
                 continue;
             };
             let key = self.table.shown_key(&item);
-            return Ok(Some(match self.table.parse::<IndexItem>(operation, item) {
-                Ok(item) => InUse::by_association(&item.association_arn, item.modified_at),
-                Err(_) => InUse::by_invalid_item(key, now),
+            return Ok(Some(match parse(&self.table, operation, item, rules) {
+                IndexEntry::Live(item) => {
+                    InUse::by_association(&item.association_arn, item.modified_at)
+                }
+                IndexEntry::Invalid(_) | IndexEntry::Tombstone => {
+                    InUse::by_invalid_item(key, rules.now)
+                }
             }));
         }
         Ok(None)
@@ -190,11 +207,17 @@ impl IndexTable {
         self.update(arn, change, condition).await
     }
 
-    /// Stores an association as EKS showed it, unless the index has a later version.
+    /// Stores an association as EKS showed it, unless the index has a later version. If the index
+    /// still has the item `invalid`, it is replaced whatever its version.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
-    pub async fn store(&self, seen: &Association, now: Timestamp) -> Result<Stored, CallError> {
+    pub async fn store(
+        &self,
+        seen: &Association,
+        invalid: Option<&InvalidItem>,
+        now: Timestamp,
+    ) -> Result<Stored, CallError> {
         let arn = &seen.association_arn;
         let item = to_item(&ItemAttributes {
             item: &IndexItem::of(seen),
@@ -207,6 +230,10 @@ impl IndexTable {
         )
         .value("modifiedAt", text(seen.modified_at))
         .value("firm", text(now - TOMBSTONE_FIRM));
+        let condition = match invalid {
+            None => condition,
+            Some(invalid) => condition.or(is_still(invalid)),
+        };
         let operation = Operation::on("store index item", arn);
         let put = Write::put(item).only_if(condition).returning_old();
         let has = |item: &Option<Item>, name| item.as_ref().is_some_and(|i| i.contains_key(name));
@@ -258,7 +285,7 @@ impl IndexTable {
     ) -> Result<Option<IndexEntry>, CallError> {
         let operation = Operation::on("read index item", arn);
         let item = self.table.get(operation, key(arn)).await?;
-        Ok(item.map(|item| self.parse(operation, item, rules).1))
+        Ok(item.map(|item| parse(&self.table, operation, item, rules)))
     }
 
     /// Returns one page of the entries of a cluster, after the association ID `after`, with their
@@ -281,7 +308,10 @@ impl IndexTable {
         };
         let query = Query::table(condition.value("cluster", text(cluster_arn)));
         let page = self.table.query(operation, query.start(start)).await?;
-        Ok(page.map(|item| self.parse(operation, item, rules)))
+        Ok(page.map(|item| {
+            let id = key_of(&item).sort;
+            (id, parse(&self.table, operation, item, rules))
+        }))
     }
 
     /// Updates the item if the condition holds. Every condition compares `modifiedAt`, which fails
@@ -296,34 +326,6 @@ impl IndexTable {
         let update = Write::update(key(arn), change).only_if(condition);
         Ok(self.table.write(operation, update).await?.is_done())
     }
-
-    /// Parses an item, and returns it with its association ID.
-    fn parse(
-        &self,
-        operation: Operation<'_>,
-        item: Item,
-        rules: &ItemRules<'_>,
-    ) -> (String, IndexEntry) {
-        let id = text_of(&item, "associationId");
-        let cluster_arn = text_of(&item, "clusterArn");
-        let problem = if item.contains_key("deletedAt") {
-            let deleted_at = text_of(&item, "deletedAt").parse().ok();
-            match rules.rejects_deletion_at(deleted_at) {
-                None => return (id, IndexEntry::Tombstone),
-                Some(problem) => problem,
-            }
-        } else {
-            match self.table.parse::<IndexItem>(operation, item) {
-                Ok(item) => match item.contradiction(rules) {
-                    None => return (id, IndexEntry::Live(Box::new(item))),
-                    Some(problem) => problem,
-                },
-                Err(error) => return (id, IndexEntry::Invalid(error.to_string())),
-            }
-        };
-        let problem = format!("item {cluster_arn} / {id}: {problem}");
-        (id, IndexEntry::Invalid(problem))
-    }
 }
 
 /// The entries of a cluster after an association ID, or all of them.
@@ -331,14 +333,6 @@ impl IndexTable {
 pub struct EntriesAfter<'a> {
     pub cluster_arn: &'a str,
     pub after: Option<&'a str>,
-}
-
-/// Returns the text of an attribute, or an empty one.
-fn text_of(item: &Item, name: &str) -> String {
-    match item.get(name) {
-        Some(AttributeValue::S(text)) => text.clone(),
-        _ => String::new(),
-    }
 }
 
 /// The attributes of an item.

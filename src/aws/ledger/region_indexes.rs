@@ -34,6 +34,20 @@ impl RegionIndexes<'_> {
         Ok(())
     }
 
+    /// Forgets since when the region's index is complete: from now on, it is not.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn forget(&self, region: &str) -> Result<(), CallError> {
+        let key = item_key(&LedgerKey::Index, &Entry::Region(region.to_owned()));
+        let operation = Operation::on("forget region index", &region);
+        let change = Change::default().remove("describedAt").remove("listedAt");
+        self.table
+            .write(operation, Write::update(key, change))
+            .await?;
+        Ok(())
+    }
+
     /// Reads since when each region's index is complete. The read is consistent.
     ///
     /// # Errors

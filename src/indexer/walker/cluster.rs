@@ -11,11 +11,11 @@ use rerole_core::resource::Cluster;
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::aws::index_table::{EntriesAfter, ItemKey};
+use crate::aws::index_table::EntriesAfter;
 use crate::aws::page::{NextPage, PageStart};
 use crate::indexer::retry::{RetryError, find, retry};
 use crate::indexer::walker::lists::{Listed, list_associations};
-use crate::indexer::walker::purpose::{Findings, Processed, WalkContext};
+use crate::indexer::walker::purpose::{Findings, Held, Processed, WalkContext};
 
 /// Associations of one step. The caller saves its progress, and renews its lease, after each step.
 const TASKS_PER_STEP: usize = 100;
@@ -126,9 +126,11 @@ impl<'a> ClusterWalk<'a> {
             .min(ROUNDS_PER_STEP * concurrency);
         let tasks: Vec<DescribeTask> = self.tasks.drain(..len).collect();
         let mut is_out_of_time = false;
-        for result in self.process_all(&tasks, concurrency).await {
+        let results = self.process_all(&tasks, concurrency).await;
+        for (task, result) in tasks.iter().zip(results) {
             match result {
                 Ok(Processed::Done(change, difference)) => {
+                    self.findings.counts.invalid += u64::from(task.invalid.is_some());
                     change.count(&mut self.findings.counts);
                     self.findings.differences.extend(difference);
                 }
@@ -163,32 +165,19 @@ impl<'a> ClusterWalk<'a> {
             (None, _) => self.listed.len(),
         };
         let listed: Vec<String> = self.listed.drain(..len).collect();
-        let mut entries = page.items;
-        self.remove_invalid(&mut entries).await?;
-        self.tasks = diff(self.part.mode, &listed, entries).into();
-        self.page = NextPage::after(page.next);
-        Ok(())
-    }
-
-    /// Removes the items that cannot be from the index. Their entries stay if an association can
-    /// have their ID, so it is described.
-    async fn remove_invalid(
-        &mut self,
-        entries: &mut Vec<(String, IndexEntry)>,
-    ) -> Result<(), RetryError> {
-        for (id, entry) in &*entries {
-            if let IndexEntry::Invalid(problem) = entry {
-                let key = ItemKey {
-                    partition: self.cluster.cluster_arn.clone(),
-                    sort: id.clone(),
-                };
-                self.context.remove_invalid(&key, problem).await?;
-                self.findings.counts.invalid += 1;
+        let mut entries = Vec::with_capacity(page.items.len());
+        for (id, entry) in page.items {
+            match entry {
+                // No association can have such an ID.
+                IndexEntry::Invalid(item) if self.cluster.association(&id).is_err() => {
+                    self.context.remove_invalid(&item).await?;
+                    self.findings.counts.invalid += 1;
+                }
+                entry => entries.push((id, entry)),
             }
         }
-        entries.retain(|(id, entry)| {
-            !matches!(entry, IndexEntry::Invalid(_)) || self.cluster.association(id).is_ok()
-        });
+        self.tasks = diff(self.part.mode, &listed, entries).into();
+        self.page = NextPage::after(page.next);
         Ok(())
     }
 
@@ -223,9 +212,11 @@ impl<'a> ClusterWalk<'a> {
         .await?;
         let seen = seen.map(|seen| seen.association);
         let (held, now) = (task.known.as_deref(), context.aws.now());
+        let invalid = task.invalid.as_deref();
         // If one of its calls has a retryable error, all of them are repeated. Each is idempotent.
         retry(context.ends_at, async |_| {
-            context.process(&arn, held, seen.as_ref(), now).await
+            let index = Held { held, invalid };
+            context.process(&arn, index, seen.as_ref(), now).await
         })
         .await
     }

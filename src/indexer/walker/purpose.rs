@@ -2,23 +2,24 @@
 //! and EKS is repaired or reported, and whether the walk is saved, yields and may go on after an
 //! error.
 
-use rerole_core::call::CallError;
+use rerole_core::call::{CallError, Operation};
 use rerole_core::indexing::{
-    Caller, Change, Compared, IndexEntry, IndexItem, ItemRules, Mode, RUN_LEASE, RegionIndex, Run,
-    RunCounts,
+    Caller, Change, Compared, IndexEntry, IndexItem, InvalidItem, ItemRules, Mode, RUN_LEASE,
+    RegionIndex, Run, RunCounts,
 };
-use rerole_core::resource::{Association, AssociationArn, Cluster, OwnAccount};
+use rerole_core::resource::{Association, AssociationArn, Cluster, ClusterName};
 use rerole_core::rotation::Status;
 use rerole_core::timestamp::Timestamp;
 use tokio::time::Instant;
 use tracing::{error, info};
 
 use crate::aws::Aws;
-use crate::aws::index_table::{ENTRY_PAGES, EntriesAfter, ItemKey, Stored};
+use crate::aws::eks::DescribedCluster;
+use crate::aws::index_table::{ENTRY_PAGES, EntriesAfter, Stored};
 use crate::aws::ledger::{FoundRotation, LeaseError};
 use crate::aws::page::paginate;
 use crate::indexer::index_writer::{IndexWriter, Shown};
-use crate::indexer::retry::RetryError;
+use crate::indexer::retry::{RetryError, find};
 
 /// What a walk is for.
 #[derive(Debug, Clone, Copy)]
@@ -44,8 +45,6 @@ pub struct Difference {
 pub struct WalkContext<'a> {
     pub aws: &'a Aws,
     pub purpose: Purpose<'a>,
-    /// The function's account, if known.
-    pub own_account: Option<&'a OwnAccount>,
     /// Associations in flight at once.
     pub concurrency: usize,
     /// The walk starts no further step at or after this time.
@@ -63,6 +62,13 @@ pub struct Findings {
     pub errors: Vec<String>,
 }
 
+/// What the index has under the ID of an association: an item, an item that cannot be, or neither.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held<'a> {
+    pub(super) held: Option<&'a IndexItem>,
+    pub(super) invalid: Option<&'a InvalidItem>,
+}
+
 /// What came of an association that was described.
 #[derive(Debug)]
 pub(super) enum Processed {
@@ -77,25 +83,51 @@ impl WalkContext<'_> {
     /// Returns what the items of the index are held against.
     #[must_use]
     pub fn item_rules(&self) -> ItemRules<'_> {
-        ItemRules {
-            own_account: self.own_account,
-            regions: match self.purpose {
-                Purpose::Repair(writer) => writer.regions(),
-                Purpose::Compare => None,
+        match self.purpose {
+            Purpose::Repair(writer) => writer.item_rules(),
+            Purpose::Compare => ItemRules {
+                own_account: None,
+                regions: None,
+                now: self.aws.now(),
             },
-            now: self.aws.now(),
         }
     }
 
-    /// Removes an item that cannot be, unless the walk only compares.
+    /// Removes an item that cannot be, unless the walk only compares. If an association can have
+    /// its key, EKS has been asked about it before.
     ///
     /// # Errors
     /// If DynamoDB cannot be written.
-    pub async fn remove_invalid(&self, key: &ItemKey, problem: &str) -> Result<(), CallError> {
-        error!(problem, "invalid item of the index");
-        match self.purpose {
-            Purpose::Repair(_) => self.aws.index.remove_invalid(key).await,
-            Purpose::Compare => Ok(()),
+    pub async fn remove_invalid(&self, item: &InvalidItem) -> Result<(), CallError> {
+        error!(problem = item.problem, "invalid item of the index");
+        if let Purpose::Repair(_) = self.purpose {
+            self.aws.index.invalid_items().remove(item).await?;
+        }
+        Ok(())
+    }
+
+    /// Describes a cluster, and holds it against the function's account. Returns `None` if EKS does
+    /// not have it.
+    ///
+    /// # Errors
+    /// If the call fails, or if the cluster cannot be in the account.
+    pub async fn describe_cluster(
+        &self,
+        name: ClusterName<'_>,
+    ) -> Result<Option<DescribedCluster>, RetryError> {
+        let described = find(self.ends_at, async |until| {
+            self.aws.eks.describe_cluster(name, until).await
+        })
+        .await?;
+        let excluded = described
+            .as_ref()
+            .and_then(|described| self.item_rules().is_foreign(&described.cluster.cluster_arn));
+        match excluded {
+            None => Ok(described),
+            Some(problem) => {
+                let operation = Operation::on("describe", &name);
+                Err(CallError::malformed_response(operation, problem).into())
+            }
         }
     }
 
@@ -103,13 +135,16 @@ impl WalkContext<'_> {
     pub(super) async fn process(
         &self,
         arn: &AssociationArn,
-        held: Option<&IndexItem>,
+        Held { held, invalid }: Held<'_>,
         seen: Option<&Association>,
         now: Timestamp,
     ) -> Result<Processed, CallError> {
         let shown = seen.map(IndexItem::of);
         let shown = shown.as_ref();
         let needed = Compared { held, shown }.change(now);
+        if let (Some(invalid), None) = (invalid, seen) {
+            self.remove_invalid(invalid).await?;
+        }
         let (change, difference) = match (self.purpose, seen) {
             (Purpose::Repair(writer), Some(seen)) if needed == Change::None => {
                 writer.check(seen).await?;
@@ -126,7 +161,12 @@ impl WalkContext<'_> {
             }
             (Purpose::Repair(writer), Some(seen)) => {
                 let caller = &Caller::default();
-                let shown = Shown { held, seen, caller };
+                let shown = Shown {
+                    held,
+                    invalid,
+                    seen,
+                    caller,
+                };
                 match writer.store(shown, now).await? {
                     Stored::Added => (Change::Added, None),
                     Stored::Changed => (Change::Changed, None),
@@ -171,12 +211,8 @@ impl WalkContext<'_> {
                 if Instant::now() >= self.ends_at {
                     return Err(RetryError::OutOfTime);
                 }
-                if let IndexEntry::Invalid(problem) = &entry {
-                    let key = ItemKey {
-                        partition: cluster.cluster_arn.clone(),
-                        sort: id,
-                    };
-                    self.remove_invalid(&key, problem).await?;
+                if let IndexEntry::Invalid(item) = &entry {
+                    self.remove_invalid(item).await?;
                     findings.counts.invalid += 1;
                     continue;
                 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
-use rerole_core::call::{CallError, Operation};
 use rerole_core::indexing::Run;
 use rerole_core::resource::{Cluster, ClusterName};
 use tokio::time::Instant;
@@ -13,11 +12,12 @@ use tracing::warn;
 
 use crate::aws::index_table::KNOWN_CLUSTER_PAGES;
 use crate::aws::page::paginate;
-use crate::indexer::retry::{RetryError, find};
+use crate::indexer::invalid_items::remove_items_with_invalid_keys;
+use crate::indexer::retry::RetryError;
 use crate::indexer::walker::cluster::{ClusterPart, ClusterWalk};
 use crate::indexer::walker::halt::Halt;
 use crate::indexer::walker::lists::list_clusters;
-use crate::indexer::walker::purpose::{Difference, Findings, WalkContext};
+use crate::indexer::walker::purpose::{Difference, Findings, Purpose, WalkContext};
 
 /// How often a walk checks whether a rotation is active.
 const CHECK_ROTATIONS_INTERVAL: Duration = Duration::from_secs(30);
@@ -49,8 +49,16 @@ impl<'a> Walker<'a> {
     /// Why the run is not finished. If it was saved, a later walk resumes it.
     pub async fn walk(&mut self, run: &mut Run) -> Result<(), Halt> {
         let context = self.context;
+        self.check().await?;
+        self.remove_invalid_items(run).await?;
         while let Some(region) = run.region().map(str::to_owned) {
             self.check().await?;
+            if let Some(problem) = context.item_rules().is_not_indexed(&region) {
+                run.note_error(None, problem);
+                run.finish_region();
+                self.save(run).await?;
+                continue;
+            }
             run.cursor.started_at.get_or_insert(context.aws.now());
             context.aws.seed_rates([region.as_str()]).await;
             match list_clusters(context.aws, &region, context.ends_at).await {
@@ -64,6 +72,20 @@ impl<'a> Walker<'a> {
                     .note_complete_region(&region, mode, (since, excluded))
                     .await?;
             }
+            self.save(run).await?;
+        }
+        Ok(())
+    }
+
+    /// Searches the whole index for items that cannot be, once, when a full run starts.
+    async fn remove_invalid_items(&self, run: &mut Run) -> Result<(), Halt> {
+        if let Purpose::Repair(writer) = self.context.purpose {
+            writer.forget_dropped_regions().await?;
+        }
+        if run.searches_whole_index() {
+            remove_items_with_invalid_keys(self.context, run).await?;
+            // A slice that resumes the run does not search again.
+            run.cursor.started_at = Some(self.context.aws.now());
             self.save(run).await?;
         }
         Ok(())
@@ -223,22 +245,8 @@ impl<'a> Walker<'a> {
     }
 
     async fn describe(&self, name: ClusterName<'_>) -> Result<Option<Cluster>, RetryError> {
-        let WalkContext { aws, ends_at, .. } = self.context;
-        let described = find(ends_at, async |until| {
-            aws.eks.describe_cluster(name, until).await
-        });
-        let cluster = described.await?.map(|described| described.cluster);
-        let excluded = cluster.as_ref().and_then(|cluster| {
-            let own = self.context.own_account?;
-            own.excludes(&cluster.cluster_arn)
-        });
-        match excluded {
-            None => Ok(cluster),
-            Some(problem) => {
-                let operation = Operation::on("describe", &name);
-                Err(CallError::malformed_response(operation, problem).into())
-            }
-        }
+        let described = self.context.describe_cluster(name).await?;
+        Ok(described.map(|described| described.cluster))
     }
 
     /// Checks that the walk may start another step: there is time, and no rotation is active.

@@ -250,7 +250,7 @@ impl<'a> Slice<'a> {
             tally: &tally,
             stopped: stopped.as_deref(),
             incomplete_regions: &context.settings.coverage.incomplete(&indexes, now),
-            invalid_items: sweep.invalid,
+            invalid_items: sweep.invalid.len() as u64,
             excluded_clusters: &excluded_clusters(context.request(), &indexes),
         });
         let since = old_role_use.as_ref().map_or(now, |in_use| in_use.since);

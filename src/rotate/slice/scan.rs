@@ -2,7 +2,9 @@
 //! of a rotation is its plan, later ones are its sweeps, and both do the same. Which of index and
 //! ledger lags is decided in `rerole_core::rotation`.
 
-use rerole_core::indexing::{IndexEntry, IndexItem};
+use std::collections::BTreeSet;
+
+use rerole_core::indexing::{IndexEntry, IndexItem, ItemKey};
 use rerole_core::resource::RoleField;
 use rerole_core::rotation::{Lag, Row, lag};
 use tracing::{error, info, warn};
@@ -22,9 +24,9 @@ pub(super) struct ScanResult {
     pub(super) out_of_scope: u64,
     /// Settled associations that another actor has moved back to the old role.
     pub(super) reverted: u64,
-    /// Items that name the old role and cannot be. They block no rotation: it leaves them out, and
-    /// says so.
-    pub(super) invalid: u64,
+    /// The keys of items that name the old role and cannot be, unless they are in a region that the
+    /// request does not cover. They block no rotation: it leaves them out, and says so.
+    pub(super) invalid: BTreeSet<ItemKey>,
 }
 
 /// One scan.
@@ -63,9 +65,13 @@ impl<'a> Scan<'a> {
         for entry in entries {
             match entry {
                 IndexEntry::Live(item) => items.push(*item),
-                IndexEntry::Invalid(problem) => {
-                    error!(problem, "invalid item of the index left out");
-                    self.result.invalid += 1;
+                IndexEntry::Invalid(item) => {
+                    let scope = &self.slice.request().scope;
+                    let region = item.region();
+                    if region.is_none_or(|region| scope.covers_region(&region)) {
+                        error!(problem = item.problem, "invalid item of the index left out");
+                        self.result.invalid.insert(item.key);
+                    }
                 }
                 // It has no role, so no secondary index shows it.
                 IndexEntry::Tombstone => {}

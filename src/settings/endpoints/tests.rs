@@ -39,6 +39,21 @@ fn the_endpoint_of_eks_can_name_the_region() {
 }
 
 #[test]
+fn the_endpoint_of_the_configuration_is_checked_like_a_variable() {
+    let configured = |variables: &[(&str, &str)], url| read(variables).unwrap().or(url);
+    let own = [(EKS, "https://eks.test")];
+    let endpoints = configured(&own, Some("http://127.0.0.1:1")).unwrap();
+    assert_eq!(
+        endpoints.eks("eu-west-1").as_deref(),
+        Some("https://eks.test")
+    );
+    assert_eq!(endpoints.dynamodb.as_deref(), Some("http://127.0.0.1:1"));
+    assert_eq!(configured(&[], None), Ok(Endpoints::default()));
+    configured(&[], Some("http://example.com")).unwrap_err();
+    configured(&[(USE_FIPS, "true")], Some("https://aws.test")).unwrap_err();
+}
+
+#[test]
 fn plain_http_stays_on_the_machine_or_in_a_private_network() {
     for (host, expected) in [
         ("127.0.0.1:4566", true),
@@ -83,6 +98,7 @@ fn an_error_names_the_variable_and_what_is_allowed() {
         &[(DYNAMODB, "https://")],
         &[(EKS, "https://eks.{zone}.test")],
         &[(COMMON, "https://user:secret@host")],
+        &[(COMMON, "https://user:se cret@host")],
         &[(EKS, "http://example.com")],
         &[(USE_FIPS, "yes")],
         &[(USE_DUAL_STACK, "1")],
@@ -96,7 +112,8 @@ fn an_error_names_the_variable_and_what_is_allowed() {
         setting AWS_ENDPOINT_URL_SFN: "localhost:1" is not allowed; allowed: a URL that starts with http:// or https://
         setting AWS_ENDPOINT_URL_DYNAMODB: "https://" is not allowed; allowed: a URL that starts with http:// or https://
         setting AWS_ENDPOINT_URL_EKS: "https://eks.{zone}.test" is not allowed; allowed: a URL that starts with http:// or https://, and may contain {region}
-        setting AWS_ENDPOINT_URL: the URL of host is not allowed; allowed: one without a user name
+        setting AWS_ENDPOINT_URL: "…@host" is not allowed; allowed: a URL without a user name
+        setting AWS_ENDPOINT_URL: "…@host" is not allowed; allowed: a URL that starts with http:// or https://
         setting AWS_ENDPOINT_URL_EKS: "http://example.com" is not allowed; allowed: https://, or http:// with a loopback or private address, or with a name that only a private network resolves: one without a dot, or under .internal, .local, .localhost or .test
         setting AWS_USE_FIPS_ENDPOINT: "yes" is not allowed; allowed: true or false
         setting AWS_USE_DUALSTACK_ENDPOINT: "1" is not allowed; allowed: true or false

@@ -1,10 +1,11 @@
-//! Random input for everything that parses what comes from outside: the intake of events, CloudTrail
-//! messages and continuations. Valid samples are mutated, by a fixed seed and a fixed number of
-//! times, and what is accepted must be within the rules.
+//! Random input for everything that parses what comes from outside: the intake of events,
+//! CloudTrail messages and continuations. Valid samples are mutated, by a fixed seed and a fixed
+//! number of times, and what is accepted must be within the rules.
 
 use rerole::rotate::payload::{Payload, Task};
 use rerole_core::indexing::cloudtrail::{Parsed, parse};
 use rerole_core::keys::RotationKey;
+use rerole_core::request::check_recorded;
 use rerole_core::resource::OwnAccount;
 use serde_json::{Map, Value, json};
 
@@ -139,7 +140,11 @@ fn whatever_is_put_on_the_bus_an_accepted_request_is_within_the_rules() {
         match task {
             Task::Rotate(requested) => {
                 let request = &requested.request;
-                assert_eq!(rules.check(request), Ok(()), "{input}");
+                assert_eq!(
+                    check_recorded(request, Some(&own), &rules),
+                    Ok(()),
+                    "{input}"
+                );
                 for role in [&request.old_role_arn, &request.new_role_arn] {
                     assert!(role.path().starts_with("/platform/"), "{input}");
                     assert!(!role.as_str().contains("/../"), "{input}");

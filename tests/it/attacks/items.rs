@@ -1,10 +1,14 @@
 //! Items that the attacker has written to the tables.
 
 use rerole::rotate::response::RotateResponse;
+use rerole_core::indexing::ItemRules;
+use rerole_core::rotation::InUse;
 use rerole_sim::{Options, Service};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, INDEX, LEDGER, NEW, OLD, event, rotation_event};
+use crate::harness::{
+    Harness, INDEX, LEDGER, NEW, OLD, TIMEOUT, error, event, is_describe, rotation_event,
+};
 
 /// An item of the index under the key of an association of cluster `edge`, with these members set.
 fn planted(id: &str, changes: &Value) -> Value {
@@ -23,6 +27,20 @@ fn planted(id: &str, changes: &Value) -> Value {
         item[name] = value.clone();
     }
     item
+}
+
+impl Harness {
+    /// The use of the old role that the index shows, as the functions read it.
+    async fn index_use(&self) -> InUse {
+        let (aws, invocation) = (self.clients(), self.invocation(TIMEOUT));
+        let rules = ItemRules {
+            own_account: invocation.own_account.as_ref(),
+            regions: Some(&["eu-west-1".to_owned(), "us-east-1".to_owned()]),
+            now: aws.now(),
+        };
+        let shown = aws.index.any_on(&OLD.parse().unwrap(), &rules).await;
+        shown.unwrap().unwrap()
+    }
 }
 
 /// Before, each of these failed the rotation, which then held its roles.
@@ -44,6 +62,12 @@ async fn to_block_rotations_with_an_item_that_cannot_be() {
         json!({ "modifiedAt": "soon" }),
         json!({ "clusterArn": "no cluster" }),
         json!({ "associationId": "a/x" }),
+        // Half a tombstone: the secondary indexes show it.
+        json!({ "deletedAt": "2026-11-01T00:00:00.000Z" }),
+        json!({
+            "associationArn": foreign, "clusterArn": foreign_cluster,
+            "deletedAt": "2026-11-01T00:00:00.000Z",
+        }),
     ] {
         let harness = Harness::new(Options::default());
         harness.associate("real", OLD);
@@ -55,6 +79,8 @@ async fn to_block_rotations_with_an_item_that_cannot_be() {
         let reason = summary["reason"].as_str().unwrap();
         assert!(reason.contains("invalid items of the index"), "{reason}");
         assert!(!summary["oldRoleInUse"].is_null(), "{changes}: {summary:#}");
+        let shown = harness.index_use().await;
+        assert!(shown.why.contains("invalid item"), "{changes}: {shown:?}");
 
         // The reconciler removes and counts it, and then the role is free.
         let report = harness.reconcile("full").await;
@@ -95,6 +121,11 @@ async fn to_hide_an_association_from_rotations() {
                 "deletedAt": "never",
             })
         },
+        |real: Value| {
+            let mut item = real;
+            item["deletedAt"] = json!("2026-11-01T00:00:00.000Z");
+            item
+        },
     ] {
         let harness = Harness::new(Options::default());
         let real = harness.associate("real", OLD);
@@ -110,6 +141,75 @@ async fn to_hide_an_association_from_rotations() {
         );
         assert_eq!(summary["status"], "Succeeded", "{summary:#}");
     }
+}
+
+/// Until EKS has been asked, the item is the only trace of the association.
+#[tokio::test(start_paused = true)]
+async fn to_have_the_reconciler_remove_the_only_trace_of_an_association() {
+    let harness = Harness::new(Options::default());
+    let real = harness.associate("real", OLD);
+    let mut item = harness.index_entry(&real).unwrap();
+    item["associationArn"] = json!("not an arn");
+    harness.aws.put_item(INDEX, item.clone());
+    harness.inject(error((403, "AccessDeniedException"), "denied"), is_describe);
+    let report = harness.reconcile("full").await;
+    harness.aws.clear_hook();
+    assert_eq!(report["errorCount"], 1, "{report:#}");
+    assert_eq!(report["counts"]["invalid"], 0, "{report:#}");
+    assert!(harness.aws.items(INDEX).contains(&item));
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["status"], "NoAssociations", "{summary:#}");
+    assert!(!summary["oldRoleInUse"].is_null(), "{summary:#}");
+}
+
+/// An event repairs such an item at once.
+#[tokio::test(start_paused = true)]
+async fn to_keep_an_association_out_of_the_index_until_the_next_full_run() {
+    for (event_name, is_deleted) in [
+        ("UpdatePodIdentityAssociation", false),
+        ("DeletePodIdentityAssociation", true),
+    ] {
+        let harness = Harness::new(Options::default());
+        let real = harness.associate("real", OLD);
+        let mut item = harness.index_entry(&real).unwrap();
+        item["modifiedAt"] = json!("2036-01-01T00:00:00.000Z");
+        harness.aws.put_item(INDEX, item);
+        if is_deleted {
+            harness.aws.eks(|eks| eks.delete(&real));
+        }
+        let event = json!({
+            "detail-type": "AWS API Call via CloudTrail",
+            "detail": {
+                "eventSource": "eks.amazonaws.com", "eventName": event_name,
+                "responseElements": { "association": { "associationArn": real } },
+            },
+        });
+        assert!(harness.follow(&[event]).await.is_empty());
+        assert_eq!(harness.index_item(&real).is_none(), is_deleted);
+        harness.check_index();
+    }
+}
+
+/// The region counts as complete, and its items are removed while it is not indexed.
+#[tokio::test(start_paused = true)]
+async fn a_region_that_is_indexed_again_is_not_complete() {
+    let harness = Harness::new(Options::default());
+    harness.fleet(4);
+    let one = [("INDEX_REGIONS", "us-east-1")];
+    let reduced = harness.another_indexer(&one);
+    let request = json!({ "reconcile": { "mode": "full" } });
+    let invocation = harness.invocation(TIMEOUT);
+    let report = harness.run_indexer(&reduced, request, &invocation).await;
+    let report = serde_json::to_value(report.unwrap()).unwrap();
+    assert!(report["counts"]["invalid"].as_u64() > Some(0), "{report:#}");
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["status"], "Incomplete", "{summary:#}");
+    assert!(
+        summary["reason"].as_str().unwrap().contains("eu-west-1"),
+        "{summary:#}"
+    );
+    harness.reconcile("full").await;
+    harness.check_index();
 }
 
 /// No cluster list leads to these items.
@@ -142,6 +242,13 @@ async fn to_move_associations_to_a_role_outside_the_path_with_a_planted_record()
         (json!({ "newRoleArn": admin }), Some("detail.newRoleArn")),
         (json!({ "oldRoleArn": admin }), Some("detail.oldRoleArn")),
         (json!({ "newRoleArn": OLD }), Some("detail.newRoleArn")),
+        (
+            json!({
+                "oldRoleArn": "arn:aws-cn:iam::111122223333:role/platform/a",
+                "newRoleArn": "arn:aws-cn:iam::111122223333:role/platform/b",
+            }),
+            Some("detail.oldRoleArn"),
+        ),
         // These do not even parse.
         (json!({ "newRoleArn": reserved }), None),
         (json!({ "maxErrors": "1000%" }), None),

@@ -5,8 +5,8 @@ use rerole_sim::Options;
 use serde_json::{Value, json};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::harness::{Harness, REQUEST_ID, event, rotation_event};
-use crate::logs::{logged, raw_log};
+use crate::harness::{Harness, INDEX, OLD, REQUEST_ID, event, rotation_event};
+use crate::logs::raw_log;
 
 /// Ends the line and writes another one, as a terminal and as a parser of JSON would read it.
 const FORGED: &str = "x\"}\n{\"level\":\"INFO\",\"message\":\"all is well\"}\r\u{1b}[2J\u{9b}31m";
@@ -15,6 +15,7 @@ const FORGED: &str = "x\"}\n{\"level\":\"INFO\",\"message\":\"all is well\"}\r\u
 async fn to_forge_lines_of_the_log() {
     let harness = Harness::calm(1);
     let all = Targets::new().with_target("rerole", LevelFilter::DEBUG);
+    let longest = FORGED.repeat(4_000);
     let log = raw_log(all, async || {
         for (member, value) in [
             ("id", json!(FORGED)),
@@ -44,6 +45,19 @@ async fn to_forge_lines_of_the_log() {
             "detail": { "eventSource": "eks.amazonaws.com", "eventName": FORGED },
         });
         harness.follow(&[forged, json!({ FORGED: FORGED })]).await;
+        // Items that the attacker has written to the index. They are as long as an item can be.
+        for (cluster, id, arn) in [
+            ("arn:aws:eks:us-east-1:111122223333:cluster/edge", "a-1", longest.as_str()),
+            (FORGED, "a-1", FORGED),
+            ("arn:aws:eks:us-east-1:111122223333:cluster/edge", FORGED, FORGED),
+        ] {
+            harness.aws.put_item(
+                INDEX,
+                json!({ "clusterArn": cluster, "associationId": id, "associationArn": arn, "roleArn": OLD }),
+            );
+        }
+        harness.finish(&rotation_event()).await;
+        harness.reconcile("full").await;
         let reconcile = json!({ "reconcile": { "mode": FORGED } });
         let _ = harness
             .invoke_indexer(reconcile, crate::harness::TIMEOUT)
@@ -54,6 +68,7 @@ async fn to_forge_lines_of_the_log() {
     assert!(lines.len() > 12, "{log}");
     for line in lines {
         assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert!(line.len() < 8_000, "a line of {} bytes", line.len());
         let line: Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["span"]["requestId"], REQUEST_ID, "{line:#}");
         assert_ne!(line["message"], "all is well", "{line:#}");
@@ -84,8 +99,4 @@ async fn to_read_credentials_in_debug_logs() {
     for secret in [secret, token, "AWS4-HMAC-SHA256 Credential"] {
         assert!(!log.contains(secret), "the log has {secret}");
     }
-    let lines = logged(LevelFilter::DEBUG, async || {
-        harness.finish(&rotation_event()).await;
-    });
-    assert!(!lines.await.is_empty());
 }

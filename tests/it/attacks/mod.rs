@@ -1,6 +1,6 @@
-//! What an attacker may try, one test each, named after what the attacker wants. SECURITY.md has the
-//! same list. Who may put events and send messages is in `access.rs`, because the template decides
-//! that; here, the attacker has got past it.
+//! What an attacker may try, one test each, named after what the attacker wants. SECURITY.md
+//! explains them. Who may put events and send messages is in `access/`, because the template
+//! decides that; here, the attacker has got past it.
 
 /// Random input for everything that parses what comes from outside.
 mod fuzz;

@@ -1,4 +1,5 @@
-//! Events and payloads for the rotate function. The attacker may put events, or invoke the function.
+//! Events and payloads for the rotate function. The attacker may put events, or invoke the
+//! function.
 
 use rerole::rotate::response::RotateResponse;
 use rerole_core::request::event_id;

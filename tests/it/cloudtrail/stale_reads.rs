@@ -37,7 +37,7 @@ async fn a_tombstone_holds_until_eks_must_show_the_deletion() {
     follow_all(&harness, &created).await;
     harness.check_index();
     assert_eq!(
-        aws.index.store(&stale, aws.now()).await.unwrap(),
+        aws.index.store(&stale, None, aws.now()).await.unwrap(),
         Stored::Tombstone
     );
     harness.check_index();
@@ -45,7 +45,7 @@ async fn a_tombstone_holds_until_eks_must_show_the_deletion() {
     follow_all(&harness, &created).await;
     harness.check_index();
     assert_eq!(
-        aws.index.store(&stale, aws.now()).await.unwrap(),
+        aws.index.store(&stale, None, aws.now()).await.unwrap(),
         Stored::Added
     );
 }

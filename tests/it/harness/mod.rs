@@ -234,6 +234,11 @@ impl Harness {
         Aws::new(&settings, self.aws.http_client(), self.aws.time_source())
     }
 
+    /// An indexer with environment variables on top of the usual ones.
+    pub fn another_indexer(&self, variables: &[(&str, &str)]) -> IndexerHandler {
+        build_indexer_handler(&self.aws, variables, self.metrics.clone())
+    }
+
     /// An invocation that has `timeout` left.
     pub fn invocation(&self, timeout: Duration) -> Invocation {
         Invocation {

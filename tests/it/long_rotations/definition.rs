@@ -54,6 +54,31 @@ fn the_definition_names_only_errors_that_the_functions_return() {
     }
 }
 
+/// Step Functions' own definitions retry the first four of these.
+#[test]
+fn transient_errors_of_lambda_are_retried() {
+    for state in ["Rotate", "Reconcile"] {
+        let rules = definition()["States"][state]["Retry"].as_array().unwrap();
+        for name in [
+            "Lambda.ClientExecutionTimeoutException",
+            "Lambda.ServiceException",
+            "Lambda.AWSLambdaException",
+            "Lambda.SdkClientException",
+            "Lambda.TooManyRequestsException",
+            "Lambda.Unknown",
+            "Sandbox.Timedout",
+            "Runtime.ExitError",
+            "States.Timeout",
+        ] {
+            let is_retried = rules.iter().any(|rule| {
+                let names = rule["ErrorEquals"].as_array().unwrap();
+                names.iter().any(|other| other == name)
+            });
+            assert!(is_retried, "{name} in {state}");
+        }
+    }
+}
+
 /// The state machine retries after a killed slice has lost its lease, and before the rotation
 /// counts as stalled.
 #[test]

@@ -93,6 +93,9 @@ fn applies(statement: &Value, request: &Request) -> bool {
 }
 
 fn holds(operator: &str, actual: Option<&[String]>, expected: &[&str]) -> bool {
+    if operator == "Null" {
+        return actual.is_none() == (expected == ["true"]);
+    }
     if let Some(operator) = operator.strip_prefix("ForAnyValue:") {
         return actual
             .into_iter()

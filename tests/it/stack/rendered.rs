@@ -144,6 +144,7 @@ impl Rendered {
         match function {
             "Fn::Equals" => self.render(&arguments[0]) == self.render(&arguments[1]),
             "Fn::Not" => !self.is_true(&arguments[0]),
+            "Fn::Or" => arguments.iter().any(|argument| self.is_true(argument)),
             other => panic!("the condition has the unknown function {other}"),
         }
     }
@@ -189,6 +190,11 @@ impl Rendered {
                 let parts = parts.as_array().unwrap().iter();
                 let parts: Vec<_> = parts.map(|part| part.as_str().unwrap()).collect();
                 Some(json!(parts.join(arguments[0].as_str().unwrap())))
+            }
+            "Fn::Select" => {
+                let arguments = argument.as_array().unwrap();
+                let index = usize::try_from(arguments[0].as_u64().unwrap()).unwrap();
+                Some(self.render(&arguments[1]).unwrap()[index].clone())
             }
             other => panic!("the template has the unknown function {other}"),
         }

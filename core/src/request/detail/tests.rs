@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::*;
 use crate::request::MaxErrors;
-use crate::request::testing::rules;
+use crate::request::testing::{requested, role};
+use crate::resource::OwnAccount;
 
 const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
@@ -30,7 +31,7 @@ fn parse(changes: &Value) -> Result<(RotationRequest, Claims), Rejection> {
     parse_detail(
         &detail(changes),
         Some("6a7e8feb-b491-4cf7-a9f1-bf3703467718"),
-        &rules("/platform/"),
+        &RequestRules::under("/platform/"),
     )
 }
 
@@ -315,7 +316,7 @@ fn an_event_without_an_id_is_rejected() {
     let rejection = parse_detail(
         &detail(&json!({ "rotationId": "(absent)" })),
         None,
-        &rules("/platform/"),
+        &RequestRules::under("/platform/"),
     )
     .unwrap_err();
     assert_eq!(rejection.field, "id");
@@ -325,7 +326,7 @@ fn an_event_without_an_id_is_rejected() {
 fn a_detail_that_is_not_an_object_is_rejected() {
     for bad in [json!(null), json!("x"), json!([1])] {
         assert_eq!(
-            parse_detail(&bad, Some("e"), &rules("/"))
+            parse_detail(&bad, Some("e"), &RequestRules::under("/"))
                 .unwrap_err()
                 .field,
             "detail"
@@ -340,4 +341,49 @@ fn a_long_name_or_value_is_shortened() {
     assert!(rejection.to_string().len() < 3_000, "{}", rejection.field);
     let rejection = parse(&json!({ "oldRoleArn": "x".repeat(200_000) })).unwrap_err();
     assert!(rejection.to_string().len() < 3_000, "{}", rejection.value);
+}
+
+#[test]
+fn a_recorded_request_is_checked_like_one_in_an_event() {
+    let changes = json!({
+        "regions": ["!eu-*"], "clusterNames": ["prod-*"], "dryRun": true, "maxErrors": "5",
+        "maxConcurrency": "3", "requestedBy": "an operator",
+    });
+    let valid = requested(&changes).request;
+    let narrower = |role_path: &str, old_role_path: &str| RequestRules {
+        role_path: role_path.to_owned(),
+        old_role_path: old_role_path.to_owned(),
+        ..RequestRules::under("/")
+    };
+    let field = |rules: RequestRules, request: &RotationRequest| {
+        let own = OwnAccount::of_function("arn:aws:lambda:us-east-1:111122223333:function:rotate");
+        let checked = check_recorded(request, own.as_ref(), &rules);
+        checked.map_err(|rejection| rejection.field)
+    };
+    assert_eq!(field(RequestRules::under("/"), &valid), Ok(()));
+    let (new, old) = ("detail.newRoleArn", "detail.oldRoleArn");
+    assert_eq!(field(narrower("/platform/", "/"), &valid), Err(new.into()));
+    assert_eq!(field(narrower("/", "/platform/"), &valid), Err(old.into()));
+    for (changes, expected) in [
+        (json!({ "newRoleArn": valid.old_role_arn }), new),
+        (json!({ "newRoleArn": role("aws-reserved/sso") }), new),
+        (json!({ "clusterNames": [] }), "detail.clusterNames"),
+        (
+            json!({
+                "oldRoleArn": "arn:aws-cn:iam::111122223333:role/a",
+                "newRoleArn": "arn:aws-cn:iam::111122223333:role/b",
+            }),
+            old,
+        ),
+    ] {
+        let mut planted = serde_json::to_value(&valid).unwrap();
+        for (name, value) in changes.as_object().unwrap() {
+            planted[name] = value.clone();
+        }
+        let planted = serde_json::from_value(planted).unwrap();
+        assert_eq!(
+            field(RequestRules::under("/"), &planted),
+            Err(expected.into())
+        );
+    }
 }

@@ -4,8 +4,8 @@ use expect_test::expect_file;
 use serde_json::{Value, json};
 
 use super::{detail, parse};
+use crate::request::RequestRules;
 use crate::request::detail::{RotationDetail, parse_detail};
-use crate::request::testing::rules;
 
 /// Returns the schema of the type. The default of an optional member is that it is absent, not
 /// null.
@@ -75,7 +75,11 @@ fn every_sample_event_in_events_is_valid_or_listed_as_invalid() {
             fits_schema,
             "{name} against the schema"
         );
-        let parsed = parse_detail(&event["detail"], event["id"].as_str(), &rules("/platform/"));
+        let parsed = parse_detail(
+            &event["detail"],
+            event["id"].as_str(),
+            &RequestRules::under("/platform/"),
+        );
         assert_eq!(parsed.is_ok(), fits_rules, "{name}: {parsed:?}");
     }
     assert!(seen > INVALID.len(), "there are also valid samples");
