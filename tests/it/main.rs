@@ -24,6 +24,8 @@ mod comparison;
 mod concurrent_changes;
 /// Crashes at every single call, which the next delivery resumes.
 mod crash;
+/// Where the clients send their calls.
+mod endpoints;
 /// Throttles, lost responses and services that are out of reach.
 mod failures;
 /// Writes of an owner that lost its lease.
