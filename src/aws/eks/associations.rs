@@ -70,12 +70,16 @@ impl Eks {
         };
         let output = read(&regional.rate_limiter, operation, until, call).await?;
         let next = output.next_token().map(str::to_owned);
-        let id = |summary: PodIdentityAssociationSummary| summary.association_id;
+        let id = |summary: PodIdentityAssociationSummary| {
+            if let Some(of) = summary.cluster_name().filter(|of| *of != cluster.name) {
+                return Err(format!("an association is of the cluster {of}"));
+            }
+            let id = summary.association_id;
+            id.ok_or_else(|| "an association has no associationId".to_owned())
+        };
         let ids = output.associations.unwrap_or_default().into_iter().map(id);
-        let items = ids.collect::<Option<Vec<_>>>().ok_or_else(|| {
-            let problem = "an association has no associationId".to_owned();
-            CallError::malformed_response(operation, problem)
-        })?;
+        let items = ids.collect::<Result<Vec<_>, _>>();
+        let items = items.map_err(|problem| CallError::malformed_response(operation, problem))?;
         Ok(NamePage { items, next })
     }
 }

@@ -6,6 +6,16 @@ use crate::access::{OPERATOR, STRANGER};
 use crate::stack::policy::{Request, Verdict, verdict};
 use crate::stack::rendered::{REQUESTER, Rendered, forwarding_stack, stack};
 
+/// The rules of the stack. SAM names a rule after its function and event.
+const RULES: [&str; 6] = [
+    "RotateFunctionRotationRequested",
+    "RotateFunctionCheckStalled",
+    "AssociationChangedRule",
+    "IndexerFunctionListOnly",
+    "IndexerFunctionFull",
+    "IndexerFunctionResume",
+];
+
 /// A principal that may send to every queue by its own policies is denied, unless it is an operator
 /// or the queue's own sender.
 #[test]
@@ -15,33 +25,21 @@ fn a_queue_admits_its_sender_and_the_operators_only() {
     let of_rule = |name: &str| ("aws:SourceArn", stack.arn(name));
     let senders = |queue: &str| match queue {
         "OnFailureQueue" => vec![principal("RotateRole"), principal("IndexerRole")],
-        "UndeliveredQueue" => vec![
-            of_rule("RotateFunctionRotationRequested"),
-            of_rule("RotateFunctionCheckStalled"),
-            of_rule("AssociationChangedRule"),
-            of_rule("IndexerFunctionListOnly"),
-            of_rule("IndexerFunctionFull"),
-            of_rule("IndexerFunctionResume"),
-        ],
+        "UndeliveredQueue" => RULES.map(of_rule).to_vec(),
         "IndexerQueue" => vec![of_rule("AssociationChangedRule")],
         // SQS moves messages there itself.
         "IndexerDeadLetterQueue" => vec![],
         other => panic!("who sends to {other}?"),
     };
-    let all_senders = [
+    let mut all_senders = RULES.map(of_rule).to_vec();
+    all_senders.extend([
         principal("RotateRole"),
         principal("IndexerRole"),
         principal("StateMachineRole"),
-        of_rule("RotateFunctionRotationRequested"),
-        of_rule("RotateFunctionCheckStalled"),
-        of_rule("AssociationChangedRule"),
-        of_rule("IndexerFunctionListOnly"),
-        of_rule("IndexerFunctionFull"),
-        of_rule("IndexerFunctionResume"),
         of_rule("RuleOfAnotherStack"),
         ("aws:PrincipalArn", STRANGER.to_owned()),
         ("aws:PrincipalArn", REQUESTER.to_owned()),
-    ];
+    ]);
     for queue in stack.of_type("AWS::SQS::Queue") {
         let statements = policy_of_queue(&stack, &queue);
         let send = |(key, arn): &(&'static str, String)| {

@@ -272,18 +272,23 @@ fn what_another_actor_moved_back_stays_on_the_role() {
     assert_eq!(end.status, Status::Incomplete);
 }
 
-#[test]
-fn an_invalid_item_of_the_index_may_hide_an_association() {
+/// Closes a rotation that has moved its one association.
+fn close_moved(invalid_items: u64, excluded_clusters: &[String]) -> Closing {
     let mut tally = Tally::default();
     tally.add(&row(Outcome::Updated, "10:00", false));
-    let end = close(&Facts {
+    close(&Facts {
         request: &requested(&serde_json::json!({})).request,
         tally: &tally,
         stopped: None,
         incomplete_regions: &[],
-        invalid_items: 2,
-        excluded_clusters: &[],
-    });
+        invalid_items,
+        excluded_clusters,
+    })
+}
+
+#[test]
+fn an_invalid_item_of_the_index_may_hide_an_association() {
+    let end = close_moved(2, &[]);
     assert_eq!(end.status, Status::Incomplete);
     assert_eq!(
         end.still_used.unwrap(),
@@ -295,16 +300,7 @@ fn an_invalid_item_of_the_index_may_hide_an_association() {
 /// Who leaves a cluster out of the index knows that, so the role counts as free nevertheless.
 #[test]
 fn clusters_that_the_index_leaves_out_are_named() {
-    let mut tally = Tally::default();
-    tally.add(&row(Outcome::Updated, "10:00", false));
-    let end = close(&Facts {
-        request: &requested(&serde_json::json!({})).request,
-        tally: &tally,
-        stopped: None,
-        incomplete_regions: &[],
-        invalid_items: 0,
-        excluded_clusters: &["us-east-1/local-1".to_owned()],
-    });
+    let end = close_moved(0, &["us-east-1/local-1".to_owned()]);
     assert_eq!((end.status, end.still_used), (Status::Succeeded, None));
     assert_eq!(
         end.reason.unwrap(),
