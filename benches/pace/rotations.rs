@@ -145,6 +145,7 @@ fn settings() -> RotateSettings {
             "ROTATION_LEDGER_TABLE" => LEDGER,
             "ROLE_PATH" => "/platform/",
             "ROTATION_EVENT_SOURCE" => "platform.iam",
+            "INDEX_REGIONS" => "eu-west-1,us-east-1",
             "AWS_REGION" => "us-east-1",
             "AWS_ACCESS_KEY_ID" => ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY" => "bench",

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::harness::rules;
 
 const SEED: u64 = 14;
-const INPUTS: usize = 30_000;
+const INPUTS: usize = 10_000;
 /// Texts that mean something to a parser.
 const TEXTS: [&str; 20] = [
     "",
