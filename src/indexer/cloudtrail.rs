@@ -8,9 +8,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
 use rerole_core::call::CallError;
 use rerole_core::indexing::cloudtrail::{CloudTrailEvent, Parsed, Subject, parse};
-use rerole_core::indexing::{
-    AssociationEvents, EventVerdict, IndexEntry, IndexItem, InvalidItem, Mode,
-};
+use rerole_core::indexing::{AssociationEvents, EventVerdict, IndexEntry, Mode};
 use rerole_core::resource::{Association, AssociationArn, Cluster, OwnAccount};
 use rerole_core::timestamp::Timestamp;
 use serde_json::Value;
@@ -116,11 +114,12 @@ impl<'a> EventFollower<'a> {
         match (grouped.events.verdict(shown, asked_at), seen) {
             (EventVerdict::Exists, Some(seen)) => self.store(&seen, grouped, now).await,
             (EventVerdict::Exists | EventVerdict::Deleted, _) => {
-                let (held, invalid) = self.held(arn).await?;
-                if let Some(invalid) = &invalid {
+                let held = self.held(arn).await?;
+                if let Some(invalid) = held.as_ref().and_then(IndexEntry::invalid) {
                     self.context.remove_invalid(invalid).await?;
                 }
-                let changed = self.writer.remove(arn, held.as_deref(), now).await?;
+                let live = held.as_ref().and_then(IndexEntry::live);
+                let changed = self.writer.remove(arn, live, now).await?;
                 info!(association = %arn, changed, "event followed, association deleted");
                 Ok(())
             }
@@ -145,10 +144,9 @@ impl<'a> EventFollower<'a> {
             .known_clusters()
             .record(&cluster)
             .await?;
-        let (held, invalid) = self.held(arn).await?;
+        let held = self.held(arn).await?;
         let shown = Shown {
-            held: held.as_deref(),
-            invalid: invalid.as_ref(),
+            held: held.as_ref(),
             seen,
             caller: &caller,
         };
@@ -160,17 +158,10 @@ impl<'a> EventFollower<'a> {
         Ok(())
     }
 
-    /// Returns what the index holds of an association: its item, or one that cannot be.
-    async fn held(
-        &self,
-        arn: &AssociationArn,
-    ) -> Result<(Option<Box<IndexItem>>, Option<InvalidItem>), CallError> {
+    /// Returns what the index has of an association.
+    async fn held(&self, arn: &AssociationArn) -> Result<Option<IndexEntry>, CallError> {
         let rules = self.writer.item_rules();
-        Ok(match self.context.aws.index.entry(arn, &rules).await? {
-            Some(IndexEntry::Live(item)) => (Some(item), None),
-            Some(IndexEntry::Invalid(item)) => (None, Some(item)),
-            Some(IndexEntry::Tombstone) | None => (None, None),
-        })
+        self.context.aws.index.entry(arn, &rules).await
     }
 
     /// Follows an event about a deleted cluster, or about an association that it does not name.

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rerole_core::call::CallError;
-use rerole_core::indexing::{Caller, Coverage, IndexItem, InvalidItem, ItemRules};
+use rerole_core::indexing::{Caller, Coverage, IndexEntry, IndexItem, ItemRules};
 use rerole_core::resource::{Association, AssociationArn, OwnAccount, RoleArn};
 use rerole_core::rotation::{ARRIVALS_SHOWN_AFTER, Status, left_roles};
 use rerole_core::timestamp::Timestamp;
@@ -54,9 +54,7 @@ pub struct StackScope<'a> {
 /// What EKS shows of an association, and what the index has of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a> {
-    pub held: Option<&'a IndexItem>,
-    /// The index's item, if it cannot be.
-    pub invalid: Option<&'a InvalidItem>,
+    pub held: Option<&'a IndexEntry>,
     pub seen: &'a Association,
     /// Who made the version that EKS shows, if known.
     pub caller: &'a Caller,
@@ -125,12 +123,9 @@ impl<'a> IndexWriter<'a> {
     /// # Errors
     /// If DynamoDB cannot be read or written.
     pub async fn store(&self, shown: Shown<'_>, now: Timestamp) -> Result<Stored, CallError> {
-        let Shown {
-            held,
-            invalid,
-            seen,
-            caller,
-        } = shown;
+        let Shown { held, seen, caller } = shown;
+        let invalid = held.and_then(IndexEntry::invalid);
+        let held = held.and_then(IndexEntry::live);
         if held.is_some_and(|held| held.modified_at > seen.modified_at) {
             return Ok(Stored::Older);
         }

@@ -4,12 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
-use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use rerole::aws::Aws;
 use rerole_core::indexing::ItemRules;
 use rerole_core::resource::AssociationArn;
@@ -20,19 +18,9 @@ use tokio::time::Instant;
 use crate::harness::STATE_MACHINE;
 use crate::harness::environment::settings;
 
-/// A client that notes the host of each request and reaches none.
+/// A connector that notes the host of each request and reaches none.
 #[derive(Clone, Debug, Default)]
 struct Hosts(Arc<Mutex<Vec<String>>>);
-
-impl HttpClient for Hosts {
-    fn http_connector(
-        &self,
-        _: &HttpConnectorSettings,
-        _: &RuntimeComponents,
-    ) -> SharedHttpConnector {
-        SharedHttpConnector::new(self.clone())
-    }
-}
 
 impl HttpConnector for Hosts {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
@@ -49,7 +37,9 @@ async fn hosts(region: &str, variables: &[(&str, &str)]) -> Vec<String> {
     all.extend(variables);
     let hosts = Hosts::default();
     let clock = SharedTimeSource::new(SystemTimeSource::new());
-    let aws = Aws::new(&settings(&all), SharedHttpClient::new(hosts.clone()), clock);
+    let connector = SharedHttpConnector::new(hosts.clone());
+    let client = http_client_fn(move |_, _| connector.clone());
+    let aws = Aws::new(&settings(&all), client, clock);
     let arn = format!("arn:aws:eks:{region}:111122223333:podidentityassociation/prod/a-1");
     let arn: AssociationArn = arn.parse().unwrap();
     aws.eks.describe(&arn, Instant::now()).await.unwrap_err();

@@ -3,26 +3,22 @@
 
 use std::cmp::Ordering;
 
-use crate::indexing::{IndexEntry, IndexItem, InvalidItem, Mode};
+use crate::indexing::{IndexEntry, Mode};
 
 /// An association to describe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DescribeTask {
     pub association_id: String,
-    /// The index's item, unless the index has none or a tombstone.
-    pub known: Option<Box<IndexItem>>,
-    /// The index's item, if it cannot be. It is removed once EKS has been asked: until then, it is
-    /// the only trace of the association.
-    pub invalid: Option<Box<InvalidItem>>,
+    /// What the index has of it. An item that cannot be is removed only once EKS has been asked:
+    /// until then, it is the only trace of the association.
+    pub held: Option<IndexEntry>,
 }
 
 impl DescribeTask {
-    fn of(association_id: String) -> Self {
-        Self {
-            association_id,
-            known: None,
-            invalid: None,
-        }
+    /// Returns whether the index has an item that cannot be.
+    #[must_use]
+    pub fn is_invalid(&self) -> bool {
+        matches!(self.held, Some(IndexEntry::Invalid(_)))
     }
 }
 
@@ -52,7 +48,7 @@ pub fn diff(
     let mut listed = listed.iter().peekable();
     for (id, entry) in entries {
         while let Some(new) = listed.next_if(|other| other.as_str() < id.as_str()) {
-            tasks.push(DescribeTask::of(new.clone()));
+            tasks.push(new_association(new));
         }
         let is_listed = listed
             .next_if(|other| other.as_str().cmp(&id) == Ordering::Equal)
@@ -60,26 +56,28 @@ pub fn diff(
         match entry {
             IndexEntry::Live(item)
                 if is_listed && mode == Mode::ListOnly && item.owner_arn.is_none() => {}
-            IndexEntry::Live(item) => tasks.push(DescribeTask {
-                known: Some(item),
-                ..DescribeTask::of(id)
-            }),
             IndexEntry::Tombstone if !is_listed => {}
-            IndexEntry::Tombstone => tasks.push(DescribeTask::of(id)),
-            IndexEntry::Invalid(item) => tasks.push(DescribeTask {
-                invalid: Some(Box::new(item)),
-                ..DescribeTask::of(id)
+            entry => tasks.push(DescribeTask {
+                association_id: id,
+                held: Some(entry),
             }),
         }
     }
-    tasks.extend(listed.cloned().map(DescribeTask::of));
+    tasks.extend(listed.map(|id| new_association(id)));
     tasks
+}
+
+fn new_association(id: &str) -> DescribeTask {
+    DescribeTask {
+        association_id: id.to_owned(),
+        held: None,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::indexing::ItemKey;
+    use crate::indexing::{IndexItem, InvalidItem, ItemKey};
     use crate::resource::{Association, association};
 
     /// Parses entries: `a` is a live item, `a†` a tombstone, `a?` an item that cannot be.
@@ -110,10 +108,10 @@ mod tests {
         let tasks = diff(mode, &listed, entries(index));
         let word = |task: &DescribeTask| {
             let id = &task.association_id;
-            match (&task.known, &task.invalid) {
-                (Some(_), _) => id.clone(),
-                (None, Some(_)) => format!("{id}?"),
-                (None, None) => format!("+{id}"),
+            match &task.held {
+                Some(IndexEntry::Live(_)) => id.clone(),
+                Some(IndexEntry::Invalid(_)) => format!("{id}?"),
+                Some(IndexEntry::Tombstone) | None => format!("+{id}"),
             }
         };
         tasks.iter().map(word).collect::<Vec<_>>().join(" ")

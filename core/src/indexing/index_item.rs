@@ -103,6 +103,26 @@ pub enum IndexEntry {
     Invalid(InvalidItem),
 }
 
+impl IndexEntry {
+    /// Returns the item, unless it is a tombstone or cannot be.
+    #[must_use]
+    pub fn live(&self) -> Option<&IndexItem> {
+        match self {
+            Self::Live(item) => Some(item),
+            Self::Tombstone | Self::Invalid(_) => None,
+        }
+    }
+
+    /// Returns the item if it cannot be.
+    #[must_use]
+    pub fn invalid(&self) -> Option<&InvalidItem> {
+        match self {
+            Self::Invalid(item) => Some(item),
+            Self::Live(_) | Self::Tombstone => None,
+        }
+    }
+}
+
 /// An item of the index that cannot be. It may stand for an association that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidItem {

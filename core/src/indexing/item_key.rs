@@ -1,11 +1,13 @@
 //! What the key of an index item says: whether an item with this key can be.
 
+use std::fmt;
+
 use crate::indexing::ItemRules;
 use crate::printable::printable;
 use crate::resource::Cluster;
 
 /// An item may have been planted, with any text in it.
-const PROBLEM_LEN_MAX: usize = 500;
+const SHOWN_LEN_MAX: usize = 500;
 
 /// The key of an item of the index, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,11 +70,15 @@ impl ItemKey {
     /// Returns what is wrong with an item under this key, for a log.
     #[must_use]
     pub fn problem(&self, problem: &str) -> String {
+        printable(format!("{self}: {problem}"), SHOWN_LEN_MAX)
+    }
+}
+
+impl fmt::Display for ItemKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { partition, sort } = self;
-        printable(
-            format!("item {partition} / {sort}: {problem}"),
-            PROBLEM_LEN_MAX,
-        )
+        let shown = printable(format!("item {partition} / {sort}"), SHOWN_LEN_MAX);
+        f.write_str(&shown)
     }
 }
 

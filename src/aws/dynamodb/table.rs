@@ -4,16 +4,12 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
-use rerole_core::printable::printable;
 use serde::de::DeserializeOwned;
 
 use crate::aws::call_error::call_error;
 use crate::aws::dynamodb::transaction::transact;
 use crate::aws::dynamodb::{Condition, Item, Query, Transacted, TransactionPart, Write, Written};
 use crate::aws::page::{Page, PageStart};
-
-/// The longest key that rerole writes, of a row, has half this length.
-const SHOWN_KEY_LEN_MAX: usize = 500;
 
 /// A table.
 #[derive(Debug, Clone)]
@@ -175,12 +171,11 @@ impl Table {
     }
 
     /// Returns the key of an item, for error messages. The item may be malformed.
-    #[must_use]
-    pub(crate) fn shown_key(&self, item: &Item) -> String {
+    fn shown_key(&self, item: &Item) -> String {
         let shown = self.key_names.map(|name| match item.get(name) {
             Some(AttributeValue::S(text)) => text.as_str(),
             _ => "(no text)",
         });
-        printable(format!("item {}", shown.join(" / ")), SHOWN_KEY_LEN_MAX)
+        format!("item {}", shown.join(" / "))
     }
 }

@@ -142,15 +142,18 @@ impl IndexTable {
             let Some(item) = page.await?.items.pop() else {
                 continue;
             };
-            let key = self.table.shown_key(&item);
-            return Ok(Some(match parse(&self.table, operation, item, rules) {
+            match parse(&self.table, operation, item, rules) {
                 IndexEntry::Live(item) => {
-                    InUse::by_association(&item.association_arn, item.modified_at)
+                    let since = item.modified_at;
+                    return Ok(Some(InUse::by_association(&item.association_arn, since)));
                 }
-                IndexEntry::Invalid(_) | IndexEntry::Tombstone => {
-                    InUse::by_invalid_item(key, rules.now)
+                IndexEntry::Invalid(item) => {
+                    let key = item.key.to_string();
+                    return Ok(Some(InUse::by_invalid_item(key, rules.now)));
                 }
-            }));
+                // It has no role, so no secondary index shows it.
+                IndexEntry::Tombstone => {}
+            }
         }
         Ok(None)
     }

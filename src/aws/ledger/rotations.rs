@@ -138,10 +138,8 @@ impl Rotations<'_> {
             .name("status")
             .value("status", text(&subject));
         let query = Query::index(BY_STATUS, condition).start(start);
-        self.table
-            .query(operation, query)
-            .await?
-            .try_map(|item| Ok(self.found(operation, item)))
+        let page = self.table.query(operation, query).await?;
+        Ok(page.map(|item| self.found(operation, item)))
     }
 
     fn found(self, operation: Operation<'_>, item: Item) -> FoundRotation {

@@ -15,7 +15,7 @@ use crate::aws::index_table::EntriesAfter;
 use crate::aws::page::{NextPage, PageStart};
 use crate::indexer::retry::{RetryError, find, retry};
 use crate::indexer::walker::lists::{Listed, list_associations};
-use crate::indexer::walker::purpose::{Findings, Held, Processed, WalkContext};
+use crate::indexer::walker::purpose::{Findings, Processed, WalkContext};
 
 /// Associations of one step. The caller saves its progress, and renews its lease, after each step.
 const TASKS_PER_STEP: usize = 100;
@@ -130,7 +130,7 @@ impl<'a> ClusterWalk<'a> {
         for (task, result) in tasks.iter().zip(results) {
             match result {
                 Ok(Processed::Done(change, difference)) => {
-                    self.findings.counts.invalid += u64::from(task.invalid.is_some());
+                    self.findings.counts.invalid += u64::from(task.is_invalid());
                     change.count(&mut self.findings.counts);
                     self.findings.differences.extend(difference);
                 }
@@ -211,12 +211,10 @@ impl<'a> ClusterWalk<'a> {
         })
         .await?;
         let seen = seen.map(|seen| seen.association);
-        let (held, now) = (task.known.as_deref(), context.aws.now());
-        let invalid = task.invalid.as_deref();
+        let (held, now) = (task.held.as_ref(), context.aws.now());
         // If one of its calls has a retryable error, all of them are repeated. Each is idempotent.
         retry(context.ends_at, async |_| {
-            let index = Held { held, invalid };
-            context.process(&arn, index, seen.as_ref(), now).await
+            context.process(&arn, held, seen.as_ref(), now).await
         })
         .await
     }

@@ -62,13 +62,6 @@ pub struct Findings {
     pub errors: Vec<String>,
 }
 
-/// What the index has under the ID of an association: an item, an item that cannot be, or neither.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Held<'a> {
-    pub(super) held: Option<&'a IndexItem>,
-    pub(super) invalid: Option<&'a InvalidItem>,
-}
-
 /// What came of an association that was described.
 #[derive(Debug)]
 pub(super) enum Processed {
@@ -135,14 +128,15 @@ impl WalkContext<'_> {
     pub(super) async fn process(
         &self,
         arn: &AssociationArn,
-        Held { held, invalid }: Held<'_>,
+        held: Option<&IndexEntry>,
         seen: Option<&Association>,
         now: Timestamp,
     ) -> Result<Processed, CallError> {
         let shown = seen.map(IndexItem::of);
         let shown = shown.as_ref();
-        let needed = Compared { held, shown }.change(now);
-        if let (Some(invalid), None) = (invalid, seen) {
+        let live = held.and_then(IndexEntry::live);
+        let needed = Compared { held: live, shown }.change(now);
+        if let (Some(invalid), None) = (held.and_then(IndexEntry::invalid), seen) {
             self.remove_invalid(invalid).await?;
         }
         let (change, difference) = match (self.purpose, seen) {
@@ -154,19 +148,14 @@ impl WalkContext<'_> {
             (Purpose::Compare, _) => {
                 let difference = Difference {
                     association_arn: arn.clone(),
-                    held: held.cloned().map(Box::new),
+                    held: live.cloned().map(Box::new),
                     shown: shown.cloned().map(Box::new),
                 };
                 (needed, Some(difference))
             }
             (Purpose::Repair(writer), Some(seen)) => {
                 let caller = &Caller::default();
-                let shown = Shown {
-                    held,
-                    invalid,
-                    seen,
-                    caller,
-                };
+                let shown = Shown { held, seen, caller };
                 match writer.store(shown, now).await? {
                     Stored::Added => (Change::Added, None),
                     Stored::Changed => (Change::Changed, None),
@@ -175,7 +164,7 @@ impl WalkContext<'_> {
                 }
             }
             (Purpose::Repair(writer), None) => {
-                let is_new = writer.remove(arn, held, now).await?;
+                let is_new = writer.remove(arn, live, now).await?;
                 let change = if is_new {
                     Change::Removed
                 } else {

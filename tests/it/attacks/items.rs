@@ -101,7 +101,6 @@ async fn to_block_rotations_with_an_item_that_cannot_be() {
 /// An item of a later version, or a tombstone of a later time, would keep out what EKS shows.
 #[tokio::test(start_paused = true)]
 async fn to_hide_an_association_from_rotations() {
-    let later = "2036-01-01T00:00:00.000Z";
     for plant in [
         |real: Value| {
             let mut item = real;
@@ -135,10 +134,7 @@ async fn to_hide_an_association_from_rotations() {
         assert_eq!(report["counts"]["invalid"], 1, "{report:#}");
         harness.check_index();
         let summary = harness.finish(&rotation_event()).await;
-        assert_eq!(
-            summary["counts"]["updated"], 1,
-            "until {later}: {summary:#}"
-        );
+        assert_eq!(summary["counts"]["updated"], 1, "{summary:#}");
         assert_eq!(summary["status"], "Succeeded", "{summary:#}");
     }
 }

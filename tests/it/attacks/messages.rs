@@ -146,8 +146,7 @@ async fn to_exhaust_the_indexer_with_a_large_or_deep_message() {
     assert_eq!(harness.call_count(Service::Eks), 0);
 }
 
-/// A message costs EKS at most the calls of one association or cluster. If EKS throttles them, a
-/// rotation still finishes.
+/// A message costs EKS at most the calls of one association or cluster.
 #[tokio::test(start_paused = true)]
 async fn to_block_the_queue_with_messages_that_fail() {
     let harness = Harness::calm(2);
