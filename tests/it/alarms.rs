@@ -7,9 +7,9 @@ use rerole::rotate::slice::DEADLINE_RESERVE;
 use rerole_sim::Options;
 use serde_json::{Value, json};
 
+use crate::common::grants::one_or_more;
+use crate::common::template::properties;
 use crate::harness::{Harness, OLD, error, event, is_update, rotation_event, stalled_check_event};
-use crate::permissions::policies::one_or_more;
-use crate::stack::properties;
 use crate::stack::rendered::{forwarding_stack, stack};
 
 /// The threshold lies between the latest time at which a slice hands over and the timeout.

@@ -15,8 +15,8 @@ use rerole_core::state_machine::Execution;
 use rerole_core::timestamp::Timestamp;
 use tokio::time::Instant;
 
+use crate::common::environment::settings;
 use crate::harness::STATE_MACHINE;
-use crate::harness::environment::settings;
 
 /// A connector that notes the host of each request and reaches none.
 #[derive(Clone, Debug, Default)]

@@ -1,14 +1,15 @@
 //! Tests of the whole: real events into the real handlers, through the real SDK clients, against
 //! the simulated AWS in virtual time. They are one binary, so the SDK is linked once.
 
+/// What this binary shares with `histories`.
+#[path = "../common/mod.rs"]
+mod common;
 /// The guarantees of the design, checked after any run.
 mod guarantees;
 /// The simulated AWS and the handlers of one test.
 mod harness;
-/// The templates as JSON, rendered, and with their policies evaluated.
+/// The templates, rendered, and with their policies evaluated.
 mod stack;
-/// An interpreter for the state machine of the template.
-mod state_machine;
 
 /// Who may put events and send messages, by the template's policies.
 mod access;

@@ -11,8 +11,8 @@ use rerole::settings::{IndexerSettings, RotateSettings};
 use rerole_sim::Options;
 use serde_json::{Value, json};
 
+use crate::common::template::{properties, template};
 use crate::harness::{Harness, INDEX, LEDGER, STATE_MACHINE};
-use crate::stack::{properties, template};
 
 /// Lambda sets these variables itself and reserves them.
 const SET_BY_LAMBDA: [&str; 5] = [

@@ -5,8 +5,8 @@ use rerole::rotate::payload::{DETAIL_TYPE, Payload, Task};
 use rerole_core::indexing::{Coverage, Mode, ReconcileRequest, RunRequest, cloudtrail};
 use serde_json::{Value, json};
 
+use crate::common::template::{forwarding, properties};
 use crate::harness::rules;
-use crate::stack::{forwarding, properties};
 
 #[test]
 fn the_rule_admits_requests_of_the_own_account_only() {

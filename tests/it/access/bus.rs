@@ -3,9 +3,9 @@
 use rerole::rotate::payload::DETAIL_TYPE;
 
 use crate::access::{OPERATOR, STRANGER};
+use crate::common::template::{properties, template};
 use crate::stack::policy::{Request, Verdict, verdict};
 use crate::stack::rendered::{REQUESTER, Rendered, forwarding_stack, parameter_accepts, stack};
-use crate::stack::{properties, template};
 
 const SOURCE: &str = "platform.iam";
 const COMMAND: &str = "Role Rotation Command";

@@ -7,9 +7,9 @@ use rerole::rotate::response::RotateResponse;
 use rerole_sim::{CallRecord, ExecutionStatus, Fault};
 use serde_json::{Value, json};
 
+use crate::common::state_machine::End;
 use crate::guarantees::{Before, check};
 use crate::harness::{Harness, NEW, TIMEOUT, in_virtual_time};
-use crate::state_machine::End;
 
 /// Every rotation finishes within this many deliveries, whatever its slices and its one crash.
 const DELIVERIES_MAX: u32 = 8;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::environment::{NEW, OLD};
+use crate::common::environment::{NEW, OLD};
 
 /// The event that requests rotation `r-1`, with the members of `detail` added to its `detail`. No
 /// failure stops the rotation, unless `detail` sets `maxErrors`.

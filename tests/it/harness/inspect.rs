@@ -7,8 +7,8 @@ use rerole_core::timestamp::Timestamp;
 use rerole_sim::{Association, CallRecord, Service, index_item};
 use serde_json::Value;
 
+use crate::common::environment::{INDEX, LEDGER, NEW};
 use crate::harness::Harness;
-use crate::harness::environment::{INDEX, LEDGER, NEW};
 
 impl Harness {
     /// Checks that the index holds exactly the associations of EKS, apart from `seenAt`.

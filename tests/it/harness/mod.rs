@@ -2,14 +2,12 @@
 //! functions. This file sets up AWS and delivers to the handlers; `faults.rs` injects faults, and
 //! `inspect.rs` reads the result.
 
-pub mod environment;
-
 mod events;
 mod faults;
 mod inspect;
-mod liveness;
+mod state_machine;
 
-pub use environment::{INDEX, LEDGER, NEW, OLD, STATE_MACHINE, THIRD, rules};
+pub use crate::common::environment::{INDEX, LEDGER, NEW, OLD, STATE_MACHINE, THIRD, rules};
 pub use events::{event, rotation_event, stalled_check_event};
 pub use faults::{error, is_close, is_describe, is_lease_write, is_update};
 pub use inspect::timestamp;
@@ -34,8 +32,9 @@ use rerole_sim::fleet::{Fleet, FleetSummary};
 use rerole_sim::{Options, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::harness::environment::{indexer_settings, rotate_settings, settings};
-use crate::permissions::policies;
+use crate::common::environment::{indexer_settings, rotate_settings, settings};
+use crate::common::grants::check_granted;
+use crate::common::liveness::check_liveness;
 
 /// Lambda's longest timeout.
 pub const TIMEOUT: Duration = Duration::from_mins(15);
@@ -196,7 +195,7 @@ impl Harness {
         let from = self.aws.now();
         let response = handler.handle(event, invocation).await;
         if response.is_ok() {
-            self.check_liveness(from);
+            check_liveness(&self.aws, from);
         }
         response
     }
@@ -281,7 +280,7 @@ impl Harness {
         let from = self.aws.now();
         let response = handler.handle(payload, invocation).await;
         if response.is_ok() {
-            self.check_liveness(from);
+            check_liveness(&self.aws, from);
         }
         response
     }
@@ -323,7 +322,7 @@ impl Drop for Harness {
     /// In every test, the functions make only calls that the template grants them.
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            policies::check_granted(&self.aws.calls());
+            check_granted(&self.aws.calls());
         }
     }
 }

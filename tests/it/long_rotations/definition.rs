@@ -8,9 +8,9 @@ use rerole_core::rotation::{LEASE, STALLED_AFTER};
 use serde_json::Value;
 use strum::VariantNames;
 
+use crate::common::state_machine::seconds;
+use crate::common::template::properties;
 use crate::harness::TIMEOUT;
-use crate::stack::properties;
-use crate::state_machine::seconds;
 
 /// The most events that Step Functions keeps in the history of an execution.
 const HISTORY_EVENTS_MAX: u64 = 25_000;

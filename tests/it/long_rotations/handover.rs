@@ -7,13 +7,13 @@ use rerole::rotate::response::RotateResponse;
 use rerole_sim::{ExecutionStatus, Fault, Options, Service, Throttle};
 use serde_json::json;
 
+use crate::common::state_machine::{End, Played};
 use crate::guarantees::{Before, check};
 use crate::harness::{
     Harness, INDEX, OLD, STATE_MACHINE, TIMEOUT, error, in_virtual_time, is_lease_write, is_update,
     rotation_event,
 };
 use crate::long_rotations::{SHORT, assert_executions, error_type, hand_over, with_state_machine};
-use crate::state_machine::{End, Played};
 
 #[tokio::test(start_paused = true)]
 async fn handing_over_twice_starts_one_execution() {

@@ -6,6 +6,7 @@ use rerole::rotate::slice::DEADLINE_RESERVE;
 use rerole_sim::{ExecutionStatus, Fault, RoleState, Service};
 use serde_json::json;
 
+use crate::common::state_machine::End;
 use crate::guarantees::{Before, check};
 use crate::harness::{
     NEW, STATE_MACHINE, TIMEOUT, event, in_virtual_time, rotate_handler, rotation_event,
@@ -13,7 +14,6 @@ use crate::harness::{
 use crate::long_rotations::{
     SHORT, TOO_SHORT, assert_executions, error_type, hand_over, with_state_machine,
 };
-use crate::state_machine::End;
 
 #[tokio::test(start_paused = true)]
 async fn a_rotation_that_fits_into_an_invocation_starts_no_execution() {

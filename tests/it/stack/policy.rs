@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use wildmatch::WildMatch;
 
-use crate::permissions::policies::one_or_more;
+use crate::common::grants::one_or_more;
 
 /// A call, as IAM sees it.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use fancy_regex::Regex;
 use serde_json::{Map, Value, json};
 
-use crate::stack::{forwarding, template};
+use crate::common::template::{forwarding, template};
 
 pub const ACCOUNT: &str = "111122223333";
 pub const REGION: &str = "us-east-1";

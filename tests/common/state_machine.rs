@@ -5,12 +5,20 @@
 use std::time::Duration;
 
 use lambda_runtime::Diagnostic;
-use rerole_sim::{Execution, ExecutionStatus};
+use rerole_sim::ExecutionStatus;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use crate::harness::Harness;
-use crate::stack::properties;
+use crate::common::template::properties;
+
+/// The functions that the state machine invokes.
+pub trait Functions {
+    /// Invokes a function by its name in the template.
+    async fn invoke(&self, function: &str, payload: Value) -> Result<Value, Failure>;
+}
+
+/// An error's name and its cause.
+pub type Failure = (String, String);
 
 /// An execution that has ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,43 +55,45 @@ impl Played {
     }
 }
 
-impl Harness {
-    /// Plays the one running execution to its end. Each invocation of a function has
-    /// `function_timeout`.
-    pub async fn play(&self, function_timeout: Duration) -> Played {
-        let is_running = |execution: &Execution| execution.status == ExecutionStatus::Running;
-        let mut running: Vec<_> = self
-            .aws
-            .executions()
-            .into_iter()
-            .filter(is_running)
-            .collect();
-        assert_eq!(running.len(), 1, "{running:?}");
-        let execution = running.remove(0);
-        let mut player = Player {
-            harness: self,
-            function_timeout,
-            path: Vec::new(),
-            events: 1,
-        };
-        let definition = &properties("StateMachine")["Definition"];
-        let walk = player.walk(definition, execution.input);
-        let (end, status) = match timeout(seconds(&definition["TimeoutSeconds"]), walk).await {
-            Ok(Ok(output)) => (End::Succeeded(output), ExecutionStatus::Succeeded),
-            Ok(Err((error, cause))) => (End::Failed(error, cause), ExecutionStatus::Failed),
-            Err(_) => (End::TimedOut, ExecutionStatus::TimedOut),
-        };
-        self.aws.set_execution_status(&execution.name, status);
-        Played {
-            end,
-            path: player.path,
-            events: player.events + 1,
+impl End {
+    /// The status of an execution that ended like this.
+    pub fn status(&self) -> ExecutionStatus {
+        match self {
+            Self::Succeeded(_) => ExecutionStatus::Succeeded,
+            Self::Failed(..) => ExecutionStatus::Failed,
+            Self::TimedOut => ExecutionStatus::TimedOut,
         }
     }
 }
 
-/// An error's name and its cause.
-type Failure = (String, String);
+/// Plays an execution with this input to its end.
+pub async fn play(functions: &impl Functions, input: Value) -> Played {
+    let mut player = Player {
+        functions,
+        path: Vec::new(),
+        events: 1,
+    };
+    let definition = &properties("StateMachine")["Definition"];
+    let walk = player.walk(definition, input);
+    let end = match timeout(seconds(&definition["TimeoutSeconds"]), walk).await {
+        Ok(Ok(output)) => End::Succeeded(output),
+        Ok(Err((error, cause))) => End::Failed(error, cause),
+        Err(_) => End::TimedOut,
+    };
+    Played {
+        end,
+        path: player.path,
+        events: player.events + 1,
+    }
+}
+
+/// The failure of a task whose function's process ended.
+pub fn killed() -> Failure {
+    (
+        "Lambda.Unknown".to_owned(),
+        "the function's process ended".to_owned(),
+    )
+}
 
 /// How a task ended that did not fail the execution.
 struct TaskResult<'s> {
@@ -105,14 +115,13 @@ impl<'s> TaskResult<'s> {
 }
 
 /// A running execution.
-struct Player<'a> {
-    harness: &'a Harness,
-    function_timeout: Duration,
+struct Player<'a, F> {
+    functions: &'a F,
     path: Vec<String>,
     events: u32,
 }
 
-impl Player<'_> {
+impl<F: Functions> Player<'_, F> {
     async fn walk(&mut self, definition: &Value, input: Value) -> Result<Value, Failure> {
         let mut name = text(&definition["StartAt"]);
         let mut data = input;
@@ -159,7 +168,7 @@ impl Player<'_> {
         loop {
             // Scheduled, started, and succeeded or failed.
             self.events += 3;
-            let invoke = self.invoke(function, payload.clone());
+            let invoke = self.functions.invoke(function, payload.clone());
             let result = timeout(seconds(&state["TimeoutSeconds"]), invoke).await;
             let result =
                 result.unwrap_or_else(|_| Err(("States.Timeout".to_owned(), String::new())));
@@ -186,49 +195,10 @@ impl Player<'_> {
             };
         }
     }
-
-    /// Invokes a function. Lambda kills it when its timeout is over; this player also kills it at
-    /// the first frozen call.
-    async fn invoke(&self, function: &str, payload: Value) -> Result<Value, Failure> {
-        let invocation = self.harness.invocation(self.function_timeout);
-        let harness = self.harness;
-        let Harness {
-            rotate, indexer, ..
-        } = harness;
-        let handle = async {
-            // Boxed, since the compiler limits how deeply futures nest.
-            match function {
-                "RotateFunction" => {
-                    let run = harness.run_rotate(rotate, &payload, &invocation);
-                    to_wire(Box::pin(run).await)
-                }
-                "IndexerFunction" => {
-                    let run = harness.run_indexer(indexer, payload.clone(), &invocation);
-                    to_wire(Box::pin(run).await)
-                }
-                other => panic!("the definition names the unknown function {other}"),
-            }
-        };
-        let killed = || {
-            Err((
-                "Lambda.Unknown".to_owned(),
-                "the function's process ended".to_owned(),
-            ))
-        };
-        tokio::select! {
-            biased;
-            () = self.harness.aws.wait_for_frozen_call() => {
-                self.harness.aws.clear_hook();
-                killed()
-            }
-            () = sleep(self.function_timeout) => killed(),
-            result = handle => result,
-        }
-    }
 }
 
 /// The result as Lambda passes it on: the response, or the error as the runtime reports it.
-fn to_wire<T, E>(result: Result<T, E>) -> Result<Value, Failure>
+pub fn to_wire<T, E>(result: Result<T, E>) -> Result<Value, Failure>
 where
     T: serde::Serialize,
     E: Into<Diagnostic>,

@@ -1,15 +1,15 @@
-//! What the template grants the functions, and what their calls require. The harness checks the
-//! calls of every test with it, so this file builds on the environment and not on the harness.
+//! What the template grants the functions, and what their calls require. The calls of every test
+//! are checked with it.
 
 use std::collections::BTreeSet;
 
 use rerole_sim::{CallRecord, Service};
 use serde_json::Value;
 
-use crate::harness::environment::{
+use crate::common::environment::{
     INDEX, INDEXER_ACCESS_KEY, LEDGER, ROTATE_ACCESS_KEY, STATE_MACHINE,
 };
-use crate::stack::properties;
+use crate::common::template::properties;
 
 /// An IAM action and the kind of resource that it applies to: a table or one of its indexes, by
 /// its name in the template, or the resource type of another service.
@@ -30,7 +30,7 @@ pub fn check_granted(calls: &[CallRecord]) {
         let granted = granted_by(policy);
         for record in calls
             .iter()
-            .filter(|record| record.call.access_key == access_key)
+            .filter(|record| record.call.access_key.starts_with(access_key))
         {
             for permission in required_by(record) {
                 let ((action, resource), (role, _)) = (&permission, policy);

@@ -31,11 +31,11 @@ pub fn rules() -> RequestRules {
     rotate_settings(&[]).rules
 }
 
-pub(super) fn rotate_settings(variables: &[(&str, &str)]) -> RotateSettings {
+pub fn rotate_settings(variables: &[(&str, &str)]) -> RotateSettings {
     RotateSettings::from_lookup(lookup(variables)).unwrap()
 }
 
-pub(super) fn indexer_settings(variables: &[(&str, &str)]) -> IndexerSettings {
+pub fn indexer_settings(variables: &[(&str, &str)]) -> IndexerSettings {
     let lookup = lookup(variables);
     IndexerSettings::from_lookup(|name| {
         if name == "AWS_ACCESS_KEY_ID" {

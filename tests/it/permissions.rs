@@ -1,8 +1,6 @@
 //! The template grants each role exactly the permissions that its code uses. The harness checks in
 //! every test that each call is granted; the tests here check that each grant is used.
 
-pub mod policies;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,11 +9,11 @@ use rerole::rotate::slice::DEADLINE_RESERVE;
 use rerole_sim::Options;
 use serde_json::json;
 
-use crate::harness::{Harness, OLD, TIMEOUT, event, rotation_event, stalled_check_event};
-use crate::permissions::policies::{
+use crate::common::grants::{
     INDEXER_POLICY, Permission, ROTATE_POLICY, granted_by, one_or_more, required_by, statements,
 };
-use crate::stack::properties;
+use crate::common::template::properties;
+use crate::harness::{Harness, OLD, TIMEOUT, event, rotation_event, stalled_check_event};
 
 /// A few invocations use every permission that the two functions are granted.
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,96 @@
+//! Every scenario makes progress. Once its faults have ended, an invocation that succeeds takes at
+//! most three times the time that its calls need: a retry or a repeated Describe is not needed. An
+//! invocation that ends with an error is not checked, but the one that finishes its work is.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
+
+use rerole_sim::{CallRecord, Options, Service, SimulatedAws};
+
+/// What the calls may take longer than they need.
+const FACTOR: f64 = 3.0;
+/// The pauses that do not depend on the number of calls: backoff, the time until the rate is known,
+/// and one hold of a rate before the search for a higher one.
+const PAUSES: Duration = Duration::from_secs(12);
+/// The time until something that EKS does not find counts as deleted. What is searched for by the
+/// same operation in the same region is searched for side by side.
+const ABSENCE: Duration = Duration::from_secs(10);
+/// The rate that is reached within that time if EKS throttles nothing. Faster rates hardly matter.
+const UNTHROTTLED_PER_SEC: f64 = 40.0;
+
+/// Checks that an invocation that started at `from`, and has just succeeded, was not slow.
+pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
+    let options = aws.options();
+    if !options.keep_log {
+        return;
+    }
+    let calls = aws.calls();
+    let since = calls
+        .iter()
+        .filter_map(|call| fault_end(options, call))
+        .max();
+    let since = since.map_or(from, |fault_end| fault_end.max(from));
+    let calls = || calls.iter().filter(|record| record.sent_at >= since);
+    // Each association is described and updated once, whatever was repeated.
+    let eks = calls().filter(|record| record.call.service == Service::Eks);
+    let eks: BTreeSet<_> = eks
+        .map(|record| (&record.call.operation, &record.call.subject))
+        .collect();
+    let others = calls().filter(|record| record.call.service != Service::Eks);
+    let per_sec = options
+        .throttle
+        .map_or(UNTHROTTLED_PER_SEC, |throttle| throttle.rate_per_sec);
+    let latency_secs = options.latency.end().as_secs_f64();
+    let needed = as_f64(eks.len()) / per_sec + as_f64(others.count()) * latency_secs;
+    let absent = calls().filter(|record| record.status == Some(404));
+    let absent: BTreeSet<_> = absent
+        .map(|record| (&record.call.operation, &record.call.region))
+        .collect();
+    let absences = ABSENCE * u32::try_from(absent.len()).unwrap();
+    // An outdated response is repeated until EKS has caught up.
+    let lag = 2 * *options.describe_lag.end().max(options.list_lag.end());
+    // An index run walks through the regions in turn, and each has a rate of its own.
+    let walked = calls().filter(|record| record.call.operation == "ListClusters");
+    let walked: BTreeSet<_> = walked.map(|record| &record.call.region).collect();
+    let pauses = PAUSES * u32::try_from(walked.len().max(1)).unwrap();
+    let allowed = Duration::from_secs_f64(FACTOR * needed) + pauses + absences + lag;
+    let took = aws.now().duration_since(since).unwrap_or_default();
+    assert!(
+        took <= allowed,
+        "took {took:?} after the last fault, and its calls need {needed:.1} s"
+    );
+}
+
+/// When the fault of a call ended, if it had one. An expected refusal is none: of a condition,
+/// by a token bucket, or for lack of a permission.
+fn fault_end(options: &Options, record: &CallRecord) -> Option<SystemTime> {
+    let end = record.received_at.unwrap_or(record.sent_at);
+    let took = end.duration_since(record.sent_at).unwrap_or_default();
+    let (status, code) = (record.status.unwrap_or_default(), &record.error_code);
+    let is_error = match record.call.service {
+        // The role is not ready yet, a throttle that was injected, or an error of the service.
+        Service::Eks => {
+            let is_denied = code.as_deref() == Some("AccessDeniedException");
+            let is_role = code.as_deref() == Some("InvalidParameterException")
+                || is_denied && record.call.operation.starts_with("Update");
+            let is_injected = status == 429 && options.throttle.is_none();
+            is_role || is_injected || status >= 500
+        }
+        Service::DynamoDb => {
+            let expected = [
+                "ConditionalCheckFailedException",
+                "TransactionCanceledException",
+            ];
+            code.as_ref()
+                .is_some_and(|code| !expected.contains(&code.as_str()))
+        }
+        Service::StepFunctions => code.is_some(),
+    };
+    // Latency alone does not take that long.
+    let is_delayed = took > 2 * *options.latency.end();
+    (record.received_at.is_none() || is_delayed || is_error).then_some(end)
+}
+
+fn as_f64(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap())
+}
