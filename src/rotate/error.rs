@@ -73,14 +73,8 @@ pub enum RotateError {
 /// What a rotation has to wait for.
 #[derive(Debug, thiserror::Error)]
 pub enum Owner {
-    #[error(
-        "{} holds {role}",
-        owner.as_ref().map_or("another rotation".to_owned(), |owner| format!("rotation {owner}"))
-    )]
-    Rotation {
-        role: RoleArn,
-        owner: Option<RotationKey>,
-    },
+    #[error("rotation {owner} holds {role}")]
+    Rotation { role: RoleArn, owner: RotationKey },
     #[error("another invocation works on it")]
     Invocation,
 }
@@ -126,7 +120,7 @@ mod tests {
                     rotation_id: rotation_id(),
                     owner: Owner::Rotation {
                         role,
-                        owner: "r-0".parse().ok(),
+                        owner: "r-0".parse().unwrap(),
                     },
                 },
                 expect![

@@ -176,7 +176,8 @@ impl RotateHandler {
         if left < DEADLINE_RESERVE {
             return Err(RotateError::InsufficientTime { left });
         }
-        let opened = self.aws.ledger.rotations().open(requested, now).await;
+        let rotations = self.aws.ledger.rotations();
+        let opened = rotations.open(requested, || self.aws.now()).await;
         let opened = opened.map_err(|error| RotateError::LedgerUnavailable {
             rotation_id: request.rotation_id.clone(),
             error,

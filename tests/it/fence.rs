@@ -3,6 +3,7 @@
 //! before it makes most of the fenced calls.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use rerole::aws::Aws;
 use rerole::aws::ledger::{Close, LeaseError, Opened, Select, SliceSummary};
@@ -16,7 +17,7 @@ use rerole_core::rotation::{
 use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, LEDGER, NEW, OLD, rotation_event, rules};
+use crate::harness::{Harness, LEDGER, NEW, OLD, event, rotation_event, rules, timestamp};
 
 fn request() -> Requested {
     match Payload::parse(&rotation_event(), None, &rules()).task {
@@ -35,7 +36,7 @@ async fn open(aws: &Aws, request: &Requested) -> RotationRecord {
     match aws
         .ledger
         .rotations()
-        .open(request, aws.now())
+        .open(request, || aws.now())
         .await
         .unwrap()
     {
@@ -307,9 +308,40 @@ async fn a_lease_is_taken_over_only_if_it_is_the_one_that_was_read() {
             }
             Fault::None
         });
-        let opened = aws.ledger.rotations().open(&request(), aws.now()).await;
+        let opened = aws.ledger.rotations().open(&request(), || aws.now()).await;
         let opened = format!("{:?}", opened.unwrap());
         assert!(opened.starts_with(expected), "{opened}");
         assert_eq!(harness.rotation("r-1")["fence"], 1);
     }
+}
+
+/// A rotation's `startedAt` tells which rotation of a role was the last. So a rotation that stands
+/// still while it opens does not count as one that ran before those that ran meanwhile.
+#[tokio::test(start_paused = true)]
+async fn rotations_of_a_role_start_in_the_order_in_which_they_are_opened() {
+    let harness = Harness::new(Options::default());
+    let (aws, request) = (harness.clients(), request());
+    let rotations = aws.ledger.rotations();
+    let mut opening = std::pin::pin!(rotations.open(&request, || aws.now()));
+    let is_sent = async {
+        while harness.calls("TransactWriteItems").is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        opened = opening.as_mut() => panic!("{opened:?}"),
+        () = is_sent => {}
+    }
+    // It is not polled meanwhile, and its transaction arrives after all of this.
+    let back = event(&json!({ "rotationId": "r-2", "oldRoleArn": NEW, "newRoleArn": OLD }));
+    harness.finish(&back).await;
+    let _ = opening.await;
+    tokio::time::sleep(LEASE).await;
+    harness.finish(&rotation_event()).await;
+    let finished_at = timestamp(&harness.rotation("r-2")["finishedAt"]);
+    let started_at = timestamp(&harness.rotation("r-1")["startedAt"]);
+    assert!(
+        started_at >= finished_at,
+        "{started_at} is before {finished_at}"
+    );
 }

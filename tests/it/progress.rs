@@ -63,10 +63,10 @@ async fn a_long_plan_reports_its_progress_across_slices() {
         assert_eq!(counts["total"], counts["pending"]);
         counts["total"].as_u64().unwrap()
     };
-    let (event, slice) = (rotation_event(), DEADLINE_RESERVE + Duration::from_secs(14));
+    let (event, slice) = (rotation_event(), DEADLINE_RESERVE + Duration::from_secs(15));
     let (first, early) = tokio::join!(
         harness.deliver_within(&event, slice),
-        planned(Duration::from_secs(13))
+        planned(Duration::from_secs(14))
     );
     assert!(first.is_err(), "{first:?}");
     let saved = planned(Duration::ZERO).await;

@@ -127,46 +127,48 @@ impl Roles<'_> {
     }
 }
 
+/// What is known of both roles of a rotation that is to hold them.
+pub(super) struct HeldRoles {
+    pub(super) old: RoleRecord,
+    pub(super) new: RoleRecord,
+}
+
 /// Locks both roles of a rotation that starts: the writes of its transaction, beside its own item.
-/// The first two, one for each role, are refused with the item if another rotation holds the role.
-pub(super) fn hold(record: &RotationRecord) -> Vec<Write> {
-    let RotationRecord {
-        key: owner,
-        started_at,
-        ..
-    } = record;
-    let until_rotated = InUse::until_rotated(owner, *started_at);
-    let roles = [
-        (Side::From, &record.old_role_arn, used(&until_rotated)),
+/// They are refused if an item has changed since it was read as `roles`.
+pub(super) fn hold(record: &RotationRecord, roles: &HeldRoles) -> Vec<Write> {
+    let owner = &record.key;
+    let until_rotated = InUse::until_rotated(owner, record.started_at);
+    let old_role = used(&until_rotated);
+    let new_role = Change::default().increment("version");
+    let sides = [
+        (
+            Side::From,
+            &record.old_role_arn,
+            old_role,
+            roles.old.version,
+        ),
         (
             Side::Onto,
             &record.new_role_arn,
-            Change::default().increment("version"),
+            new_role,
+            roles.new.version,
         ),
     ];
-    let mut writes: Vec<Write> = Vec::new();
-    for (_, role, change) in &roles {
-        let change = change.clone().set("heldBy", text(owner));
-        let is_free = Condition::new("attribute_not_exists(heldBy) OR heldBy = :heldBy");
-        writes.push(
-            Write::update(key(role), change)
-                .only_if(is_free)
-                .returning_old(),
-        );
-    }
-    for (side, role, _) in roles {
+    let writes = sides.into_iter().flat_map(|(side, role, change, version)| {
+        let change = change.set("heldBy", text(owner));
         let rotation = RoleRotation {
             side,
-            started_at: *started_at,
+            started_at: record.started_at,
             key: owner.clone(),
         };
         let partition = LedgerKey::Role(role.clone());
-        writes.push(Write::put(item_key(
-            &partition,
-            &Entry::RoleRotation(rotation),
-        )));
-    }
-    writes
+        let entry = Entry::RoleRotation(rotation);
+        [
+            Write::update(key(role), change).only_if(has_version(version)),
+            Write::put(item_key(&partition, &entry)),
+        ]
+    });
+    writes.collect()
 }
 
 /// Replaces what is known of a role, if the item still has the version from before.
@@ -200,11 +202,6 @@ fn has_version(version: u64) -> Condition {
     let condition = Condition::new("#version = :seen").name("version");
     let condition = condition.value("seen", number(version));
     if version == 0 { is_absent() } else { condition }
-}
-
-/// Returns the rotation that holds a role, by the role's item.
-pub(super) fn holder(item: &Item) -> Option<RotationKey> {
-    item.get("heldBy")?.as_s().ok()?.parse().ok()
 }
 
 fn key(role: &RoleArn) -> Item {

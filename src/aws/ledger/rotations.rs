@@ -11,17 +11,17 @@ use rerole_core::timestamp::Timestamp;
 use tracing::error;
 
 use crate::aws::dynamodb::{
-    Change, Condition, Item, Query, Refusal, Table, Transacted, TransactionPart, Write, number,
-    text, to_item,
+    Change, Condition, Item, Query, Table, Transacted, TransactionPart, Write, number, text,
+    to_item,
 };
-use crate::aws::ledger::roles::{hold, holder};
+use crate::aws::ledger::roles::{HeldRoles, Roles, hold};
 use crate::aws::ledger::{has_fence, is_absent, rotation_key};
 use crate::aws::page::{Page, PageStart};
 
 /// Global secondary index: `status`, `startedAt`.
 const BY_STATUS: &str = "ByStatus";
-/// Few deliveries of one event compete. If others open the rotation first this often, something is
-/// wrong, and Lambda delivers the event again.
+/// Few deliveries of one event compete, and the items of its roles rarely change. If one of them
+/// changes this often, something is wrong, and Lambda delivers the event again.
 const OPEN_ATTEMPTS: u32 = 4;
 
 /// The rotations' own items.
@@ -35,11 +35,8 @@ pub struct Rotations<'a> {
 pub enum Opened {
     /// This invocation holds the lease, under the fence of the record.
     Acquired(Box<RotationRecord>),
-    /// Another rotation, if known this one, holds a role.
-    RoleLocked {
-        role: RoleArn,
-        owner: Option<RotationKey>,
-    },
+    /// Another rotation holds a role.
+    RoleLocked { role: RoleArn, owner: RotationKey },
     /// Another invocation holds the lease.
     AlreadyRunning,
     /// The rotation is finished.
@@ -81,22 +78,37 @@ impl Rotations<'_> {
     /// until it closes. A dry run holds no roles, because it writes nothing that another rotation
     /// reads.
     ///
-    /// Each attempt reads the item and then writes under a condition on what it has read. So of two
-    /// deliveries that read the same item one gets the rotation, and the other reads again and
-    /// finds it running.
+    /// Each attempt reads the items, then the time from `now`, and writes under a condition on what
+    /// it has read. So of two deliveries that read the same item one gets the rotation, and the
+    /// other reads again and finds it running. And the rotations of a role are opened in the order
+    /// of their `startedAt`, which tells which of them was the last: if another one was opened
+    /// after the read, the attempt is refused, however long ago it read the time.
     ///
     /// # Errors
-    /// If DynamoDB cannot be read or written, or if other deliveries open the rotation first at
-    /// every attempt.
-    pub async fn open(&self, requested: &Requested, now: Timestamp) -> Result<Opened, CallError> {
+    /// If DynamoDB cannot be read or written, or if the items change during every attempt.
+    pub async fn open(
+        &self,
+        requested: &Requested,
+        now: impl Fn() -> Timestamp,
+    ) -> Result<Opened, CallError> {
         let request = &requested.request;
         let key = RotationKey::of(request);
         let operation = Operation::on("open rotation", &key);
         for _ in 0..OPEN_ATTEMPTS {
             let found = self.read(&key).await?;
-            let (record, writes) = match rotation::open(found, requested, now) {
+            let roles = if found.is_none() && !request.dry_run {
+                match self.read_roles(&key, request).await? {
+                    RolesRead::Free(roles) => Some(roles),
+                    RolesRead::Locked { role, owner } => {
+                        return Ok(Opened::RoleLocked { role, owner });
+                    }
+                }
+            } else {
+                None
+            };
+            let (record, writes) = match rotation::open(found, requested, now()) {
                 Opening::Start(record) => {
-                    let writes = start(&record);
+                    let writes = start(&record, roles);
                     (record, writes)
                 }
                 Opening::Resume { record, seen_lease } => {
@@ -108,18 +120,41 @@ impl Rotations<'_> {
                 Opening::OtherRequest(record) => return Ok(Opened::OtherRequest(record)),
             };
             let parts = writes.into_iter().map(TransactionPart::from).collect();
-            match self.table.transact(operation, parts).await? {
-                Transacted::Done => return Ok(Opened::Acquired(record)),
-                Transacted::Refused(refusals) => {
-                    if let Some(locked) = locked_role(request, &refusals) {
-                        return Ok(locked);
-                    }
-                    // Another delivery opened the rotation between the read and the transaction.
-                }
+            if matches!(
+                self.table.transact(operation, parts).await?,
+                Transacted::Done
+            ) {
+                return Ok(Opened::Acquired(record));
             }
         }
-        let problem = format!("other deliveries opened it first {OPEN_ATTEMPTS} times");
+        let problem = format!("its items changed during each of {OPEN_ATTEMPTS} attempts");
         Err(CallError::contention(operation, problem))
+    }
+
+    /// Reads what is known of both roles.
+    async fn read_roles(
+        &self,
+        key: &RotationKey,
+        request: &RotationRequest,
+    ) -> Result<RolesRead, CallError> {
+        let roles = Roles { table: self.table };
+        let (old, new) = tokio::try_join!(
+            roles.read(&request.old_role_arn),
+            roles.read(&request.new_role_arn)
+        )?;
+        let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+        let named = [(&request.old_role_arn, &old), (&request.new_role_arn, &new)];
+        for (role, record) in named {
+            let owner = record.held_by.as_ref();
+            // It holds its own roles if somebody has deleted its item.
+            if let Some(owner) = owner.filter(|owner| *owner != key) {
+                return Ok(RolesRead::Locked {
+                    role: role.clone(),
+                    owner: owner.clone(),
+                });
+            }
+        }
+        Ok(RolesRead::Free(HeldRoles { old, new }))
     }
 
     /// Returns one page of the rotations with this status, oldest first. The secondary index is
@@ -157,14 +192,18 @@ impl Rotations<'_> {
     }
 }
 
-/// Creates the item of a new rotation, and lets it hold its roles.
-fn start(record: &RotationRecord) -> Vec<Write> {
+/// What is known of the roles of a rotation that is to start.
+enum RolesRead {
+    Free(HeldRoles),
+    Locked { role: RoleArn, owner: RotationKey },
+}
+
+/// Creates the item of a new rotation, and lets it hold `roles`. A dry run has none.
+fn start(record: &RotationRecord, roles: Option<HeldRoles>) -> Vec<Write> {
     let mut item = to_item(record);
     item.extend(rotation_key(&record.key, &Entry::Rotation));
     let mut writes = vec![Write::put(item).only_if(is_absent())];
-    if !record.request.dry_run {
-        writes.extend(hold(record));
-    }
+    writes.extend(roles.iter().flat_map(|roles| hold(record, roles)));
     writes
 }
 
@@ -188,22 +227,4 @@ fn resume(record: &RotationRecord, seen_lease: Option<Timestamp>) -> Write {
     let key = rotation_key(&record.key, &Entry::Rotation);
     let condition = has_fence(record.fence - 1).and(is_open).and(has_seen_lease);
     Write::update(key, change).only_if(condition)
-}
-
-/// Returns the role that another rotation holds, if that cancelled the transaction. The first part
-/// is the rotation, and the next two are the roles.
-fn locked_role(request: &RotationRequest, refusals: &[Refusal]) -> Option<Opened> {
-    let roles = [&request.old_role_arn, &request.new_role_arn];
-    roles
-        .into_iter()
-        .zip(refusals.iter().skip(1))
-        .find_map(|(role, refusal)| {
-            let Refusal::Condition { found } = refusal else {
-                return None;
-            };
-            Some(Opened::RoleLocked {
-                role: role.clone(),
-                owner: found.as_ref().and_then(holder),
-            })
-        })
 }
