@@ -1,0 +1,331 @@
+//! Draws a history from a seed. The shares are chosen so that each situation of `situations` occurs
+//! in some hundred histories, and most histories have only a few kinds of trouble.
+
+use fastrand::Rng;
+
+use crate::history::{
+    Action, CallOfInvocation, Effect, Fault, Function, History, Mode, NewAssociation, Quirk,
+    Request, ServiceName, Side, Step,
+};
+use crate::world::{CLUSTERS, REGIONS};
+
+/// Roles that requests and people name.
+const ROLES: usize = 4;
+/// Most of what happens is in this time, so it meets the rotations.
+const BUSY_MS: u64 = 120_000;
+/// Some of it is in this time.
+const WHOLE_MS: u64 = 25 * 60_000;
+/// The operations of single calls that fail.
+const OPERATIONS: [&str; 11] = [
+    "DescribePodIdentityAssociation",
+    "UpdatePodIdentityAssociation",
+    "ListPodIdentityAssociations",
+    "ListClusters",
+    "DescribeCluster",
+    "GetItem",
+    "PutItem",
+    "UpdateItem",
+    "Query",
+    "TransactWriteItems",
+    "StartExecution",
+];
+
+/// The history of this seed.
+pub fn generate(seed: u64) -> History {
+    let mut draw = Draw(Rng::with_seed(seed));
+    let associations: Vec<_> = (0..draw.0.usize(1..=7))
+        .map(|_| draw.association())
+        .collect();
+    let mut steps = draw.requests();
+    steps.extend(draw.steps_of_others(associations.len()));
+    steps.sort_by_key(|step| step.at);
+    History {
+        seed,
+        quirks: draw.quirks(),
+        associations,
+        steps,
+        faults: draw.faults(),
+    }
+}
+
+struct Draw(Rng);
+
+impl Draw {
+    /// True in this share of cases.
+    fn chance(&mut self, share: f64) -> bool {
+        self.0.f64() < share
+    }
+
+    /// A number up to `max`, small ones more often.
+    fn skewed(&mut self, max: usize) -> usize {
+        let share = self.0.f64();
+        #[expect(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "small numbers"
+        )]
+        let drawn = (share * share * (max as f64 + 1.0)) as usize;
+        drawn.min(max)
+    }
+
+    fn at(&mut self) -> u64 {
+        if self.chance(0.8) {
+            self.0.u64(0..BUSY_MS)
+        } else {
+            self.0.u64(0..WHOLE_MS)
+        }
+    }
+
+    /// Most things concern the roles of the first rotation.
+    fn role(&mut self) -> usize {
+        self.skewed(ROLES - 1)
+    }
+
+    fn association(&mut self) -> NewAssociation {
+        NewAssociation {
+            cluster: self.0.usize(0..CLUSTERS.len()),
+            role: self.role(),
+            target_role: self.chance(0.15).then(|| self.role()),
+            owned_by_addon: self.chance(0.08),
+        }
+    }
+
+    fn requests(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for number in 0..self.0.u32(1..=4) {
+            let request = self.request(number);
+            let at = self.0.u64(0..BUSY_MS);
+            // The same event again, or an operator who asks again.
+            let copies = self.skewed(2);
+            for _ in 0..copies {
+                let later = at + self.0.u64(0..BUSY_MS);
+                steps.push(Step {
+                    at: later,
+                    action: Action::Request(request.clone()),
+                });
+            }
+            steps.push(Step {
+                at,
+                action: Action::Request(request),
+            });
+        }
+        steps
+    }
+
+    fn request(&mut self, number: u32) -> Request {
+        let (from, to) = if number == 0 {
+            (0, 1)
+        } else {
+            let from = self.role();
+            (from, (from + self.0.usize(1..ROLES)) % ROLES)
+        };
+        let clusters = self
+            .chance(0.2)
+            .then(|| vec![self.0.usize(0..CLUSTERS.len())]);
+        let max_errors = *self
+            .0
+            .choice(["100%", "100%", "50%", "1", "0"].iter())
+            .expect("not empty");
+        Request {
+            // Sometimes the ID of another request.
+            id: if self.chance(0.05) { 0 } else { number },
+            from,
+            to,
+            dry_run: self.chance(0.12),
+            clusters,
+            max_errors: max_errors.to_owned(),
+            max_concurrency: self.chance(0.3).then(|| self.0.u32(1..=3)),
+        }
+    }
+
+    fn steps_of_others(&mut self, mut associations: usize) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for _ in 0..self.skewed(9) {
+            let at = self.at();
+            let action = self.action(associations);
+            if matches!(action, Action::Create(_)) {
+                associations += 1;
+            }
+            steps.push(Step { at, action });
+        }
+        steps
+    }
+
+    fn action(&mut self, associations: usize) -> Action {
+        let association = self.0.usize(0..associations);
+        let cluster = self.0.usize(0..CLUSTERS.len());
+        match self.0.u32(0..100) {
+            0..25 => Action::SetRole(association, self.role()),
+            25..32 => {
+                let role = self.chance(0.7).then(|| self.role());
+                Action::SetTargetRole(association, role)
+            }
+            32..42 => Action::Delete(association),
+            42..57 => Action::Create(self.association()),
+            57..64 => Action::Recreate(association, self.role()),
+            64..67 => Action::DeleteCluster(cluster),
+            67..70 => Action::CreateCluster(cluster),
+            70..73 => Action::Adopt(association),
+            73..76 => Action::MoveByAddon(association, self.role()),
+            76..81 => Action::BreakRole {
+                role: self.role(),
+                millis: self.0.u64(1_000..150_000),
+            },
+            81..84 => Action::Deny {
+                cluster,
+                millis: self.0.u64(1_000..600_000),
+            },
+            84..92 => Action::Reconcile(Mode::Full),
+            _ => Action::Reconcile(Mode::ListOnly),
+        }
+    }
+
+    fn quirks(&mut self) -> Vec<Quirk> {
+        let mut quirks = Vec::new();
+        let rate_per_sec = f64::from(self.0.u32(1..=20));
+        let lag = |draw: &mut Self| draw.0.u64(100..3_000);
+        let all = [
+            (
+                0.4,
+                Quirk::Throttle {
+                    rate_per_sec,
+                    burst: rate_per_sec,
+                },
+            ),
+            (0.3, Quirk::BucketPerOperation),
+            (0.1, Quirk::BareThrottle),
+            (0.3, Quirk::DescribeLag(lag(self))),
+            (0.3, Quirk::ListLag(lag(self))),
+            (0.3, Quirk::IndexLag(self.0.u64(50..900))),
+            (0.15, Quirk::Latency(self.0.u64(200..1_500))),
+            (0.5, Quirk::EventDelay(self.0.u64(1_000..60_000))),
+            (0.1, Quirk::LostEvents(0.3)),
+            (0.2, Quirk::RepeatedEvents(0.3)),
+            (0.2, Quirk::TransactionConflicts(0.1)),
+            (0.15, Quirk::DynamoDbThrottles(0.05)),
+            (0.2, Quirk::Unprocessed(0.3)),
+            (0.15, Quirk::ReplayRefusals),
+            (0.15, Quirk::RejectSameRole),
+            (0.25, Quirk::Timeout(self.0.u64(100..240))),
+            (0.12, Quirk::EmptyIndex),
+        ];
+        for (share, quirk) in all {
+            if self.chance(share) {
+                quirks.push(quirk);
+            }
+        }
+        quirks
+    }
+
+    fn faults(&mut self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for _ in 0..self.skewed(4) {
+            faults.push(self.failing_call());
+        }
+        for _ in 0..self.skewed(3) {
+            let at = self.call_of_invocation();
+            faults.push(if self.chance(0.6) {
+                Fault::Death(at)
+            } else {
+                let secs = self.0.u64(5..240);
+                Fault::Freeze { at, secs }
+            });
+        }
+        if self.chance(0.2) {
+            faults.push(self.outage());
+        }
+        if self.chance(0.1) {
+            let (from, until) = self.interval(60_000);
+            let rate_per_sec = self.0.f64();
+            faults.push(Fault::Dip {
+                from,
+                until,
+                rate_per_sec,
+            });
+        }
+        faults
+    }
+
+    fn failing_call(&mut self) -> Fault {
+        let operation = (*self.0.choice(OPERATIONS.iter()).expect("not empty")).to_owned();
+        let effect = if ["PutItem", "UpdateItem"].contains(&&*operation) && self.chance(0.3) {
+            Effect::Conflict
+        } else {
+            self.effect()
+        };
+        Fault::Call {
+            function: self.function(),
+            operation,
+            nth: self.skewed(12),
+            effect,
+        }
+    }
+
+    fn effect(&mut self) -> Effect {
+        match self.0.u32(0..7) {
+            0 => Effect::LoseRequest,
+            1 | 2 => Effect::LoseResponse,
+            3 => Effect::Delay(self.0.u64(100..20_000)),
+            4 => Effect::DelayResponse(self.0.u64(100..20_000)),
+            5 => Effect::Throttle,
+            _ => Effect::ServerError,
+        }
+    }
+
+    fn outage(&mut self) -> Fault {
+        let (from, until) = self.interval(90_000);
+        let service = *self
+            .0
+            .choice(
+                [
+                    ServiceName::Eks,
+                    ServiceName::Eks,
+                    ServiceName::DynamoDb,
+                    ServiceName::StepFunctions,
+                ]
+                .iter(),
+            )
+            .expect("not empty");
+        let region = (service == ServiceName::Eks && self.chance(0.5))
+            .then(|| (*self.0.choice(REGIONS.iter()).expect("not empty")).to_owned());
+        let effect = match self.0.u32(0..3) {
+            0 => Effect::LoseRequest,
+            1 => Effect::Throttle,
+            _ => Effect::ServerError,
+        };
+        Fault::Outage {
+            from,
+            until,
+            service,
+            region,
+            effect,
+        }
+    }
+
+    fn interval(&mut self, len_max: u64) -> (u64, u64) {
+        let from = self.0.u64(0..BUSY_MS);
+        (from, from + self.0.u64(1_000..len_max))
+    }
+
+    fn call_of_invocation(&mut self) -> CallOfInvocation {
+        CallOfInvocation {
+            function: self.function(),
+            invocation: self.skewed(5),
+            call: self.skewed(50),
+            side: if self.0.bool() {
+                Side::Before
+            } else {
+                Side::After
+            },
+        }
+    }
+
+    fn function(&mut self) -> Function {
+        if self.chance(0.65) {
+            Function::Rotate
+        } else {
+            Function::Indexer
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! A history as data: what is in AWS at first, what people and the stack's schedules do and when,
+//! and which calls fail or kill the function that makes them. It can be printed, stored as a
+//! regression, and shortened by dropping parts. `generate` draws one from a seed, and `run` plays it.
+
+use serde::{Deserialize, Serialize};
+
+/// Everything that happens in a history, apart from what rerole does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct History {
+    /// Seeds the latencies, IDs and jitter.
+    pub seed: u64,
+    #[serde(default)]
+    pub quirks: Vec<Quirk>,
+    /// What is in EKS at first, and unless it is [`Quirk::EmptyIndex`], in the index.
+    #[serde(default)]
+    pub associations: Vec<NewAssociation>,
+    pub steps: Vec<Step>,
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+}
+
+/// How AWS differs from a calm and immediately consistent one. Times are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Quirk {
+    Throttle {
+        rate_per_sec: f64,
+        burst: f64,
+    },
+    BucketPerOperation,
+    BareThrottle,
+    DescribeLag(u64),
+    ListLag(u64),
+    /// The lag of the secondary indexes.
+    IndexLag(u64),
+    /// The longest latency of a call.
+    Latency(u64),
+    /// The longest time until an event of CloudTrail arrives. It also decides the order.
+    EventDelay(u64),
+    /// The share of CloudTrail events that never arrive.
+    LostEvents(f64),
+    /// The share of CloudTrail events that arrive twice.
+    RepeatedEvents(f64),
+    TransactionConflicts(f64),
+    DynamoDbThrottles(f64),
+    Unprocessed(f64),
+    ReplayRefusals,
+    RejectSameRole,
+    /// The functions' timeout in seconds, if it is not Lambda's longest.
+    Timeout(u64),
+    /// The index has nothing and no region is complete.
+    EmptyIndex,
+}
+
+/// A role under the stack's path, by its number.
+pub type Role = usize;
+/// A cluster, by its number.
+pub type Cluster = usize;
+/// An association, by its number in the order of `associations` and of [`Action::Create`].
+pub type AssociationNumber = usize;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewAssociation {
+    pub cluster: Cluster,
+    pub role: Role,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_role: Option<Role>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub owned_by_addon: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Step {
+    /// Milliseconds since the start.
+    pub at: u64,
+    pub action: Action,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Action {
+    /// EventBridge delivers a request. The same request later is another delivery of it.
+    Request(Request),
+    SetRole(AssociationNumber, Role),
+    SetTargetRole(AssociationNumber, Option<Role>),
+    Delete(AssociationNumber),
+    Create(NewAssociation),
+    /// Deletes the association, and creates one for its service account on this role.
+    Recreate(AssociationNumber, Role),
+    DeleteCluster(Cluster),
+    CreateCluster(Cluster),
+    /// An add-on becomes the owner.
+    Adopt(AssociationNumber),
+    /// The add-on moves its association, which no event about the association shows.
+    MoveByAddon(AssociationNumber, Role),
+    /// EKS finds the role unusable for this long.
+    BreakRole {
+        role: Role,
+        millis: u64,
+    },
+    /// Calls about the cluster are denied for this long.
+    Deny {
+        cluster: Cluster,
+        millis: u64,
+    },
+    /// A schedule or an operator starts an index run.
+    Reconcile(Mode),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    ListOnly,
+    Full,
+}
+
+/// A request, as the members of `detail` have it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Request {
+    pub id: u32,
+    pub from: Role,
+    pub to: Role,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// The clusters in scope, if not all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<Vec<Cluster>>,
+    pub max_errors: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
+}
+
+/// What goes wrong.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Fault {
+    /// One call of a function fails: the `nth` of this operation, from 0.
+    Call {
+        function: Function,
+        operation: String,
+        nth: usize,
+        effect: Effect,
+    },
+    /// Calls of the functions to a service fail for some time.
+    Outage {
+        from: u64,
+        until: u64,
+        service: ServiceName,
+        /// A region of EKS, if not all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        region: Option<String>,
+        effect: Effect,
+    },
+    /// EKS admits fewer calls for some time.
+    Dip {
+        from: u64,
+        until: u64,
+        rate_per_sec: f64,
+    },
+    /// An invocation ends at one of its calls, without a trace.
+    Death(CallOfInvocation),
+    /// An invocation stands still at one of its calls, and then goes on.
+    Freeze { at: CallOfInvocation, secs: u64 },
+}
+
+/// A call, by its position in an invocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CallOfInvocation {
+    pub function: Function,
+    /// The invocation of this function, from 0.
+    pub invocation: usize,
+    /// Its call, from 0.
+    pub call: usize,
+    pub side: Side,
+}
+
+/// Whether something happens before or after the call takes effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Side {
+    Before,
+    After,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Function {
+    Rotate,
+    Indexer,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ServiceName {
+    Eks,
+    DynamoDb,
+    StepFunctions,
+}
+
+/// What happens to a call. Times are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Effect {
+    LoseRequest,
+    LoseResponse,
+    Delay(u64),
+    DelayResponse(u64),
+    Throttle,
+    ServerError,
+    /// A transaction on the same item is ongoing.
+    Conflict,
+}
+
+impl Function {
+    /// The name of the function's resource in the template.
+    pub fn resource(self) -> &'static str {
+        match self {
+            Self::Rotate => "RotateFunction",
+            Self::Indexer => "IndexerFunction",
+        }
+    }
+}
+
+/// The time in milliseconds at which the last step and the last fault that has a time are over.
+pub fn end_of(history: &History) -> u64 {
+    let steps = history.steps.iter().map(|step| match step.action {
+        Action::BreakRole { millis, .. } | Action::Deny { millis, .. } => step.at + millis,
+        _ => step.at,
+    });
+    let faults = history.faults.iter().filter_map(|fault| match fault {
+        Fault::Outage { until, .. } | Fault::Dip { until, .. } => Some(*until),
+        Fault::Call { .. } | Fault::Death(_) | Fault::Freeze { .. } => None,
+    });
+    steps.chain(faults).max().unwrap_or(0)
+}

@@ -1,0 +1,323 @@
+//! Lambda: sandboxes that are reused, asynchronous invocations that are retried, and the state
+//! machine that invokes the functions. What an invocation does is up to the real handlers.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rerole::indexer::handler::IndexerHandler;
+use rerole::lambda::invocation::Invocation;
+use rerole::lambda::metrics::Metrics;
+use rerole::rotate::handler::RotateHandler;
+use rerole_core::resource::OwnAccount;
+use rerole_core::timestamp::Timestamp;
+use rerole_sim::ExecutionStatus;
+use serde_json::{Value, json};
+use tokio::task::spawn_local;
+use tokio::time::{Instant, sleep};
+
+use crate::common::environment::{
+    INDEXER_ACCESS_KEY, ROTATE_ACCESS_KEY, STATE_MACHINE, indexer_settings, rotate_settings,
+};
+use crate::common::liveness::check_liveness;
+use crate::common::state_machine::{End, Failure, Functions, killed, play, to_wire};
+use crate::history::{CallOfInvocation, Fault, Function, History, Quirk};
+use crate::sandbox::{Interruption, Kind, Sandboxed, Sandboxes};
+use crate::situations::Situations;
+use crate::world::World;
+
+const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:rerole";
+/// Lambda's longest timeout.
+const TIMEOUT_MAX: Duration = Duration::from_mins(15);
+/// The pauses before Lambda's two retries of an asynchronous invocation.
+const RETRY_PAUSES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
+/// EventBridge delivers at least once: again, while the first delivery stands still. By then, the
+/// lease of that delivery has expired.
+const REDELIVERED_AFTER: Duration = Duration::from_secs(50);
+
+/// The functions of the stack, and everything that invokes them.
+pub struct Lambda {
+    world: Rc<World>,
+    pub sandboxes: Sandboxes,
+    situations: Situations,
+    timeout: Duration,
+    interruptions: Vec<(CallOfInvocation, Kind)>,
+    /// The sandboxes that no invocation runs in.
+    idle: RefCell<Vec<Sandbox>>,
+    sandbox_count: Cell<usize>,
+    /// How many invocations of `rotate` and of `indexer` there were.
+    invocation_counts: [Cell<usize>; 2],
+    /// The names of the executions that have been taken up.
+    played: RefCell<BTreeSet<String>>,
+    /// Deliveries, retries and executions that are not at their end.
+    pub pending: Cell<usize>,
+    /// Whether faults are over, so each invocation that succeeds must be quick.
+    pub is_calm: Cell<bool>,
+}
+
+/// A sandbox with an initialised handler.
+struct Sandbox {
+    access_key: String,
+    handler: Handler,
+}
+
+enum Handler {
+    Rotate(Box<RotateHandler>),
+    Indexer(Box<IndexerHandler>),
+}
+
+impl Lambda {
+    pub fn new(world: &Rc<World>, history: &History, situations: &Situations) -> Rc<Self> {
+        world.aws.create_state_machine(STATE_MACHINE);
+        let timeout = history.quirks.iter().find_map(|quirk| match quirk {
+            Quirk::Timeout(secs) => Some(Duration::from_secs(*secs)),
+            _ => None,
+        });
+        let interruptions = history.faults.iter().filter_map(|fault| match fault {
+            Fault::Death(at) => Some((at.clone(), Kind::Death)),
+            Fault::Freeze { at, secs } => {
+                Some((at.clone(), Kind::Freeze(Duration::from_secs(*secs))))
+            }
+            _ => None,
+        });
+        Rc::new(Self {
+            world: Rc::clone(world),
+            sandboxes: Sandboxes::default(),
+            situations: situations.clone(),
+            timeout: timeout.unwrap_or(TIMEOUT_MAX),
+            interruptions: interruptions.collect(),
+            idle: RefCell::default(),
+            sandbox_count: Cell::new(0),
+            invocation_counts: [Cell::new(0), Cell::new(0)],
+            played: RefCell::default(),
+            pending: Cell::new(0),
+            is_calm: Cell::new(false),
+        })
+    }
+
+    /// Invokes a function asynchronously, as EventBridge and the schedules do: at most three times,
+    /// until it succeeds. Returns its response.
+    pub async fn deliver(self: &Rc<Self>, function: Function, payload: Value) -> Option<Value> {
+        let _pending = Pending::new(self);
+        for pause in RETRY_PAUSES.map(Some).into_iter().chain([None]) {
+            match self.invoke(function, payload.clone()).await {
+                Ok(response) => return Some(response),
+                Err(_) => match pause {
+                    Some(pause) => sleep(pause).await,
+                    None => self.situations.note(&format!("{function:?} dead-lettered")),
+                },
+            }
+        }
+        None
+    }
+
+    /// Invokes a function once, in a sandbox of its own.
+    pub async fn invoke(
+        self: &Rc<Self>,
+        function: Function,
+        payload: Value,
+    ) -> Result<Value, Failure> {
+        let started_at = self.world.aws.now();
+        let sandbox = self.sandbox(function);
+        let interruption = self.next_interruption(function);
+        let invocation = Invocation {
+            request_id: sandbox.access_key.clone(),
+            own_account: OwnAccount::of_function(FUNCTION_ARN),
+            deadline: Timestamp::from(started_at) + self.timeout,
+        };
+        let key = &sandbox.access_key;
+        self.sandboxes
+            .open(key, interruption, Instant::now() + self.timeout);
+        let handle = async {
+            match &sandbox.handler {
+                Handler::Rotate(handler) => to_wire(handler.handle(&payload, &invocation).await),
+                Handler::Indexer(handler) => {
+                    to_wire(handler.handle(payload.clone(), &invocation).await)
+                }
+            }
+        };
+        let ended = Sandboxed {
+            inner: Box::pin(handle),
+            sandboxes: &self.sandboxes,
+            key,
+            on_freeze: Some(Box::new(|| self.redeliver(function, payload.clone()))),
+            timer: None,
+        }
+        .await;
+        self.sandboxes.close(key);
+        let result = ended.unwrap_or_else(|| Err(killed()));
+        self.note(function, &result);
+        if result.is_ok() && self.is_calm.get() {
+            check_liveness(&self.world.aws, started_at);
+        }
+        let is_killed = matches!(&result, Err(failure) if *failure == killed());
+        if !is_killed {
+            self.idle.borrow_mut().push(sandbox);
+        }
+        self.run_executions();
+        result
+    }
+
+    /// Delivers the payload of an invocation that stands still once more.
+    fn redeliver(self: &Rc<Self>, function: Function, payload: Value) {
+        // A message of the queue is hidden for longer than an invocation stands still.
+        if payload.get("Records").is_some() {
+            return;
+        }
+        let lambda = Rc::clone(self);
+        let pending = Pending::new(self);
+        spawn_local(async move {
+            let _pending = pending;
+            sleep(REDELIVERED_AFTER).await;
+            lambda.deliver(function, payload).await;
+        });
+    }
+
+    /// Starts to play the executions that have been started since the last call.
+    fn run_executions(self: &Rc<Self>) {
+        for execution in self.world.aws.executions() {
+            if execution.status != ExecutionStatus::Running
+                || self.played.borrow().contains(&execution.name)
+            {
+                continue;
+            }
+            self.played.borrow_mut().insert(execution.name.clone());
+            let lambda = Rc::clone(self);
+            let pending = Pending::new(self);
+            spawn_local(async move {
+                let _pending = pending;
+                let played = play(&lambda, execution.input).await;
+                let status = played.end.status();
+                lambda.situations.note(&format!("execution {status:?}"));
+                if let End::Failed(error, _) = &played.end {
+                    lambda
+                        .situations
+                        .note(&format!("execution failed: {error}"));
+                }
+                let aws = &lambda.world.aws;
+                aws.set_execution_status(&execution.name, status);
+            });
+        }
+    }
+
+    /// An idle sandbox of the function, or a new one.
+    fn sandbox(&self, function: Function) -> Sandbox {
+        let mut idle = self.idle.borrow_mut();
+        let is_of_function = |sandbox: &Sandbox| {
+            matches!(
+                (&sandbox.handler, function),
+                (Handler::Rotate(_), Function::Rotate) | (Handler::Indexer(_), Function::Indexer)
+            )
+        };
+        if let Some(at) = idle.iter().position(is_of_function) {
+            return idle.remove(at);
+        }
+        let number = self.sandbox_count.get();
+        self.sandbox_count.set(number + 1);
+        self.new_sandbox(function, number)
+    }
+
+    fn new_sandbox(&self, function: Function, number: usize) -> Sandbox {
+        let prefix = match function {
+            Function::Rotate => ROTATE_ACCESS_KEY,
+            Function::Indexer => INDEXER_ACCESS_KEY,
+        };
+        let access_key = format!("{prefix}-{number}");
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", access_key.as_str()),
+            ("STATE_MACHINE_ARN", STATE_MACHINE),
+        ];
+        let (http_client, clock) = (self.world.aws.http_client(), self.world.aws.time_source());
+        let metrics = Metrics::new("rerole".to_owned(), drop);
+        let handler = match function {
+            Function::Rotate => {
+                let settings = rotate_settings(&variables);
+                let handler = RotateHandler::new(&settings, http_client, clock, metrics);
+                Handler::Rotate(Box::new(handler))
+            }
+            Function::Indexer => {
+                let settings = indexer_settings(&variables);
+                let handler = IndexerHandler::new(&settings, http_client, clock, metrics);
+                Handler::Indexer(Box::new(handler))
+            }
+        };
+        Sandbox {
+            access_key,
+            handler,
+        }
+    }
+
+    /// What happens to the next invocation of the function. Nothing does once the faults are over.
+    fn next_interruption(&self, function: Function) -> Option<Interruption> {
+        let count = &self.invocation_counts[function as usize];
+        let number = count.get();
+        count.set(number + 1);
+        if self.is_calm.get() {
+            return None;
+        }
+        let mut planned = self.interruptions.iter();
+        let found = planned.find(|(at, _)| at.function == function && at.invocation == number);
+        found.map(|(at, kind)| Interruption {
+            call: at.call,
+            side: at.side,
+            kind: *kind,
+        })
+    }
+
+    fn note(&self, function: Function, result: &Result<Value, Failure>) {
+        match result {
+            Ok(response) => {
+                for name in response_kinds(response) {
+                    self.situations.note(&format!("{function:?} {name}"));
+                }
+            }
+            Err((error, _)) => self.situations.note(&format!("{function:?} error {error}")),
+        }
+    }
+}
+
+/// What the response of an invocation says happened.
+fn response_kinds(response: &Value) -> Vec<String> {
+    let text = |member: &str| response[member].as_str().map(str::to_owned);
+    if response.get("alreadyRunning").is_some() {
+        return vec!["already running".to_owned()];
+    }
+    let failures = response["batchItemFailures"].as_array();
+    match failures {
+        Some(failures) if !failures.is_empty() => vec!["messages failed".to_owned()],
+        Some(_) => vec!["messages followed".to_owned()],
+        None => text("status").into_iter().collect(),
+    }
+}
+
+impl Functions for Rc<Lambda> {
+    async fn invoke(&self, function: &str, payload: Value) -> Result<Value, Failure> {
+        let function = [Function::Rotate, Function::Indexer]
+            .into_iter()
+            .find(|known| known.resource() == function)
+            .unwrap_or_else(|| panic!("the definition names the unknown function {function}"));
+        Lambda::invoke(self, function, payload).await
+    }
+}
+
+/// Counts something that is not at its end yet.
+pub struct Pending(Rc<Lambda>);
+
+impl Pending {
+    pub fn new(lambda: &Rc<Lambda>) -> Self {
+        lambda.pending.set(lambda.pending.get() + 1);
+        Self(Rc::clone(lambda))
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.pending.set(self.0.pending.get() - 1);
+    }
+}
+
+/// The schedule's payload that starts or resumes an index run.
+pub fn reconcile(mode: &str) -> Value {
+    json!({ "reconcile": { "mode": mode } })
+}

@@ -1,0 +1,123 @@
+//! What the oracle judges: the log of calls, the items of both tables, and EKS, each as they were
+//! when the history was over.
+
+use rerole_core::timestamp::Timestamp;
+use rerole_sim::{Association, CallRecord, SimulatedAws};
+use serde_json::Value;
+
+use crate::common::environment::{INDEX, LEDGER};
+
+pub struct Evidence {
+    pub calls: Vec<CallRecord>,
+    pub ledger: Vec<Value>,
+    pub index: Vec<Value>,
+    pub rotations: Vec<Rotation>,
+    pub associations: Vec<Association>,
+}
+
+/// A rotation with its rows and reversions.
+pub struct Rotation {
+    pub key: String,
+    pub item: Value,
+    pub rows: Vec<Value>,
+    pub reversions: Vec<Value>,
+}
+
+impl Evidence {
+    pub fn of(aws: &SimulatedAws) -> Self {
+        let ledger = aws.items(LEDGER);
+        let is_rotation =
+            |item: &&Value| item["entry"] == "rotation" && item.get("request").is_some();
+        let rotations = ledger.iter().filter(is_rotation);
+        let rotations = rotations.map(|item| Rotation::of(item, &ledger)).collect();
+        Self {
+            calls: aws.calls(),
+            index: aws.items(INDEX),
+            rotations,
+            ledger,
+            associations: aws.eks(|eks| eks.associations().cloned().collect()),
+        }
+    }
+
+    /// The rotations that change something.
+    pub fn real_rotations(&self) -> impl Iterator<Item = &Rotation> {
+        self.rotations
+            .iter()
+            .filter(|rotation| !rotation.is_dry_run())
+    }
+
+    /// The items of roles, each with the role's ARN.
+    pub fn roles(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let items = self.ledger.iter().filter(|item| item["entry"] == "role");
+        items.map(|item| {
+            let key = text(&item["rotationId"]);
+            (key.strip_prefix("role/").expect("the key of a role"), item)
+        })
+    }
+
+    /// The calls of this operation, in order of their arrival.
+    pub fn calls_of<'a>(&'a self, operation: &'a str) -> impl Iterator<Item = &'a CallRecord> {
+        let is_operation = move |record: &&CallRecord| record.call.operation == operation;
+        self.calls.iter().filter(is_operation)
+    }
+}
+
+impl Rotation {
+    fn of(item: &Value, ledger: &[Value]) -> Self {
+        let of_rotation = ledger
+            .iter()
+            .filter(|other| other["rotationId"] == item["rotationId"]);
+        let of_rotation: Vec<_> = of_rotation.collect();
+        let entries = |prefix: &str| {
+            let has_prefix = |item: &&&Value| text(&item["entry"]).starts_with(prefix);
+            let items = of_rotation.iter().filter(has_prefix);
+            items.map(|item| (*item).clone()).collect()
+        };
+        Self {
+            key: text(&item["rotationId"]).to_owned(),
+            rows: entries("association#"),
+            reversions: entries("reversion#"),
+            item: item.clone(),
+        }
+    }
+
+    pub fn is_dry_run(&self) -> bool {
+        self.item["request"]["dryRun"] == true
+    }
+
+    pub fn old_role(&self) -> &str {
+        text(&self.item["oldRoleArn"])
+    }
+
+    pub fn new_role(&self) -> &str {
+        text(&self.item["newRoleArn"])
+    }
+
+    pub fn status(&self) -> &str {
+        text(&self.item["status"])
+    }
+
+    pub fn started_at(&self) -> Timestamp {
+        time(&self.item["startedAt"])
+    }
+
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        self.item.get("finishedAt").map(time)
+    }
+
+    pub fn row(&self, arn: &str) -> Option<&Value> {
+        self.rows.iter().find(|row| row["associationArn"] == arn)
+    }
+}
+
+/// A time in an item.
+pub fn time(value: &Value) -> Timestamp {
+    let parsed = value.as_str().and_then(|text| text.parse().ok());
+    parsed.unwrap_or_else(|| panic!("{value} is not a time"))
+}
+
+pub fn text(value: &Value) -> &str {
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("{value} is not a text"))
+}

@@ -1,0 +1,224 @@
+//! What rerole wrote to EKS and to the index, and whether it was allowed to.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use rerole_core::timestamp::Timestamp;
+use rerole_sim::{CallRecord, SimulatedAws};
+
+use crate::common::environment::INDEX;
+use crate::common::grants::check_granted;
+use crate::oracle::evidence::{Evidence, Rotation, time};
+use crate::world::PERSON;
+
+const UPDATE: &str = "UpdatePodIdentityAssociation";
+const DESCRIBE: &str = "DescribePodIdentityAssociation";
+/// The longest time that the design allows between a Describe and its update, plus the time that a
+/// request can take to arrive.
+const WINDOW: Duration = Duration::from_millis(5_000 + 60);
+
+pub fn check(evidence: &Evidence, aws: &SimulatedAws) {
+    check_granted(&evidence.calls);
+    let updates = updates(evidence);
+    for update in &updates {
+        sends_only_roles(update);
+    }
+    let justified: Vec<_> = updates
+        .iter()
+        .map(|update| (*update, is_justified(evidence, update)))
+        .collect();
+    tokens_name_versions(&justified);
+    changes_of_others_stay(evidence, &justified, aws);
+    index_goes_forward(evidence);
+}
+
+/// Why an update was allowed.
+struct Justification<'a> {
+    rotation: &'a Rotation,
+    describe: &'a CallRecord,
+}
+
+fn updates(evidence: &Evidence) -> Vec<&CallRecord> {
+    let updates = evidence.calls_of(UPDATE);
+    updates
+        .filter(|record| record.call.access_key != PERSON)
+        .collect()
+}
+
+/// The role fields that an update sends.
+fn fields_sent(update: &CallRecord) -> Vec<&'static str> {
+    let fields = ["roleArn", "targetRoleArn"].into_iter();
+    fields
+        .filter(|field| update.call.body.get(field).is_some())
+        .collect()
+}
+
+/// 6. An update sends the role fields that change and nothing else.
+fn sends_only_roles(update: &CallRecord) {
+    let (fields, body) = (fields_sent(update), &update.call.body);
+    let members = body.as_object().map_or(0, serde_json::Map::len);
+    assert!(
+        !fields.is_empty() && members == fields.len() + 1,
+        "guarantee 6: an update sends {body}"
+    );
+}
+
+/// 2. An association is written only if a Describe at most 5 s earlier showed it on the old role of
+///    a rotation to the role that is written, which is open.
+fn is_justified<'a>(evidence: &'a Evidence, update: &'a CallRecord) -> Justification<'a> {
+    let subject = &update.call.subject;
+    let describe = last_describe(evidence, update)
+        .unwrap_or_else(|| panic!("guarantee 2: {subject} was updated without a Describe"));
+    let sent_at = Timestamp::from(update.sent_at);
+    let shown = &describe.response["association"];
+    let allows = |rotation: &&Rotation| {
+        let mut fields = fields_sent(update).into_iter();
+        fields.all(|field| {
+            update.call.body[field] == rotation.new_role() && shown[field] == rotation.old_role()
+        })
+    };
+    let is_open = |rotation: &&Rotation| {
+        let finished_at = rotation.finished_at();
+        rotation.started_at() <= sent_at && finished_at.is_none_or(|end| sent_at <= end)
+    };
+    let rotation = evidence
+        .real_rotations()
+        .filter(is_open)
+        .find(allows)
+        .unwrap_or_else(|| {
+            let body = &update.call.body;
+            panic!("guarantee 2: no open rotation allows {body} after {shown}")
+        });
+    let described_at = describe.received_at.expect("it was received");
+    let age = update.sent_at.duration_since(described_at);
+    let age = age.expect("it was received before");
+    assert!(
+        age <= WINDOW,
+        "guarantee 2: {subject} was described {age:?} before its update"
+    );
+    Justification { rotation, describe }
+}
+
+/// The last Describe of the association whose response the same invocation had received.
+fn last_describe<'a>(evidence: &'a Evidence, update: &CallRecord) -> Option<&'a CallRecord> {
+    let is_earlier = |at: SystemTime| at <= update.sent_at;
+    evidence
+        .calls_of(DESCRIBE)
+        .filter(|record| record.call.access_key == update.call.access_key)
+        .filter(|record| record.call.subject == update.call.subject && record.status == Some(200))
+        .filter(|record| record.received_at.is_some_and(is_earlier))
+        .max_by_key(|record| record.received_at)
+}
+
+/// 5. Same rotation, association and observed version: same token. Anything else: another token.
+///    Each definitive refusal allows one more.
+fn tokens_name_versions(updates: &[(&CallRecord, Justification<'_>)]) {
+    let mut versions = BTreeMap::new();
+    let mut refusals: BTreeMap<_, usize> = BTreeMap::new();
+    for (update, Justification { rotation, describe }) in updates {
+        let subject = update.call.subject.as_str();
+        let version = describe.response["association"]["modifiedAt"].to_string();
+        let version = (rotation.key.as_str(), subject, version);
+        let token = update.call.token.clone();
+        let token = token.expect("guarantee 5: an update was sent without a token");
+        let first = versions.entry(token.clone()).or_insert(version.clone());
+        assert_eq!(
+            *first, version,
+            "guarantee 5: token {token} names two versions"
+        );
+        if matches!(update.status, Some(400 | 403)) && update.received_at.is_some() {
+            *refusals.entry(version).or_default() += 1;
+        }
+    }
+    let mut tokens: BTreeMap<_, usize> = BTreeMap::new();
+    for version in versions.values() {
+        *tokens.entry(version).or_default() += 1;
+    }
+    for (version, count) in tokens {
+        let refusals = refusals.get(version).copied().unwrap_or(0);
+        assert!(
+            count <= 1 + refusals,
+            "guarantee 5: {version:?} has {count} tokens after {refusals} refusals"
+        );
+    }
+}
+
+/// Without touching what somebody else changed: an update that takes effect replaces the old role,
+/// unless another actor has changed the role since the state that the Describe showed.
+fn changes_of_others_stay(
+    evidence: &Evidence,
+    updates: &[(&CallRecord, Justification<'_>)],
+    aws: &SimulatedAws,
+) {
+    let lag = *aws.options().describe_lag.end();
+    for (update, Justification { rotation, describe }) in updates {
+        let Some(applied_at) = update.applied_at.filter(|_| !update.replayed) else {
+            continue;
+        };
+        let shown_at = describe.applied_at.expect("it succeeded") - lag;
+        for field in fields_sent(update) {
+            let others = evidence.calls.iter().filter(|record| {
+                record.call.access_key == PERSON
+                    && record.response["association"]["associationArn"]
+                        == update.response["association"]["associationArn"]
+                    && record.applied_at.is_some_and(|at| at < applied_at)
+                    && record.call.body.get(field).is_some()
+            });
+            let Some(last) = others.max_by_key(|record| record.applied_at) else {
+                continue;
+            };
+            let is_on_old_role = last.call.body[field] == rotation.old_role();
+            let changed_at = last.applied_at.expect("it took effect");
+            let subject = &update.call.subject;
+            assert!(
+                is_on_old_role || changed_at >= shown_at || is_later_moved(updates, last, update),
+                "{subject} was changed by another actor before its Describe, and overwritten"
+            );
+        }
+    }
+}
+
+/// Whether rerole itself moved the association onto the old role between another actor's change and
+/// this update.
+fn is_later_moved(
+    updates: &[(&CallRecord, Justification<'_>)],
+    change: &CallRecord,
+    update: &CallRecord,
+) -> bool {
+    updates.iter().any(|(other, _)| {
+        other.call.subject == update.call.subject
+            && other.applied_at > change.applied_at
+            && other.applied_at < update.applied_at
+    })
+}
+
+/// The index moves forward by versions, and a tombstone stands until it is replaced.
+fn index_goes_forward(evidence: &Evidence) {
+    let mut writes: Vec<_> = evidence
+        .calls
+        .iter()
+        .filter(|record| record.call.body["TableName"] == INDEX)
+        .filter_map(|record| Some((record.applied_at?, record)))
+        .collect();
+    writes.sort_by_key(|(applied_at, _)| *applied_at);
+    let mut versions: BTreeMap<&str, Timestamp> = BTreeMap::new();
+    for (_, record) in writes {
+        let (body, subject) = (&record.call.body, record.call.subject.as_str());
+        let stored = &body["Item"]["modifiedAt"]["S"];
+        let updated = &body["ExpressionAttributeValues"][":modifiedAt"]["S"];
+        let version = match record.call.operation.as_str() {
+            "PutItem" if stored.is_string() => time(stored),
+            "UpdateItem" if updated.is_string() => time(updated),
+            "PutItem" | "DeleteItem" => {
+                versions.remove(subject);
+                continue;
+            }
+            _ => continue,
+        };
+        let before = versions.insert(subject, version);
+        assert!(
+            before.is_none_or(|before| before <= version),
+            "the index went back from {before:?} to {version} of {subject}"
+        );
+    }
+}

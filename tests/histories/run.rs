@@ -1,0 +1,398 @@
+//! Plays one history to its end: the busy time with its faults, then a calm in which an operator
+//! asks again for what is not finished and index runs compare the index with EKS.
+
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use rerole_core::timestamp::Timestamp;
+use rerole_sim::{Call, CallRecord, SimulatedAws, Throttle};
+
+use crate::common::environment::LEDGER;
+use crate::faults;
+use crate::history::{Action, Fault, Function, History, Mode, Request, end_of};
+use crate::lambda::{Lambda, Pending, reconcile};
+use crate::oracle::{self, time};
+use crate::people;
+use crate::queue::Queue;
+use crate::situations::{Counts, Situations};
+use crate::world::{CLUSTERS, World, role};
+
+/// A step of the runner's own waiting.
+const TICK: Duration = Duration::from_secs(5);
+/// As in the template.
+const RESUME_EVERY: Duration = Duration::from_mins(15);
+const STALLED_CHECK_EVERY: Duration = Duration::from_mins(5);
+/// How long retries, executions and redelivered messages may take: an execution retries for an
+/// hour, and a message is received five times in 75 minutes.
+const SETTLED_WITHIN: Duration = Duration::from_hours(6);
+/// How often an operator asks again, before a rotation counts as one that does not end.
+const ROUNDS_MAX: u32 = 8;
+/// A full run that waits for another one, or yields to a rotation, is started again.
+const RUNS_MAX: u32 = 8;
+
+thread_local! {
+    /// The first panic of this thread.
+    static PANIC: RefCell<Option<Failure>> = const { RefCell::new(None) };
+}
+
+/// A history without a failure.
+#[derive(Debug)]
+pub struct Played {
+    pub situations: Counts,
+    /// The hash of all calls.
+    pub trace: u64,
+}
+
+/// A check that failed.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Where the check is.
+    pub check: String,
+    pub text: String,
+    /// The calls of the history, a line each.
+    pub calls: String,
+}
+
+/// Keeps what panics say, instead of printing it. A panic in a spawned task does not end its
+/// runtime, so the runner also looks here.
+pub fn keep_panics() {
+    panic::set_hook(Box::new(|info| {
+        let check = info.location().map(ToString::to_string);
+        let failure = Failure {
+            check: check.unwrap_or_default(),
+            text: info.to_string(),
+            calls: String::new(),
+        };
+        PANIC.with_borrow_mut(|first| {
+            first.get_or_insert(failure);
+        });
+    }));
+}
+
+fn has_panicked() -> bool {
+    PANIC.with_borrow(Option::is_some)
+}
+
+/// Plays a history.
+///
+/// # Errors
+/// The first check that fails.
+pub fn play(history: &History) -> Result<Played, Failure> {
+    PANIC.set(None);
+    let situations = Situations::default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime needs nothing");
+    let played = panic::catch_unwind(AssertUnwindSafe(|| {
+        let local = LocalSet::new();
+        local.block_on(&runtime, Runner::play(history, &situations))
+    }));
+    let panicked = PANIC.take();
+    match (played, panicked) {
+        (Ok(trace), None) => Ok(Played {
+            situations: situations.counts(),
+            trace,
+        }),
+        (_, panicked) => Err(panicked.expect("the hook keeps each panic")),
+    }
+}
+
+struct Runner {
+    world: Rc<World>,
+    lambda: Rc<Lambda>,
+    starts_at: Instant,
+}
+
+impl Runner {
+    /// Returns the hash of the trace.
+    async fn play(history: &History, situations: &Situations) -> u64 {
+        let world = Rc::new(World::new(history));
+        let runner = Self {
+            lambda: Lambda::new(&world, history, situations),
+            world,
+            starts_at: Instant::now(),
+        };
+        // The hook has kept the panic.
+        let _ = AssertUnwindSafe(runner.phases(history, situations))
+            .catch_unwind()
+            .await;
+        let aws = &runner.world.aws;
+        PANIC.with_borrow_mut(|failure| {
+            if let Some(failure) = failure {
+                failure.calls = call_lines(aws);
+            }
+        });
+        aws.trace_hash()
+    }
+
+    async fn phases(&self, history: &History, situations: &Situations) {
+        let Self { world, lambda, .. } = self;
+        faults::play(world, &history.faults, &lambda.sandboxes, situations);
+        Queue::start(world, lambda, history, situations);
+        self.start_schedules();
+        self.start_steps(history);
+        self.start_dips(history);
+        sleep_until(self.at(end_of(history))).await;
+        faults::end(world);
+        self.settle().await;
+        lambda.is_calm.set(true);
+        self.finish(&requests(history)).await;
+        self.compare().await;
+        self.repeat(&requests(history)).await;
+        if !has_panicked() {
+            let evidence = oracle::judge(&world.aws);
+            oracle::note(&evidence, situations);
+        }
+    }
+
+    fn at(&self, millis: u64) -> Instant {
+        self.starts_at + Duration::from_millis(millis)
+    }
+
+    fn start_schedules(&self) {
+        let schedules = [
+            (Function::Indexer, RESUME_EVERY, reconcile("resume")),
+            (
+                Function::Rotate,
+                STALLED_CHECK_EVERY,
+                json!({ "check": "stalledRotations" }),
+            ),
+        ];
+        for (function, every, payload) in schedules {
+            let lambda = Rc::clone(&self.lambda);
+            spawn_local(async move {
+                loop {
+                    sleep(every).await;
+                    lambda.deliver(function, payload.clone()).await;
+                }
+            });
+        }
+    }
+
+    fn start_steps(&self, history: &History) {
+        for (number, step) in history.steps.iter().enumerate() {
+            let (world, lambda) = (Rc::clone(&self.world), Rc::clone(&self.lambda));
+            let (action, at) = (step.action.clone(), self.at(step.at));
+            let pending = Pending::new(&self.lambda);
+            spawn_local(async move {
+                let _pending = pending;
+                sleep_until(at).await;
+                match &action {
+                    Action::Request(request) => {
+                        let event = event(request, number);
+                        lambda.deliver(Function::Rotate, event).await;
+                    }
+                    Action::Reconcile(mode) => {
+                        let mode = match mode {
+                            Mode::ListOnly => "listOnly",
+                            Mode::Full => "full",
+                        };
+                        lambda.deliver(Function::Indexer, reconcile(mode)).await;
+                    }
+                    _ => people::act(&world, &action).await,
+                }
+            });
+        }
+    }
+
+    fn start_dips(&self, history: &History) {
+        for fault in &history.faults {
+            let Fault::Dip {
+                from,
+                until,
+                rate_per_sec,
+            } = *fault
+            else {
+                continue;
+            };
+            let (from, until) = (self.at(from), self.at(until));
+            let (world, usual) = (Rc::clone(&self.world), self.world.aws.options().throttle);
+            let dip = Throttle {
+                rate_per_sec,
+                burst: 1.0,
+            };
+            spawn_local(async move {
+                sleep_until(from).await;
+                world.aws.eks(|eks| eks.set_throttle(Some(dip)));
+                sleep_until(until).await;
+                world.aws.eks(|eks| eks.set_throttle(usual));
+            });
+        }
+    }
+
+    /// Waits until nothing is under way any more, or nothing but what needs an operator.
+    async fn settle(&self) {
+        let until = Instant::now() + SETTLED_WITHIN;
+        while self.lambda.pending.get() > 0 && Instant::now() < until && !has_panicked() {
+            sleep(TICK).await;
+        }
+    }
+
+    /// Asks again for each rotation until it is finished, as an operator does. The roles that one
+    /// rotation holds keep others waiting, so a round may finish only some of them.
+    async fn finish(&self, events: &[Value]) {
+        for _ in 0..ROUNDS_MAX {
+            let mut is_finished = true;
+            for event in events {
+                if has_panicked() {
+                    return;
+                }
+                let response = self.lambda.deliver(Function::Rotate, event.clone()).await;
+                is_finished &= response.is_some_and(|response| {
+                    response.get("finishedAt").is_some() || response["status"] == "Rejected"
+                });
+                self.settle().await;
+            }
+            if is_finished {
+                return;
+            }
+        }
+        panic!("rotations are open after {ROUNDS_MAX} rounds without a fault");
+    }
+
+    /// Compares the index with EKS twice. The second full run finds no difference.
+    async fn compare(&self) {
+        self.full_run().await;
+        let run = self.full_run().await;
+        if has_panicked() {
+            return;
+        }
+        let differences = ["added", "changed", "removed", "invalid", "clustersRemoved"];
+        let differs = |name: &&&str| run["counts"][**name].as_u64() != Some(0);
+        let found: Vec<_> = differences.iter().filter(differs).collect();
+        assert!(
+            found.is_empty(),
+            "a second full run finds {found:?}: {run:#}"
+        );
+        assert_eq!(run["errorCount"], 0, "a calm full run has errors: {run:#}");
+    }
+
+    /// A full run over everything, from its start to its end. Returns its item in the ledger.
+    async fn full_run(&self) -> Value {
+        let started_at = Timestamp::from(self.world.aws.now());
+        let mut reports = Vec::new();
+        for _ in 0..RUNS_MAX {
+            // What changed a moment ago is shown by then.
+            sleep(Duration::from_mins(2)).await;
+            let payload = reconcile("full");
+            reports.push(self.lambda.deliver(Function::Indexer, payload).await);
+            self.settle().await;
+            let items = self.world.aws.items(LEDGER);
+            let mut items = items.into_iter();
+            let run = items.find(|item| item["rotationId"] == "index" && item["entry"] == "run");
+            let is_done = |run: &Value| {
+                run["request"]["mode"] == "full"
+                    && run.get("finishedAt").is_some()
+                    && time(&run["startedAt"]) >= started_at
+            };
+            if let Some(run) = run.filter(is_done) {
+                return run;
+            }
+            if has_panicked() {
+                return Value::Null;
+            }
+        }
+        panic!("no full run has finished in {RUNS_MAX} tries without a fault: {reports:#?}");
+    }
+
+    /// 4. Asking again for what is finished writes nothing to EKS.
+    async fn repeat(&self, events: &[Value]) {
+        let updates = || {
+            let counts = self.world.aws.call_counts();
+            let mut counts = counts.into_iter();
+            let update = |((_, name), _): &((_, String), usize)| name.starts_with("UpdatePod");
+            counts.find(update).map(|(_, count)| count)
+        };
+        let before = updates();
+        for event in events {
+            self.lambda.deliver(Function::Rotate, event.clone()).await;
+        }
+        assert_eq!(before, updates(), "guarantee 4: a repeat has written");
+    }
+}
+
+/// The calls, a line each: seconds since the start, caller, operation, subject, and the result.
+fn call_lines(aws: &SimulatedAws) -> String {
+    let starts_at = aws.options().starts_at;
+    let secs = |at: SystemTime| {
+        at.duration_since(starts_at)
+            .unwrap_or_default()
+            .as_secs_f64()
+    };
+    let line = |record: &CallRecord| {
+        let Call {
+            access_key,
+            operation,
+            subject,
+            ..
+        } = &record.call;
+        let result = match (&record.error_code, record.status) {
+            (Some(code), _) => code.clone(),
+            (None, Some(status)) => status.to_string(),
+            (None, None) => "no effect".to_owned(),
+        };
+        let sent_at = secs(record.sent_at);
+        let lost = if record.received_at.is_none() {
+            ", lost"
+        } else {
+            ""
+        };
+        format!("{sent_at:10.3} {access_key} {operation} {subject}: {result}{lost}\n")
+    };
+    aws.calls().iter().map(line).collect()
+}
+
+/// The events of all requests, in the order in which they first arrive.
+fn requests(history: &History) -> Vec<Value> {
+    let mut events: Vec<Value> = Vec::new();
+    for (number, step) in history.steps.iter().enumerate() {
+        if let Action::Request(request) = &step.action {
+            let event = event(request, number);
+            let is_known = events
+                .iter()
+                .any(|known| known["detail"] == event["detail"]);
+            if !is_known {
+                events.push(event);
+            }
+        }
+    }
+    events
+}
+
+/// The event of a request. Each delivery has an ID of its own, as if a pipeline asked again.
+fn event(request: &Request, number: usize) -> Value {
+    let mut detail = json!({
+        "rotationId": format!("r-{}", request.id),
+        "oldRoleArn": role(request.from),
+        "newRoleArn": role(request.to),
+        "dryRun": request.dry_run,
+        "maxErrors": request.max_errors,
+    });
+    if let Some(clusters) = &request.clusters {
+        let names: Vec<_> = clusters.iter().map(|number| CLUSTERS[*number].1).collect();
+        detail["clusterNames"] = json!(names);
+    }
+    if let Some(count) = request.max_concurrency {
+        detail["maxConcurrency"] = json!(count.to_string());
+    }
+    json!({
+        "version": "0",
+        "id": format!("6a7e8feb-b491-4cf7-a9f1-{number:012}"),
+        "detail-type": "Role Rotation Requested",
+        "source": "platform.iam",
+        "account": "111122223333",
+        "time": "2026-11-23T21:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": detail,
+    })
+}
