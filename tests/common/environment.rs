@@ -36,15 +36,10 @@ pub fn rotate_settings(variables: &[(&str, &str)]) -> RotateSettings {
 }
 
 pub fn indexer_settings(variables: &[(&str, &str)]) -> IndexerSettings {
-    let lookup = lookup(variables);
-    IndexerSettings::from_lookup(|name| {
-        if name == "AWS_ACCESS_KEY_ID" {
-            Some(INDEXER_ACCESS_KEY.to_owned())
-        } else {
-            lookup(name)
-        }
-    })
-    .unwrap()
+    // Variables that come first win.
+    let own = ("AWS_ACCESS_KEY_ID", INDEXER_ACCESS_KEY);
+    let variables: Vec<_> = variables.iter().copied().chain([own]).collect();
+    IndexerSettings::from_lookup(lookup(&variables)).unwrap()
 }
 
 /// The usual environment variables, with `variables` on top.

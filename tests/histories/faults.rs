@@ -8,19 +8,23 @@ use tokio::time::Instant;
 
 use crate::common::environment::{INDEXER_ACCESS_KEY, ROTATE_ACCESS_KEY};
 use crate::history::{Effect, Fault, Function, ServiceName, Side};
-use crate::sandbox::{Kind, Sandboxes};
+use crate::sandbox::{Interruption, Place, Sandboxes};
 use crate::situations::Situations;
 use crate::world::World;
 
 /// A call may be retried many times. A history that makes more calls than this does not end.
 const CALLS_MAX: usize = 30_000;
 
-/// The failing calls and outages of a history, which the hook of the simulated AWS counts.
+/// The faults of a history, and what they have to be held against.
 struct Faults {
     faults: Vec<Fault>,
-    /// How many calls each [`Fault::Call`] has seen.
+    /// How many calls each fault of a single call has seen.
     seen: Vec<usize>,
     starts_at: Instant,
+    /// The longest time that a call takes.
+    latency: Duration,
+    sandboxes: Sandboxes,
+    situations: Situations,
 }
 
 /// Sets the hook that plays the faults.
@@ -29,31 +33,19 @@ pub fn play(world: &World, faults: &[Fault], sandboxes: &Sandboxes, situations: 
         seen: vec![0; faults.len()],
         faults: faults.to_vec(),
         starts_at: Instant::now(),
+        latency: world.latency(),
+        sandboxes: sandboxes.clone(),
+        situations: situations.clone(),
     };
-    let (sandboxes, latency) = (sandboxes.clone(), world.latency());
-    let situations = situations.clone();
     world.aws.on_call(move |call| {
         assert!(
             call.index < CALLS_MAX,
             "the history does not end: {CALLS_MAX} calls"
         );
-        let Some(function) = function_of(call) else {
-            return CallFault::None;
-        };
-        if let Some((interruption, fault)) = sandboxes.on_call(&call.access_key, latency) {
-            let what = match interruption.kind {
-                Kind::Death => "death",
-                Kind::Freeze(_) => "freeze",
-            };
-            let side = match interruption.side {
-                Side::Before => "before",
-                Side::After => "after",
-            };
-            let operation = &call.operation;
-            situations.note(&format!("{what} of {function:?} {side} {operation}"));
-            return fault;
+        match function_of(call) {
+            Some(function) => faults.choose(function, call),
+            None => CallFault::None,
         }
-        faults.choose(function, call, &situations)
     });
 }
 
@@ -79,43 +71,75 @@ fn function_of(call: &Call) -> Option<Function> {
 }
 
 impl Faults {
-    fn choose(&mut self, function: Function, call: &Call, situations: &Situations) -> CallFault {
-        let now = u64::try_from(self.starts_at.elapsed().as_millis()).expect("a short history");
-        let mut chosen = None;
-        for (fault, seen) in self.faults.iter().zip(&mut self.seen) {
-            let effect = match fault {
-                Fault::Call {
-                    function: of,
-                    operation,
-                    nth,
-                    effect,
-                } if *of == function && *operation == call.operation => {
-                    *seen += 1;
-                    (*seen == nth + 1).then_some(effect)
-                }
-                Fault::Outage {
-                    from,
-                    until,
-                    service,
-                    region,
-                    effect,
-                } => {
-                    let is_hit = service_of(*service) == call.service
-                        && (*from..*until).contains(&now)
-                        && region.as_ref().is_none_or(|region| *region == call.region);
-                    is_hit.then_some(effect)
-                }
-                _ => None,
-            };
-            chosen = chosen.or(effect.cloned());
+    /// What happens to a call of a function: what the first fault says that hits it.
+    fn choose(&mut self, function: Function, call: &Call) -> CallFault {
+        let hits: Vec<_> = (0..self.faults.len())
+            .filter(|at| self.hits(*at, function, call))
+            .collect();
+        match hits.first() {
+            Some(at) => self.apply(&self.faults[*at], function, call),
+            None => CallFault::None,
         }
-        let Some(effect) = chosen else {
-            return CallFault::None;
+    }
+
+    /// Returns whether a fault hits the call. Each fault of a single call counts its calls.
+    fn hits(&mut self, at: usize, function: Function, call: &Call) -> bool {
+        let now = u64::try_from(self.starts_at.elapsed().as_millis()).expect("a short history");
+        match &self.faults[at] {
+            Fault::Call { at: place, .. }
+            | Fault::Death { at: place, .. }
+            | Fault::Freeze { at: place, .. } => {
+                let is_counted = place.function == function && place.operation == call.operation;
+                self.seen[at] += usize::from(is_counted);
+                is_counted && self.seen[at] == place.nth + 1
+            }
+            Fault::Outage {
+                from,
+                until,
+                service,
+                region,
+                ..
+            } => {
+                service_of(*service) == call.service
+                    && (*from..*until).contains(&now)
+                    && region.as_ref().is_none_or(|region| *region == call.region)
+            }
+            Fault::Dip { .. } => false,
+        }
+    }
+
+    fn apply(&self, fault: &Fault, function: Function, call: &Call) -> CallFault {
+        let (interruption, side) = match fault {
+            Fault::Call { effect, .. } | Fault::Outage { effect, .. } => {
+                let name = format!("{effect:?}");
+                let name = name.split('(').next().expect("a name");
+                self.situations
+                    .note(&format!("{name} at {:?}", call.service));
+                return to_fault(effect, call);
+            }
+            Fault::Death { side, .. } => (Interruption::Death, *side),
+            Fault::Freeze { side, secs, .. } => {
+                (Interruption::Freeze(Duration::from_secs(*secs)), *side)
+            }
+            Fault::Dip { .. } => return CallFault::None,
         };
-        let name = format!("{effect:?}");
-        let name = name.split('(').next().expect("a name");
-        situations.note(&format!("{name} at {:?}", call.service));
-        to_fault(&effect, call)
+        let what = match interruption {
+            Interruption::Death => "death",
+            Interruption::Freeze(_) => "freeze",
+        };
+        let when = match side {
+            Side::Before => "before",
+            Side::After => "after",
+        };
+        let operation = &call.operation;
+        self.situations
+            .note(&format!("{what} of {function:?} {when} {operation}"));
+        let place = Place {
+            interruption,
+            side,
+            latency: self.latency,
+        };
+        self.sandboxes.interrupt(&call.access_key, place)
     }
 }
 

@@ -4,30 +4,43 @@
 use fastrand::Rng;
 
 use crate::history::{
-    Action, CallOfInvocation, Effect, Fault, Function, History, Mode, NewAssociation, Quirk,
-    Request, ServiceName, Side, Step,
+    Action, CallOf, Effect, Fault, Function, History, Mode, NewAssociation, Quirk, Request,
+    ServiceName, Side, Step,
 };
 use crate::world::{CLUSTERS, REGIONS};
 
 /// Roles that requests and people name.
 const ROLES: usize = 4;
-/// Most of what happens is in this time, so it meets the rotations.
+/// The first rotation is requested at this time. A calm rotation takes eight seconds, so half of
+/// what happens is in the seconds around it.
+const FOCUS_MS: u64 = 8_000;
+const AROUND_FOCUS_MS: u64 = 20_000;
+/// Most of the rest is in this time.
 const BUSY_MS: u64 = 120_000;
 /// Some of it is in this time.
 const WHOLE_MS: u64 = 25 * 60_000;
-/// The operations of single calls that fail.
-const OPERATIONS: [&str; 11] = [
-    "DescribePodIdentityAssociation",
-    "UpdatePodIdentityAssociation",
-    "ListPodIdentityAssociations",
-    "ListClusters",
-    "DescribeCluster",
-    "GetItem",
-    "PutItem",
-    "UpdateItem",
-    "Query",
+/// The operations at whose calls something happens. Those that write are named first, and drawn
+/// more often.
+const ROTATE_OPERATIONS: [&str; 7] = [
     "TransactWriteItems",
+    "UpdatePodIdentityAssociation",
+    "UpdateItem",
+    "DescribePodIdentityAssociation",
+    "GetItem",
+    "Query",
     "StartExecution",
+];
+const INDEXER_OPERATIONS: [&str; 10] = [
+    "PutItem",
+    "TransactWriteItems",
+    "DescribePodIdentityAssociation",
+    "UpdateItem",
+    "GetItem",
+    "Query",
+    "ListPodIdentityAssociations",
+    "DescribeCluster",
+    "ListClusters",
+    "Scan",
 ];
 
 /// The history of this seed.
@@ -70,10 +83,10 @@ impl Draw {
     }
 
     fn at(&mut self) -> u64 {
-        if self.chance(0.8) {
-            self.0.u64(0..BUSY_MS)
-        } else {
-            self.0.u64(0..WHOLE_MS)
+        match self.0.u32(0..10) {
+            0..5 => self.0.u64(0..AROUND_FOCUS_MS),
+            5..9 => self.0.u64(0..BUSY_MS),
+            _ => self.0.u64(0..WHOLE_MS),
         }
     }
 
@@ -82,10 +95,15 @@ impl Draw {
         self.skewed(ROLES - 1)
     }
 
+    /// The role of an association is most often the one that is replaced first.
+    fn used_role(&mut self) -> usize {
+        if self.chance(0.5) { 0 } else { self.role() }
+    }
+
     fn association(&mut self) -> NewAssociation {
         NewAssociation {
             cluster: self.0.usize(0..CLUSTERS.len()),
-            role: self.role(),
+            role: self.used_role(),
             target_role: self.chance(0.15).then(|| self.role()),
             owned_by_addon: self.chance(0.08),
         }
@@ -93,13 +111,14 @@ impl Draw {
 
     fn requests(&mut self) -> Vec<Step> {
         let mut steps = Vec::new();
-        for number in 0..self.0.u32(1..=4) {
+        let count = 1 + self.skewed(3);
+        for number in 0..u32::try_from(count).expect("a few") {
             let request = self.request(number);
-            let at = self.0.u64(0..BUSY_MS);
+            let at = if number == 0 { FOCUS_MS } else { self.at() };
             // The same event again, or an operator who asks again.
             let copies = self.skewed(2);
             for _ in 0..copies {
-                let later = at + self.0.u64(0..BUSY_MS);
+                let later = at + self.at();
                 steps.push(Step {
                     at: later,
                     action: Action::Request(request.clone()),
@@ -224,12 +243,16 @@ impl Draw {
             faults.push(self.failing_call());
         }
         for _ in 0..self.skewed(3) {
-            let at = self.call_of_invocation();
+            let at = self.call();
+            let side = *self
+                .0
+                .choice([Side::Before, Side::After].iter())
+                .expect("two");
             faults.push(if self.chance(0.6) {
-                Fault::Death(at)
+                Fault::Death { at, side }
             } else {
                 let secs = self.0.u64(5..240);
-                Fault::Freeze { at, secs }
+                Fault::Freeze { at, side, secs }
             });
         }
         if self.chance(0.2) {
@@ -248,17 +271,26 @@ impl Draw {
     }
 
     fn failing_call(&mut self) -> Fault {
-        let operation = (*self.0.choice(OPERATIONS.iter()).expect("not empty")).to_owned();
-        let effect = if ["PutItem", "UpdateItem"].contains(&&*operation) && self.chance(0.3) {
+        let at = self.call();
+        let is_plain_write = ["PutItem", "UpdateItem"].contains(&at.operation.as_str());
+        let effect = if is_plain_write && self.chance(0.3) {
             Effect::Conflict
         } else {
             self.effect()
         };
-        Fault::Call {
-            function: self.function(),
-            operation,
-            nth: self.skewed(12),
-            effect,
+        Fault::Call { at, effect }
+    }
+
+    fn call(&mut self) -> CallOf {
+        let (function, operations) = if self.chance(0.65) {
+            (Function::Rotate, &ROTATE_OPERATIONS[..])
+        } else {
+            (Function::Indexer, &INDEXER_OPERATIONS[..])
+        };
+        CallOf {
+            function,
+            operation: operations[self.skewed(operations.len() - 1)].to_owned(),
+            nth: self.skewed(15),
         }
     }
 
@@ -304,28 +336,7 @@ impl Draw {
     }
 
     fn interval(&mut self, len_max: u64) -> (u64, u64) {
-        let from = self.0.u64(0..BUSY_MS);
+        let from = self.at();
         (from, from + self.0.u64(1_000..len_max))
-    }
-
-    fn call_of_invocation(&mut self) -> CallOfInvocation {
-        CallOfInvocation {
-            function: self.function(),
-            invocation: self.skewed(5),
-            call: self.skewed(50),
-            side: if self.0.bool() {
-                Side::Before
-            } else {
-                Side::After
-            },
-        }
-    }
-
-    fn function(&mut self) -> Function {
-        if self.chance(0.65) {
-            Function::Rotate
-        } else {
-            Function::Indexer
-        }
     }
 }

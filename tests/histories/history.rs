@@ -138,13 +138,8 @@ pub struct Request {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Fault {
-    /// One call of a function fails: the `nth` of this operation, from 0.
-    Call {
-        function: Function,
-        operation: String,
-        nth: usize,
-        effect: Effect,
-    },
+    /// One call of a function fails.
+    Call { at: CallOf, effect: Effect },
     /// Calls of the functions to a service fail for some time.
     Outage {
         from: u64,
@@ -161,22 +156,19 @@ pub enum Fault {
         until: u64,
         rate_per_sec: f64,
     },
-    /// An invocation ends at one of its calls, without a trace.
-    Death(CallOfInvocation),
-    /// An invocation stands still at one of its calls, and then goes on.
-    Freeze { at: CallOfInvocation, secs: u64 },
+    /// The invocation that makes a call ends at it, without a trace.
+    Death { at: CallOf, side: Side },
+    /// The invocation that makes a call stands still at it, and then goes on.
+    Freeze { at: CallOf, side: Side, secs: u64 },
 }
 
-/// A call, by its position in an invocation.
+/// A call of a function: the `nth` of this operation in the history, from 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct CallOfInvocation {
+pub struct CallOf {
     pub function: Function,
-    /// The invocation of this function, from 0.
-    pub invocation: usize,
-    /// Its call, from 0.
-    pub call: usize,
-    pub side: Side,
+    pub operation: String,
+    pub nth: usize,
 }
 
 /// Whether something happens before or after the call takes effect.
@@ -234,7 +226,7 @@ pub fn end_of(history: &History) -> u64 {
     });
     let faults = history.faults.iter().filter_map(|fault| match fault {
         Fault::Outage { until, .. } | Fault::Dip { until, .. } => Some(*until),
-        Fault::Call { .. } | Fault::Death(_) | Fault::Freeze { .. } => None,
+        Fault::Call { .. } | Fault::Death { .. } | Fault::Freeze { .. } => None,
     });
     steps.chain(faults).max().unwrap_or(0)
 }

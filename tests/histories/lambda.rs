@@ -22,8 +22,8 @@ use crate::common::environment::{
 };
 use crate::common::liveness::check_liveness;
 use crate::common::state_machine::{End, Failure, Functions, killed, play, to_wire};
-use crate::history::{CallOfInvocation, Fault, Function, History, Quirk};
-use crate::sandbox::{Interruption, Kind, Sandboxed, Sandboxes};
+use crate::history::{Function, History, Quirk};
+use crate::sandbox::{Sandboxed, Sandboxes};
 use crate::situations::Situations;
 use crate::world::World;
 
@@ -42,12 +42,9 @@ pub struct Lambda {
     pub sandboxes: Sandboxes,
     situations: Situations,
     timeout: Duration,
-    interruptions: Vec<(CallOfInvocation, Kind)>,
     /// The sandboxes that no invocation runs in.
     idle: RefCell<Vec<Sandbox>>,
     sandbox_count: Cell<usize>,
-    /// How many invocations of `rotate` and of `indexer` there were.
-    invocation_counts: [Cell<usize>; 2],
     /// The names of the executions that have been taken up.
     played: RefCell<BTreeSet<String>>,
     /// Deliveries, retries and executions that are not at their end.
@@ -74,22 +71,13 @@ impl Lambda {
             Quirk::Timeout(secs) => Some(Duration::from_secs(*secs)),
             _ => None,
         });
-        let interruptions = history.faults.iter().filter_map(|fault| match fault {
-            Fault::Death(at) => Some((at.clone(), Kind::Death)),
-            Fault::Freeze { at, secs } => {
-                Some((at.clone(), Kind::Freeze(Duration::from_secs(*secs))))
-            }
-            _ => None,
-        });
         Rc::new(Self {
             world: Rc::clone(world),
             sandboxes: Sandboxes::default(),
             situations: situations.clone(),
             timeout: timeout.unwrap_or(TIMEOUT_MAX),
-            interruptions: interruptions.collect(),
             idle: RefCell::default(),
             sandbox_count: Cell::new(0),
-            invocation_counts: [Cell::new(0), Cell::new(0)],
             played: RefCell::default(),
             pending: Cell::new(0),
             is_calm: Cell::new(false),
@@ -120,15 +108,13 @@ impl Lambda {
     ) -> Result<Value, Failure> {
         let started_at = self.world.aws.now();
         let sandbox = self.sandbox(function);
-        let interruption = self.next_interruption(function);
         let invocation = Invocation {
             request_id: sandbox.access_key.clone(),
             own_account: OwnAccount::of_function(FUNCTION_ARN),
             deadline: Timestamp::from(started_at) + self.timeout,
         };
         let key = &sandbox.access_key;
-        self.sandboxes
-            .open(key, interruption, Instant::now() + self.timeout);
+        self.sandboxes.open(key, Instant::now() + self.timeout);
         let handle = async {
             match &sandbox.handler {
                 Handler::Rotate(handler) => to_wire(handler.handle(&payload, &invocation).await),
@@ -145,9 +131,13 @@ impl Lambda {
             timer: None,
         }
         .await;
-        self.sandboxes.close(key);
+        let was_frozen = self.sandboxes.close(key);
         let result = ended.unwrap_or_else(|| Err(killed()));
-        self.note(function, &result);
+        for kind in result_kinds(&result) {
+            let thawed = if was_frozen { "thawed " } else { "" };
+            self.situations
+                .note(&format!("{thawed}{function:?}: {kind}"));
+        }
         if result.is_ok() && self.is_calm.get() {
             check_liveness(&self.world.aws, started_at);
         }
@@ -247,47 +237,25 @@ impl Lambda {
             handler,
         }
     }
-
-    /// What happens to the next invocation of the function. Nothing does once the faults are over.
-    fn next_interruption(&self, function: Function) -> Option<Interruption> {
-        let count = &self.invocation_counts[function as usize];
-        let number = count.get();
-        count.set(number + 1);
-        if self.is_calm.get() {
-            return None;
-        }
-        let mut planned = self.interruptions.iter();
-        let found = planned.find(|(at, _)| at.function == function && at.invocation == number);
-        found.map(|(at, kind)| Interruption {
-            call: at.call,
-            side: at.side,
-            kind: *kind,
-        })
-    }
-
-    fn note(&self, function: Function, result: &Result<Value, Failure>) {
-        match result {
-            Ok(response) => {
-                for name in response_kinds(response) {
-                    self.situations.note(&format!("{function:?} {name}"));
-                }
-            }
-            Err((error, _)) => self.situations.note(&format!("{function:?} error {error}")),
-        }
-    }
 }
 
-/// What the response of an invocation says happened.
-fn response_kinds(response: &Value) -> Vec<String> {
-    let text = |member: &str| response[member].as_str().map(str::to_owned);
+/// What the result of an invocation says happened.
+fn result_kinds(result: &Result<Value, Failure>) -> Vec<String> {
+    let response = match result {
+        Ok(response) => response,
+        Err((error, _)) => return vec![format!("error {error}")],
+    };
     if response.get("alreadyRunning").is_some() {
         return vec!["already running".to_owned()];
     }
-    let failures = response["batchItemFailures"].as_array();
-    match failures {
+    match response["batchItemFailures"].as_array() {
         Some(failures) if !failures.is_empty() => vec!["messages failed".to_owned()],
         Some(_) => vec!["messages followed".to_owned()],
-        None => text("status").into_iter().collect(),
+        None => response["status"]
+            .as_str()
+            .map(str::to_owned)
+            .into_iter()
+            .collect(),
     }
 }
 

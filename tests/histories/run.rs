@@ -139,8 +139,8 @@ impl Runner {
         faults::play(world, &history.faults, &lambda.sandboxes, situations);
         Queue::start(world, lambda, history, situations);
         self.start_schedules();
-        self.start_steps(history);
-        self.start_dips(history);
+        self.start_steps(history, situations);
+        self.start_dips(history, situations);
         sleep_until(self.at(end_of(history))).await;
         faults::end(world);
         self.settle().await;
@@ -178,14 +178,18 @@ impl Runner {
         }
     }
 
-    fn start_steps(&self, history: &History) {
+    fn start_steps(&self, history: &History, situations: &Situations) {
         for (number, step) in history.steps.iter().enumerate() {
             let (world, lambda) = (Rc::clone(&self.world), Rc::clone(&self.lambda));
             let (action, at) = (step.action.clone(), self.at(step.at));
+            let situations = situations.clone();
             let pending = Pending::new(&self.lambda);
             spawn_local(async move {
                 let _pending = pending;
                 sleep_until(at).await;
+                let name = format!("{action:?}");
+                let name = name.split(['(', ' ']).next().expect("a name");
+                situations.note(&format!("step {name}"));
                 match &action {
                     Action::Request(request) => {
                         let event = event(request, number);
@@ -204,7 +208,7 @@ impl Runner {
         }
     }
 
-    fn start_dips(&self, history: &History) {
+    fn start_dips(&self, history: &History, situations: &Situations) {
         for fault in &history.faults {
             let Fault::Dip {
                 from,
@@ -220,6 +224,7 @@ impl Runner {
                 rate_per_sec,
                 burst: 1.0,
             };
+            situations.note("dip of EKS's rate");
             spawn_local(async move {
                 sleep_until(from).await;
                 world.aws.eks(|eks| eks.set_throttle(Some(dip)));

@@ -13,18 +13,19 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::history::Side;
 
-/// What is to happen to an invocation at one of its calls.
+/// What happens to an invocation at one of its calls.
 #[derive(Debug, Clone, Copy)]
-pub struct Interruption {
-    pub call: usize,
-    pub side: Side,
-    pub kind: Kind,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub enum Interruption {
     Death,
     Freeze(Duration),
+}
+
+/// An interruption at a call that takes at most `latency`.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    pub interruption: Interruption,
+    pub side: Side,
+    pub latency: Duration,
 }
 
 /// The invocations that are running, by the access keys with which they sign their calls.
@@ -34,8 +35,6 @@ pub struct Sandboxes(Arc<Mutex<BTreeMap<String, State>>>);
 /// What happens to one running invocation.
 #[derive(Debug)]
 struct State {
-    calls: usize,
-    planned: Option<Interruption>,
     dies_at: Instant,
     frozen: Option<(Instant, Instant)>,
 }
@@ -49,44 +48,47 @@ enum Now {
 
 impl Sandboxes {
     /// An invocation starts. Lambda ends it at `deadline`.
-    pub fn open(&self, key: &str, planned: Option<Interruption>, deadline: Instant) {
+    pub fn open(&self, key: &str, deadline: Instant) {
         let state = State {
-            calls: 0,
-            planned,
             dies_at: deadline,
             frozen: None,
         };
         self.lock().insert(key.to_owned(), state);
     }
 
-    pub fn close(&self, key: &str) {
-        self.lock().remove(key);
+    /// The invocation has ended. Returns whether it stood still for some time.
+    pub fn close(&self, key: &str) -> bool {
+        let state = self.lock().remove(key);
+        state.is_some_and(|state| state.frozen.is_some_and(|(from, _)| from <= Instant::now()))
     }
 
-    /// Counts a call of the invocation. Returns the interruption that starts at it, and what has to
-    /// happen to the call. A call takes at most `latency`.
-    pub fn on_call(&self, key: &str, latency: Duration) -> Option<(Interruption, CallFault)> {
+    /// Interrupts the invocation at the call that it makes now. Returns what has to happen to the
+    /// call, which takes at most `latency`.
+    pub fn interrupt(&self, key: &str, place: Place) -> CallFault {
+        let Place {
+            interruption,
+            side,
+            latency,
+        } = place;
         let mut states = self.lock();
-        let state = states.get_mut(key)?;
-        let call = state.calls;
-        state.calls += 1;
-        let planned = state.planned.take_if(|planned| planned.call == call)?;
+        let Some(state) = states.get_mut(key) else {
+            return CallFault::None;
+        };
         let now = Instant::now();
-        let starts_at = match planned.side {
+        let starts_at = match side {
             Side::Before => now,
             Side::After => now + latency,
         };
-        let fault = match (planned.kind, planned.side) {
-            (Kind::Death, Side::Before) => CallFault::FreezeBefore,
-            (Kind::Death, Side::After) => CallFault::FreezeAfter,
-            (Kind::Freeze(_), Side::Before) => CallFault::None,
-            (Kind::Freeze(_), Side::After) => CallFault::DelayResponse(2 * latency),
-        };
-        match planned.kind {
-            Kind::Death => state.dies_at = state.dies_at.min(starts_at),
-            Kind::Freeze(time) => state.frozen = Some((starts_at, starts_at + time)),
+        match interruption {
+            Interruption::Death => state.dies_at = state.dies_at.min(starts_at),
+            Interruption::Freeze(time) => state.frozen = Some((starts_at, starts_at + time)),
         }
-        Some((planned, fault))
+        match (interruption, side) {
+            (Interruption::Death, Side::Before) => CallFault::FreezeBefore,
+            (Interruption::Death, Side::After) => CallFault::FreezeAfter,
+            (Interruption::Freeze(_), Side::Before) => CallFault::None,
+            (Interruption::Freeze(_), Side::After) => CallFault::DelayResponse(2 * latency),
+        }
     }
 
     fn now(&self, key: &str) -> Now {

@@ -148,7 +148,9 @@ impl<'a> AssociationMove<'a> {
                 let Update { token, fields } = update;
                 Ending::WouldUpdate { token, fields }
             }
-            Action::AlreadyCurrent => ending_on_new_role(self.row, observed, self.unconfirmed()),
+            Action::AlreadyCurrent(fields) => {
+                ending_on_new_role(self.row, observed, fields, self.unconfirmed())
+            }
             Action::Drifted => Ending::Drifted,
             Action::OwnedByAddon => Ending::OwnedByAddon,
         };

@@ -8,8 +8,8 @@ use crate::resource::{Association, RoleFields};
 pub enum Action {
     /// Update these fields. They have the old role, and no add-on owns the association.
     Update(RoleFields),
-    /// Nothing: the association is on the new role already.
-    AlreadyCurrent,
+    /// Nothing: these planned fields are on the new role already.
+    AlreadyCurrent(RoleFields),
     /// Nothing: no field is on the old role, and no planned one on the new role, because another
     /// actor has changed the association.
     Drifted,
@@ -59,13 +59,13 @@ pub fn decide(request: &RotationRequest, planned: RoleFields, observed: &Associa
         } else {
             Action::Update(on_old_role)
         }
-    } else if naming(&request.new_role_arn)
-        .intersection(planned)
-        .is_empty()
-    {
-        Action::Drifted
     } else {
-        Action::AlreadyCurrent
+        let moved = naming(&request.new_role_arn).intersection(planned);
+        if moved.is_empty() {
+            Action::Drifted
+        } else {
+            Action::AlreadyCurrent(moved)
+        }
     }
 }
 
@@ -86,17 +86,13 @@ mod tests {
             observed.target_role_arn = target.map(role);
             observed.owner_arn =
                 owned.then(|| "arn:aws:eks:us-east-1:111122223333:addon/prod-1/x/y".to_owned());
+            let names = |fields: RoleFields| {
+                let names: Vec<_> = fields.iter().map(RoleField::name).collect();
+                names.join(" and ")
+            };
             let shown = match decide(&request, either, &observed) {
-                Action::Update(fields) => {
-                    format!(
-                        "update {}",
-                        fields
-                            .iter()
-                            .map(RoleField::name)
-                            .collect::<Vec<_>>()
-                            .join(" and ")
-                    )
-                }
+                Action::Update(fields) => format!("update {}", names(fields)),
+                Action::AlreadyCurrent(fields) => format!("current: {}", names(fields)),
                 other => format!("{other:?}"),
             };
             expected.assert_eq(&shown);
@@ -115,9 +111,14 @@ mod tests {
         check("old", Some("new"), false, expect!["update roleArn"]);
         check("old", None, true, expect!["OwnedByAddon"]);
         check("third", Some("old"), true, expect!["OwnedByAddon"]);
-        check("new", None, false, expect!["AlreadyCurrent"]);
-        check("new", None, true, expect!["AlreadyCurrent"]);
-        check("third", Some("new"), false, expect!["AlreadyCurrent"]);
+        check("new", None, false, expect!["current: roleArn"]);
+        check("new", None, true, expect!["current: roleArn"]);
+        check(
+            "third",
+            Some("new"),
+            false,
+            expect!["current: targetRoleArn"],
+        );
         check("third", None, false, expect!["Drifted"]);
         check("third", Some("third"), true, expect!["Drifted"]);
         check("", None, false, expect!["Drifted"]);
@@ -131,23 +132,25 @@ mod tests {
     #[test]
     fn only_the_planned_fields_say_whether_an_association_was_moved() {
         use RoleField::{RoleArn, TargetRoleArn};
+        let current = |field| Action::AlreadyCurrent(planned(&[field]));
         let request = requested(&serde_json::json!({})).request;
         for (fields, role_name, target, expected) in [
-            (&[RoleArn][..], "new", None, Action::AlreadyCurrent),
-            (&[RoleArn], "new", Some("third"), Action::AlreadyCurrent),
+            (&[RoleArn][..], "new", None, current(RoleArn)),
+            (&[RoleArn], "new", Some("third"), current(RoleArn)),
+            (&[RoleArn], "new", Some("new"), current(RoleArn)),
             (&[RoleArn], "third", Some("new"), Action::Drifted),
             (
                 &[TargetRoleArn],
                 "third",
                 Some("new"),
-                Action::AlreadyCurrent,
+                current(TargetRoleArn),
             ),
             (&[TargetRoleArn], "new", Some("third"), Action::Drifted),
             (
                 &[RoleArn, TargetRoleArn],
                 "third",
                 Some("new"),
-                Action::AlreadyCurrent,
+                current(TargetRoleArn),
             ),
             (
                 &[RoleArn],

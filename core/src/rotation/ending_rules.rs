@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::call::CallError;
-use crate::resource::Association;
+use crate::resource::{Association, RoleFields};
 use crate::rotation::{Ending, Row, Token};
 use crate::timestamp::Timestamp;
 
@@ -20,17 +20,19 @@ pub struct UnconfirmedUpdates<'a> {
     pub of_earlier_slices_since: Option<Timestamp>,
 }
 
-/// Returns how an association ends that shows the new role. If an update of this rotation can have
-/// set it, that update most likely did.
+/// Returns how an association ends that shows the new role in `fields`. If an update of this
+/// rotation can have set it, that update most likely did.
 #[must_use]
 pub fn ending_on_new_role(
     row: &Row,
     observed: &Association,
+    fields: RoleFields,
     unconfirmed: UnconfirmedUpdates<'_>,
 ) -> Ending {
     if let Some(token) = unconfirmed.of_this_slice {
         return Ending::InferredUpdated {
             token: Some(token.clone()),
+            fields,
         };
     }
     let may_be_ours = unconfirmed.of_earlier_slices_since.is_some_and(|since| {
@@ -38,7 +40,10 @@ pub fn ending_on_new_role(
             && observed.modified_at + EMULATED_VERSION_AGE_MAX > since
     });
     if may_be_ours {
-        Ending::InferredUpdated { token: None }
+        Ending::InferredUpdated {
+            token: None,
+            fields,
+        }
     } else {
         Ending::AlreadyCurrent
     }
@@ -61,7 +66,7 @@ mod tests {
     use crate::call::Operation;
     use crate::indexing::IndexItem;
     use crate::request::RotationId;
-    use crate::resource::association;
+    use crate::resource::{RoleField, association};
 
     fn at(secs: i64) -> Timestamp {
         Timestamp::from_millis(secs * 1_000)
@@ -79,7 +84,8 @@ mod tests {
             planned_modified_at: at(10),
             ..Row::planned(&role, &IndexItem::of(&association("a")))
         };
-        let (lost, inferred) = (token(), |token| Ending::InferredUpdated { token });
+        let (lost, fields) = (token(), RoleFields::from(vec![RoleField::RoleArn]));
+        let inferred = |token| Ending::InferredUpdated { token, fields };
         for (of_this_slice, since, modified_at, expected) in [
             (None, None, 30, Ending::AlreadyCurrent),
             (Some(&lost), None, 30, inferred(Some(lost.clone()))),
@@ -99,7 +105,7 @@ mod tests {
                 of_this_slice,
                 of_earlier_slices_since: since.map(at),
             };
-            let ending = ending_on_new_role(&row, &observed, unconfirmed);
+            let ending = ending_on_new_role(&row, &observed, fields, unconfirmed);
             assert_eq!(
                 ending, expected,
                 "{of_this_slice:?} {since:?} at {modified_at}"

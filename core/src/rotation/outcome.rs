@@ -42,6 +42,8 @@ pub enum Ending {
     /// and the version is newer than the plan's and no older than the rotation (no token).
     InferredUpdated {
         token: Option<Token>,
+        /// Those that show the new role. Another actor may have changed the other one since.
+        fields: RoleFields,
     },
     AlreadyCurrent,
     Drifted,

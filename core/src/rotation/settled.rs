@@ -42,7 +42,7 @@ impl Settled {
                 token, request_id, ..
             } => (Some(token), request_id.as_ref(), None),
             Ending::WouldUpdate { token, .. } => (Some(token), None, None),
-            Ending::InferredUpdated { token } => (token.as_ref(), None, None),
+            Ending::InferredUpdated { token, .. } => (token.as_ref(), None, None),
             Ending::Failed { token, error } => {
                 (token.as_ref(), error.request_id.as_ref(), Some(error))
             }
@@ -56,9 +56,9 @@ impl Settled {
         SettledAttributes {
             outcome: self.ending.outcome(),
             fields: match &self.ending {
-                Ending::Updated { fields, .. } | Ending::WouldUpdate { fields, .. } => {
-                    Some(*fields)
-                }
+                Ending::Updated { fields, .. }
+                | Ending::InferredUpdated { fields, .. }
+                | Ending::WouldUpdate { fields, .. } => Some(*fields),
                 _ => None,
             },
             settled_at: self.at,
@@ -92,7 +92,7 @@ impl Settled {
 #[serde(rename_all = "camelCase")]
 pub struct SettledAttributes {
     pub outcome: Outcome,
-    /// The fields that the update changed. They replace those of the plan.
+    /// The fields that the update changed, or would change. They replace those of the plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<RoleFields>,
     pub settled_at: Timestamp,
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use crate::call::ErrorClass;
     use crate::request::RotationId;
-    use crate::resource::association;
+    use crate::resource::{RoleField, association};
     use crate::rotation::RowError;
 
     fn token() -> Token {
@@ -215,19 +215,17 @@ mod tests {
         assert!(members.get("observedRoleArn").is_none());
     }
 
+    /// Another actor may have changed the other field since the update.
     #[test]
-    fn an_inferred_update_is_marked() {
-        assert_eq!(
-            members(
-                Ending::InferredUpdated { token: None },
-                Some(association("b"))
-            )["inferred"],
-            true
-        );
-        assert!(
-            members(Ending::AlreadyCurrent, Some(association("b")))
-                .get("inferred")
-                .is_none()
-        );
+    fn an_inferred_update_is_marked_and_names_the_fields_that_show_it() {
+        let inferred = Ending::InferredUpdated {
+            token: None,
+            fields: vec![RoleField::RoleArn].into(),
+        };
+        let inferred = members(inferred, Some(association("b")));
+        assert_eq!(inferred["inferred"], true);
+        assert_eq!(inferred["fields"], json!(["roleArn"]));
+        let current = members(Ending::AlreadyCurrent, Some(association("b")));
+        assert!(current.get("inferred").is_none());
     }
 }

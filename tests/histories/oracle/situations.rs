@@ -1,5 +1,6 @@
 //! The situations that the end of a history shows.
 
+use rerole_sim::CallRecord;
 use serde_json::Value;
 
 use crate::oracle::evidence::{Evidence, text};
@@ -21,10 +22,6 @@ pub fn note(evidence: &Evidence, situations: &Situations) {
         for _ in &rotation.reversions {
             situations.note("reversion");
         }
-        let fence = rotation.item["fence"].as_u64().unwrap_or(0);
-        if fence > 1 {
-            situations.note("rotation resumed");
-        }
         if rotation.item["arrivals"].as_u64().unwrap_or(0) > 0 {
             situations.note("arrival");
         }
@@ -33,9 +30,29 @@ pub fn note(evidence: &Evidence, situations: &Situations) {
         if record.replayed {
             situations.note("update replayed");
         }
+        if let Some(name) = takeover(record) {
+            situations.note(name);
+        }
     }
-    let is_tombstone = |item: &&Value| item.get("deletedAt").is_some();
-    if evidence.index.iter().any(|item| is_tombstone(&item)) {
+    let is_tombstone = |item: &Value| item.get("deletedAt").is_some();
+    if evidence.index.iter().any(is_tombstone) {
         situations.note("tombstone");
+    }
+}
+
+/// How a slice got the lease of a rotation that an earlier one had started.
+fn takeover(record: &CallRecord) -> Option<&'static str> {
+    let is_transaction = record.call.operation == "TransactWriteItems";
+    if !is_transaction || record.applied_at.is_none() {
+        return None;
+    }
+    let update = &record.call.body["TransactItems"][0]["Update"];
+    let condition = update["ConditionExpression"].as_str()?;
+    if condition.contains(":seenLease") {
+        Some("lease taken over after it expired")
+    } else if condition.contains("attribute_not_exists(leaseUntil)") {
+        Some("lease taken up after its release")
+    } else {
+        None
     }
 }
