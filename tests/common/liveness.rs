@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, SystemTime};
 
+use rerole_core::rotation::ARRIVALS_SHOWN_AFTER;
 use rerole_sim::{CallRecord, Options, Service, SimulatedAws};
 
 /// What the calls may take longer than they need.
@@ -12,6 +13,8 @@ const FACTOR: f64 = 3.0;
 /// The pauses that do not depend on the number of calls: backoff, the time until the rate is known,
 /// and one hold of a rate before the search for a higher one.
 const PAUSES: Duration = Duration::from_secs(12);
+/// The pauses before and after the use of a role ends, which follow an index run.
+const USE_PAUSES: Duration = ARRIVALS_SHOWN_AFTER.saturating_mul(2);
 /// The time until something that EKS does not find counts as deleted. What is searched for by the
 /// same operation in the same region is searched for side by side.
 const ABSENCE: Duration = Duration::from_secs(10);
@@ -50,9 +53,14 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
     // An outdated response is repeated until EKS has caught up.
     let lag = 2 * *options.describe_lag.end().max(options.list_lag.end());
     // An index run walks through the regions in turn, and each has a rate of its own.
-    let walked = calls().filter(|record| record.call.operation == "ListClusters");
+    let walks = |operation: &str| operation.starts_with("List") || operation == "DescribeCluster";
+    let walked = calls().filter(|record| walks(&record.call.operation));
     let walked: BTreeSet<_> = walked.map(|record| &record.call.region).collect();
-    let pauses = PAUSES * u32::try_from(walked.len().max(1)).unwrap();
+    let pauses = if walked.is_empty() {
+        PAUSES
+    } else {
+        PAUSES * u32::try_from(walked.len()).unwrap() + USE_PAUSES
+    };
     let allowed = Duration::from_secs_f64(FACTOR * needed) + pauses + absences + lag;
     let took = aws.now().duration_since(since).unwrap_or_default();
     assert!(

@@ -16,7 +16,7 @@ use crate::world::World;
 const CALLS_MAX: usize = 30_000;
 
 /// The faults of a history, and what they have to be held against.
-struct Faults {
+struct FaultPlayer {
     faults: Vec<Fault>,
     /// How many calls each fault of a single call has seen.
     seen: Vec<usize>,
@@ -29,7 +29,7 @@ struct Faults {
 
 /// Sets the hook that plays the faults.
 pub fn play(world: &World, faults: &[Fault], sandboxes: &Sandboxes, situations: &Situations) {
-    let mut faults = Faults {
+    let mut player = FaultPlayer {
         seen: vec![0; faults.len()],
         faults: faults.to_vec(),
         starts_at: Instant::now(),
@@ -43,7 +43,7 @@ pub fn play(world: &World, faults: &[Fault], sandboxes: &Sandboxes, situations: 
             "the history does not end: {CALLS_MAX} calls"
         );
         match function_of(call) {
-            Some(function) => faults.choose(function, call),
+            Some(function) => player.choose(function, call),
             None => CallFault::None,
         }
     });
@@ -70,7 +70,7 @@ fn function_of(call: &Call) -> Option<Function> {
     }
 }
 
-impl Faults {
+impl FaultPlayer {
     /// What happens to a call of a function: what the first fault says that hits it.
     fn choose(&mut self, function: Function, call: &Call) -> CallFault {
         let hits: Vec<_> = (0..self.faults.len())

@@ -1,6 +1,7 @@
 //! A history as data: what is in AWS at first, what people and the stack's schedules do and when,
 //! and which calls fail or kill the function that makes them. It can be printed, stored as a
-//! regression, and shortened by dropping parts. `generate` draws one from a seed, and `run` plays it.
+//! regression, and shortened by dropping parts. `generate` draws one from a seed, and `run` plays
+//! it.
 
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,8 @@
 //! virtual. After each history, an oracle checks every guarantee.
 //!
 //! `cargo test --test histories` plays a few, and CI plays what fits into five minutes. For more:
-//! `cargo test --test histories -- --seeds 0..10000`. A history that fails is printed in its shortest
-//! form. Stored in `regressions/`, it is played again each time.
+//! `cargo test --test histories -- --seeds 0..10000`. A history that fails is printed in its
+//! shortest form. Stored in `regressions/`, it is played again each time.
 
 #[path = "../common/mod.rs"]
 mod common;

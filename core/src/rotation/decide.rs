@@ -53,19 +53,17 @@ pub fn decide(request: &RotationRequest, planned: RoleFields, observed: &Associa
         )
     };
     let on_old_role = naming(&request.old_role_arn);
-    if !on_old_role.is_empty() {
-        if observed.owner_arn.is_some() {
-            Action::OwnedByAddon
-        } else {
-            Action::Update(on_old_role)
-        }
-    } else {
+    if on_old_role.is_empty() {
         let moved = naming(&request.new_role_arn).intersection(planned);
         if moved.is_empty() {
             Action::Drifted
         } else {
             Action::AlreadyCurrent(moved)
         }
+    } else if observed.owner_arn.is_some() {
+        Action::OwnedByAddon
+    } else {
+        Action::Update(on_old_role)
     }
 }
 
