@@ -1,0 +1,25 @@
+use super::*;
+use crate::explore::counterexample;
+
+const ONE_OWNER: &str = "two invocations never hold the lease at once";
+const RELEASED: &str = "an owner that released the lease changes nothing";
+
+#[test]
+fn each_guard_is_needed() {
+    for (guard, property) in [
+        (Guard::Fence, "a former owner changes nothing"),
+        (Guard::AbsenceInCreate, "the fence never decreases"),
+        (Guard::ExpiryInTakeover, ONE_OWNER),
+        (Guard::SeenLeaseInTakeover, ONE_OWNER),
+        (Guard::LeaseInRenewal, RELEASED),
+        (Guard::LeaseInClose, RELEASED),
+    ] {
+        counterexample(LeaseAndFence::new(Some(guard)), property);
+    }
+}
+
+#[test]
+fn a_renewal_that_arrives_late_shortens_the_lease_in_the_ledger() {
+    let as_it_is = LeaseAndFence::new(Some(Guard::LongerLeaseInRenewal));
+    counterexample(as_it_is, ONE_OWNER);
+}

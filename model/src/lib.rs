@@ -1,0 +1,33 @@
+//! Small models of the protocols by which rerole's invocations share a ledger, an index and EKS. A
+//! model checker visits every state of each model, with every order of steps and every fault that
+//! the model's budget allows. Nothing that ships depends on this crate.
+//!
+//! # How a model follows the code
+//!
+//! - Decisions are the project's own: the models call `rerole_core` (`open`, `AssociationMove`,
+//!   `lag`, `RoleHistory`, `close`, `RoleRecord` …). A state keeps small numbers, from which the
+//!   records are built for each decision.
+//! - What DynamoDB decides is a condition on a write. The models mirror these conditions, and name
+//!   the file of each.
+//! - Each call on the wire is two steps: its effect, and its answer. Either can be lost.
+//! - Faults, free ticks and changes by other actors have a budget in the state, so each model is
+//!   finite, and its graph has no cycle.
+//!
+//! # What is checked
+//!
+//! `always` properties are guarantees. `sometimes` properties are endings: without them, a model in
+//! which nothing happens would satisfy every guarantee. Each terminal state is a closed rotation:
+//! whatever fault occurs, the deliveries that are still due finish it.
+//!
+//! Each model can leave out one condition, its `Guard`. Tests show that a guarantee then breaks. So
+//! each condition is needed, and the model is able to show it. Three kinds of guards exist: what
+//! the product does, what it assumes of AWS, and what it lacks. The documentation of a guard says
+//! so if it is one of the last two. The models have no counterexample only with all guards.
+//!
+//! That a rotation makes progress at all, for any timing, is not checked here, but by the tests of
+//! the whole in `tests/it`.
+
+pub mod explore;
+pub mod lease_and_fence;
+mod requests;
+pub mod wire;
