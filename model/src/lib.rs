@@ -30,4 +30,5 @@
 pub mod explore;
 pub mod lease_and_fence;
 mod requests;
+pub mod settle_and_resume;
 pub mod wire;

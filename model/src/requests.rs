@@ -1,6 +1,9 @@
 //! The requests and times of the models.
 
+use std::collections::BTreeMap;
+
 use rerole_core::request::{RequestRules, Requested, parse_event};
+use rerole_core::resource::Association;
 use rerole_core::timestamp::Timestamp;
 use serde_json::json;
 
@@ -30,4 +33,23 @@ pub(crate) fn requested(id: &str, roles: [&str; 2]) -> Requested {
 /// Returns the time after this many seconds of a model.
 pub(crate) fn at(secs: u32) -> Timestamp {
     Timestamp::from_millis(i64::from(secs) * 1_000)
+}
+
+/// Returns an association on a role, at the first version.
+pub(crate) fn association(id: &str, role_arn: &str) -> Association {
+    let arn = format!("arn:aws:eks:eu-west-1:111122223333:podidentityassociation/prod/{id}");
+    Association {
+        association_arn: arn.parse().expect("the ARN is valid"),
+        namespace: "pay".to_owned(),
+        service_account: "api".to_owned(),
+        role_arn: role_arn.to_owned(),
+        target_role_arn: None,
+        disable_session_tags: None,
+        policy: None,
+        external_id: None,
+        owner_arn: None,
+        tags: BTreeMap::new(),
+        created_at: None,
+        modified_at: at(0),
+    }
 }
