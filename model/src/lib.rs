@@ -29,6 +29,7 @@
 
 pub mod explore;
 pub mod lease_and_fence;
+pub mod locks_and_roles;
 pub mod plan_and_close;
 mod requests;
 pub mod settle_and_resume;
