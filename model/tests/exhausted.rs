@@ -1,0 +1,35 @@
+//! Every state of every model, one model after the other: each uses all cores.
+
+use rerole_model::explore::exhaust;
+use rerole_model::lease_and_fence::LeaseAndFence;
+use rerole_model::locks_and_roles::LocksAndRoles;
+use rerole_model::plan_and_close::PlanAndClose;
+use rerole_model::settle_and_resume::SettleAndResume;
+
+/// Fewer states than these mean that a model has shrunk by accident.
+#[test]
+fn no_state_of_any_model_breaks_a_guarantee() {
+    let states = [
+        (
+            exhaust("lease and fence", LeaseAndFence::new(None)),
+            2_400_000,
+        ),
+        (
+            exhaust("locks and roles", LocksAndRoles::new(None)),
+            1_500_000,
+        ),
+        (
+            exhaust("plan and close", PlanAndClose::new(None)),
+            4_300_000,
+        ),
+        (
+            exhaust("settle and resume", SettleAndResume::new(None)),
+            3_800_000,
+        ),
+    ];
+    let total: usize = states.iter().map(|(states, _)| states).sum();
+    println!("together: {total} states");
+    for (states, at_least) in states {
+        assert!(states >= at_least, "{states} states, fewer than {at_least}");
+    }
+}
