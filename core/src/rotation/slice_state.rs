@@ -56,6 +56,8 @@ pub struct SliceState {
     pub estimator: Estimator,
     /// The ledger has that this rotation moves associations to the new role.
     pub new_role_in_use: bool,
+    /// The record of an ending that EKS has not confirmed got no answer, and may arrive late.
+    pub may_record_late: bool,
     /// The regions whose learned rates this slice has loaded.
     pub regions: BTreeSet<String>,
     pub circuit_breaker: CircuitBreaker,
@@ -82,6 +84,7 @@ impl SliceState {
             waiting: BTreeMap::new(),
             estimator: Estimator::default(),
             new_role_in_use: false,
+            may_record_late: false,
             regions: BTreeSet::new(),
             circuit_breaker: CircuitBreaker::new(record.failing_since.clone()),
             failing_clusters: BTreeMap::new(),

@@ -104,7 +104,8 @@ impl OwnedRotation<'_> {
     }
 
     /// Extends the lease and records the progress of the rotation. A lease that was released cannot
-    /// be renewed.
+    /// be renewed. A renewal that arrives after a later one changes nothing: the owner relies on the
+    /// later one.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] if another invocation has taken over, or if the lease was released.
@@ -116,7 +117,8 @@ impl OwnedRotation<'_> {
         let change = Change::default()
             .set("leaseUntil", text(until))
             .set_all(&Attributes { progress });
-        let condition = self.is_owned().and(is_leased());
+        let extends = Condition::new("leaseUntil <= :leaseUntil").value("leaseUntil", text(until));
+        let condition = self.is_owned().and(extends);
         self.write("renew lease", change, condition).await
     }
 

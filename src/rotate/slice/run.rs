@@ -295,10 +295,12 @@ impl<'a> Slice<'a> {
         Ok(close.record)
     }
 
-    /// Releases the lease of an unfinished rotation. Returns whether the ledger has its counts.
+    /// Releases the lease of an unfinished rotation. Returns whether the ledger has its counts. If
+    /// the record of an ending may still be on its way, the lease is left to expire: the record
+    /// arrives before the next slice can change the association.
     async fn release(&self) -> bool {
         let context = &self.context;
-        if !context.lease.is_held() {
+        if !context.lease.is_held() || context.state().may_record_late {
             return false;
         }
         let progress = context.progress();

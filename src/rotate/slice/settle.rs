@@ -36,8 +36,12 @@ pub(super) async fn settle(
         warn!(association = %row.association_arn, %error, "index item left to the sweep");
     }
     let contradiction = contradiction(row, &settled.ending).filter(|_| must_stop);
-    if must_stop && recorded.is_err() {
-        slice.state().stop = Stop::Unrecorded;
+    if recorded.is_err() {
+        let mut state = slice.state();
+        if must_stop {
+            state.stop = Stop::Unrecorded;
+        }
+        state.may_record_late |= !is_confirmed(&settled.ending);
     }
     if recorded? {
         log(row, &settled.ending);
@@ -56,8 +60,12 @@ pub(super) async fn settle(
 /// at any time. Anything else may be the view from before a successor's update, so it is recorded
 /// only if the record arrives while the lease is held.
 fn may_record(slice: &Context<'_>, ending: &Ending) -> bool {
-    let is_confirmed = matches!(ending, Ending::Updated { .. });
-    is_confirmed || slice.lease.outlives(DYNAMODB_OPERATION_TIMEOUT)
+    is_confirmed(ending) || slice.lease.outlives(DYNAMODB_OPERATION_TIMEOUT)
+}
+
+/// Returns whether EKS's response to an update shows the ending.
+fn is_confirmed(ending: &Ending) -> bool {
+    matches!(ending, Ending::Updated { .. })
 }
 
 /// Counts the outcome. Returns why the rotation has to stop, if it does.
