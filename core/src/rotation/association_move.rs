@@ -54,6 +54,8 @@ pub struct AssociationMove<'a> {
     last_refusal: Option<(Update, CallError)>,
     /// The last update that ended in a transient error. It may have taken effect.
     lost: Option<(Update, CallError)>,
+    /// When that error came. The update takes effect before, if at all.
+    lost_at: Option<Timestamp>,
     retryable_errors: u32,
     /// The latest version that the plan or a Describe has shown.
     latest: KnownRoles,
@@ -75,6 +77,7 @@ impl<'a> AssociationMove<'a> {
             role_refusals: 0,
             last_refusal: None,
             lost: None,
+            lost_at: None,
             retryable_errors: 0,
             latest: KnownRoles {
                 role_arn: row.previous_role_arn.clone(),
@@ -154,7 +157,23 @@ impl<'a> AssociationMove<'a> {
             Action::Drifted => Ending::Drifted,
             Action::OwnedByAddon => Ending::OwnedByAddon,
         };
+        if let (false, Some(left)) = (
+            ending.is_of_this_rotation(),
+            self.hidden_for(moment.asked_at),
+        ) {
+            return Decision::Step(Step::DescribeAgain(left));
+        }
         Decision::Step(self.settle(ending, Some(observed), moment.now))
+    }
+
+    /// Returns for how long after `asked_at` EKS may not show an update that this rotation may have
+    /// sent. `None` if there is no such update, or it shows. Until then, EKS may show a state from before the
+    /// update, even one that is newer than what the update was sent for: another actor's change that
+    /// the update has overwritten.
+    fn hidden_for(&self, asked_at: Timestamp) -> Option<Duration> {
+        let of_earlier = self.earlier.map(|earlier| earlier.ended_at);
+        let last = of_earlier.max(self.lost_at)?;
+        hidden_for(asked_at.since(last))
     }
 
     /// Returns whether the observation is from before the latest known version. One that is a
@@ -172,18 +191,15 @@ impl<'a> AssociationMove<'a> {
         self.planned = fields;
     }
 
-    /// Returns how an association on the old role ends because the rotation has stopped. If an
-    /// earlier slice died, its last update may not show yet. So the association is described again
-    /// once it would.
-    pub fn stopped(&mut self, observed: &Association, now: Timestamp) -> Step {
-        if let Some(earlier) = self.earlier
-            && let Some(left) = hidden_for(now.since(earlier.ended_at))
-        {
+    /// Returns how an association on the old role ends because the rotation has stopped. The last
+    /// update may not show yet. So the association is described again once it would.
+    pub fn stopped(&mut self, observed: &Association, moment: Moment) -> Step {
+        if let Some(left) = self.hidden_for(moment.asked_at) {
             return Step::DescribeAgain(left);
         }
         let sent = self.last_refusal.take().or(self.lost.take());
         let sent = sent.map(|(update, error)| (update.token, error));
-        self.settle(ending_after_stop(sent), Some(observed), now)
+        self.settle(ending_after_stop(sent), Some(observed), moment.now)
     }
 
     /// Counts an update that EKS has processed, or may have processed.
@@ -265,6 +281,7 @@ impl<'a> AssociationMove<'a> {
             ErrorClass::Throttled => Step::Throttled(error),
             ErrorClass::Transient => {
                 self.lost = Some((update, error.clone()));
+                self.lost_at = Some(moment.now);
                 self.retry(error, moment)
             }
             // Most likely deleted between Describe and Update. The next Describe shows it.

@@ -77,6 +77,15 @@ impl Ending {
         Self::Failed { token, error }
     }
 
+    /// Returns whether the rotation itself has moved the association, or would.
+    #[must_use]
+    pub fn is_of_this_rotation(&self) -> bool {
+        matches!(
+            self,
+            Self::Updated { .. } | Self::InferredUpdated { .. } | Self::WouldUpdate { .. }
+        )
+    }
+
     /// Returns whether EKS's response to the update contradicts the request.
     #[must_use]
     pub fn is_contradiction(&self) -> bool {

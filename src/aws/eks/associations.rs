@@ -31,14 +31,15 @@ impl Eks {
             let call = call
                 .cluster_name(arn.cluster_name())
                 .association_id(arn.association_id());
-            call.send()
-                .await
-                .map_err(|error| call_error(operation, &error))
+            let sent_at = Instant::now();
+            let output = call.send().await;
+            let output = output.map_err(|error| call_error(operation, &error))?;
+            Ok((output, sent_at))
         };
         match read(&region.rate_limiter, operation, until, call).await {
-            Ok(output) => {
+            Ok((output, sent_at)) => {
                 let association = association(arn, output.association(), operation)?;
-                Ok(Some(Observed::new(association)))
+                Ok(Some(Observed::new(association, sent_at)))
             }
             Err(error) => none_if_not_found(error),
         }

@@ -8,12 +8,12 @@ use aws_sdk_eks::operation::RequestId;
 use rerole_core::call::{CallError, ErrorClass, Operation};
 use rerole_core::resource::{Association, RoleArn, RoleField};
 use rerole_core::rotation::Update;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use crate::aws::call_error::call_error;
 use crate::aws::client_config::CONNECT_TIMEOUT;
 use crate::aws::eks::response::{association, subject};
-use crate::aws::eks::{Eks, Kind, Permit};
+use crate::aws::eks::{EKS_CALL_TIMEOUT, Eks, Kind, Permit};
 
 /// The write window: an update is sent at most this long after the response to the Describe that
 /// justifies it (guarantee 2).
@@ -24,10 +24,16 @@ const OBSERVATION_AGE_AT_SEND_MAX: Duration = OBSERVATION_AGE_MAX
     .checked_sub(CONNECT_TIMEOUT)
     .expect("a connection is opened within the write window");
 
-/// An association as EKS described it, with the time of the response.
+/// The same, from when the Describe was sent. A process that stands still may take a response that
+/// came minutes ago for a new one.
+const REQUEST_AGE_AT_SEND_MAX: Duration =
+    OBSERVATION_AGE_AT_SEND_MAX.saturating_add(EKS_CALL_TIMEOUT);
+
+/// An association as EKS described it, with the times of the request and of the response.
 #[derive(Debug, Clone)]
 pub struct Observed {
     pub association: Association,
+    sent_at: Instant,
     received_at: Instant,
 }
 
@@ -53,18 +59,28 @@ pub enum UpdateError {
 }
 
 impl Observed {
-    /// Creates an observation from a response that has just been received.
-    pub(super) fn new(association: Association) -> Self {
+    /// Creates an observation from a response that has just been received, to a Describe that was
+    /// sent at `sent_at`.
+    pub(super) fn new(association: Association, sent_at: Instant) -> Self {
         Self {
             association,
+            sent_at,
             received_at: Instant::now(),
         }
+    }
+
+    /// Returns how old what it shows may be, apart from the lag of EKS: the time since the Describe
+    /// was sent.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.sent_at.elapsed()
     }
 
     /// Returns whether the observation is too old to justify a write.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.received_at.elapsed() > OBSERVATION_AGE_AT_SEND_MAX
+            || self.sent_at.elapsed() > REQUEST_AGE_AT_SEND_MAX
     }
 }
 
@@ -114,7 +130,8 @@ impl Eks {
     /// 4. One observation justifies one send. The SDK retries nothing (`region.rs`): a retry would
     ///    leave seconds later, on the same observation. After any error the caller describes again.
     ///
-    /// A request that was sent may still arrive late, or its response may get lost. The next
+    /// A request that was sent may arrive although its connection broke, or its response may get
+    /// lost. So an update without a response ends only when EKS no longer waits for it, and the next
     /// Describe shows whether it took effect. If the Describe shows the old version, the next
     /// update has the same token, so EKS treats it as a repeat of the first. Another invocation
     /// that resumes the rotation sends nothing meanwhile, because a caller sends only while its
@@ -153,7 +170,14 @@ impl Eks {
                 .await
                 .map_err(|error| call_error(operation, &error))
         };
-        let output = permit.send(call).await?;
+        let sent_at = Instant::now();
+        let output = match permit.send(call).await {
+            Err(error) if error.no_response => {
+                sleep_until(sent_at + EKS_CALL_TIMEOUT).await;
+                return Err(error.into());
+            }
+            result => result?,
+        };
         Ok(Updated {
             association: association(arn, output.association(), operation)
                 .map_err(UpdateError::Malformed)?,

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::aws::Aws;
+use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::ledger::{LeaseError, OwnedRotation};
 use crate::rotate::slice::deadline::DEADLINE_RESERVE;
 use crate::rotate::slice::error::SliceError;
@@ -183,11 +184,13 @@ impl<'a> Context<'a> {
         self.record.status == Status::InProgress
     }
 
-    /// The slices that may have written to EKS before this one.
+    /// The slices that may have written to EKS before this one. None of their updates takes effect
+    /// after this one took the lease. None was sent after the rotation was stopped.
     pub(super) fn earlier_slices(&self) -> Option<EarlierSlices> {
+        let stopped_at = self.record.stopped_at.map(|at| at + EKS_CALL_TIMEOUT);
         self.is_resumed().then_some(EarlierSlices {
             started_at: self.record.started_at,
-            ended_at: self.record.stopped_at.unwrap_or(self.resumed_at),
+            ended_at: stopped_at.map_or(self.resumed_at, |at| at.min(self.resumed_at)),
         })
     }
 

@@ -280,12 +280,16 @@ impl<'a> Mover<'a> {
         let eks = &self.slice.aws.eks;
         let arn = &self.row.association_arn;
         let described = eks.describe(arn, self.permit_deadline()).await;
-        let moment = self.moment();
         let observed = match described {
             Ok(Some(observed)) => observed,
-            Ok(None) => return self.attempts.not_found(moment.now),
-            Err(error) => return self.attempts.not_described(error, moment),
+            Ok(None) => return self.attempts.not_found(self.slice.aws.now()),
+            Err(error) => {
+                return self
+                    .attempts
+                    .not_described(error, self.moment(Duration::ZERO));
+            }
         };
+        let moment = self.moment(observed.age());
         match self.attempts.described(&observed.association, moment) {
             Decision::Update(update) => self.update(update, &observed).await,
             Decision::Plan(fields) => self.plan(fields).await,
@@ -327,7 +331,7 @@ impl<'a> Mover<'a> {
         if !result.as_ref().is_err_and(UpdateError::had_no_effect) {
             self.attempts.count_sent();
         }
-        let moment = self.moment();
+        let moment = self.moment(observed.age());
         let sent = Sent {
             update,
             before: &observed.association,
@@ -364,8 +368,8 @@ impl<'a> Mover<'a> {
             Stop::No => None,
             Stop::Deciding | Stop::Unrecorded => Some(Step::DescribeAgain(STOP_PAUSE)),
             Stop::Recorded(_) => {
-                let now = self.slice.aws.now();
-                Some(self.attempts.stopped(&observed.association, now))
+                let moment = self.moment(observed.age());
+                Some(self.attempts.stopped(&observed.association, moment))
             }
         }
     }
@@ -406,9 +410,12 @@ impl<'a> Mover<'a> {
         (Instant::now() + PERMIT_WAIT_MAX).min(self.slice.ends_at)
     }
 
-    fn moment(&self) -> Moment {
+    /// Now, that long after the last Describe was sent.
+    fn moment(&self, age: Duration) -> Moment {
+        let now = self.slice.aws.now();
         Moment {
-            now: self.slice.aws.now(),
+            now,
+            asked_at: now - age,
             random: fastrand::f64,
         }
     }

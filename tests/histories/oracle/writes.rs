@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use rerole::aws::eks::EKS_CALL_TIMEOUT;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::{CallRecord, SimulatedAws};
 
@@ -89,12 +90,12 @@ fn is_justified<'a>(evidence: &'a Evidence, update: &'a CallRecord) -> Justifica
             let body = &update.call.body;
             panic!("guarantee 2: no open rotation allows {body} after {shown}")
         });
+    let since = |at| update.sent_at.duration_since(at).expect("it came before");
     let described_at = describe.received_at.expect("it was received");
-    let age = update.sent_at.duration_since(described_at);
-    let age = age.expect("it was received before");
+    let (age, asked) = (since(described_at), since(describe.sent_at));
     assert!(
-        age <= WINDOW,
-        "guarantee 2: {subject} was described {age:?} before its update"
+        age <= WINDOW && asked <= WINDOW + EKS_CALL_TIMEOUT,
+        "guarantee 2: {subject} was described {age:?} before its update, and asked for {asked:?}"
     );
     Justification { rotation, describe }
 }

@@ -12,7 +12,7 @@ use crate::timestamp::Timestamp;
 pub struct EarlierSlices {
     /// The first of them started then.
     pub started_at: Timestamp,
-    /// This slice took the lease then. No update of an earlier slice takes effect after it.
+    /// No update of an earlier slice takes effect after this time.
     pub ended_at: Timestamp,
 }
 
@@ -30,10 +30,12 @@ pub struct Sent<'a> {
     pub before: &'a Association,
 }
 
-/// What a step cannot compute: the time of day, and random numbers from 0 to 1 for pauses.
+/// What a step cannot compute: times, and random numbers from 0 to 1 for pauses.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     pub now: Timestamp,
+    /// When the last Describe was sent. It may show the state of that time.
+    pub asked_at: Timestamp,
     pub random: fn() -> f64,
 }
 

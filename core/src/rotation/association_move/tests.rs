@@ -38,6 +38,7 @@ fn at(secs: i64) -> Timestamp {
 /// No pause is shortened by chance.
 const MOMENT: Moment = Moment {
     now: Timestamp::from_millis(9_000),
+    asked_at: Timestamp::from_millis(9_000),
     random: || 1.0,
 };
 

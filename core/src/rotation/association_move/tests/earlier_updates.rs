@@ -93,7 +93,7 @@ fn after_a_stop_an_update_that_was_sent_is_never_not_attempted() {
             });
         }
         assert_eq!(
-            shown(&attempts.stopped(&before, at(9))),
+            shown(&attempts.stopped(&before, moment(99))),
             expected,
             "{class:?}"
         );
@@ -114,7 +114,66 @@ fn a_stopped_rotation_waits_until_updates_of_earlier_slices_would_show() {
         (9, "again after 3s"),
         (12, "NotAttempted after 0 sent"),
     ] {
-        assert_eq!(shown(&attempts.stopped(&on(OLD, 1), at(now))), expected);
+        assert_eq!(shown(&attempts.stopped(&on(OLD, 1), moment(now))), expected);
+    }
+}
+
+/// EKS may show another actor's change from before an update that has overwritten it.
+#[test]
+fn what_others_did_is_believed_once_an_update_of_this_rotation_would_show() {
+    let (request, row, before) = (request(false), row(), on(OLD, 1));
+    let earlier = EarlierSlices {
+        started_at: at(0),
+        ended_at: at(2),
+    };
+    let owned = Association {
+        owner_arn: Some("arn:aws:eks:us-east-1:1:addon/c/a/1".to_owned()),
+        ..before.clone()
+    };
+    // An update of this slice gets its error at 2, two seconds after its Describe was sent.
+    for (observed, ending) in [(on(THIRD, 2), "Drifted"), (owned, "OwnedByAddon")] {
+        let attempts_after = |earlier, is_lost| {
+            let mut attempts = AssociationMove::new(&request, &row, earlier);
+            if is_lost {
+                let sent = Sent {
+                    update: started(&mut attempts, &before),
+                    before: &before,
+                };
+                attempts.failed(sent, error(ErrorClass::Transient), moment(0), |_| {
+                    RoleVerdict::Refused
+                });
+            }
+            attempts
+        };
+        for (earlier, is_lost) in [(Some(earlier), false), (None, true)] {
+            for (now, expected) in [(2, "again after 10s"), (11, "again after 1s")] {
+                let mut attempts = attempts_after(earlier, is_lost);
+                assert_eq!(described_at(&mut attempts, &observed, now), expected);
+            }
+            let mut attempts = attempts_after(earlier, is_lost);
+            let settled = format!("{ending} after 0 sent");
+            assert_eq!(described_at(&mut attempts, &observed, 12), settled);
+        }
+        let mut attempts = attempts_after(None, false);
+        let settled = format!("{ending} after 0 sent");
+        assert_eq!(described_at(&mut attempts, &observed, 2), settled);
+    }
+}
+
+/// The moment of a Describe that was sent at this time, in seconds, and answered two seconds later.
+fn moment(asked_at: i64) -> Moment {
+    Moment {
+        now: at(asked_at + 2),
+        asked_at: at(asked_at),
+        ..MOMENT
+    }
+}
+
+/// What follows from a Describe at this time, in seconds.
+fn described_at(attempts: &mut AssociationMove<'_>, observed: &Association, now: i64) -> String {
+    match attempts.described(observed, moment(now)) {
+        Decision::Step(step) => shown(&step),
+        other => panic!("{other:?}"),
     }
 }
 
