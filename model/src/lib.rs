@@ -20,9 +20,9 @@
 //! whatever fault occurs, the deliveries that are still due finish it.
 //!
 //! Each model can leave out one condition, its `Guard`. Tests show that a guarantee then breaks. So
-//! each condition is needed, and the model is able to show it. Three kinds of guards exist: what
-//! the product does, what it assumes of AWS, and what it lacks. The documentation of a guard says
-//! so if it is one of the last two. The models have no counterexample only with all guards.
+//! each condition is needed, and the model is able to show it. A guard is what the product does, or
+//! what it assumes of AWS; then its documentation says so. A model with all guards has no
+//! counterexample.
 //!
 //! That a rotation makes progress at all, for any timing, is not checked here, but by the tests of
 //! the whole in `tests/it`.

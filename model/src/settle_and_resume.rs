@@ -54,34 +54,31 @@ pub enum Guard {
     /// Such a record does not arrive after the lease has ended. This is an assumption.
     TimelyRecord,
     /// A slice that does not know whether such a record arrives keeps its lease until it expires.
-    /// **The product releases it**, so the record may arrive after the next slice's update.
     LeaseKeptForRecord,
     /// An update is sent only if the lease outlives it.
     LeaseInUpdate,
     /// An update does not take effect after its call has timed out. This is an assumption.
     TimelyUpdate,
-    /// After an error of an update, a slice describes the association, or ends, only once the
-    /// update cannot take effect any more. **The product does so at once**, and may close the
-    /// rotation before the update takes effect.
+    /// After an update without a response, a slice describes the association, or ends, only once
+    /// the update cannot take effect any more.
     WaitForLostUpdate,
     /// An update is sent within the write window.
     WriteWindow,
-    /// What a Describe shows is as old as its request. **The product counts from the response**,
-    /// which a slow call or a frozen process gets later.
+    /// What a Describe shows is as old as its request. A slow call or a frozen process gets the
+    /// response later.
     AgeFromRequest,
     /// The same version gives the same token.
     TokenOfVersion,
     /// A Describe that shows an older version than the plan shows nothing.
     OlderVersionsIgnored,
     /// A rotation that was stopped settles a row as `NotAttempted` only once EKS shows the updates
-    /// of earlier slices.
+    /// that may have been sent.
     WaitAfterStop,
-    /// That time counts from when the last update can have taken effect. **The product counts from
-    /// the stop**, before which an update may have been sent that takes effect after it.
+    /// That time counts from when the last update can have taken effect, which may be after the
+    /// stop.
     WaitFromLastUpdate,
     /// An association counts as drifted only once EKS shows the updates that may have been sent.
-    /// **The product settles it at once**, although EKS may show another actor's change from before
-    /// such an update.
+    /// Until then, EKS may show another actor's change from before such an update.
     WaitBeforeDrifted,
     /// The rows are counted again before the rotation closes.
     TallyBeforeClose,

@@ -6,8 +6,9 @@ use rerole_core::rotation::{
 };
 use rerole_core::timestamp::Timestamp;
 
-use crate::settle_and_resume::SettleAndResume;
+use crate::settle_and_resume::clock::time;
 use crate::settle_and_resume::eks::View;
+use crate::settle_and_resume::{Guard, SettleAndResume};
 
 /// The responses that a slice gets before it runs out of time.
 const INPUTS_MAX: usize = 5;
@@ -29,10 +30,20 @@ pub enum Input {
     NotFound,
 }
 
+/// A response with its times, in ticks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Seen {
+    pub input: Input,
+    /// When the slice follows it.
+    pub at: u8,
+    /// When the last Describe was sent, as the slice counts.
+    pub asked_at: u8,
+}
+
 /// All responses so far.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Memory {
-    inputs: Vec<Input>,
+    seen: Vec<Seen>,
 }
 
 /// What follows from them.
@@ -45,37 +56,34 @@ pub enum Next {
 
 impl Memory {
     pub(super) fn is_full(&self) -> bool {
-        self.inputs.len() >= INPUTS_MAX
+        self.seen.len() >= INPUTS_MAX
     }
 
-    pub(super) fn push(&mut self, input: Input) {
-        self.inputs.push(input);
+    pub(super) fn push(&mut self, seen: Seen) {
+        self.seen.push(seen);
     }
 
-    /// Returns what follows from the responses at `now`.
+    /// Returns what follows from the responses.
     ///
     /// # Panics
     /// If there is none yet.
-    pub(super) fn next(
-        &self,
-        model: &SettleAndResume,
-        earlier: Option<EarlierSlices>,
-        now: Timestamp,
-    ) -> Next {
-        self.replay(model, earlier, now).1
+    pub(super) fn next(&self, model: &SettleAndResume, earlier: Option<EarlierSlices>) -> Next {
+        self.replay(model, earlier).1
     }
 
-    /// Returns what follows if the rotation has stopped, from a Describe that would justify an
-    /// update.
+    /// Returns what follows at `now` if the rotation has stopped, from a Describe that would
+    /// justify an update.
     pub(super) fn stopped(
         &self,
         model: &SettleAndResume,
         earlier: Option<EarlierSlices>,
-        now: Timestamp,
+        now: u8,
     ) -> Step {
-        match self.replay(model, earlier, now) {
+        match self.replay(model, earlier) {
             (mut attempts, Next::Send(_, view)) => {
-                attempts.stopped(&view.association(&model.association), now)
+                let asked_at = self.seen.last().map_or(now, |seen| seen.asked_at);
+                let moment = moment(time(now), asked_at, model.has(Guard::WaitAfterStop));
+                attempts.stopped(&view.association(&model.association), moment)
             }
             (_, Next::Step(step)) => step,
         }
@@ -85,14 +93,23 @@ impl Memory {
         &self,
         model: &'a SettleAndResume,
         earlier: Option<EarlierSlices>,
-        now: Timestamp,
     ) -> (AssociationMove<'a>, Next) {
         let mut attempts = AssociationMove::new(&model.request, &model.row, earlier);
         let mut next = None;
-        for input in &self.inputs {
-            next = Some(follow(model, &mut attempts, (*input, next), now));
+        for seen in &self.seen {
+            next = Some(follow(model, &mut attempts, (*seen, next)));
         }
         (attempts, next.expect("a slice has seen something"))
+    }
+}
+
+/// The moment at which a slice follows a response. If it does not wait for its own updates to show,
+/// it counts as if it had asked long after them.
+fn moment(now: Timestamp, asked_at: u8, waits: bool) -> Moment {
+    Moment {
+        now,
+        asked_at: if waits { time(asked_at) } else { time(u8::MAX) },
+        random: || 0.0,
     }
 }
 
@@ -100,13 +117,17 @@ impl Memory {
 fn follow(
     model: &SettleAndResume,
     attempts: &mut AssociationMove<'_>,
-    (input, before): (Input, Option<Next>),
-    now: Timestamp,
+    (
+        Seen {
+            input,
+            at,
+            asked_at,
+        },
+        before,
+    ): (Seen, Option<Next>),
 ) -> Next {
-    let moment = Moment {
-        now,
-        random: || 0.0,
-    };
+    let now = time(at);
+    let moment = moment(now, asked_at, model.has(Guard::WaitBeforeDrifted));
     let shown = |view: View| view.association(&model.association);
     let (update, view) = match (input, before) {
         (Input::Described(view), _) => {

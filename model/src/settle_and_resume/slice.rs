@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use rerole_core::resource::{Association, hidden_for};
+use rerole_core::resource::Association;
 use rerole_core::rotation::{EarlierSlices, Ending, Outcome, Settled, Step, Update};
 
 use crate::settle_and_resume::clock::{TICK_SECS, time};
 use crate::settle_and_resume::eks::{UpdateRequest, View, time_of};
-use crate::settle_and_resume::memory::{Input, Memory, Next};
+use crate::settle_and_resume::memory::{Input, Memory, Next, Seen};
 use crate::settle_and_resume::{Guard, SettleAndResume};
 use crate::wire::Call;
 
@@ -15,7 +15,7 @@ use crate::wire::Call;
 const WRITE_MARGIN_SECS: u8 = 5;
 /// `DYNAMODB_OPERATION_TIMEOUT` in `src/aws/dynamodb/mod.rs`.
 const RECORD_SECS: u8 = 6;
-/// The write window, in whole ticks.
+/// `REQUEST_AGE_AT_SEND_MAX` in `src/aws/eks/update.rs`, in whole ticks.
 const WINDOW_TICKS: u8 = 1;
 
 /// An update takes effect within the timeout of its call, in ticks.
@@ -67,8 +67,6 @@ pub struct Slice {
     observed_at: u8,
     /// When it sent what is on its way, in ticks.
     pub sent_at: u8,
-    /// When it sent the last update that may have taken effect unnoticed, in ticks.
-    lost_at: Option<u8>,
     /// It does not release its lease.
     pub keeps_lease: bool,
     pub task: Task,
@@ -85,7 +83,6 @@ impl Slice {
             shown_at: 0,
             observed_at: 0,
             sent_at: 0,
-            lost_at: None,
             keeps_lease: false,
             task: Task::Describe(now),
         }
@@ -107,18 +104,16 @@ impl Slice {
 
     /// `Context::earlier_slices`.
     fn earlier(&self, model: &SettleAndResume) -> Option<EarlierSlices> {
-        let stopped_at = self.stopped_at.map(|at| {
-            let in_flight = u64::from(TICK_SECS);
-            let wait = if model.has(Guard::WaitFromLastUpdate) {
-                Duration::from_secs(in_flight)
-            } else {
-                Duration::ZERO
-            };
-            time(at) + wait
-        });
+        let in_flight = if model.has(Guard::WaitFromLastUpdate) {
+            CALL_TICKS
+        } else {
+            0
+        };
+        let stopped_at = self.stopped_at.map(|at| at + in_flight);
+        let ended_at = stopped_at.map_or(self.resumed_at, |at| at.min(self.resumed_at));
         (self.fence > 1).then_some(EarlierSlices {
             started_at: time(0),
-            ended_at: stopped_at.unwrap_or(time(self.resumed_at)),
+            ended_at: time(ended_at),
         })
     }
 
@@ -129,13 +124,17 @@ impl Slice {
 
     /// Follows the response of a Describe.
     pub(super) fn described(&mut self, model: &SettleAndResume, input: Input, now: u8) {
-        self.memory.push(input);
         self.observed_at = if model.has(Guard::AgeFromRequest) {
             self.shown_at
         } else {
             now
         };
-        match self.memory.next(model, self.earlier(model), time(now)) {
+        self.memory.push(Seen {
+            input,
+            at: now,
+            asked_at: self.observed_at,
+        });
+        match self.memory.next(model, self.earlier(model)) {
             Next::Send(..) => self.task = Task::Permit,
             Next::Step(step) => self.follow(model, step, now),
         }
@@ -145,8 +144,7 @@ impl Slice {
     pub(super) fn permitted(&mut self, model: &SettleAndResume, now: u8) -> bool {
         let earlier = self.earlier(model);
         if self.stopped_at.is_some() {
-            let earlier = earlier.filter(|_| model.has(Guard::WaitAfterStop));
-            let step = self.memory.stopped(model, earlier, time(self.observed_at));
+            let step = self.memory.stopped(model, earlier, now);
             self.follow(model, step, now);
             return false;
         }
@@ -159,7 +157,7 @@ impl Slice {
             self.task = Task::Describe(now);
             return false;
         }
-        if let Next::Send(Update { token, .. }, _) = self.memory.next(model, earlier, time(now)) {
+        if let Next::Send(Update { token, .. }, _) = self.memory.next(model, earlier) {
             let version = model.tokens[token.as_str()];
             let token = version;
             self.task = Task::Update(Call::Sent(UpdateRequest { token, version }));
@@ -168,14 +166,22 @@ impl Slice {
         now - self.shown_at > WINDOW_TICKS
     }
 
-    /// Follows the response to an update.
+    /// Follows the response to an update. One without a response ends after its timeout:
+    /// `Eks::update_role`.
     pub(super) fn updated(&mut self, model: &SettleAndResume, input: Input, now: u8) {
-        self.memory.push(input);
-        if input == Input::Lost {
-            self.lost_at = Some(self.sent_at);
-        }
-        if let Next::Step(step) = self.memory.next(model, self.earlier(model), time(now)) {
-            self.follow(model, step, now);
+        let waits = input == Input::Lost && model.has(Guard::WaitForLostUpdate);
+        let at = if waits {
+            now.max(self.sent_at + CALL_TICKS + 1)
+        } else {
+            now
+        };
+        self.memory.push(Seen {
+            input,
+            at,
+            asked_at: self.observed_at,
+        });
+        if let Next::Step(step) = self.memory.next(model, self.earlier(model)) {
+            self.follow(model, step, at);
         }
     }
 
@@ -183,31 +189,13 @@ impl Slice {
         match step {
             Step::Settle(settled) | Step::Stop(_, settled) => self.settle(model, &settled, now),
             Step::DescribeAgain(pause) => self.task = Task::Describe(now + ticks(pause)),
-            Step::Retry(..) | Step::Throttled(_) => {
-                let lost_at = self.lost_at.filter(|_| model.has(Guard::WaitForLostUpdate));
-                let not_before = lost_at.map_or(now, |sent_at| now.max(sent_at + 1 + CALL_TICKS));
-                self.task = Task::Describe(not_before);
-            }
+            Step::Retry(..) | Step::Throttled(_) => self.task = Task::Describe(now),
             Step::GiveWay(_) | Step::Leave(_) => self.task = Task::Over,
         }
     }
 
-    /// Returns for how many ticks EKS may still not show an update that was sent.
-    fn hidden_for(&self, model: &SettleAndResume) -> Option<u8> {
-        let lost_at = self.lost_at.map(|sent_at| time(sent_at + CALL_TICKS));
-        let ended_at = self.earlier(model).map(|earlier| earlier.ended_at);
-        let age = time(self.observed_at).since(lost_at.max(ended_at)?);
-        let hidden = hidden_for(age)?;
-        Some(ticks(hidden))
-    }
-
     /// `may_record` in `src/rotate/slice/settle.rs`.
     fn settle(&mut self, model: &SettleAndResume, settled: &Settled, now: u8) {
-        let is_drifted = settled.ending == Ending::Drifted && model.has(Guard::WaitBeforeDrifted);
-        if let Some(ticks) = self.hidden_for(model).filter(|_| is_drifted) {
-            self.task = Task::Describe(now + ticks);
-            return;
-        }
         let is_confirmed = matches!(settled.ending, Ending::Updated { .. });
         let may_record = is_confirmed || self.outlives(RECORD_SECS, now);
         if !may_record && model.has(Guard::LeaseInRecord) {
