@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Harness, LEDGER, NEW, OLD, event, rotation_event, rules, timestamp};
 
-fn request() -> Requested {
+pub fn request() -> Requested {
     match Payload::parse(&rotation_event(), None, &rules()).task {
         Task::Rotate(requested) => *requested,
         other => panic!("{other:?}"),
@@ -27,12 +27,12 @@ fn request() -> Requested {
 }
 
 /// An association on the old role, as a rotation reads it from the index.
-fn indexed_association(harness: &Harness) -> IndexItem {
+pub fn indexed_association(harness: &Harness) -> IndexItem {
     let arn = harness.associate("api", OLD);
     serde_json::from_value(harness.index_item(&arn).unwrap()).unwrap()
 }
 
-async fn open(aws: &Aws, request: &Requested) -> RotationRecord {
+pub async fn open(aws: &Aws, request: &Requested) -> RotationRecord {
     match aws
         .ledger
         .rotations()
@@ -45,7 +45,7 @@ async fn open(aws: &Aws, request: &Requested) -> RotationRecord {
     }
 }
 
-fn summary(aws: &Aws) -> SliceSummary {
+pub fn summary(aws: &Aws) -> SliceSummary {
     SliceSummary {
         counts: Counts::default(),
         progress: progress(aws),
@@ -55,7 +55,7 @@ fn summary(aws: &Aws) -> SliceSummary {
     }
 }
 
-fn progress(aws: &Aws) -> Progress {
+pub fn progress(aws: &Aws) -> Progress {
     Progress {
         at: aws.now(),
         counts: Counts::default(),
@@ -64,7 +64,7 @@ fn progress(aws: &Aws) -> Progress {
     }
 }
 
-fn closed(aws: &Aws, record: &RotationRecord) -> Close {
+pub fn closed(aws: &Aws, record: &RotationRecord) -> Close {
     let in_use = InUse::until_rotated(&record.key, record.started_at);
     Close {
         record: RotationRecord {
@@ -171,7 +171,7 @@ async fn planning_again_reports_a_settled_row_and_keeps_it() {
     assert_eq!(harness.rows("r-1"), before);
 }
 
-fn full_run(regions: &[&str]) -> ReconcileRequest {
+pub fn full_run(regions: &[&str]) -> ReconcileRequest {
     let request = json!({ "mode": "full", "regions": regions });
     let indexed = ["eu-west-1", "us-east-1"].map(str::to_owned);
     ReconcileRequest::parse(&request, &Coverage::of(&indexed)).unwrap()

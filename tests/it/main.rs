@@ -23,6 +23,8 @@ mod cloudtrail;
 mod comparison;
 /// Changes of other actors while a rotation runs.
 mod concurrent_changes;
+/// The conditions under which the product writes to its tables, branch by branch.
+mod conditions;
 /// Crashes at every single call, which the next delivery resumes.
 mod crash;
 /// Where the clients send their calls.

@@ -35,6 +35,7 @@ use serde_json::{Value, json};
 use crate::common::environment::{indexer_settings, rotate_settings, settings};
 use crate::common::grants::check_granted;
 use crate::common::liveness::check_liveness;
+use crate::conditions::writes;
 
 /// Lambda's longest timeout.
 pub const TIMEOUT: Duration = Duration::from_mins(15);
@@ -319,10 +320,13 @@ impl Harness {
 }
 
 impl Drop for Harness {
-    /// In every test, the functions make only calls that the template grants them.
+    /// In every test, the functions make only calls that the template grants them, and write only
+    /// under conditions that have cases.
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            check_granted(&self.aws.calls());
+            let calls = self.aws.calls();
+            check_granted(&calls);
+            writes::check_listed(&calls);
         }
     }
 }
