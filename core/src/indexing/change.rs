@@ -56,6 +56,27 @@ mod tests {
     use crate::resource::association;
 
     #[test]
+    fn each_change_has_a_count() {
+        let mut counts = RunCounts::default();
+        for change in [
+            Change::None,
+            Change::Added,
+            Change::Changed,
+            Change::Removed,
+        ] {
+            change.count(&mut counts);
+            change.count(&mut counts);
+        }
+        let RunCounts {
+            added,
+            changed,
+            removed,
+            ..
+        } = counts;
+        assert_eq!((added, changed, removed), (2, 2, 2));
+    }
+
+    #[test]
     fn held_and_shown_items_give_a_change() {
         let item = |role: &str| IndexItem::of(&association(role));
         let (held, same, other) = (item("a"), item("a"), item("b"));

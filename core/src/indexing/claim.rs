@@ -74,12 +74,11 @@ mod tests {
             request,
             at(100),
         ) {
-            Claim::Claimed(run) => format!(
-                "{:?} of {} as {}",
-                run.request.mode,
-                run.request.regions.len(),
-                run.fence
-            ),
+            Claim::Claimed(run) => {
+                assert_eq!(run.lease_until, Some(at(100) + RUN_LEASE));
+                let RunRequest { mode, regions, .. } = &run.request;
+                format!("{mode:?} of {} as {}", regions.len(), run.fence)
+            }
             Claim::Running(_) => "running".to_owned(),
             Claim::Nothing => "nothing".to_owned(),
         };

@@ -133,6 +133,15 @@ mod tests {
     }
 
     #[test]
+    fn only_a_task_with_an_item_that_cannot_be_is_invalid() {
+        for (listed, index, is_invalid) in [("a", "", false), ("", "a", false), ("", "a?", true)] {
+            let listed: Vec<_> = listed.split_whitespace().map(str::to_owned).collect();
+            let tasks = diff(Mode::Full, &listed, entries(index));
+            assert_eq!(tasks[0].is_invalid(), is_invalid, "{tasks:?}");
+        }
+    }
+
+    #[test]
     fn list_only_describes_the_differences_and_full_describes_everything() {
         for (listed, index, list_only, full) in [
             ("", "", "", ""),

@@ -150,6 +150,47 @@ mod tests {
     use crate::resource::{OwnAccount, association};
 
     #[test]
+    fn each_field_of_an_item_has_its_role() {
+        let item = |target: Option<&str>| IndexItem {
+            target_role_arn: target.map(str::to_owned),
+            ..IndexItem::of(&association("role"))
+        };
+        for (field, target, role) in [
+            (RoleField::RoleArn, Some("target"), Some("role")),
+            (RoleField::TargetRoleArn, Some("target"), Some("target")),
+            (RoleField::TargetRoleArn, None, None),
+        ] {
+            assert_eq!(item(target).role_in(field), role, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_live_or_a_tombstone_or_cannot_be() {
+        let item = IndexItem::of(&association("role"));
+        let invalid = |partition: &str| InvalidItem {
+            key: ItemKey {
+                partition: partition.to_owned(),
+                sort: "a-1".to_owned(),
+            },
+            modified_at: None,
+            deleted_at: None,
+            problem: "it cannot be".to_owned(),
+        };
+        let of_cluster = invalid(&item.cluster_arn);
+        assert_eq!(of_cluster.region().as_deref(), Some("us-east-1"));
+        assert_eq!(invalid("prod").region(), None);
+        let live = IndexEntry::Live(Box::new(item.clone()));
+        let invalid = IndexEntry::Invalid(of_cluster.clone());
+        for (entry, is_live, is_invalid) in [
+            (live, Some(&item), None),
+            (invalid, None, Some(&of_cluster)),
+            (IndexEntry::Tombstone, None, None),
+        ] {
+            assert_eq!((entry.live(), entry.invalid()), (is_live, is_invalid));
+        }
+    }
+
+    #[test]
     fn an_item_that_no_association_of_the_account_leads_to_is_named() {
         let own = OwnAccount::of_function("arn:aws:lambda:us-east-1:111122223333:function:index");
         let foreign =

@@ -121,6 +121,8 @@ mod tests {
                 partition: partition.to_owned(),
                 sort: sort.to_owned(),
             };
+            let problem = key.problem("it cannot be");
+            assert_eq!(problem, format!("item {partition} / {sort}: it cannot be"));
             let found = match key.judge(partition.strip_prefix("clusters/"), &rules) {
                 Ok(KeyOf::Association(_)) => "of the cluster",
                 Ok(KeyOf::KnownCluster(_)) => "known",

@@ -128,9 +128,8 @@ impl ReconcileRequest {
     }
 }
 
-/// Returns the regions of the request, sorted and without duplicates.
-/// Returns the regions of the request. The stack must index each of them: what it stored of others,
-/// it would remove again.
+/// Returns the regions of the request, sorted and without duplicates. The stack must index each of
+/// them: what it stored of others, it would remove again.
 fn regions(reconcile: &Value, coverage: &Coverage) -> Result<Option<Vec<String>>, Rejection> {
     let Some(texts) = list(reconcile, "regions")? else {
         return Ok(None);
@@ -207,6 +206,36 @@ mod tests {
             let names = ["dev", "prod-1", "prod-2"].into_iter();
             let found: Vec<_> = names.filter(|name| request.covers(name)).collect();
             assert_eq!(found, covered, "{reconcile}");
+        }
+    }
+
+    fn run(mode: &str) -> ReconcileRequest {
+        let indexed = Coverage::of(&["eu-west-1".to_owned()]);
+        ReconcileRequest::parse(&json!({ "mode": mode }), &indexed).unwrap()
+    }
+
+    #[test]
+    fn another_run_does_a_request_only_if_it_is_for_the_same() {
+        let ReconcileRequest::Run(full) = run("full") else {
+            panic!("a run");
+        };
+        for (request, is_done) in [
+            (run("full"), true),
+            (run("listOnly"), false),
+            (ReconcileRequest::Resume, true),
+        ] {
+            assert_eq!(request.is_done_by(&full), is_done, "{request:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_full_run_waits_for_another_run() {
+        for (request, waits) in [
+            (run("full"), true),
+            (run("listOnly"), false),
+            (ReconcileRequest::Resume, false),
+        ] {
+            assert_eq!(request.waiting_run().is_some(), waits, "{request:?}");
         }
     }
 

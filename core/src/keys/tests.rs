@@ -54,6 +54,8 @@ fn each_partition_key_of_the_index_has_its_text() {
         ),
     ] {
         assert_eq!(partition.to_string(), text);
+        let region = matches!(partition, IndexPartition::Region(_)).then_some("eu-west-1");
+        assert_eq!(IndexPartition::region(&text), region, "{text}");
     }
 }
 

@@ -229,6 +229,48 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn the_repeated_result_of_a_dry_run_says_when_it_was_produced() {
+        let again = "this is the result of 1970-01-01T00:00:20.000Z; \
+                     for a new dry run, use another rotationId";
+        let after_reason = format!("stopped; {again}");
+        for (dry_run, reason, expected) in [
+            (false, None, None),
+            (false, Some("stopped"), Some("stopped")),
+            (true, None, Some(again)),
+            (true, Some("stopped"), Some(after_reason.as_str())),
+        ] {
+            let record = RotationRecord {
+                request: requested(&serde_json::json!({ "dryRun": dry_run })).request,
+                reason: reason.map(str::to_owned),
+                finished_at: Some(at(20)),
+                ..record(None, None)
+            };
+            let summary = record.repeated_summary(RoleUse {
+                in_use: None,
+                until: None,
+            });
+            assert_eq!(summary.reason.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn a_counter_of_the_indexer_is_stored_once_it_is_not_zero() {
+        for (count, stored) in [(0, None), (2, Some(2))] {
+            let item = serde_json::to_value(RotationRecord {
+                reversion_count: count,
+                arrivals: count,
+                ..record(None, None)
+            });
+            let item = item.unwrap();
+            for counter in ["reversionCount", "arrivals"] {
+                let found = item.get(counter).and_then(serde_json::Value::as_u64);
+                assert_eq!(found, stored, "{counter}");
+            }
+        }
+    }
+
     #[test]
     fn a_record_that_contradicts_its_key_or_its_request_is_named() {
         let key = |text: &str| -> RotationKey { text.parse().unwrap() };

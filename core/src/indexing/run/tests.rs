@@ -153,6 +153,60 @@ fn a_region_with_gaps_or_of_selected_clusters_is_not_complete() {
 }
 
 #[test]
+fn a_repair_is_an_addition_a_change_or_a_removal() {
+    let counts = RunCounts {
+        seen: 1_000,
+        added: 100,
+        changed: 20,
+        removed: 3,
+        ..RunCounts::default()
+    };
+    assert_eq!(counts.repaired(), 123);
+}
+
+#[test]
+fn only_the_start_of_a_full_run_of_all_clusters_searches_the_whole_index() {
+    let started = |mode| Run::start(request(mode), 1, at(0));
+    assert!(started(Mode::Full).searches_whole_index());
+    assert!(!started(Mode::ListOnly).searches_whole_index());
+    let mut advanced = started(Mode::Full);
+    advanced.cursor.started_at = Some(at(1));
+    assert!(!advanced.searches_whole_index());
+    for mode in [Mode::Full, Mode::ListOnly] {
+        let mut selected = started(mode);
+        selected.request.cluster_names = ClusterGlob::new("*").map(|glob| vec![glob]);
+        assert!(!selected.searches_whole_index(), "{mode:?}");
+    }
+}
+
+#[test]
+fn an_error_leaves_a_gap_in_its_region_and_only_the_first_hundred_are_kept() {
+    let mut run = run(None, None);
+    run.cursor.region = 1;
+    for _ in 0..=ERRORS_MAX {
+        run.note_error(Some("prod"), "é".repeat(PROBLEM_LEN_MAX + 1));
+    }
+    assert!(run.cursor.has_gaps);
+    assert_eq!((run.error_count, run.errors.len()), (101, 100));
+    let expected = RunError {
+        region: "us-east-1".to_owned(),
+        cluster_name: Some("prod".to_owned()),
+        problem: "é".repeat(500),
+    };
+    assert_eq!(run.errors[99], expected);
+}
+
+#[test]
+fn only_the_first_hundred_excluded_clusters_are_kept() {
+    let mut run = run(None, None);
+    run.request.exclude_clusters = ClusterGlob::new("*").into_iter().collect();
+    let names: Vec<_> = (0..=ERRORS_MAX).map(|n| n.to_string()).collect();
+    run.note_excluded(&names);
+    assert_eq!(run.excluded.len(), 100);
+    assert_eq!(run.excluded[99], "eu-west-1/99");
+}
+
+#[test]
 fn excluded_clusters_are_not_covered_and_are_named_by_region() {
     let mut run = Run::start(
         RunRequest {
