@@ -286,6 +286,21 @@ mod tests {
     }
 
     #[test]
+    fn only_throttles_and_transient_errors_are_retryable() {
+        for (class, is_retryable) in [
+            (Throttled, true),
+            (Transient, true),
+            (RoleNotReady, false),
+            (Denied, false),
+            (NotFound, false),
+            (Unsupported, false),
+            (Terminal, false),
+        ] {
+            assert_eq!(class.is_retryable(), is_retryable, "{class:?}");
+        }
+    }
+
+    #[test]
     fn no_code_has_two_classes() {
         let mut codes: Vec<&str> = [THROTTLED, TRANSIENT, DENIED, NOT_FOUND].concat();
         let all = codes.len();

@@ -105,6 +105,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_cluster_name_has_no_character_that_separates_the_parts_of_an_arn() {
+        for (name, is_valid) in [("prod_1", true), ("prod/1", false), ("", false)] {
+            let region = "us-east-1";
+            let found = ClusterName { region, name }.is_valid();
+            assert_eq!(found, is_valid, "{name}");
+        }
+    }
+
+    #[test]
     fn a_cluster_arn_has_parts_from_which_association_arns_are_made() {
         let cluster =
             Cluster::parse("arn:aws-cn:eks:cn-north-1:111122223333:cluster/prod_1").unwrap();

@@ -103,6 +103,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn sets_of_fields_have_unions_and_intersections() {
+        let fields = |text: &str| serde_json::from_str::<RoleFields>(text).unwrap();
+        let (none, both) = (fields("[]"), fields(r#"["roleArn","targetRoleArn"]"#));
+        let (role, target) = (fields(r#"["roleArn"]"#), fields(r#"["targetRoleArn"]"#));
+        for (one, other, union, intersection) in [
+            (none, none, none, none),
+            (role, none, role, none),
+            (none, target, target, none),
+            (role, target, both, none),
+            (both, role, both, role),
+            (target, both, both, target),
+        ] {
+            assert_eq!(one.union(other), union, "{one:?} {other:?}");
+            assert_eq!(one.intersection(other), intersection, "{one:?} {other:?}");
+        }
+        for fields in [none, role, target, both] {
+            assert_eq!(fields.is_empty(), fields == none, "{fields:?}");
+        }
+    }
+
+    #[test]
     fn fields_are_serialized_as_a_list_of_names() {
         let role = "arn:aws:iam::111122223333:role/a".parse().unwrap();
         let (a, b) = ("arn:aws:iam::111122223333:role/a", "b");

@@ -61,6 +61,16 @@ mod tests {
         for (millis, expected) in [(0, true), (9_999, true), (10_000, false)] {
             let age = Duration::from_millis(millis);
             assert_eq!(may_be_hidden(age), expected, "after {millis} ms");
+            let rest = expected.then(|| Duration::from_millis(10_000 - millis));
+            assert_eq!(hidden_for(age), rest, "after {millis} ms");
         }
+    }
+
+    #[test]
+    fn the_third_response_in_a_row_that_does_not_show_a_resource_proves_its_absence() {
+        let mut absence = Absence::default();
+        let pauses: Vec<_> = (0..4).map(|_| absence.note()).collect();
+        let pause = Some(Duration::from_secs(5));
+        assert_eq!(pauses, [pause, pause, None, None]);
     }
 }

@@ -57,6 +57,55 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::testing::requested;
+    use crate::rotation::Counts;
+    use crate::timestamp::Timestamp;
+
+    /// Two of the rotation's seven rows are pending.
+    fn record(status: Status, stopped: Option<&str>) -> RotationRecord {
+        RotationRecord {
+            status,
+            stopped: stopped.map(str::to_owned),
+            counts: Counts {
+                total: 7,
+                pending: 2,
+                ..Counts::default()
+            },
+            role_not_ready_ms: 40,
+            ..RotationRecord::start(
+                &requested(&serde_json::json!({})),
+                Timestamp::from_millis(0),
+            )
+        }
+    }
+
+    #[test]
+    fn a_slice_starts_from_what_the_ledger_has_and_ends_with_its_own_state() {
+        for (status, stopped) in [
+            (Status::Planning, None),
+            (Status::InProgress, None),
+            (Status::InProgress, Some("too many failures")),
+        ] {
+            let record = record(status, stopped);
+            let before = Checkpoint {
+                is_planned: status == Status::InProgress,
+                rows_added: 0,
+                settled: 5,
+                is_stopped: stopped.is_some(),
+                role_not_ready_ms: 40,
+            };
+            assert_eq!(Checkpoint::of(&record), before);
+            let mut state = SliceState::new(&record);
+            assert_eq!(Checkpoint::after(&state, 40), before);
+            state.rows_added = 3;
+            let after = Checkpoint {
+                rows_added: 3,
+                role_not_ready_ms: 50,
+                ..before
+            };
+            assert_eq!(Checkpoint::after(&state, 50), after);
+        }
+    }
 
     #[test]
     fn every_value_that_grows_is_progress() {

@@ -75,6 +75,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_end_in_more_than_thirty_days_is_not_estimated() {
+        let mut estimator = Estimator::default();
+        estimator.note(Duration::ZERO, 0);
+        estimator.note(Duration::from_secs(1), 1);
+        let month = 30 * 24 * 60 * 60;
+        for (pending, left) in [(month, Some(Duration::from_secs(month))), (month + 1, None)] {
+            assert_eq!(estimator.estimate(pending).unwrap().left, left);
+        }
+    }
+
+    #[test]
     fn the_rate_of_the_last_minute_gives_the_remaining_time() {
         let mut estimator = Estimator::default();
         let secs = Duration::from_secs;
