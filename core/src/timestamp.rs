@@ -130,6 +130,7 @@ mod tests {
             times.iter().map(ToString::to_string).collect::<Vec<_>>(),
             texts
         );
+        assert_eq!(format!("{:?}", times[1]), texts[1]);
     }
 
     #[test]

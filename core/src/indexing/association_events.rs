@@ -106,7 +106,11 @@ mod tests {
             user_agent: None,
             made_version: made.map(at),
         };
-        AssociationEvents(rows.iter().map(event).collect())
+        let mut events = AssociationEvents::default();
+        for row in rows {
+            events.add(event(row));
+        }
+        events
     }
 
     #[test]

@@ -194,6 +194,29 @@ fn region_account_and_partition_are_found_in_the_event() {
 }
 
 #[test]
+fn each_subject_says_where_it_is_and_is_in_the_own_account() {
+    let own = |account: &str| {
+        OwnAccount::of_function(&format!(
+            "arn:aws:lambda:us-east-1:{account}:function:index"
+        ))
+    };
+    for event_name in [
+        "UpdatePodIdentityAssociation",
+        "CreateAddon",
+        "DeleteCluster",
+    ] {
+        let changes = json!({ "detail.eventName": event_name });
+        let subject = change(&changes).subject;
+        let place = (subject.region(), subject.cluster_name());
+        assert_eq!(place, ("us-east-1", "prod-1"), "{event_name}");
+        for (account, is_own) in [("111122223333", true), ("999999999999", false)] {
+            let parsed = parse(&event(&changes), own(account).as_ref());
+            assert_eq!(parsed.is_ok(), is_own, "{event_name} in {account}");
+        }
+    }
+}
+
+#[test]
 fn an_unnamed_created_or_deleted_association_means_a_diff_of_its_cluster() {
     for (event_name, request, response) in [
         (
