@@ -240,6 +240,16 @@ mod tests {
     }
 
     #[test]
+    fn a_request_to_resume_has_no_other_member() {
+        assert_eq!(run("resume"), ReconcileRequest::Resume);
+        let indexed = Coverage::of(&["eu-west-1".to_owned()]);
+        let reconcile = json!({ "mode": "resume", "regions": ["eu-west-1"] });
+        let rejection = ReconcileRequest::parse(&reconcile, &indexed).unwrap_err();
+        assert_eq!(rejection.field, "reconcile");
+        assert_eq!(rejection.allowed, "\"resume\" without other members");
+    }
+
+    #[test]
     fn a_request_names_only_regions_that_the_stack_indexes() {
         let indexed = Coverage::of(&["eu-west-1".to_owned(), "us-east-1".to_owned()]);
         let reconcile = json!({ "mode": "full", "regions": ["us-east-1", "ap-south-1"] });
