@@ -92,10 +92,13 @@ mod tests {
             ("", None),
             (" 1", None),
         ] {
+            let parsed = text.parse().ok().map(MaxConcurrency::count);
+            assert_eq!(parsed, expected, "{text}");
+            let stored = serde_json::from_value::<MaxConcurrency>(text.into()).ok();
             assert_eq!(
-                text.parse().ok().map(MaxConcurrency::count),
+                stored.map(MaxConcurrency::count),
                 expected,
-                "{text}"
+                "{text} as stored"
             );
         }
     }

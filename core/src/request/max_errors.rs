@@ -104,6 +104,8 @@ mod tests {
             ("100%", MaxErrors::Percent(100)),
         ] {
             assert_eq!(text.parse(), Ok(expected));
+            let stored = serde_json::from_value::<MaxErrors>(text.into()).unwrap();
+            assert_eq!(stored, expected, "as stored");
             assert_eq!(expected.to_string(), text);
         }
     }
