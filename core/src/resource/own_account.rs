@@ -63,6 +63,14 @@ mod tests {
                 Some(("aws-cn", "111122223333")),
             ),
             ("arn:aws:lambda:us-east-1:1111:function:rotate", None),
+            (
+                "arn:aws-:lambda:us-east-1:111122223333:function:rotate",
+                None,
+            ),
+            (
+                "arn:aws-CN:lambda:us-east-1:111122223333:function:rotate",
+                None,
+            ),
             ("arn:aws:eks:us-east-1:111122223333:cluster/prod", None),
             ("function-arn", None),
             ("", None),
