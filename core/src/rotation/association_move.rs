@@ -167,9 +167,9 @@ impl<'a> AssociationMove<'a> {
     }
 
     /// Returns for how long after `asked_at` EKS may not show an update that this rotation may have
-    /// sent. `None` if there is no such update, or it shows. Until then, EKS may show a state from before the
-    /// update, even one that is newer than what the update was sent for: another actor's change that
-    /// the update has overwritten.
+    /// sent. `None` if there is no such update, or it shows. Until then, EKS may show a state from
+    /// before the update, even one that is newer than what the update was sent for: another actor's
+    /// change that the update has overwritten.
     fn hidden_for(&self, asked_at: Timestamp) -> Option<Duration> {
         let of_earlier = self.earlier.map(|earlier| earlier.ended_at);
         let last = of_earlier.max(self.lost_at)?;

@@ -82,7 +82,7 @@ impl Memory {
         match self.replay(model, earlier) {
             (mut attempts, Next::Send(_, view)) => {
                 let asked_at = self.seen.last().map_or(now, |seen| seen.asked_at);
-                let moment = moment(time(now), asked_at, model.has(Guard::WaitAfterStop));
+                let moment = moment(model, Guard::WaitAfterStop, (time(now), asked_at));
                 attempts.stopped(&view.association(&model.association), moment)
             }
             (_, Next::Step(step)) => step,
@@ -103,12 +103,13 @@ impl Memory {
     }
 }
 
-/// The moment at which a slice follows a response. If it does not wait for its own updates to show,
-/// it counts as if it had asked long after them.
-fn moment(now: Timestamp, asked_at: u8, waits: bool) -> Moment {
+/// The moment at which a slice follows a response. Without the guard, it does not wait for its own
+/// updates to show: it counts as if it had asked long after them.
+fn moment(model: &SettleAndResume, guard: Guard, (now, asked_at): (Timestamp, u8)) -> Moment {
+    let asked_at = if model.has(guard) { asked_at } else { u8::MAX };
     Moment {
         now,
-        asked_at: if waits { time(asked_at) } else { time(u8::MAX) },
+        asked_at: time(asked_at),
         random: || 0.0,
     }
 }
@@ -127,7 +128,7 @@ fn follow(
     ): (Seen, Option<Next>),
 ) -> Next {
     let now = time(at);
-    let moment = moment(now, asked_at, model.has(Guard::WaitBeforeDrifted));
+    let moment = moment(model, Guard::WaitBeforeDrifted, (now, asked_at));
     let shown = |view: View| view.association(&model.association);
     let (update, view) = match (input, before) {
         (Input::Described(view), _) => {

@@ -131,11 +131,11 @@ impl Eks {
     ///    leave seconds later, on the same observation. After any error the caller describes again.
     ///
     /// A request that was sent may arrive although its connection broke, or its response may get
-    /// lost. So an update without a response ends only when EKS no longer waits for it, and the next
-    /// Describe shows whether it took effect. If the Describe shows the old version, the next
-    /// update has the same token, so EKS treats it as a repeat of the first. Another invocation
-    /// that resumes the rotation sends nothing meanwhile, because a caller sends only while its
-    /// lease outlives the call.
+    /// lost. So an update without a response ends only after the timeout of its call, when it
+    /// cannot take effect any more. The next Describe shows whether it did. If the Describe shows
+    /// the old version, the next update has the same token, so EKS treats it as a repeat of the
+    /// first. Another invocation that resumes the rotation sends nothing meanwhile, because a
+    /// caller sends only while its lease outlives the call.
     ///
     /// # Errors
     /// [`UpdateError::Stale`] if `observed` is too old, [`UpdateError::Malformed`] if EKS accepted

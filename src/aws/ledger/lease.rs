@@ -104,8 +104,8 @@ impl OwnedRotation<'_> {
     }
 
     /// Extends the lease and records the progress of the rotation. A lease that was released cannot
-    /// be renewed. A renewal that arrives after a later one changes nothing: the owner relies on the
-    /// later one.
+    /// be renewed. A renewal that arrives after a later one changes nothing, because the owner
+    /// relies on the later one.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] if another invocation has taken over, or if the lease was released.

@@ -36,12 +36,16 @@
 //! some seconds apart settle it as `Deleted`. A change back to the old role after version 8 is a
 //! reversion. The sweep or the indexer finds it.
 //!
-//! **The response is lost.** P describes again:
+//! **The response is lost.** P waits until the update cannot take effect any more, and describes
+//! again:
 //!
 //! - New role: the update took effect. The row becomes `Updated`, inferred, with the token.
-//! - Old role at 7: the update was not applied, or is still on its way, or EKS shows an old view.
-//!   P sends the same token again, so it does not matter which.
+//! - Old role at 7: the update was not applied, or EKS shows an old view. P sends the same token
+//!   again, so it does not matter which.
 //! - Old role at another version: another actor changed A. P sends an update with a new token.
+//! - A third role: another actor changed A after the update, or just before it, and the update has
+//!   overwritten the change, but EKS still shows it. So P describes again until its update would
+//!   show. Only then does the row become `Drifted`. A successor waits in the same way.
 //!
 //! **P runs out of time.** P cancels no call. It starts no further step, and a row that is not
 //! settled by then stays `Pending`.
@@ -50,7 +54,8 @@
 //! expire before the call ends, so every update of P has ended before a successor starts. P may
 //! still settle what EKS has confirmed. Anything else that P knows may be older than an update of
 //! its successor: a late `AlreadyCurrent`, `Drifted` or `NotAttempted` would win by rule 4 and hide
-//! that update. P drops it, and the row stays `Pending`.
+//! that update. P drops it, and the row stays `Pending`. If P sent such a record in time and got no
+//! answer, the record may still arrive, so P does not release its lease.
 //!
 //! **P dies after the update, before it settles.** The lease expires after at most 45 s. Successor
 //! S then acquires it under the next fence, and finds the row `Pending`. If S sees the new role at

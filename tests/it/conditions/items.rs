@@ -3,7 +3,7 @@
 use rerole_core::resource::AssociationArn;
 use serde_json::{Value, json};
 
-use crate::harness::environment::{INDEX, LEDGER};
+use crate::common::environment::{INDEX, LEDGER};
 
 /// The table of an item, and its key as plain JSON.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,7 +1,7 @@
 //! The cases of what the owner of a lease writes: each write requires the owner's fence, and some
 //! the lease itself. Closing is in `closing.rs`.
 
-use rerole_core::rotation::{Counts, LEASE, RotationRecord};
+use rerole_core::rotation::{Counts, RotationRecord};
 
 use crate::conditions::cases::Expected::{Fails, Holds};
 use crate::conditions::cases::{
@@ -20,6 +20,7 @@ pub const TABLES: &[Table] = &[
 ];
 
 const LATER: &str = "2026-11-23T22:00:00.000Z";
+const STILL_LATER: &str = "2026-11-23T22:00:00.001Z";
 
 /// The cases of a write that requires the fence of its owner, which is 1.
 pub fn fence_rows() -> [(Edit, Expected); 5] {
@@ -51,11 +52,20 @@ async fn opened(world: &World) -> RotationRecord {
 fn renewals() -> Vec<Outcome> {
     let renew = async |world: &World| {
         let record = opened(world).await;
-        let until = world.aws.now() + LEASE;
         let owned = world.aws.ledger.owned(&record);
+        let until = LATER.parse().unwrap();
         drop(owned.renew(until, &progress(&world.aws)).await);
     };
-    cases("renew the lease", renew, lease_rows())
+    let of_lease = [
+        (unset("leaseUntil"), Fails),
+        (set("leaseUntil", LATER), Holds),
+        (set("leaseUntil", STILL_LATER), Fails),
+    ];
+    cases(
+        "renew the lease",
+        renew,
+        fence_rows().into_iter().chain(of_lease),
+    )
 }
 
 fn releases() -> Vec<Outcome> {
