@@ -18,6 +18,9 @@ pub enum Fault {
     LoseRequest,
     /// The call takes effect, and the connection breaks before the response arrives.
     LoseResponse,
+    /// The connection breaks, and the request arrives all the same, this much later. Nobody waits
+    /// for the response.
+    ArriveLate(Duration),
     /// The effect is delayed by this much.
     Delay(Duration),
     /// The response is delayed by this much; the effect is not.

@@ -1,12 +1,12 @@
 //! The way of one call, the same for both transports: the request arrives, the hook chooses a
 //! fault, latency passes, the service responds, and latency passes again.
 //!
-//! All of it happens inside the caller's future. If the client drops the future before the effect
-//! (a timeout, a crash), the call is not applied. If the client drops it later, the call is applied
-//! and the client does not learn the response.
+//! All of it happens inside the caller's future, except for a call that arrives late. If the client
+//! drops the future before the effect (a timeout, a crash), the call is not applied. If the client
+//! drops it later, the call is applied and the client does not learn the response.
 
 use std::fmt;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::sleep;
@@ -28,6 +28,13 @@ use crate::wire::{Response, WireRequest, bare_throttle};
 /// The connection broke before the response arrived.
 #[derive(Debug)]
 pub(crate) struct ConnectionLost;
+
+/// A request on its way to the service.
+struct Arrived {
+    record: RecordId,
+    request: WireRequest,
+    parsed: ServiceRequest,
+}
 
 /// The services, and everything that a call passes on its way to them.
 pub(crate) struct Pipeline {
@@ -73,7 +80,7 @@ impl Pipeline {
 
     /// Responds to a request, with latency and injected faults, and logs the call.
     pub(crate) async fn handle(
-        &self,
+        self: &Arc<Self>,
         request: WireRequest,
     ) -> Result<http::Response<Vec<u8>>, ConnectionLost> {
         let account = request.caller.account(&self.options.account);
@@ -89,18 +96,21 @@ impl Pipeline {
             pause(latency / 2).await;
             return Err(ConnectionLost);
         }
-        let response = self.respond(&parsed, &fault);
-        let request_id = self.draw_request_id(parsed.service());
-        self.log_response(record, &response);
-        if let ServiceRequest::Eks(parsed) = &parsed {
-            self.deliver_event(&CompletedCall {
-                at: self.now(),
-                request: &request,
-                parsed,
-                response: &response,
-                request_id: &request_id,
+        let arrived = Arrived {
+            record,
+            request,
+            parsed,
+        };
+        if let Fault::ArriveLate(delay) = fault {
+            let pipeline = Arc::clone(self);
+            tokio::spawn(async move {
+                sleep(delay).await;
+                pipeline.process(&arrived, &Fault::None);
             });
+            pause(latency / 2).await;
+            return Err(ConnectionLost);
         }
+        let (response, request_id) = self.process(&arrived, &fault);
         match &fault {
             Fault::FreezeAfter => return self.faults.freeze().await,
             Fault::DelayResponse(extra) => pause(latency / 2 + *extra).await,
@@ -113,7 +123,30 @@ impl Pipeline {
         if let Some(record) = lock(&self.log).record_mut(record) {
             record.received_at = Some(now);
         }
-        Ok(to_http(&response, parsed.service(), &request_id))
+        Ok(to_http(&response, arrived.parsed.service(), &request_id))
+    }
+
+    /// Lets the call take effect, unless the fault is an error. Returns the response and its
+    /// request ID.
+    fn process(&self, arrived: &Arrived, fault: &Fault) -> (Response, String) {
+        let Arrived {
+            record,
+            request,
+            parsed,
+        } = arrived;
+        let response = self.respond(parsed, fault);
+        let request_id = self.draw_request_id(parsed.service());
+        self.log_response(*record, &response);
+        if let ServiceRequest::Eks(parsed) = parsed {
+            self.deliver_event(&CompletedCall {
+                at: self.now(),
+                request,
+                parsed,
+                response: &response,
+                request_id: &request_id,
+            });
+        }
+        (response, request_id)
     }
 
     fn draw_latency(&self, service: Service) -> Duration {

@@ -10,6 +10,8 @@
 pub mod environment;
 /// What the template grants the functions.
 pub mod grants;
+/// The guarantees of the design.
+pub mod guarantees;
 /// How long an invocation may take once its faults have ended.
 pub mod liveness;
 /// An interpreter for the state machine of the template.

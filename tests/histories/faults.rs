@@ -155,6 +155,7 @@ fn to_fault(effect: &Effect, call: &Call) -> CallFault {
     match effect {
         Effect::LoseRequest => CallFault::LoseRequest,
         Effect::LoseResponse => CallFault::LoseResponse,
+        Effect::ArriveLate(millis) => CallFault::ArriveLate(Duration::from_millis(*millis)),
         Effect::Delay(millis) => CallFault::Delay(Duration::from_millis(*millis)),
         Effect::DelayResponse(millis) => CallFault::DelayResponse(Duration::from_millis(*millis)),
         Effect::Throttle => CallFault::Throttle,

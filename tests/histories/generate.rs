@@ -15,6 +15,9 @@ const ROLES: usize = 4;
 /// what happens is in the seconds around it.
 const FOCUS_MS: u64 = 8_000;
 const AROUND_FOCUS_MS: u64 = 20_000;
+/// A call whose connection broke arrives within this time, if at all. rerole assumes that no call
+/// to EKS takes effect after its timeout of four seconds.
+const LATE_MAX_MS: u64 = 3_800;
 /// Most of the rest is in this time.
 const BUSY_MS: u64 = 120_000;
 /// Some of it is in this time.
@@ -295,12 +298,13 @@ impl Draw {
     }
 
     fn effect(&mut self) -> Effect {
-        match self.0.u32(0..7) {
+        match self.0.u32(0..9) {
             0 => Effect::LoseRequest,
             1 | 2 => Effect::LoseResponse,
-            3 => Effect::Delay(self.0.u64(100..20_000)),
-            4 => Effect::DelayResponse(self.0.u64(100..20_000)),
-            5 => Effect::Throttle,
+            3 | 4 => Effect::ArriveLate(self.0.u64(10..LATE_MAX_MS)),
+            5 => Effect::Delay(self.0.u64(100..20_000)),
+            6 => Effect::DelayResponse(self.0.u64(100..20_000)),
+            7 => Effect::Throttle,
             _ => Effect::ServerError,
         }
     }

@@ -201,6 +201,8 @@ pub enum ServiceName {
 pub enum Effect {
     LoseRequest,
     LoseResponse,
+    /// The connection breaks, and the request arrives later.
+    ArriveLate(u64),
     Delay(u64),
     DelayResponse(u64),
     Throttle,

@@ -138,7 +138,7 @@ impl Lambda {
             self.situations
                 .note(&format!("{thawed}{function:?}: {kind}"));
         }
-        if result.is_ok() && self.is_calm.get() {
+        if result.is_ok() && self.is_calm.get() && !was_frozen {
             check_liveness(&self.world.aws, started_at);
         }
         let is_killed = matches!(&result, Err(failure) if *failure == killed());

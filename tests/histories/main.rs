@@ -1,6 +1,6 @@
 //! Random histories of a stack: rotations, index runs and people beside each other, while calls
 //! fail, functions die, and AWS lags. The handlers and the SDK are the real ones, and time is
-//! virtual. After each history, an oracle checks every guarantee.
+//! virtual. After each history, every guarantee is checked.
 //!
 //! `cargo test --test histories` plays a few, and CI plays what fits into five minutes. For more:
 //! `cargo test --test histories -- --seeds 0..10000`. A history that fails is printed in its
@@ -19,12 +19,12 @@ mod generate;
 mod history;
 /// Sandboxes, retries and the state machine.
 mod lambda;
-/// What must hold after each history.
-mod oracle;
 /// What others do in EKS.
 mod people;
 /// From a change in EKS to the indexer.
 mod queue;
+/// The situations that a history has reached.
+mod reached;
 /// One history from its start to its end.
 mod run;
 /// Invocations that die or stand still.

@@ -15,12 +15,13 @@ use rerole_core::timestamp::Timestamp;
 use rerole_sim::{Call, CallRecord, SimulatedAws, Throttle};
 
 use crate::common::environment::LEDGER;
+use crate::common::guarantees::{check_at_rest, check_followed, time};
 use crate::faults;
-use crate::history::{Action, Fault, Function, History, Mode, Request, end_of};
+use crate::history::{Action, Fault, Function, History, Mode, Quirk, Request, Step, end_of};
 use crate::lambda::{Lambda, Pending, reconcile};
-use crate::oracle::{self, time};
 use crate::people;
 use crate::queue::Queue;
+use crate::reached;
 use crate::situations::{Counts, Situations};
 use crate::world::{CLUSTERS, World, role};
 
@@ -145,12 +146,15 @@ impl Runner {
         faults::end(world);
         self.settle().await;
         lambda.is_calm.set(true);
+        if is_unattended(&situations.counts()) && is_followed(history) && !has_panicked() {
+            check_followed(&world.aws);
+        }
         self.finish(&requests(history)).await;
         self.compare().await;
         self.repeat(&requests(history)).await;
         if !has_panicked() {
-            let evidence = oracle::judge(&world.aws);
-            oracle::note(&evidence, situations);
+            let evidence = check_at_rest(&world.aws);
+            reached::note(&evidence, situations);
         }
     }
 
@@ -234,10 +238,14 @@ impl Runner {
         }
     }
 
-    /// Waits until nothing is under way any more, or nothing but what needs an operator.
+    /// Waits until nothing is under way any more: no retry, no execution and no message.
     async fn settle(&self) {
         let until = Instant::now() + SETTLED_WITHIN;
-        while self.lambda.pending.get() > 0 && Instant::now() < until && !has_panicked() {
+        while self.lambda.pending.get() > 0 && !has_panicked() {
+            assert!(
+                Instant::now() < until,
+                "something is still under way {SETTLED_WITHIN:?} after the last fault"
+            );
             sleep(TICK).await;
         }
     }
@@ -321,8 +329,26 @@ impl Runner {
         for event in events {
             self.lambda.deliver(Function::Rotate, event.clone()).await;
         }
+        self.settle().await;
         assert_eq!(before, updates(), "guarantee 4: a repeat has written");
     }
+}
+
+/// Whether nothing has failed for good, so that an operator has nothing to do.
+fn is_unattended(counts: &Counts) -> bool {
+    let needs_operator = |name: &&String| {
+        name.ends_with("dead-lettered")
+            || name.starts_with("execution failed")
+            || *name == "CloudTrail event lost"
+    };
+    !counts.keys().any(|name| needs_operator(&name))
+}
+
+/// Whether the indexer is told of every change: the index was complete at first, and no add-on
+/// moved an association.
+fn is_followed(history: &History) -> bool {
+    let is_unseen = |step: &Step| matches!(step.action, Action::MoveByAddon(..) | Action::Adopt(_));
+    !history.quirks.contains(&Quirk::EmptyIndex) && !history.steps.iter().any(is_unseen)
 }
 
 /// The calls, a line each: seconds since the start, caller, operation, subject, and the result.

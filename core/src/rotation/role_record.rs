@@ -36,6 +36,9 @@ pub struct RoleRecord {
     /// The open rotation that has locked the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_by: Option<RotationKey>,
+    /// When the last rotation from or onto the role started. The next one starts later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opened_at: Option<Timestamp>,
     /// Present while an association may use the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_use: Option<InUse>,
@@ -79,6 +82,7 @@ impl RoleRecord {
         Self {
             version: self.version + 1,
             held_by: None,
+            opened_at: self.opened_at,
             in_use: departure.still_used.clone(),
             left_until: self.left_until.max(departure.drained_at),
         }
@@ -92,6 +96,7 @@ impl RoleRecord {
         Self {
             version: self.version + 1,
             held_by: None,
+            opened_at: self.opened_at,
             in_use: self.in_use.filter(|in_use| !is_unused(in_use)),
             left_until: self.left_until,
         }
@@ -202,6 +207,7 @@ mod tests {
         let held = RoleRecord {
             version: 3,
             held_by: Some(key("r-2")),
+            opened_at: Some(at(1)),
             in_use: Some(InUse::until_rotated(&key("r-2"), at(1))),
             left_until: Some(at(50)),
         };
@@ -223,6 +229,7 @@ mod tests {
             let expected = RoleRecord {
                 version: 4,
                 held_by: None,
+                opened_at: Some(at(1)),
                 in_use: still_used,
                 left_until: Some(at(left_until)),
             };
@@ -242,6 +249,7 @@ mod tests {
         ] {
             let held = RoleRecord {
                 held_by: Some(key("r-2")),
+                opened_at: Some(at(1)),
                 in_use,
                 ..RoleRecord::default()
             };

@@ -56,8 +56,8 @@ pub struct SliceState {
     pub estimator: Estimator,
     /// The ledger has that this rotation moves associations to the new role.
     pub new_role_in_use: bool,
-    /// The record of an ending that EKS has not confirmed got no answer, and may arrive late.
-    pub may_record_late: bool,
+    /// The record of an ending that EKS has not confirmed got no answer.
+    pub has_unanswered_record: bool,
     /// The regions whose learned rates this slice has loaded.
     pub regions: BTreeSet<String>,
     pub circuit_breaker: CircuitBreaker,
@@ -84,11 +84,17 @@ impl SliceState {
             waiting: BTreeMap::new(),
             estimator: Estimator::default(),
             new_role_in_use: false,
-            may_record_late: false,
+            has_unanswered_record: false,
             regions: BTreeSet::new(),
             circuit_breaker: CircuitBreaker::new(record.failing_since.clone()),
             failing_clusters: BTreeMap::new(),
         }
+    }
+
+    /// Returns whether something that this slice has recorded may still be on its way.
+    #[must_use]
+    pub fn may_record_late(&self) -> bool {
+        self.has_unanswered_record || self.stop == Stop::Unrecorded
     }
 
     /// Notes that an association of this cluster gets one retryable error after another.

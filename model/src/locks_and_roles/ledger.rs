@@ -99,6 +99,7 @@ impl Role {
         RoleRecord {
             version: self.version.into(),
             held_by: self.held_by.map(|rotation| model.key(rotation).clone()),
+            opened_at: None,
             in_use: self
                 .in_use
                 .and_then(in_use)

@@ -21,13 +21,15 @@
 //!
 //! - **Renewing and releasing** also require `leaseUntil`. A slice may release its lease while its
 //!   last renewal is in flight. The fence does not change then, so the renewal would take the lease
-//!   again and lock the next delivery out until it ends.
+//!   again and lock the next delivery out until it ends. A renewal also requires that it extends
+//!   the lease: it may arrive after a later one.
 //! - **Closing** also requires the lease, and that `reversionCount`, `arrivals`, and the use of the
 //!   old role are what the slice read before its last sweep. The indexer changes them without the
 //!   lease. If it does so after the sweep started, the close fails, and the next slice sweeps
 //!   again.
 //! - **Settling a row** (`rows.rs`) needs no fence. A row is settled once, whichever invocation is
-//!   first, and the outcome is what EKS confirmed.
+//!   first, and the outcome is what EKS confirmed. A slice that does not know whether the record of
+//!   another outcome, or of a stop, is still on its way leaves its lease to expire.
 
 use std::collections::BTreeMap;
 
@@ -129,10 +131,16 @@ impl OwnedRotation<'_> {
     /// As [`Self::renew`].
     pub async fn release(&self, summary: &SliceSummary) -> Result<(), LeaseError> {
         let change = Change::default().set_all(summary).remove("leaseUntil");
-        // A lost response may hide that the rotation was closed. Then it has no lease, and stays
-        // closed.
-        let condition = self.is_owned().and(is_leased());
-        self.write("release lease", change, condition).await
+        self.write("release lease", change, self.is_owner()).await
+    }
+
+    /// Saves the summary for the next slice, which can start once the lease has expired.
+    ///
+    /// # Errors
+    /// As [`Self::renew`].
+    pub async fn save(&self, summary: &SliceSummary) -> Result<(), LeaseError> {
+        let change = Change::default().set_all(summary);
+        self.write("save slice", change, self.is_owner()).await
     }
 
     /// Records that the plan is complete. From then on, percentages are of `counts.total`.
@@ -222,8 +230,7 @@ impl OwnedRotation<'_> {
             .remove("idleSince")
             .remove("progress");
         let condition = self
-            .is_owned()
-            .and(is_leased())
+            .is_owner()
             .and(is_unchanged("reversionCount", record.reversion_count))
             .and(is_unchanged("arrivals", record.arrivals));
         let key = rotation_key(self.key, &Entry::Rotation);
@@ -263,6 +270,13 @@ impl OwnedRotation<'_> {
         let key = rotation_key(self.key, &Entry::Rotation);
         let update = Write::update(key, change).only_if(condition);
         LeaseError::unless_done(&self.table.write(operation, update).await?)
+    }
+
+    /// The condition that no other invocation has taken over, and that the lease was not released.
+    /// A lost response may hide that the rotation was closed. Then it has no lease, and stays
+    /// closed.
+    fn is_owner(&self) -> Condition {
+        self.is_owned().and(is_leased())
     }
 
     /// The condition that no other invocation has taken over.

@@ -127,48 +127,47 @@ impl Roles<'_> {
     }
 }
 
-/// What is known of both roles of a rotation that is to hold them.
-pub(super) struct HeldRoles {
-    pub(super) old: RoleRecord,
-    pub(super) new: RoleRecord,
-}
-
 /// Locks both roles of a rotation that starts: the writes of its transaction, beside its own item.
-/// They are refused if an item has changed since it was read as `roles`.
-pub(super) fn hold(record: &RotationRecord, roles: &HeldRoles) -> Vec<Write> {
+/// The first two, one for each role, are refused with the item if another rotation holds the role,
+/// or if a rotation of the role was opened later than this one started.
+pub(super) fn hold(record: &RotationRecord) -> Vec<Write> {
     let owner = &record.key;
     let until_rotated = InUse::until_rotated(owner, record.started_at);
-    let old_role = used(&until_rotated);
-    let new_role = Change::default().increment("version");
-    let sides = [
-        (
-            Side::From,
-            &record.old_role_arn,
-            old_role,
-            roles.old.version,
-        ),
+    let roles = [
+        (Side::From, &record.old_role_arn, used(&until_rotated)),
         (
             Side::Onto,
             &record.new_role_arn,
-            new_role,
-            roles.new.version,
+            Change::default().increment("version"),
         ),
     ];
-    let writes = sides.into_iter().flat_map(|(side, role, change, version)| {
-        let change = change.set("heldBy", text(owner));
+    let mut writes: Vec<Write> = Vec::new();
+    for (_, role, change) in &roles {
+        let change = change
+            .clone()
+            .set("heldBy", text(owner))
+            .set("openedAt", text(record.started_at));
+        let is_free = Condition::new("attribute_not_exists(heldBy) OR heldBy = :heldBy");
+        let is_later = Condition::new("attribute_not_exists(openedAt) OR openedAt < :openedAt");
+        writes.push(
+            Write::update(key(role), change)
+                .only_if(is_free.and(is_later))
+                .returning_old(),
+        );
+    }
+    for (side, role, _) in roles {
         let rotation = RoleRotation {
             side,
             started_at: record.started_at,
             key: owner.clone(),
         };
         let partition = LedgerKey::Role(role.clone());
-        let entry = Entry::RoleRotation(rotation);
-        [
-            Write::update(key(role), change).only_if(has_version(version)),
-            Write::put(item_key(&partition, &entry)),
-        ]
-    });
-    writes.collect()
+        writes.push(Write::put(item_key(
+            &partition,
+            &Entry::RoleRotation(rotation),
+        )));
+    }
+    writes
 }
 
 /// Replaces what is known of a role, if the item still has the version from before.
@@ -202,6 +201,11 @@ fn has_version(version: u64) -> Condition {
     let condition = Condition::new("#version = :seen").name("version");
     let condition = condition.value("seen", number(version));
     if version == 0 { is_absent() } else { condition }
+}
+
+/// Returns the rotation that holds a role, by the role's item.
+pub(super) fn holder(item: &Item) -> Option<RotationKey> {
+    item.get("heldBy")?.as_s().ok()?.parse().ok()
 }
 
 fn key(role: &RoleArn) -> Item {

@@ -4,24 +4,24 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, RotationKey};
-use rerole_core::request::{Requested, RotationRequest};
+use rerole_core::request::Requested;
 use rerole_core::resource::RoleArn;
 use rerole_core::rotation::{self, Opening, RotationRecord, Status};
 use rerole_core::timestamp::Timestamp;
 use tracing::error;
 
 use crate::aws::dynamodb::{
-    Change, Condition, Item, Query, Table, Transacted, TransactionPart, Write, number, text,
-    to_item,
+    Change, Condition, Item, Query, Refusal, Table, Transacted, TransactionPart, Write, number,
+    text, to_item,
 };
-use crate::aws::ledger::roles::{HeldRoles, Roles, hold};
+use crate::aws::ledger::roles::{hold, holder};
 use crate::aws::ledger::{has_fence, is_absent, rotation_key};
 use crate::aws::page::{Page, PageStart};
 
 /// Global secondary index: `status`, `startedAt`.
 const BY_STATUS: &str = "ByStatus";
-/// Few deliveries of one event compete, and the items of its roles rarely change. If one of them
-/// changes this often, something is wrong, and Lambda delivers the event again.
+/// Few deliveries of one event compete, and few rotations of one role. If others come first this
+/// often, something is wrong, and Lambda delivers the event again.
 const OPEN_ATTEMPTS: u32 = 4;
 
 /// The rotations' own items.
@@ -78,14 +78,17 @@ impl Rotations<'_> {
     /// until it closes. A dry run holds no roles, because it writes nothing that another rotation
     /// reads.
     ///
-    /// Each attempt reads the items, then the time from `now`, and writes under a condition on what
-    /// it has read. So of two deliveries that read the same item one gets the rotation, and the
-    /// other reads again and finds it running. And the rotations of a role are opened in the order
-    /// of their `startedAt`, which tells which of them was the last: if another one was opened
-    /// after the read, the attempt is refused, however long ago it read the time.
+    /// Each attempt reads the item and then writes under a condition on what it has read. So of two
+    /// deliveries that read the same item one gets the rotation, and the other reads again and
+    /// finds it running.
+    ///
+    /// The rotations of a role are opened in the order of their `startedAt`, which tells which of
+    /// them was the last. If another one was opened after this attempt has read the time from
+    /// `now`, the attempt is refused, and the next one reads a later time.
     ///
     /// # Errors
-    /// If DynamoDB cannot be read or written, or if the items change during every attempt.
+    /// If DynamoDB cannot be read or written, or if other deliveries or rotations come first at
+    /// every attempt.
     pub async fn open(
         &self,
         requested: &Requested,
@@ -96,19 +99,9 @@ impl Rotations<'_> {
         let operation = Operation::on("open rotation", &key);
         for _ in 0..OPEN_ATTEMPTS {
             let found = self.read(&key).await?;
-            let roles = if found.is_none() && !request.dry_run {
-                match self.read_roles(&key, request).await? {
-                    RolesRead::Free(roles) => Some(roles),
-                    RolesRead::Locked { role, owner } => {
-                        return Ok(Opened::RoleLocked { role, owner });
-                    }
-                }
-            } else {
-                None
-            };
             let (record, writes) = match rotation::open(found, requested, now()) {
                 Opening::Start(record) => {
-                    let writes = start(&record, roles);
+                    let writes = start(&record);
                     (record, writes)
                 }
                 Opening::Resume { record, seen_lease } => {
@@ -120,41 +113,19 @@ impl Rotations<'_> {
                 Opening::OtherRequest(record) => return Ok(Opened::OtherRequest(record)),
             };
             let parts = writes.into_iter().map(TransactionPart::from).collect();
-            if matches!(
-                self.table.transact(operation, parts).await?,
-                Transacted::Done
-            ) {
-                return Ok(Opened::Acquired(record));
+            match self.table.transact(operation, parts).await? {
+                Transacted::Done => return Ok(Opened::Acquired(record)),
+                Transacted::Refused(refusals) => {
+                    if let Some(locked) = locked_role(&record, &refusals) {
+                        return Ok(locked);
+                    }
+                    // Another delivery has opened this rotation since the read, or another rotation
+                    // of one of its roles has come and gone.
+                }
             }
         }
-        let problem = format!("its items changed during each of {OPEN_ATTEMPTS} attempts");
+        let problem = format!("others came first in each of {OPEN_ATTEMPTS} attempts");
         Err(CallError::contention(operation, problem))
-    }
-
-    /// Reads what is known of both roles.
-    async fn read_roles(
-        &self,
-        key: &RotationKey,
-        request: &RotationRequest,
-    ) -> Result<RolesRead, CallError> {
-        let roles = Roles { table: self.table };
-        let (old, new) = tokio::try_join!(
-            roles.read(&request.old_role_arn),
-            roles.read(&request.new_role_arn)
-        )?;
-        let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
-        let named = [(&request.old_role_arn, &old), (&request.new_role_arn, &new)];
-        for (role, record) in named {
-            let owner = record.held_by.as_ref();
-            // It holds its own roles if somebody has deleted its item.
-            if let Some(owner) = owner.filter(|owner| *owner != key) {
-                return Ok(RolesRead::Locked {
-                    role: role.clone(),
-                    owner: owner.clone(),
-                });
-            }
-        }
-        Ok(RolesRead::Free(HeldRoles { old, new }))
     }
 
     /// Returns one page of the rotations with this status, oldest first. The secondary index is
@@ -192,18 +163,14 @@ impl Rotations<'_> {
     }
 }
 
-/// What is known of the roles of a rotation that is to start.
-enum RolesRead {
-    Free(HeldRoles),
-    Locked { role: RoleArn, owner: RotationKey },
-}
-
-/// Creates the item of a new rotation, and lets it hold `roles`. A dry run has none.
-fn start(record: &RotationRecord, roles: Option<HeldRoles>) -> Vec<Write> {
+/// Creates the item of a new rotation, and lets it hold its roles.
+fn start(record: &RotationRecord) -> Vec<Write> {
     let mut item = to_item(record);
     item.extend(rotation_key(&record.key, &Entry::Rotation));
     let mut writes = vec![Write::put(item).only_if(is_absent())];
-    writes.extend(roles.iter().flat_map(|roles| hold(record, roles)));
+    if !record.request.dry_run {
+        writes.extend(hold(record));
+    }
     writes
 }
 
@@ -227,4 +194,23 @@ fn resume(record: &RotationRecord, seen_lease: Option<Timestamp>) -> Write {
     let key = rotation_key(&record.key, &Entry::Rotation);
     let condition = has_fence(record.fence - 1).and(is_open).and(has_seen_lease);
     Write::update(key, change).only_if(condition)
+}
+
+/// Returns the role that another rotation holds, if that cancelled the transaction. The first part
+/// is the rotation, and the next two are the roles.
+fn locked_role(record: &RotationRecord, refusals: &[Refusal]) -> Option<Opened> {
+    let roles = [&record.old_role_arn, &record.new_role_arn];
+    roles
+        .into_iter()
+        .zip(refusals.iter().skip(1))
+        .find_map(|(role, refusal)| {
+            let Refusal::Condition { found: Some(item) } = refusal else {
+                return None;
+            };
+            let owner = holder(item).filter(|owner| *owner != record.key)?;
+            Some(Opened::RoleLocked {
+                role: role.clone(),
+                owner,
+            })
+        })
 }

@@ -51,7 +51,7 @@ pub(super) struct Context<'a> {
     pub(super) record: RotationRecord,
     pub(super) lease: Lease,
     started_at: Instant,
-    /// When the slice took the lease, on the wall clock.
+    /// When the slice had the lease, on the wall clock.
     resumed_at: Timestamp,
     /// The slice starts no further step at or after this time.
     pub(super) ends_at: Instant,
@@ -192,6 +192,17 @@ impl<'a> Context<'a> {
             started_at: self.record.started_at,
             ended_at: stopped_at.map_or(self.resumed_at, |at| at.min(self.resumed_at)),
         })
+    }
+
+    /// A time by which the rotation was open. The slice that opened it may have stood still before
+    /// its transaction. A later slice started when the lease of that one had expired or was
+    /// released, so seconds do not count.
+    pub(super) fn opened_at(&self) -> Timestamp {
+        if self.record.fence == 1 {
+            self.resumed_at
+        } else {
+            self.record.started_at
+        }
     }
 
     pub(super) fn key(&self) -> &RotationKey {

@@ -149,7 +149,7 @@ impl<'a> Slice<'a> {
         if context.request().dry_run {
             return Ok(());
         }
-        let open_for = context.aws.now().since(context.record.started_at);
+        let open_for = context.aws.now().since(context.opened_at());
         let until = Instant::now() + ARRIVALS_SHOWN_AFTER.saturating_sub(open_for);
         tokio::time::sleep_until(until.min(context.ends_at)).await;
         context.check()
@@ -295,12 +295,12 @@ impl<'a> Slice<'a> {
         Ok(close.record)
     }
 
-    /// Releases the lease of an unfinished rotation. Returns whether the ledger has its counts. If
-    /// the record of an ending may still be on its way, the lease is left to expire: the record
-    /// arrives before the next slice can change the association.
+    /// Saves the summary of an unfinished rotation, and releases its lease. Returns whether the
+    /// ledger has the counts. If the record of an ending or of a stop may still be on its way, the
+    /// lease is left to expire: the record arrives before the next slice starts.
     async fn release(&self) -> bool {
         let context = &self.context;
-        if !context.lease.is_held() || context.state().may_record_late {
+        if !context.lease.is_held() {
             return false;
         }
         let progress = context.progress();
@@ -311,11 +311,16 @@ impl<'a> Slice<'a> {
             failing_since: context.state().circuit_breaker.failing_since().clone(),
             idle_since: progress.at,
         };
-        let released = context.owned().release(&summary).await;
-        if let Err(error) = &released {
+        let owned = context.owned();
+        let saved = if context.state().may_record_late() {
+            owned.save(&summary).await
+        } else {
+            owned.release(&summary).await
+        };
+        if let Err(error) = &saved {
             warn!(%error, "lease not released, it expires by itself");
         }
-        released.is_ok()
+        saved.is_ok()
     }
 }
 

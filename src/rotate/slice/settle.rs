@@ -41,7 +41,7 @@ pub(super) async fn settle(
         if must_stop {
             state.stop = Stop::Unrecorded;
         }
-        state.may_record_late |= !is_confirmed(&settled.ending);
+        state.has_unanswered_record |= !slice.request().dry_run && !is_confirmed(&settled.ending);
     }
     if recorded? {
         log(row, &settled.ending);

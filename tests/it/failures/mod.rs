@@ -5,6 +5,8 @@
 mod dynamodb;
 /// Calls to EKS that are throttled or fail, or whose responses are lost.
 mod eks;
+/// Requests and records that arrive late.
+mod late;
 
 use rerole_sim::{Options, Throttle};
 

@@ -1,35 +1,20 @@
 //! What a test reads after its calls: items of the two tables, the state of EKS, the log of calls,
 //! the metrics. Nothing here calls a handler.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use rerole_core::timestamp::Timestamp;
-use rerole_sim::{Association, CallRecord, Service, index_item};
+use rerole_sim::{CallRecord, Service};
 use serde_json::Value;
 
 use crate::common::environment::{INDEX, LEDGER, NEW};
+use crate::common::guarantees::{Evidence, index};
 use crate::harness::Harness;
 
 impl Harness {
     /// Checks that the index holds exactly the associations of EKS, apart from `seenAt`.
     pub fn check_index(&self) {
-        let without_seen_at = |mut item: Value| {
-            item.as_object_mut().unwrap().remove("seenAt");
-            item
-        };
-        let items = self.aws.items(INDEX).into_iter();
-        let items = items.filter(|item| item.get("roleArn").is_some());
-        let mut indexed: Vec<_> = items.map(without_seen_at).collect();
-        let mut expected: Vec<_> = self.aws.eks(|eks| {
-            let to_item = |association: &Association| {
-                without_seen_at(index_item(association, SystemTime::UNIX_EPOCH))
-            };
-            eks.associations().map(to_item).collect()
-        });
-        let by_arn = |item: &Value| item["associationArn"].to_string();
-        indexed.sort_by_key(by_arn);
-        expected.sort_by_key(by_arn);
-        assert_eq!(indexed, expected, "the index differs from EKS");
+        index::agrees_with_eks(&Evidence::of(&self.aws));
     }
 
     /// Waits until EKS shows `count` associations on the new role. Returns how long that took.

@@ -3,7 +3,7 @@
 use rerole_sim::CallRecord;
 use serde_json::Value;
 
-use crate::oracle::evidence::{Evidence, text};
+use crate::common::guarantees::{Evidence, text};
 use crate::situations::Situations;
 
 /// Notes what happened in a history.

@@ -1,5 +1,7 @@
-//! What the oracle judges: the log of calls, the items of both tables, and EKS, each as they were
-//! when the history was over.
+//! What the checks judge: the log of calls, the items of both tables, and EKS, each as they are
+//! now.
+
+use std::time::{Duration, SystemTime};
 
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::{Association, CallRecord, SimulatedAws};
@@ -8,11 +10,14 @@ use serde_json::Value;
 use crate::common::environment::{INDEX, LEDGER};
 
 pub struct Evidence {
+    pub at: SystemTime,
     pub calls: Vec<CallRecord>,
     pub ledger: Vec<Value>,
     pub index: Vec<Value>,
     pub rotations: Vec<Rotation>,
     pub associations: Vec<Association>,
+    /// The longest lag of a Describe.
+    pub describe_lag: Duration,
 }
 
 /// A rotation with its rows and reversions.
@@ -31,11 +36,13 @@ impl Evidence {
         let rotations = ledger.iter().filter(is_rotation);
         let rotations = rotations.map(|item| Rotation::of(item, &ledger)).collect();
         Self {
+            at: aws.now(),
             calls: aws.calls(),
             index: aws.items(INDEX),
             rotations,
             ledger,
             associations: aws.eks(|eks| eks.associations().cloned().collect()),
+            describe_lag: *aws.options().describe_lag.end(),
         }
     }
 
@@ -103,6 +110,12 @@ impl Rotation {
 
     pub fn finished_at(&self) -> Option<Timestamp> {
         self.item.get("finishedAt").map(time)
+    }
+
+    /// Whether its scope has the cluster of an association that EKS has shown.
+    pub fn covers(&self, shown: &Value) -> bool {
+        let names = self.item["request"]["clusterNames"].as_array();
+        names.is_none_or(|names| names.contains(&shown["clusterName"]))
     }
 
     pub fn row(&self, arn: &str) -> Option<&Value> {

@@ -5,12 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use rerole::aws::eks::EKS_CALL_TIMEOUT;
 use rerole_core::timestamp::Timestamp;
-use rerole_sim::{CallRecord, SimulatedAws};
+use rerole_sim::CallRecord;
 
-use crate::common::environment::INDEX;
+use crate::common::environment::{INDEX, INDEXER_ACCESS_KEY, ROTATE_ACCESS_KEY};
 use crate::common::grants::check_granted;
-use crate::oracle::evidence::{Evidence, Rotation, time};
-use crate::world::PERSON;
+use crate::common::guarantees::{Evidence, Rotation, time};
 
 const UPDATE: &str = "UpdatePodIdentityAssociation";
 const DESCRIBE: &str = "DescribePodIdentityAssociation";
@@ -18,7 +17,7 @@ const DESCRIBE: &str = "DescribePodIdentityAssociation";
 /// request can take to arrive.
 const WINDOW: Duration = Duration::from_millis(5_000 + 60);
 
-pub fn check(evidence: &Evidence, aws: &SimulatedAws) {
+pub fn check(evidence: &Evidence) {
     check_granted(&evidence.calls);
     let updates = updates(evidence);
     for update in &updates {
@@ -29,7 +28,8 @@ pub fn check(evidence: &Evidence, aws: &SimulatedAws) {
         .map(|update| (*update, is_justified(evidence, update)))
         .collect();
     tokens_name_versions(&justified);
-    changes_of_others_stay(evidence, &justified, aws);
+    no_ending_hides_an_update(evidence, &justified);
+    changes_of_others_stay(evidence, &justified);
     index_goes_forward(evidence);
 }
 
@@ -41,9 +41,13 @@ struct Justification<'a> {
 
 fn updates(evidence: &Evidence) -> Vec<&CallRecord> {
     let updates = evidence.calls_of(UPDATE);
-    updates
-        .filter(|record| record.call.access_key != PERSON)
-        .collect()
+    updates.filter(|record| is_of_rerole(record)).collect()
+}
+
+/// Whether a function of the stack made the call.
+fn is_of_rerole(record: &CallRecord) -> bool {
+    let key = &record.call.access_key;
+    key.starts_with(ROTATE_ACCESS_KEY) || key.starts_with(INDEXER_ACCESS_KEY)
 }
 
 /// The role fields that an update sends.
@@ -82,9 +86,19 @@ fn is_justified<'a>(evidence: &'a Evidence, update: &'a CallRecord) -> Justifica
         let finished_at = rotation.finished_at();
         rotation.started_at() <= sent_at && finished_at.is_none_or(|end| sent_at <= end)
     };
+    // From then on, associations are only described.
+    let is_stopped = |rotation: &&Rotation| {
+        let stopped_at = rotation.item.get("stoppedAt").map(time);
+        stopped_at.is_some_and(|at| at < sent_at)
+    };
+    assert!(
+        shown["ownerArn"].is_null(),
+        "guarantee 2: an add-on owns {shown}"
+    );
     let rotation = evidence
         .real_rotations()
         .filter(is_open)
+        .filter(|rotation| !is_stopped(rotation) && rotation.covers(shown))
         .find(allows)
         .unwrap_or_else(|| {
             let body = &update.call.body;
@@ -144,22 +158,40 @@ fn tokens_name_versions(updates: &[(&CallRecord, Justification<'_>)]) {
     }
 }
 
-/// Without touching what somebody else changed: an update that takes effect replaces the old role,
+/// An association that a rotation has updated does not end as one that it has not, unless another
+/// actor has changed it since.
+fn no_ending_hides_an_update(evidence: &Evidence, updates: &[(&CallRecord, Justification<'_>)]) {
+    for (update, Justification { rotation, .. }) in updates {
+        let is_changed_later = evidence.calls.iter().any(|record| {
+            !is_of_rerole(record)
+                && record.call.subject == update.call.subject
+                && record.applied_at > update.applied_at
+        });
+        if update.applied_at.is_none() || update.replayed || is_changed_later {
+            continue;
+        }
+        let arn = update.response["association"]["associationArn"].as_str();
+        let row = arn.and_then(|arn| rotation.row(arn));
+        let outcome = row.map(|row| &row["outcome"]);
+        assert!(
+            outcome.is_some_and(|it| it != "NotAttempted" && it != "AlreadyCurrent"),
+            "{} hides its update of {arn:?}: {row:#?}",
+            rotation.key
+        );
+    }
+}
+
+/// What another actor changed is not touched: an update that takes effect replaces the old role,
 /// unless another actor has changed the role since the state that the Describe showed.
-fn changes_of_others_stay(
-    evidence: &Evidence,
-    updates: &[(&CallRecord, Justification<'_>)],
-    aws: &SimulatedAws,
-) {
-    let lag = *aws.options().describe_lag.end();
+fn changes_of_others_stay(evidence: &Evidence, updates: &[(&CallRecord, Justification<'_>)]) {
     for (update, Justification { rotation, describe }) in updates {
         let Some(applied_at) = update.applied_at.filter(|_| !update.replayed) else {
             continue;
         };
-        let shown_at = describe.applied_at.expect("it succeeded") - lag;
+        let shown_at = describe.applied_at.expect("it succeeded") - evidence.describe_lag;
         for field in fields_sent(update) {
             let others = evidence.calls.iter().filter(|record| {
-                record.call.access_key == PERSON
+                !is_of_rerole(record)
                     && record.response["association"]["associationArn"]
                         == update.response["association"]["associationArn"]
                     && record.applied_at.is_some_and(|at| at < applied_at)
@@ -171,29 +203,31 @@ fn changes_of_others_stay(
             let is_on_old_role = last.call.body[field] == rotation.old_role();
             let changed_at = last.applied_at.expect("it took effect");
             let subject = &update.call.subject;
+            let moved = (*update, field, rotation.old_role());
             assert!(
-                is_on_old_role || changed_at >= shown_at || is_later_moved(updates, last, update),
+                is_on_old_role || changed_at >= shown_at || is_later_moved(updates, last, moved),
                 "{subject} was changed by another actor before its Describe, and overwritten"
             );
         }
     }
 }
 
-/// Whether rerole itself moved the association onto the old role between another actor's change and
-/// this update.
+/// Whether rerole itself moved the field onto the old role between another actor's change and this
+/// update, in another rotation.
 fn is_later_moved(
     updates: &[(&CallRecord, Justification<'_>)],
     change: &CallRecord,
-    update: &CallRecord,
+    (update, field, old_role): (&CallRecord, &str, &str),
 ) -> bool {
     updates.iter().any(|(other, _)| {
         other.call.subject == update.call.subject
+            && other.call.body[field] == old_role
             && other.applied_at > change.applied_at
             && other.applied_at < update.applied_at
     })
 }
 
-/// The index moves forward by versions, and a tombstone stands until it is replaced.
+/// The index moves forward by versions. A tombstone has none.
 fn index_goes_forward(evidence: &Evidence) {
     let mut writes: Vec<_> = evidence
         .calls

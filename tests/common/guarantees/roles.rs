@@ -1,48 +1,59 @@
 //! Which rotation holds a role, which roles count as in use, and what is left on a replaced role.
 
-use rerole_sim::Association;
-use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+use std::time::SystemTime;
 
-use crate::oracle::evidence::{Evidence, Rotation, text};
+use rerole_sim::Association;
+use serde_json::{Value, json};
+
+use crate::common::guarantees::{Evidence, Rotation, text};
 
 pub fn check(evidence: &Evidence) {
-    no_role_is_held(evidence);
+    only_open_rotations_hold_roles(evidence);
     rotations_exclude_each_other(evidence);
-    roles_with_associations_are_in_use(evidence);
-    for association in &evidence.associations {
-        let fields = [
-            Some(&association.role_arn),
-            association.target_role_arn.as_ref(),
-        ];
-        for role in fields.into_iter().flatten() {
-            nothing_is_left_silently(evidence, association, role);
-        }
-    }
-    free_roles_are_free(evidence);
 }
 
-/// 9. No rotation is open, so none holds a role.
-fn no_role_is_held(evidence: &Evidence) {
-    for (role, item) in evidence.roles() {
-        let held_by = item.get("heldBy");
+/// 9. A rotation holds its two roles exactly as long as it is open.
+fn only_open_rotations_hold_roles(evidence: &Evidence) {
+    let is_open = |rotation: &&Rotation| rotation.finished_at().is_none();
+    let open = evidence.real_rotations().filter(is_open);
+    let open: BTreeSet<_> = open.map(|rotation| rotation.key.as_str()).collect();
+    let roles = evidence.roles();
+    let owners: Vec<_> = roles
+        .filter_map(|(_, item)| item["heldBy"].as_str())
+        .collect();
+    for owner in &owners {
         assert!(
-            held_by.is_none(),
-            "guarantee 9: {role} is held by {held_by:?}"
+            open.contains(owner),
+            "guarantee 9: {owner} holds a role and is not open"
         );
     }
+    assert_eq!(
+        owners.len(),
+        2 * open.len(),
+        "guarantee 9: each open rotation holds two roles"
+    );
 }
 
-/// 9. Two rotations that share a role never run at the same time.
+/// 9. Two rotations that share a role never run at the same time. When they ran is known from the
+///    transactions that opened and closed them.
 fn rotations_exclude_each_other(evidence: &Evidence) {
     let rotations: Vec<_> = evidence.real_rotations().collect();
+    let spans: Vec<_> = rotations
+        .iter()
+        .map(|rotation| span(evidence, &rotation.key))
+        .collect();
     for (at, one) in rotations.iter().enumerate() {
-        for other in &rotations[at + 1..] {
+        for (other, other_span) in rotations.iter().zip(&spans).skip(at + 1) {
             let roles = [one.old_role(), one.new_role()];
             let shares = roles.contains(&other.old_role()) || roles.contains(&other.new_role());
-            let overlaps = Some(one.started_at()) < other.finished_at()
-                && Some(other.started_at()) < one.finished_at();
+            let (Some(span), Some(other_span)) = (&spans[at], other_span) else {
+                continue;
+            };
+            let is_apart = span.end() <= other_span.start() || other_span.end() <= span.start();
             assert!(
-                !(shares && overlaps),
+                !shares || is_apart,
                 "guarantee 9: {} and {} ran at the same time",
                 one.key,
                 other.key
@@ -51,9 +62,31 @@ fn rotations_exclude_each_other(evidence: &Evidence) {
     }
 }
 
+/// From when to when a rotation was open. `None` if a test has put it into the ledger.
+fn span(evidence: &Evidence, key: &str) -> Option<RangeInclusive<SystemTime>> {
+    let transactions = || {
+        let applied = evidence.calls_of("TransactWriteItems");
+        applied.filter_map(|record| Some((record.applied_at?, &record.call.body)))
+    };
+    let opens = |body: &Value| {
+        let item = &body["TransactItems"][0]["Put"]["Item"];
+        item["rotationId"]["S"] == key && item["entry"]["S"] == "rotation"
+    };
+    let closes = |body: &Value| {
+        let update = &body["TransactItems"][0]["Update"];
+        let expression = update["UpdateExpression"].as_str();
+        update["Key"]["rotationId"]["S"] == key
+            && expression.is_some_and(|text| text.contains("#finishedAt"))
+    };
+    let (opened_at, _) = transactions().find(|(_, body)| opens(body))?;
+    let closed_at = transactions().find(|(_, body)| closes(body));
+    let closed_at = closed_at.map_or(evidence.at, |(at, _)| at);
+    Some(opened_at..=closed_at)
+}
+
 /// 13. A role that the index shows on an association, and that a rotation has named, counts as in
 ///     use.
-fn roles_with_associations_are_in_use(evidence: &Evidence) {
+pub fn roles_with_associations_are_in_use(evidence: &Evidence) {
     for (role, item) in evidence.roles() {
         if item.get("inUse").is_none() {
             let user = user_of(evidence, role);
@@ -73,7 +106,19 @@ fn user_of<'a>(evidence: &'a Evidence, role: &str) -> Option<&'a Value> {
 
 /// An association on a role that a rotation has replaced is known to that rotation: its row says
 /// why it stayed, or a reversion is recorded.
-fn nothing_is_left_silently(evidence: &Evidence, association: &Association, role: &str) {
+pub fn nothing_is_left_silently(evidence: &Evidence) {
+    for association in &evidence.associations {
+        let fields = [
+            Some(&association.role_arn),
+            association.target_role_arn.as_ref(),
+        ];
+        for role in fields.into_iter().flatten() {
+            is_not_left_silently(evidence, association, role);
+        }
+    }
+}
+
+fn is_not_left_silently(evidence: &Evidence, association: &Association, role: &str) {
     let Some(rotation) = replaced_by(evidence, association, role) else {
         return;
     };
@@ -102,13 +147,8 @@ fn replaced_by<'a>(
     association: &Association,
     role: &str,
 ) -> Option<&'a Rotation> {
-    let covers = |rotation: &&Rotation| {
-        let names = rotation.item["request"].get("clusterNames");
-        let names = names.and_then(Value::as_array);
-        let is_named =
-            |names: &Vec<Value>| names.iter().any(|name| *name == association.cluster_name);
-        names.is_none_or(is_named)
-    };
+    let shown = json!({ "clusterName": association.cluster_name });
+    let covers = |rotation: &&Rotation| rotation.covers(&shown);
     let replaces = |rotation: &&Rotation| rotation.status() != "NoAssociations";
     let rotations = || evidence.real_rotations().filter(replaces).filter(covers);
     let last = rotations()
@@ -123,9 +163,9 @@ fn replaced_by<'a>(
     (!is_current_again).then_some(last)
 }
 
-/// A role that nothing uses does not count as in use for ever: not if its last rotation has moved
-/// everything away, and nobody has used it since.
-fn free_roles_are_free(evidence: &Evidence) {
+/// A role that no association uses does not count as in use for ever: not if its last rotation has
+/// moved everything away, and no association has used it since.
+pub fn free_roles_are_free(evidence: &Evidence) {
     for (role, item) in evidence.roles() {
         let rotations = || evidence.real_rotations();
         let of_role =
