@@ -9,7 +9,9 @@
 //!   records are built for each decision.
 //! - What DynamoDB decides is a condition on a write. The models mirror these conditions, and name
 //!   the file of each.
-//! - Each call on the wire is two steps: its effect, and its answer. Either can be lost.
+//! - In `lease_and_fence` and `settle_and_resume`, each call on the wire is two steps: its effect,
+//!   and its answer. Either can be lost. In the other two, a call is one step, and a caller that
+//!   dies after it stands for a lost answer.
 //! - Faults, free ticks and changes by other actors have a budget in the state, so each model is
 //!   finite, and its graph has no cycle.
 //!
