@@ -17,13 +17,15 @@
 //! its writer. Opening increments the fence, so step 3 fails with [`LeaseError::Lost`], and A
 //! stops. The fence never decreases, so no late write can succeed again.
 //!
-//! Three cases need more than the fence:
+//! Each write also requires `leaseUntil`. A slice may release its lease, or close the rotation,
+//! while an earlier write is in flight: its connection broke, and it was sent again. The fence does
+//! not change then. So a late renewal would take the lease again, and a late record of the start
+//! would open a closed rotation.
 //!
-//! - **Renewing and releasing** also require `leaseUntil`. A slice may release its lease while its
-//!   last renewal is in flight. The fence does not change then, so the renewal would take the lease
-//!   again and lock the next delivery out until it ends. A renewal also requires that it extends
-//!   the lease: it may arrive after a later one.
-//! - **Closing** also requires the lease, and that `reversionCount`, `arrivals`, and the use of the
+//! Three cases need more:
+//!
+//! - **Renewing** also requires that it extends the lease: it may arrive after a later one.
+//! - **Closing** also requires that `reversionCount`, `arrivals`, and the use of the
 //!   old role are what the slice read before its last sweep. The indexer changes them without the
 //!   lease. If it does so after the sweep started, the close fails, and the next slice sweeps
 //!   again.
@@ -120,7 +122,7 @@ impl OwnedRotation<'_> {
             .set("leaseUntil", text(until))
             .set_all(&Attributes { progress });
         let extends = Condition::new("leaseUntil <= :leaseUntil").value("leaseUntil", text(until));
-        let condition = self.is_owned().and(extends);
+        let condition = has_fence(self.fence).and(extends);
         self.write("renew lease", change, condition).await
     }
 
@@ -131,7 +133,7 @@ impl OwnedRotation<'_> {
     /// As [`Self::renew`].
     pub async fn release(&self, summary: &SliceSummary) -> Result<(), LeaseError> {
         let change = Change::default().set_all(summary).remove("leaseUntil");
-        self.write("release lease", change, self.is_owner()).await
+        self.write("release lease", change, self.is_owned()).await
     }
 
     /// Saves the summary for the next slice, which can start once the lease has expired.
@@ -140,7 +142,7 @@ impl OwnedRotation<'_> {
     /// As [`Self::renew`].
     pub async fn save(&self, summary: &SliceSummary) -> Result<(), LeaseError> {
         let change = Change::default().set_all(summary);
-        self.write("save slice", change, self.is_owner()).await
+        self.write("save slice", change, self.is_owned()).await
     }
 
     /// Records that the plan is complete. From then on, percentages are of `counts.total`.
@@ -230,7 +232,7 @@ impl OwnedRotation<'_> {
             .remove("idleSince")
             .remove("progress");
         let condition = self
-            .is_owner()
+            .is_owned()
             .and(is_unchanged("reversionCount", record.reversion_count))
             .and(is_unchanged("arrivals", record.arrivals));
         let key = rotation_key(self.key, &Entry::Rotation);
@@ -272,16 +274,9 @@ impl OwnedRotation<'_> {
         LeaseError::unless_done(&self.table.write(operation, update).await?)
     }
 
-    /// The condition that no other invocation has taken over, and that the lease was not released.
-    /// A lost response may hide that the rotation was closed. Then it has no lease, and stays
-    /// closed.
-    fn is_owner(&self) -> Condition {
-        self.is_owned().and(is_leased())
-    }
-
-    /// The condition that no other invocation has taken over.
+    /// The condition that the lease is held.
     fn is_owned(&self) -> Condition {
-        has_fence(self.fence)
+        is_held(self.fence)
     }
 }
 
@@ -295,9 +290,11 @@ impl LeaseError {
     }
 }
 
-/// The condition that the lease has not been released.
-fn is_leased() -> Condition {
-    Condition::new("attribute_exists(#leaseUntil)").name("leaseUntil")
+/// The condition that the lease is held under this fence: no other invocation has taken over, and
+/// the rotation was neither released nor closed since.
+pub(super) fn is_held(fence: u64) -> Condition {
+    let is_leased = Condition::new("attribute_exists(#leaseUntil)").name("leaseUntil");
+    has_fence(fence).and(is_leased)
 }
 
 /// The condition that a counter still has the value that was read. An absent one is zero.

@@ -12,7 +12,8 @@ use crate::aws::dynamodb::{
     Change, Condition, Item, Query, Refusal, Table, Transacted, TransactionPart, Write, number,
     text, to_item,
 };
-use crate::aws::ledger::{LeaseError, has_fence, is_absent, rotation_key};
+use crate::aws::ledger::lease::is_held;
+use crate::aws::ledger::{LeaseError, is_absent, rotation_key};
 use crate::aws::page::{Page, PageStart};
 
 /// A transaction has at most 100 items, and one of them checks the fence.
@@ -43,7 +44,7 @@ pub enum Select<'a> {
 }
 
 impl Rows<'_> {
-    /// Writes a pending row for each item that has no row, if `rotation` still has its fence. An
+    /// Writes a pending row for each item that has no row, if `rotation` still has its lease. An
     /// existing row stays as it is.
     ///
     /// # Errors
@@ -63,7 +64,7 @@ impl Rows<'_> {
         let operation = Operation::on("plan associations", self.key);
         let fence_check = TransactionPart::Check(
             rotation_key(self.key, &Entry::Rotation),
-            has_fence(rotation.fence),
+            is_held(rotation.fence),
         );
         let mut planned = Planned::default();
         let rows = items.iter();

@@ -25,7 +25,7 @@ pub fn check(aws: &SimulatedAws) {
 pub fn check_followed(aws: &SimulatedAws) {
     let evidence = Evidence::of(aws);
     ledger::nothing_is_open(&evidence);
-    roles::nothing_is_left_silently(&evidence);
+    roles::nothing_is_left_on_a_free_role(&evidence);
 }
 
 /// Checks what holds once everything is over: no rotation is open, no event is under way, and the

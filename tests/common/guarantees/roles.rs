@@ -78,10 +78,13 @@ fn span(evidence: &Evidence, key: &str) -> Option<RangeInclusive<SystemTime>> {
         update["Key"]["rotationId"]["S"] == key
             && expression.is_some_and(|text| text.contains("#finishedAt"))
     };
-    let (opened_at, _) = transactions().find(|(_, body)| opens(body))?;
-    let closed_at = transactions().find(|(_, body)| closes(body));
-    let closed_at = closed_at.map_or(evidence.at, |(at, _)| at);
-    Some(opened_at..=closed_at)
+    // A transaction that is sent again, or arrives late, has no second effect.
+    let first = |is_it: &dyn Fn(&Value) -> bool| {
+        let all = transactions().filter(|(_, body)| is_it(body));
+        all.map(|(at, _)| at).min()
+    };
+    let opened_at = first(&opens)?;
+    Some(opened_at..=first(&closes).unwrap_or(evidence.at))
 }
 
 /// 13. A role that the index shows on an association, and that a rotation has named, counts as in
@@ -107,15 +110,32 @@ fn user_of<'a>(evidence: &'a Evidence, role: &str) -> Option<&'a Value> {
 /// An association on a role that a rotation has replaced is known to that rotation: its row says
 /// why it stayed, or a reversion is recorded.
 pub fn nothing_is_left_silently(evidence: &Evidence) {
-    for association in &evidence.associations {
-        let fields = [
-            Some(&association.role_arn),
-            association.target_role_arn.as_ref(),
-        ];
-        for role in fields.into_iter().flatten() {
+    for (association, role) in uses(evidence) {
+        is_not_left_silently(evidence, association, role);
+    }
+}
+
+/// The same before a full run. A later rotation onto the role that has moved nothing may have made
+/// the association seem to belong there. Then the role's item says that it is in use.
+pub fn nothing_is_left_on_a_free_role(evidence: &Evidence) {
+    for (association, role) in uses(evidence) {
+        let item = evidence.roles().find(|(arn, _)| *arn == role);
+        if item.is_some_and(|(_, item)| item.get("inUse").is_none()) {
             is_not_left_silently(evidence, association, role);
         }
     }
+}
+
+/// Each association with each of its roles.
+fn uses(evidence: &Evidence) -> impl Iterator<Item = (&Association, &str)> {
+    evidence.associations.iter().flat_map(|association| {
+        let target_role = association.target_role_arn.as_deref();
+        let roles = [Some(association.role_arn.as_str()), target_role];
+        roles
+            .into_iter()
+            .flatten()
+            .map(move |role| (association, role))
+    })
 }
 
 fn is_not_left_silently(evidence: &Evidence, association: &Association, role: &str) {

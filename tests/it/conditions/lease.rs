@@ -1,5 +1,5 @@
-//! The cases of what the owner of a lease writes: each write requires the owner's fence, and some
-//! the lease itself. Closing is in `closing.rs`.
+//! The cases of what the owner of a lease writes: each write requires the owner's fence and the
+//! lease. Closing is in `closing.rs`.
 
 use rerole_core::rotation::{Counts, RotationRecord};
 
@@ -83,7 +83,7 @@ fn starts() -> Vec<Outcome> {
         let owned = world.aws.ledger.owned(&record);
         drop(owned.start(&Counts::default()).await);
     };
-    cases("record the start", start, fence_rows())
+    cases("record the start", start, lease_rows())
 }
 
 fn stops() -> Vec<Outcome> {
@@ -92,7 +92,7 @@ fn stops() -> Vec<Outcome> {
         let owned = world.aws.ledger.owned(&record);
         drop(owned.stop("because", world.aws.now()).await);
     };
-    cases("record the stop", stop, fence_rows())
+    cases("record the stop", stop, lease_rows())
 }
 
 fn uses_of_the_new_role() -> Vec<Outcome> {
@@ -101,7 +101,7 @@ fn uses_of_the_new_role() -> Vec<Outcome> {
         let owned = world.aws.ledger.owned(&record);
         drop(owned.put_new_role_to_use(&record).await);
     };
-    cases("put the new role to use", put_to_use, fence_rows())
+    cases("put the new role to use", put_to_use, lease_rows())
 }
 
 fn plans() -> Vec<Outcome> {
@@ -111,5 +111,5 @@ fn plans() -> Vec<Outcome> {
         let rows = world.aws.ledger.rows(&record.key);
         drop(rows.plan(&record, &[item]).await);
     };
-    cases("plan as the owner", plan, fence_rows())
+    cases("plan as the owner", plan, lease_rows())
 }
