@@ -1,6 +1,6 @@
 //! Moves one association, from its `Pending` row to its outcome: Describe → decide → Update →
-//! settle. Here are the calls. What follows from each result is decided in
-//! `rerole_core::rotation::AssociationMove`, and `settle` records the outcome.
+//! settle. Here is the loop; the calls of one attempt are in `attempt`. What follows from each
+//! result is decided in `rerole_core::rotation::AssociationMove`, and `settle` records the outcome.
 //!
 //! # The race
 //!
@@ -70,30 +70,22 @@
 //! settled. If P is first, S finds it so, and S counts the ledger's rows again before it closes the
 //! rotation.
 
+mod attempt;
+
 use std::time::Duration;
 
 use rerole_core::call::CallError;
-use rerole_core::resource::RoleFields;
-use rerole_core::rotation::{
-    AssociationMove, Decision, Moment, Row, Sent, Settled, Step, Stop, Update,
-};
+use rerole_core::rotation::{AssociationMove, Row, Settled, Step};
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::aws::eks::{Observed, Permit, UpdateError};
+use crate::aws::eks::Permit;
 use crate::rotate::slice::context::Context;
 use crate::rotate::slice::retryable_errors::RetryableErrors;
 use crate::rotate::slice::settle::settle;
 
-/// The longest that a call waits for its permit. After that the loop checks again whether there is
-/// time, a lease, and a reason to continue.
-const PERMIT_WAIT_MAX: Duration = Duration::from_secs(10);
-/// Pause while another association is the probe of the region.
-const PROBE_PAUSE: Duration = Duration::from_secs(1);
 /// Pause before a cluster that did not respond to its probe is asked again.
 const UNREACHABLE_PAUSE: Duration = Duration::from_secs(5);
-/// Pause while the ledger records the decision to stop.
-const STOP_PAUSE: Duration = Duration::from_millis(100);
 
 /// One association in flight.
 #[derive(Debug)]
@@ -280,116 +272,6 @@ impl<'a> Mover<'a> {
             .change_waiting(region, |waiting| waiting.pausing -= 1);
     }
 
-    /// Describes the association, and updates it if that is to be done.
-    async fn attempt(&mut self) -> Step {
-        let eks = &self.slice.aws.eks;
-        let arn = &self.row.association_arn;
-        let described = eks.describe(arn, self.permit_deadline()).await;
-        let observed = match described {
-            Ok(Some(observed)) => observed,
-            Ok(None) => return self.attempts.not_found(self.slice.aws.now()),
-            Err(error) => {
-                return self
-                    .attempts
-                    .not_described(error, self.moment(Duration::ZERO));
-            }
-        };
-        let moment = self.moment(observed.age());
-        match self.attempts.described(&observed.association, moment) {
-            Decision::Update(update) => self.update(update, &observed).await,
-            Decision::Plan(fields) => self.plan(fields).await,
-            Decision::Step(step) => step,
-        }
-    }
-
-    /// Records in the row which fields the rotation moves.
-    async fn plan(&mut self, fields: RoleFields) -> Step {
-        let rows = self.slice.aws.ledger.rows(self.slice.key());
-        match rows.save_fields(self.row, fields).await {
-            Ok(()) => {
-                self.attempts.note_planned(fields);
-                Step::DescribeAgain(Duration::ZERO)
-            }
-            Err(error) => Step::Leave(error),
-        }
-    }
-
-    /// Sends the update, unless the rotation stops.
-    async fn update(&mut self, update: Update, observed: &Observed) -> Step {
-        if let Some(step) = self.step_while_stopping(observed) {
-            return step;
-        }
-        if !self.may_be_updated() {
-            return Step::DescribeAgain(PROBE_PAUSE);
-        }
-        let Some(permit) = self.acquire_permit().await else {
-            return Step::DescribeAgain(Duration::ZERO);
-        };
-        // Describe and permit may have taken a while. The lease must outlive the update, and the
-        // rotation may have to stop by now.
-        if self.slice.check().is_err() || self.slice.state().stop != Stop::No {
-            return Step::DescribeAgain(Duration::ZERO);
-        }
-        let new_role = &self.slice.request().new_role_arn;
-        let eks = &self.slice.aws.eks;
-        let result = eks.update_role(permit, observed, &update, new_role).await;
-        if !result.as_ref().is_err_and(UpdateError::had_no_effect) {
-            self.attempts.count_sent();
-        }
-        let moment = self.moment(observed.age());
-        let sent = Sent {
-            update,
-            before: &observed.association,
-        };
-        match result {
-            Ok(updated) => {
-                let (after, request_id) = (updated.association, updated.request_id);
-                self.attempts.confirmed(sent, after, request_id, moment.now)
-            }
-            Err(UpdateError::Stale(permit)) => {
-                self.permit = Some(permit);
-                Step::DescribeAgain(Duration::ZERO)
-            }
-            Err(UpdateError::Malformed(error)) => self.attempts.malformed(sent, error, moment.now),
-            Err(UpdateError::Call(error)) => {
-                debug!(association = %self.row.association_arn, %error, "update failed");
-                let (slice, region) = (self.slice, self.row.association_arn.region());
-                let verdict = |own_refusals| {
-                    let elapsed = slice.elapsed();
-                    slice
-                        .state()
-                        .role
-                        .note_refusal(region, own_refusals, elapsed)
-                };
-                self.attempts.failed(sent, error, moment, verdict)
-            }
-        }
-    }
-
-    /// Returns what follows if the rotation stops, or may have to. `None` if the update may be
-    /// sent.
-    fn step_while_stopping(&mut self, observed: &Observed) -> Option<Step> {
-        match &self.slice.state().stop {
-            Stop::No => None,
-            Stop::Deciding | Stop::Unrecorded => Some(Step::DescribeAgain(STOP_PAUSE)),
-            Stop::Recorded(_) => {
-                let moment = self.moment(observed.age());
-                Some(self.attempts.stopped(&observed.association, moment))
-            }
-        }
-    }
-
-    /// Returns the permit that an earlier attempt kept, or waits for the next one of the region.
-    async fn acquire_permit(&mut self) -> Option<Permit> {
-        let kept = self.permit.take().filter(|permit| !permit.is_expired());
-        if kept.is_some() {
-            return kept;
-        }
-        let region = self.row.association_arn.region();
-        let eks = &self.slice.aws.eks;
-        eks.acquire_update(region, self.permit_deadline()).await
-    }
-
     /// Leaves the row `Pending` because of an error.
     async fn leave_because_of(&self, error: CallError) -> Result<MoveEnd, CallError> {
         let arn = &self.row.association_arn;
@@ -407,21 +289,6 @@ impl<'a> Mover<'a> {
                 rows.save_refusals(self.row, refusals).await
             }
             _ => Ok(()),
-        }
-    }
-
-    /// Returns until when a call may wait for its permit.
-    fn permit_deadline(&self) -> Instant {
-        (Instant::now() + PERMIT_WAIT_MAX).min(self.slice.ends_at)
-    }
-
-    /// Now, that long after the last Describe was sent.
-    fn moment(&self, age: Duration) -> Moment {
-        let now = self.slice.aws.now();
-        Moment {
-            now,
-            asked_at: now - age,
-            random: fastrand::f64,
         }
     }
 }
