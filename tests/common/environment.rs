@@ -2,6 +2,8 @@
 //! environment variables. The harness builds the handlers from them; the permission checks tell
 //! tables and callers apart by them.
 
+use std::time::Duration;
+
 use rerole::settings::{IndexerSettings, RotateSettings, Settings};
 use rerole_core::request::RequestRules;
 
@@ -20,6 +22,13 @@ pub const STATE_MACHINE: &str =
 pub const ROTATE_ACCESS_KEY: &str = "rotate-function";
 /// The access key that signs the calls of the indexer.
 pub const INDEXER_ACCESS_KEY: &str = "indexer-function";
+
+/// The regions whose clusters are indexed.
+pub const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
+/// The function of every invocation. Only its account counts.
+pub const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:rerole";
+/// Lambda's longest timeout.
+pub const TIMEOUT: Duration = Duration::from_mins(15);
 
 /// The usual settings that both functions share, with `variables` on top.
 pub fn settings(variables: &[(&str, &str)]) -> Settings {

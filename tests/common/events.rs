@@ -1,4 +1,4 @@
-//! The events that tests deliver to the rotate function.
+//! The events that are delivered to the rotate function.
 
 use serde_json::{Value, json};
 

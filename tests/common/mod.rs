@@ -8,6 +8,8 @@
 
 /// Names, roles, access keys and environment variables of the functions under test.
 pub mod environment;
+/// The events that are delivered to the rotate function.
+pub mod events;
 /// What the template grants the functions.
 pub mod grants;
 /// The guarantees of the design.

@@ -3,11 +3,12 @@
 
 use fastrand::Rng;
 
+use crate::common::environment::REGIONS;
 use crate::history::{
     Action, CallOf, Effect, Fault, Function, History, Mode, NewAssociation, Quirk, Request,
     ServiceName, Side, Step,
 };
-use crate::world::{CLUSTERS, REGIONS};
+use crate::world::CLUSTERS;
 
 /// Roles that requests and people name.
 const ROLES: usize = 4;

@@ -18,7 +18,8 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
 use crate::common::environment::{
-    INDEXER_ACCESS_KEY, ROTATE_ACCESS_KEY, STATE_MACHINE, indexer_settings, rotate_settings,
+    FUNCTION_ARN, INDEXER_ACCESS_KEY, ROTATE_ACCESS_KEY, STATE_MACHINE, TIMEOUT, indexer_settings,
+    rotate_settings,
 };
 use crate::common::liveness::check_liveness;
 use crate::common::state_machine::{End, Failure, Functions, killed, play, to_wire};
@@ -27,9 +28,6 @@ use crate::sandbox::{Sandboxed, Sandboxes};
 use crate::situations::Situations;
 use crate::world::World;
 
-const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:rerole";
-/// Lambda's longest timeout.
-const TIMEOUT_MAX: Duration = Duration::from_mins(15);
 /// The pauses before Lambda's two retries of an asynchronous invocation.
 const RETRY_PAUSES: [Duration; 2] = [Duration::from_mins(1), Duration::from_mins(2)];
 /// EventBridge delivers at least once: again, while the first delivery stands still. By then, the
@@ -75,7 +73,7 @@ impl Lambda {
             world: Rc::clone(world),
             sandboxes: Sandboxes::default(),
             situations: situations.clone(),
-            timeout: timeout.unwrap_or(TIMEOUT_MAX),
+            timeout: timeout.unwrap_or(TIMEOUT),
             idle: RefCell::default(),
             sandbox_count: Cell::new(0),
             played: RefCell::default(),

@@ -2,7 +2,7 @@
 //! fail, functions die, and AWS lags. The handlers and the SDK are the real ones, and time is
 //! virtual. After each history, every guarantee is checked.
 //!
-//! `cargo test --test histories` plays a few, and CI plays what fits into some minutes. For more:
+//! `cargo test --test histories` plays a few, and CI plays what fits into five minutes. For more:
 //! `cargo test --test histories -- --seeds 0..10000`. A history that fails is printed in its
 //! shortest form. Stored in `regressions/`, it is played again each time.
 
@@ -11,6 +11,8 @@ mod common;
 
 /// The arguments of the binary.
 mod args;
+/// Checks that failed.
+mod failure;
 /// What happens to each call.
 mod faults;
 /// A history from a seed.
@@ -25,6 +27,8 @@ mod people;
 mod queue;
 /// The situations that a history has reached.
 mod reached;
+/// The events that request rotations.
+mod requests;
 /// One history from its start to its end.
 mod run;
 /// Invocations that die or stand still.
@@ -45,9 +49,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::args::Args;
+use crate::failure::{Failure, keep_panics};
 use crate::generate::generate;
 use crate::history::History;
-use crate::run::{Failure, Played, keep_panics, play};
+use crate::run::{Played, play};
 use crate::shorten::shorten;
 use crate::situations::{Counts, missing};
 

@@ -1,29 +1,29 @@
 //! Plays one history to its end: the busy time with its faults, then a calm in which an operator
 //! asks again for what is not finished and index runs compare the index with EKS.
 
-use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use futures_util::FutureExt;
+use rerole_core::timestamp::Timestamp;
+use rerole_sim::Throttle;
 use serde_json::{Value, json};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use rerole_core::timestamp::Timestamp;
-use rerole_sim::{Call, CallRecord, SimulatedAws, Throttle};
-
 use crate::common::environment::LEDGER;
 use crate::common::guarantees::{check_at_rest, check_followed, time};
+use crate::failure::{self, Failure, has_panicked};
 use crate::faults;
-use crate::history::{Action, Fault, Function, History, Mode, Quirk, Request, Step, end_of};
+use crate::history::{Action, Fault, Function, History, Mode, Quirk, Step, end_of};
 use crate::lambda::{Lambda, Pending, reconcile};
 use crate::people;
 use crate::queue::Queue;
 use crate::reached;
+use crate::requests::{event, requests};
 use crate::situations::{Counts, Situations};
-use crate::world::{CLUSTERS, World, role};
+use crate::world::World;
 
 /// A step of the runner's own waiting.
 const TICK: Duration = Duration::from_secs(5);
@@ -38,11 +38,6 @@ const ROUNDS_MAX: u32 = 8;
 /// A full run that waits for another one, or yields to a rotation, is started again.
 const RUNS_MAX: u32 = 8;
 
-thread_local! {
-    /// The first panic of this thread.
-    static PANIC: RefCell<Option<Failure>> = const { RefCell::new(None) };
-}
-
 /// A history without a failure.
 #[derive(Debug)]
 pub struct Played {
@@ -51,42 +46,12 @@ pub struct Played {
     pub trace: u64,
 }
 
-/// A check that failed.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    /// Where the check is.
-    pub check: String,
-    pub text: String,
-    /// The calls of the history, a line each.
-    pub calls: String,
-}
-
-/// Keeps what panics say, instead of printing it. A panic in a spawned task does not end its
-/// runtime, so the runner also looks here.
-pub fn keep_panics() {
-    panic::set_hook(Box::new(|info| {
-        let check = info.location().map(ToString::to_string);
-        let failure = Failure {
-            check: check.unwrap_or_default(),
-            text: info.to_string(),
-            calls: String::new(),
-        };
-        PANIC.with_borrow_mut(|first| {
-            first.get_or_insert(failure);
-        });
-    }));
-}
-
-fn has_panicked() -> bool {
-    PANIC.with_borrow(Option::is_some)
-}
-
 /// Plays a history.
 ///
 /// # Errors
 /// The first check that fails.
 pub fn play(history: &History) -> Result<Played, Failure> {
-    PANIC.set(None);
+    failure::reset();
     let situations = Situations::default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -97,7 +62,7 @@ pub fn play(history: &History) -> Result<Played, Failure> {
         let local = LocalSet::new();
         local.block_on(&runtime, Runner::play(history, &situations))
     }));
-    let panicked = PANIC.take();
+    let panicked = failure::take();
     match (played, panicked) {
         (Ok(trace), None) => Ok(Played {
             situations: situations.counts(),
@@ -111,6 +76,8 @@ struct Runner {
     world: Rc<World>,
     lambda: Rc<Lambda>,
     starts_at: Instant,
+    /// DynamoDB refuses calls or is slow, also when all faults are over.
+    is_ever_disturbed: bool,
 }
 
 impl Runner {
@@ -121,17 +88,14 @@ impl Runner {
             lambda: Lambda::new(&world, history, situations),
             world,
             starts_at: Instant::now(),
+            is_ever_disturbed: history.quirks.iter().any(disturbs_dynamodb),
         };
         // The hook has kept the panic.
         let _ = AssertUnwindSafe(runner.phases(history, situations))
             .catch_unwind()
             .await;
         let aws = &runner.world.aws;
-        PANIC.with_borrow_mut(|failure| {
-            if let Some(failure) = failure {
-                failure.calls = call_lines(aws);
-            }
-        });
+        failure::keep_calls(aws);
         aws.trace_hash()
     }
 
@@ -308,12 +272,17 @@ impl Runner {
             let run = items.find(|item| item["rotationId"] == "index" && item["entry"] == "run");
             let is_done = |run: &Value| {
                 run["request"]["mode"] == "full"
-                    && run["errorCount"] == 0
                     && run.get("finishedAt").is_some()
                     && time(&run["startedAt"]) >= started_at
             };
             if let Some(run) = run.filter(is_done) {
-                return run;
+                if run["errorCount"] == 0 {
+                    return run;
+                }
+                assert!(
+                    self.is_ever_disturbed,
+                    "a calm full run has errors: {run:#}"
+                );
             }
             if has_panicked() {
                 return Value::Null;
@@ -356,79 +325,10 @@ fn is_followed(history: &History) -> bool {
     !history.quirks.contains(&Quirk::EmptyIndex) && !history.steps.iter().any(is_unseen)
 }
 
-/// The calls, a line each: seconds since the start, caller, operation, subject, and the result.
-fn call_lines(aws: &SimulatedAws) -> String {
-    let starts_at = aws.options().starts_at;
-    let secs = |at: SystemTime| {
-        at.duration_since(starts_at)
-            .unwrap_or_default()
-            .as_secs_f64()
-    };
-    let line = |record: &CallRecord| {
-        let Call {
-            access_key,
-            operation,
-            subject,
-            ..
-        } = &record.call;
-        let result = match (&record.error_code, record.status) {
-            (Some(code), _) => code.clone(),
-            (None, Some(status)) => status.to_string(),
-            (None, None) => "no effect".to_owned(),
-        };
-        let sent_at = secs(record.sent_at);
-        let lost = if record.received_at.is_none() {
-            ", lost"
-        } else {
-            ""
-        };
-        format!("{sent_at:10.3} {access_key} {operation} {subject}: {result}{lost}\n")
-    };
-    aws.calls().iter().map(line).collect()
-}
-
-/// The events of all requests, in the order in which they first arrive.
-fn requests(history: &History) -> Vec<Value> {
-    let mut events: Vec<Value> = Vec::new();
-    for (number, step) in history.steps.iter().enumerate() {
-        if let Action::Request(request) = &step.action {
-            let event = event(request, number);
-            let is_known = events
-                .iter()
-                .any(|known| known["detail"] == event["detail"]);
-            if !is_known {
-                events.push(event);
-            }
-        }
-    }
-    events
-}
-
-/// The event of a request. Each delivery has an ID of its own, as if a pipeline asked again.
-fn event(request: &Request, number: usize) -> Value {
-    let mut detail = json!({
-        "rotationId": format!("r-{}", request.id),
-        "oldRoleArn": role(request.from),
-        "newRoleArn": role(request.to),
-        "dryRun": request.dry_run,
-        "maxErrors": request.max_errors,
-    });
-    if let Some(clusters) = &request.clusters {
-        let names: Vec<_> = clusters.iter().map(|number| CLUSTERS[*number].1).collect();
-        detail["clusterNames"] = json!(names);
-    }
-    if let Some(count) = request.max_concurrency {
-        detail["maxConcurrency"] = json!(count.to_string());
-    }
-    json!({
-        "version": "0",
-        "id": format!("6a7e8feb-b491-4cf7-a9f1-{number:012}"),
-        "detail-type": "Role Rotation Requested",
-        "source": "platform.iam",
-        "account": "111122223333",
-        "time": "2026-11-23T21:00:00Z",
-        "region": "us-east-1",
-        "resources": [],
-        "detail": detail,
-    })
+/// Whether calls of DynamoDB may fail for good because of this.
+fn disturbs_dynamodb(quirk: &Quirk) -> bool {
+    matches!(
+        quirk,
+        Quirk::DynamoDbThrottles(_) | Quirk::TransactionConflicts(_) | Quirk::Latency(_)
+    )
 }

@@ -1,8 +1,9 @@
 //! Shortens a history that fails: drops steps, faults, quirks and associations for as long as it
 //! still fails at the same check.
 
+use crate::failure::Failure;
 use crate::history::{Action, History};
-use crate::run::{Failure, play};
+use crate::run::play;
 
 /// A history has some tens of parts, and few passes drop all that can be dropped.
 const RUNS_MAX: usize = 600;

@@ -8,10 +8,9 @@ use aws_sdk_eks::Client;
 use aws_sdk_eks::config::{BehaviorVersion, Credentials, Region};
 use rerole_sim::{Buckets, Options, SameRoleUpdates, SimulatedAws, Throttle};
 
-use crate::common::environment::{INDEX, LEDGER};
+use crate::common::environment::{INDEX, LEDGER, REGIONS};
 use crate::history::{History, NewAssociation, Quirk};
 
-pub const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 /// Region and name of each cluster.
 pub const CLUSTERS: [(&str, &str); 3] = [
     (REGIONS[0], "alpha"),

@@ -2,13 +2,14 @@
 //! functions. This file sets up AWS and delivers to the handlers; `faults.rs` injects faults, and
 //! `inspect.rs` reads the result.
 
-mod events;
 mod faults;
 mod inspect;
 mod state_machine;
 
-pub use crate::common::environment::{INDEX, LEDGER, NEW, OLD, STATE_MACHINE, THIRD, rules};
-pub use events::{event, rotation_event, stalled_check_event};
+pub use crate::common::environment::{
+    INDEX, LEDGER, NEW, OLD, STATE_MACHINE, THIRD, TIMEOUT, rules,
+};
+pub use crate::common::events::{event, rotation_event, stalled_check_event};
 pub use faults::{error, is_close, is_describe, is_lease_write, is_update};
 pub use inspect::timestamp;
 
@@ -32,17 +33,13 @@ use rerole_sim::fleet::{Fleet, FleetSummary};
 use rerole_sim::{Options, SimulatedAws};
 use serde_json::{Value, json};
 
-use crate::common::environment::{indexer_settings, rotate_settings, settings};
+use crate::common::environment::{
+    FUNCTION_ARN, REGIONS, indexer_settings, rotate_settings, settings,
+};
 use crate::common::grants::check_granted;
 use crate::common::liveness::check_liveness;
 use crate::conditions::writes;
 
-/// Lambda's longest timeout.
-pub const TIMEOUT: Duration = Duration::from_mins(15);
-/// The regions whose clusters are indexed.
-const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
-/// The function of every invocation. Only its account counts.
-const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:rerole";
 /// The ID of every invocation.
 pub const REQUEST_ID: &str = "7c7b9b4e-6c2a-4a8f-9d0a-2f1f5b1d9e11";
 
