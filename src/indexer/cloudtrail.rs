@@ -9,9 +9,10 @@ use futures_util::future::join_all;
 use rerole_core::call::CallError;
 use rerole_core::indexing::cloudtrail::{CloudTrailEvent, Parsed, Subject, parse};
 use rerole_core::indexing::{AssociationEvents, EventVerdict, IndexEntry, Mode};
-use rerole_core::resource::{Association, AssociationArn, Cluster, OwnAccount};
+use rerole_core::resource::{Association, AssociationArn, Cluster, OwnAccount, hidden_for};
 use rerole_core::timestamp::Timestamp;
 use serde_json::Value;
+use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
 use crate::aws::index_table::Stored;
@@ -54,8 +55,13 @@ impl<'a> EventFollower<'a> {
                 }
             }
         }
-        for (message_id, cluster) in clusters {
-            if let Err(error) = self.follow_cluster(&cluster).await {
+        for ClusterMessage {
+            message_id,
+            cluster,
+            at,
+        } in clusters
+        {
+            if let Err(error) = self.follow_cluster(&cluster, at).await {
                 let cluster = &cluster.cluster_arn;
                 warn!(cluster, %error, "cluster not followed, message retried");
                 response.add_failure(message_id);
@@ -165,7 +171,17 @@ impl<'a> EventFollower<'a> {
     }
 
     /// Follows an event about a deleted cluster, or about an association that it does not name.
-    async fn follow_cluster(&self, cluster: &Cluster) -> Result<(), FollowError> {
+    /// Nothing in the event tells whether EKS shows the change that was made at `at`. So this waits
+    /// until EKS does.
+    async fn follow_cluster(
+        &self,
+        cluster: &Cluster,
+        at: Option<Timestamp>,
+    ) -> Result<(), FollowError> {
+        let age = at.map(|at| self.context.aws.now().since(at));
+        if let Some(left) = age.and_then(hidden_for) {
+            sleep_until((Instant::now() + left).min(self.context.ends_at)).await;
+        }
         let described = find(self.context.ends_at, async |until| {
             self.context
                 .aws
@@ -194,7 +210,8 @@ impl<'a> EventFollower<'a> {
             after: None,
         };
         let walk = ClusterWalk::open(self.context, cluster.clone(), whole).await?;
-        let Some(mut walk) = walk else { return Ok(()) };
+        // EKS has described the cluster a moment ago.
+        let mut walk = walk.ok_or(FollowError::StillShown)?;
         while walk.step().await?.is_some() {}
         if let Some(problem) = walk.take_findings().errors.into_iter().next() {
             return Err(FollowError::NotDescribed(problem));
@@ -212,8 +229,16 @@ impl<'a> EventFollower<'a> {
 struct Grouped {
     /// Each association is followed once, however many messages are about it.
     associations: BTreeMap<AssociationArn, AssociationMessages>,
-    /// The cluster of each event about a whole cluster, with the ID of its message.
-    clusters: Vec<(String, Cluster)>,
+    clusters: Vec<ClusterMessage>,
+}
+
+/// The message of an event about a whole cluster.
+#[derive(Debug)]
+struct ClusterMessage {
+    message_id: String,
+    cluster: Cluster,
+    /// When the call was made, if the event says so.
+    at: Option<Timestamp>,
 }
 
 impl Grouped {
@@ -225,7 +250,12 @@ impl Grouped {
                 association.events.add(event);
             }
             Subject::ClusterAssociations(cluster) | Subject::DeletedCluster(cluster) => {
-                self.clusters.push((message_id, cluster));
+                let at = event.at;
+                self.clusters.push(ClusterMessage {
+                    message_id,
+                    cluster,
+                    at,
+                });
             }
         }
     }

@@ -18,10 +18,17 @@ use crate::harness::Harness;
 
 /// A harness whose EKS emits CloudTrail events, with one cluster in each of two regions.
 pub fn on_save(seed: u64) -> Harness {
-    let harness = Harness::new(Options {
+    on_save_with(Options {
         seed,
-        cloudtrail: true,
         ..Options::default()
+    })
+}
+
+/// As [`on_save`], in an AWS with these options.
+fn on_save_with(options: Options) -> Harness {
+    let harness = Harness::new(Options {
+        cloudtrail: true,
+        ..options
     });
     harness.aws.eks(|eks| {
         eks.create_cluster("us-east-1", "prod-1");

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use rerole::aws::index_table::Stored;
+use rerole_sim::Options;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::cloudtrail::{client, create, delete, follow_all, on_save, update};
+use crate::cloudtrail::{client, create, delete, follow_all, on_save, on_save_with, update};
 use crate::harness::{NEW, OLD, error, is_describe};
 
 /// Neither a late event nor a read from before the deletion brings the association back. After a
@@ -93,4 +94,27 @@ async fn a_deletion_that_eks_does_not_show_yet_is_delivered_again() {
     delete(&client, "prod-1", &id).await;
     follow_all(&harness, &[event]).await;
     harness.check_index();
+}
+
+/// EKS may still describe a cluster, and list its associations, for seconds after it was deleted.
+#[tokio::test(start_paused = true)]
+async fn a_deletion_of_a_cluster_that_eks_does_not_show_yet_is_waited_for() {
+    let lag = Duration::from_secs(8);
+    for list_lag in [Duration::ZERO, lag] {
+        let harness = on_save_with(Options {
+            describe_lag: lag..=lag,
+            list_lag: list_lag..=list_lag,
+            ..Options::default()
+        });
+        let arn = harness.associate("api", OLD);
+        tokio::time::sleep(Duration::from_mins(1)).await;
+        let client = client(&harness, "us-east-1");
+        client.delete_cluster().name("edge").send().await.unwrap();
+        let events = harness.aws.take_cloudtrail_events();
+        follow_all(&harness, &events).await;
+        assert!(
+            harness.index_item(&arn).is_none(),
+            "a list lag of {list_lag:?}"
+        );
+    }
 }
