@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rerole::aws::Aws;
 use rerole::aws::ledger::{Close, LeaseError, Opened, Select, SliceSummary};
+use rerole::rotate::error::RotateError;
 use rerole::rotate::payload::{Payload, Task};
 use rerole_core::indexing::{Claim, Coverage, IndexItem, RUN_LEASE, ReconcileRequest};
 use rerole_core::request::Requested;
@@ -313,6 +314,38 @@ async fn a_lease_is_taken_over_only_if_it_is_the_one_that_was_read() {
         assert!(opened.starts_with(expected), "{opened}");
         assert_eq!(harness.rotation("r-1")["fence"], 1);
     }
+}
+
+/// The response to an attempt to open a rotation is lost, and DynamoDB cancels what the SDK sends
+/// again because of a conflict. Then the next attempt is refused because of the first. No other
+/// invocation works on the rotation, so this one must not end as if there was one.
+#[tokio::test(start_paused = true)]
+async fn an_opening_that_is_refused_because_of_its_own_effect_is_delivered_again() {
+    let harness = Harness::calm(3);
+    let aws = harness.clients();
+    open(&aws, &request()).await;
+    tokio::time::sleep(LEASE).await;
+    let (sim, mut rotation) = (harness.aws.clone(), harness.rotation("r-1"));
+    let mut is_first = true;
+    harness.aws.on_call(move |call| {
+        if call.operation == "TransactWriteItems" && std::mem::take(&mut is_first) {
+            let update = &call.body["TransactItems"][0]["Update"];
+            let values = &update["ExpressionAttributeValues"];
+            rotation["fence"] = json!(2);
+            rotation["leaseUntil"] = values[":leaseUntil"]["S"].clone();
+            sim.put_item(LEDGER, rotation.clone());
+        }
+        Fault::None
+    });
+    let error = harness.deliver(&rotation_event()).await.unwrap_err();
+    assert!(
+        matches!(error, RotateError::LedgerUnavailable { .. }),
+        "{error}"
+    );
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let summary = harness.finish(&rotation_event()).await;
+    assert_eq!(summary["counts"]["updated"], 3);
+    assert_eq!(harness.rotation("r-1")["fence"], 3);
 }
 
 /// A rotation's `startedAt` tells which rotation of a role was the last. So a rotation that stands

@@ -86,9 +86,14 @@ impl Rotations<'_> {
     /// them was the last. If another one was opened after this attempt has read the time from
     /// `now`, the attempt is refused, and the next one reads a later time.
     ///
+    /// An attempt that is refused may have had its effect: if its response was lost, it was sent
+    /// again. Then the lease that the next attempt finds is the one that this invocation wanted. It
+    /// may also be that of another delivery, which chose the same millisecond, so nobody goes on
+    /// here. A later delivery takes the rotation over.
+    ///
     /// # Errors
-    /// If DynamoDB cannot be read or written, or if other deliveries or rotations come first at
-    /// every attempt.
+    /// If DynamoDB cannot be read or written, if other deliveries or rotations come first at every
+    /// attempt, or if an attempt may have had its effect although it was refused.
     pub async fn open(
         &self,
         requested: &Requested,
@@ -97,8 +102,10 @@ impl Rotations<'_> {
         let request = &requested.request;
         let key = RotationKey::of(request);
         let operation = Operation::on("open rotation", &key);
+        let mut wanted = None;
         for _ in 0..OPEN_ATTEMPTS {
             let found = self.read(&key).await?;
+            let seen = found.as_ref().map(lease_of);
             let (record, writes) = match rotation::open(found, requested, now()) {
                 Opening::Start(record) => {
                     let writes = start(&record);
@@ -108,10 +115,15 @@ impl Rotations<'_> {
                     let writes = vec![resume(&record, seen_lease)];
                     (record, writes)
                 }
+                Opening::AlreadyRunning if seen == wanted => {
+                    let problem = "the rotation has the lease of an attempt that was refused";
+                    return Err(CallError::contention(operation, problem.to_owned()));
+                }
                 Opening::AlreadyRunning => return Ok(Opened::AlreadyRunning),
                 Opening::Finished(record) => return Ok(Opened::Finished(record)),
                 Opening::OtherRequest(record) => return Ok(Opened::OtherRequest(record)),
             };
+            wanted = Some(lease_of(&record));
             let parts = writes.into_iter().map(TransactionPart::from).collect();
             match self.table.transact(operation, parts).await? {
                 Transacted::Done => return Ok(Opened::Acquired(record)),
@@ -161,6 +173,11 @@ impl Rotations<'_> {
             }
         }
     }
+}
+
+/// The lease of a rotation. Each slice has another fence, and each renewal another time.
+fn lease_of(record: &RotationRecord) -> (u64, Option<Timestamp>) {
+    (record.fence, record.lease_until)
 }
 
 /// Creates the item of a new rotation, and lets it hold its roles.
