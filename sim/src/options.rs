@@ -3,6 +3,7 @@
 //!
 //! Faults of single calls are not options; a test injects them with `SimulatedAws::on_call`.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
@@ -55,8 +56,9 @@ pub struct Options {
     pub addon_updates: AddonUpdates,
     /// How EKS responds to an update that changes nothing.
     pub same_role_updates: SameRoleUpdates,
-    /// Queries and scans of a global secondary index show the table as it was this long ago.
-    pub index_lag: Duration,
+    /// Queries and scans of the global secondary index with this name show its table as it was this
+    /// long ago. Indexes that are not named do not lag.
+    pub index_lag: BTreeMap<String, Duration>,
     /// The share (0 to 1) of `BatchWriteItem` and `BatchGetItem` entries that are returned
     /// unprocessed. At least one entry of each call is processed: AWS throttles a batch if it can
     /// process none of its entries.
@@ -103,7 +105,7 @@ impl Default for Options {
             list_lag: NO_LAG,
             addon_updates: AddonUpdates::Rejected,
             same_role_updates: SameRoleUpdates::Accepted,
-            index_lag: Duration::ZERO,
+            index_lag: BTreeMap::new(),
             unprocessed_share: 0.0,
             transaction_conflict_share: 0.0,
             dynamodb_throttle_share: 0.0,

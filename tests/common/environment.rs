@@ -2,6 +2,7 @@
 //! environment variables. The harness builds the handlers from them; the permission checks tell
 //! tables and callers apart by them.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rerole::settings::{IndexerSettings, RotateSettings, Settings};
@@ -9,6 +10,8 @@ use rerole_core::request::RequestRules;
 
 pub const INDEX: &str = "association-index";
 pub const LEDGER: &str = "rotation-ledger";
+/// The secondary indexes of both tables.
+pub const SECONDARY_INDEXES: [&str; 4] = ["ByRole", "ByTargetRole", "ByOldRole", "ByStatus"];
 /// The role that the rotations of the tests replace.
 pub const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 /// The role that the rotations of the tests move associations to.
@@ -29,6 +32,11 @@ pub const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 pub const FUNCTION_ARN: &str = "arn:aws:lambda:us-east-1:111122223333:function:rerole";
 /// Lambda's longest timeout.
 pub const TIMEOUT: Duration = Duration::from_mins(15);
+
+/// The option by which all secondary indexes lag by this time.
+pub fn index_lag(lag: Duration) -> BTreeMap<String, Duration> {
+    SECONDARY_INDEXES.map(|name| (name.to_owned(), lag)).into()
+}
 
 /// The usual settings that both functions share, with `variables` on top.
 pub fn settings(variables: &[(&str, &str)]) -> Settings {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rerole_sim::{Fault, Options};
 
+use crate::common::environment::index_lag;
 use crate::guarantees::{Before, check};
 use crate::harness::{Harness, INDEX, OLD, THIRD, is_update, rotation_event};
 
@@ -88,9 +89,8 @@ async fn associations_created_during_the_rotation_are_moved_also() {
 /// A rotation neither trusts nor rewrites an index whose secondary index lags.
 #[tokio::test(start_paused = true)]
 async fn a_lagging_index_moves_no_association_twice() {
-    let index_lag = Duration::from_secs(5);
     let harness = Harness::new(Options {
-        index_lag,
+        index_lag: index_lag(Duration::from_secs(5)),
         ..Options::default()
     });
     harness.fleet(30);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
+use crate::common::environment::index_lag;
 use crate::guarantees::roles_with_associations_are_in_use;
 use crate::harness::{
     Harness, INDEX, LEDGER, NEW, OLD, THIRD, TIMEOUT, event, indexer_handler, timestamp,
@@ -187,7 +188,7 @@ fn check_nothing_is_left_silently(harness: &Harness, case: &str) {
 async fn secondary_indexes_that_lag_hide_no_association() {
     for (lag_secs, arrives_after_ms) in [(1, 200), (1, 3_000), (3, 200), (30, 200), (30, 3_000)] {
         let harness = Harness::new(Options {
-            index_lag: Duration::from_secs(lag_secs),
+            index_lag: index_lag(Duration::from_secs(lag_secs)),
             cloudtrail: true,
             ..Options::default()
         });
@@ -229,7 +230,7 @@ async fn the_next_full_run_finds_what_every_other_check_has_missed() {
 #[tokio::test(start_paused = true)]
 async fn the_last_association_that_leaves_frees_the_role() {
     let harness = Harness::new(Options {
-        index_lag: Duration::from_secs(2),
+        index_lag: index_lag(Duration::from_secs(2)),
         ..Options::default()
     });
     harness.fleet(5);

@@ -6,6 +6,7 @@ use rerole_core::rotation::LEASE;
 use rerole_sim::{Fault, Options};
 use serde_json::{Map, Value, json};
 
+use crate::common::environment::index_lag;
 use crate::guarantees::{Before, check};
 use crate::harness::{
     Harness, INDEX, NEW, OLD, THIRD, event, is_describe, is_update, rotation_event, timestamp,
@@ -283,7 +284,7 @@ async fn an_association_out_of_scope_counts_once() {
 #[tokio::test(start_paused = true)]
 async fn the_sweep_covers_target_roles() {
     let harness = Harness::new(Options {
-        index_lag: Duration::from_secs(20),
+        index_lag: index_lag(Duration::from_secs(20)),
         ..Options::default()
     });
     let lagging = harness.associate_chained("lagging", THIRD, OLD);

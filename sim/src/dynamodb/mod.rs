@@ -33,7 +33,7 @@ pub(crate) use requests::operation;
 /// The tables, and the errors and delays that are injected into their responses.
 pub(crate) struct DynamoDb {
     tables: Database,
-    index: Option<LaggingIndex>,
+    lagging: Vec<LaggingIndex>,
     schemas: Schemas,
     unprocessed_share: f64,
     transaction_conflict_share: f64,
@@ -46,9 +46,11 @@ impl DynamoDb {
             Database::memory_with_clock(Arc::new(clock.clone()))
                 .expect("a database in memory needs no other resources")
         };
-        let lag = options.index_lag;
+        let lags = options.index_lag.iter();
         Self {
-            index: (!lag.is_zero()).then(|| LaggingIndex::new(database(), lag)),
+            lagging: lags
+                .map(|(name, lag)| LaggingIndex::new(name, database(), *lag))
+                .collect(),
             tables: database(),
             schemas: Schemas::new(),
             unprocessed_share: options.unprocessed_share,
@@ -97,7 +99,8 @@ impl DynamoDb {
         match operation {
             "CreateTable" => return self.create_table(body),
             "Query" | "Scan" if body.get("IndexName").is_some_and(|name| !name.is_null()) => {
-                if let Some(index) = &mut self.index {
+                let mut lagging = self.lagging.iter_mut();
+                if let Some(index) = lagging.find(|index| index.is_read_by(&body)) {
                     return index.read(now, operation, body);
                 }
             }
@@ -113,22 +116,24 @@ impl DynamoDb {
         self.run_and_replicate(now, operation, body)
     }
 
-    /// Runs the operation, and queues its writes for the lagging index.
+    /// Runs the operation, and queues its writes for the indexes that lag.
     fn run_and_replicate(
         &mut self,
         now: SystemTime,
         operation: &str,
         body: Value,
     ) -> Result<Value, DynamoDbError> {
-        let keys = match &self.index {
-            Some(_) => requests::written_keys(operation, &body, &self.schemas),
-            None => Vec::new(),
+        let keys = if self.lagging.is_empty() {
+            Vec::new()
+        } else {
+            requests::written_keys(operation, &body, &self.schemas)
         };
         let response = run(&self.tables, operation, body)?;
         for (table, key) in keys {
             let image = self.image(&table, &key);
-            if let Some(index) = &mut self.index {
-                index.queue(now, Write { table, key, image });
+            let write = Write { table, key, image };
+            for index in self.following(&write.table) {
+                index.queue(now, write.clone());
             }
         }
         Ok(response)
@@ -144,7 +149,7 @@ impl DynamoDb {
 
     pub(crate) fn create_table(&mut self, request: Value) -> Result<Value, DynamoDbError> {
         let response = run(&self.tables, "CreateTable", request.clone())?;
-        if let Some(index) = &self.index {
+        for index in &mut self.lagging {
             index.create_table(&request);
         }
         let name = request["TableName"]
@@ -153,6 +158,12 @@ impl DynamoDb {
         self.schemas
             .insert(name.to_owned(), requests::key_names(&request));
         Ok(response)
+    }
+
+    /// The indexes of the table that lag.
+    fn following(&mut self, table: &str) -> impl Iterator<Item = &mut LaggingIndex> {
+        let lagging = self.lagging.iter_mut();
+        lagging.filter(move |index| index.follows(table))
     }
 }
 
@@ -196,7 +207,7 @@ impl DynamoDb {
             json!({ "TableName": table, "Item": item }),
         )
         .expect("a test puts valid items");
-        self.replicate_now(Write {
+        self.replicate_now(&Write {
             table: table.to_owned(),
             key,
             image: Some(item),
@@ -211,7 +222,7 @@ impl DynamoDb {
             json!({ "TableName": table, "Key": key }),
         )
         .expect("a test deletes by complete keys");
-        self.replicate_now(Write {
+        self.replicate_now(&Write {
             table: table.to_owned(),
             key,
             image: None,
@@ -220,8 +231,9 @@ impl DynamoDb {
 
     /// Puts many new items at once, several times faster than one by one.
     pub(crate) fn import(&mut self, table: &str, plain: &[Value]) {
-        let replica = self.index.as_ref().map(LaggingIndex::replica);
-        for database in iter::once(&self.tables).chain(replica) {
+        let following = self.lagging.iter().filter(|index| index.follows(table));
+        let replicas = following.map(LaggingIndex::replica);
+        for database in iter::once(&self.tables).chain(replicas) {
             let items = plain.iter().map(json::to_item).map(|item| {
                 serde_json::from_value(item).expect("a plain object makes a valid item")
             });
@@ -231,9 +243,9 @@ impl DynamoDb {
         }
     }
 
-    fn replicate_now(&mut self, write: Write) {
-        if let Some(index) = &mut self.index {
-            index.apply_now(&write);
+    fn replicate_now(&mut self, write: &Write) {
+        for index in self.following(&write.table) {
+            index.apply_now(write);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What is added to the embedded DynamoDB: index lag, unprocessed entries, conflicts and throttles.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
@@ -22,7 +22,7 @@ fn an_index_shows_the_table_as_it_was_one_lag_ago() {
     in_virtual_time(async {
         let lag = Duration::from_secs(10);
         let aws = with_tables(Options {
-            index_lag: lag,
+            index_lag: BTreeMap::from([("ByRole".to_owned(), lag)]),
             latency: NO_LATENCY,
             ..Options::default()
         });
@@ -48,6 +48,21 @@ fn an_index_shows_the_table_as_it_was_one_lag_ago() {
             assert_eq!(by_role(&aws, "new").await, new);
             tokio::time::advance(lag).await;
         }
+    });
+}
+
+#[test]
+fn an_index_does_not_lag_because_another_does() {
+    in_virtual_time(async {
+        let lag = Duration::from_secs(10);
+        let aws = with_tables(Options {
+            index_lag: BTreeMap::from([("ByTargetRole".to_owned(), lag)]),
+            ..Options::default()
+        });
+        let put = dynamodb(&aws).put_item().table_name("Index");
+        let put = put.set_item(Some(index_item("put", "old"))).send().await;
+        put.expect("a valid put");
+        assert_eq!(by_role(&aws, "old").await, ["put"]);
     });
 }
 
