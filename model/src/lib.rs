@@ -10,8 +10,10 @@
 //! - What DynamoDB decides is a condition on a write. The models mirror these conditions, and name
 //!   the file of each.
 //! - In `lease_and_fence` and `settle_and_resume`, each call on the wire is two steps: its effect,
-//!   and its answer. Either can be lost. In the other two, a call is one step, and a caller that
-//!   dies after it stands for a lost answer.
+//!   and its answer. Either can be lost, and a request can arrive after its caller gave up. In the
+//!   other two, a call is one step. An answer changes nothing that others see, so to get it later
+//!   is the same as to take the next step later. A caller that dies after the call stands for a
+//!   lost answer. A late request is left to the first two models.
 //! - Faults, free ticks and changes by other actors have a budget in the state, so each model is
 //!   finite, and its graph has no cycle.
 //!

@@ -1,6 +1,7 @@
 //! Chooses what happens to each call of the functions, from the faults of the history. People's
 //! calls have no faults.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rerole_sim::{Call, Fault as CallFault, Service};
@@ -25,11 +26,40 @@ struct FaultPlayer {
     latency: Duration,
     sandboxes: Sandboxes,
     situations: Situations,
+    hits: Hits,
+}
+
+/// Which faults have hit a call.
+#[derive(Clone)]
+pub struct Hits(Arc<Mutex<Vec<bool>>>);
+
+impl Hits {
+    /// The faults that have hit nothing, of those that hit calls.
+    pub fn missed(&self, faults: &[Fault]) -> Vec<Fault> {
+        let hits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let missed = faults
+            .iter()
+            .zip(hits.iter())
+            .filter(|(_, is_hit)| !**is_hit);
+        let missed = missed.filter(|(fault, _)| !matches!(fault, Fault::Dip { .. }));
+        missed.map(|(fault, _)| fault.clone()).collect()
+    }
+
+    fn add(&self, at: usize) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[at] = true;
+    }
 }
 
 /// Sets the hook that plays the faults.
-pub fn play(world: &World, faults: &[Fault], sandboxes: &Sandboxes, situations: &Situations) {
+pub fn play(
+    world: &World,
+    faults: &[Fault],
+    sandboxes: &Sandboxes,
+    situations: &Situations,
+) -> Hits {
+    let hits = Hits(Arc::new(Mutex::new(vec![false; faults.len()])));
     let mut player = FaultPlayer {
+        hits: hits.clone(),
         seen: vec![0; faults.len()],
         faults: faults.to_vec(),
         starts_at: Instant::now(),
@@ -47,6 +77,7 @@ pub fn play(world: &World, faults: &[Fault], sandboxes: &Sandboxes, situations: 
             None => CallFault::None,
         }
     });
+    hits
 }
 
 /// Ends all faults. The calls are still counted.
@@ -77,7 +108,10 @@ impl FaultPlayer {
             .filter(|at| self.hits(*at, function, call))
             .collect();
         match hits.first() {
-            Some(at) => self.apply(&self.faults[*at], function, call),
+            Some(at) => {
+                self.hits.add(*at);
+                self.apply(&self.faults[*at], function, call)
+            }
             None => CallFault::None,
         }
     }

@@ -1,24 +1,31 @@
 //! Draws a history from a seed. The shares are chosen so that each situation of `situations` occurs
 //! in some hundred histories, and most histories have only a few kinds of trouble.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use fastrand::Rng;
 
-use crate::common::environment::REGIONS;
+use crate::common::environment::{REGIONS, SECONDARY_INDEXES};
 use crate::history::{
     Action, CallOf, Effect, Fault, Function, History, Mode, NewAssociation, Quirk, Request,
     ServiceName, Side, Step,
 };
-use crate::world::CLUSTERS;
+use crate::world::{CLUSTERS, NAMESPACES};
 
 /// Roles that requests and people name.
 const ROLES: usize = 4;
-/// The first rotation is requested at this time. A calm rotation takes eight seconds, so half of
+/// The first rotation is requested in this time. A calm rotation takes eight seconds, so half of
 /// what happens is in the seconds around it.
-const FOCUS_MS: u64 = 8_000;
+const FOCUS_MS: Range<u64> = 4_000..12_000;
 const AROUND_FOCUS_MS: u64 = 20_000;
 /// A call whose connection broke arrives within this time, if at all. rerole assumes that no call
 /// to EKS takes effect after its timeout of four seconds.
 const LATE_MAX_MS: u64 = 3_800;
+/// rerole assumes that EKS shows each change within ten seconds.
+const LAG_MAX_MS: u64 = 9_500;
+/// rerole assumes that secondary indexes show each change within a second.
+const INDEX_LAG_MAX_MS: u64 = 900;
 /// Most of the rest is in this time.
 const BUSY_MS: u64 = 120_000;
 /// Some of it is in this time.
@@ -29,10 +36,10 @@ const ROTATE_OPERATIONS: [&str; 7] = [
     "TransactWriteItems",
     "UpdatePodIdentityAssociation",
     "UpdateItem",
+    "StartExecution",
     "DescribePodIdentityAssociation",
     "GetItem",
     "Query",
-    "StartExecution",
 ];
 const INDEXER_OPERATIONS: [&str; 10] = [
     "PutItem",
@@ -86,6 +93,10 @@ impl Draw {
         drawn.min(max)
     }
 
+    fn any<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        &choices[self.0.usize(0..choices.len())]
+    }
+
     fn at(&mut self) -> u64 {
         match self.0.u32(0..10) {
             0..5 => self.0.u64(0..AROUND_FOCUS_MS),
@@ -118,7 +129,11 @@ impl Draw {
         let count = 1 + self.skewed(3);
         for number in 0..u32::try_from(count).expect("a few") {
             let request = self.request(number);
-            let at = if number == 0 { FOCUS_MS } else { self.at() };
+            let at = if number == 0 {
+                self.0.u64(FOCUS_MS)
+            } else {
+                self.at()
+            };
             // The same event again, or an operator who asks again.
             let copies = self.skewed(2);
             for _ in 0..copies {
@@ -143,23 +158,34 @@ impl Draw {
             let from = self.role();
             (from, (from + self.0.usize(1..ROLES)) % ROLES)
         };
-        let clusters = self
-            .chance(0.2)
-            .then(|| vec![self.0.usize(0..CLUSTERS.len())]);
-        let max_errors = *self
-            .0
-            .choice(["100%", "100%", "50%", "1", "0"].iter())
-            .expect("not empty");
+        let scope = if self.chance(0.3) {
+            self.scope()
+        } else {
+            BTreeMap::new()
+        };
+        let max_errors = *self.any(&["100%", "100%", "50%", "1", "0"]);
         Request {
             // Sometimes the ID of another request.
             id: if self.chance(0.05) { 0 } else { number },
             from,
             to,
             dry_run: self.chance(0.12),
-            clusters,
+            scope,
             max_errors: max_errors.to_owned(),
             max_concurrency: self.chance(0.3).then(|| self.0.u32(1..=3)),
         }
+    }
+
+    fn scope(&mut self) -> BTreeMap<String, Vec<String>> {
+        let (name, entry) = match self.0.u32(0..4) {
+            0 => ("regions", *self.any(&REGIONS)),
+            1 => ("clusterNames", self.any(&CLUSTERS).1),
+            2 => ("namespaces", *self.any(&NAMESPACES)),
+            // Those whose numbers end like this.
+            _ => ("serviceAccounts", *self.any(&["*0", "*1", "*2", "*3"])),
+        };
+        let exclusion = if self.chance(0.3) { "!" } else { "" };
+        BTreeMap::from([(name.to_owned(), vec![format!("{exclusion}{entry}")])])
     }
 
     fn steps_of_others(&mut self, mut associations: usize) -> Vec<Step> {
@@ -207,7 +233,7 @@ impl Draw {
     fn quirks(&mut self) -> Vec<Quirk> {
         let mut quirks = Vec::new();
         let rate_per_sec = f64::from(self.0.u32(1..=20));
-        let lag = |draw: &mut Self| draw.0.u64(100..3_000);
+        let lag = |draw: &mut Self| draw.0.u64(100..LAG_MAX_MS);
         let all = [
             (
                 0.4,
@@ -220,7 +246,6 @@ impl Draw {
             (0.1, Quirk::BareThrottle),
             (0.3, Quirk::DescribeLag(lag(self))),
             (0.3, Quirk::ListLag(lag(self))),
-            (0.3, Quirk::IndexLag(self.0.u64(50..900))),
             (0.15, Quirk::Latency(self.0.u64(200..1_500))),
             (0.5, Quirk::EventDelay(self.0.u64(1_000..60_000))),
             (0.1, Quirk::LostEvents(0.3)),
@@ -238,6 +263,14 @@ impl Draw {
                 quirks.push(quirk);
             }
         }
+        for index in SECONDARY_INDEXES {
+            if self.chance(0.15) {
+                quirks.push(Quirk::IndexLag {
+                    index: index.to_owned(),
+                    millis: self.0.u64(50..INDEX_LAG_MAX_MS),
+                });
+            }
+        }
         quirks
     }
 
@@ -248,10 +281,7 @@ impl Draw {
         }
         for _ in 0..self.skewed(3) {
             let at = self.call();
-            let side = *self
-                .0
-                .choice([Side::Before, Side::After].iter())
-                .expect("two");
+            let side = *self.any(&[Side::Before, Side::After]);
             faults.push(if self.chance(0.6) {
                 Fault::Death { at, side }
             } else {
@@ -291,10 +321,13 @@ impl Draw {
         } else {
             (Function::Indexer, &INDEXER_OPERATIONS[..])
         };
+        let operation = operations[self.skewed(operations.len() - 1)];
+        // Few rotations are longer than an invocation.
+        let nth_max = if operation == "StartExecution" { 1 } else { 15 };
         CallOf {
             function,
-            operation: operations[self.skewed(operations.len() - 1)].to_owned(),
-            nth: self.skewed(15),
+            operation: operation.to_owned(),
+            nth: self.skewed(nth_max),
         }
     }
 
@@ -312,20 +345,14 @@ impl Draw {
 
     fn outage(&mut self) -> Fault {
         let (from, until) = self.interval(90_000);
-        let service = *self
-            .0
-            .choice(
-                [
-                    ServiceName::Eks,
-                    ServiceName::Eks,
-                    ServiceName::DynamoDb,
-                    ServiceName::StepFunctions,
-                ]
-                .iter(),
-            )
-            .expect("not empty");
+        let service = *self.any(&[
+            ServiceName::Eks,
+            ServiceName::Eks,
+            ServiceName::DynamoDb,
+            ServiceName::StepFunctions,
+        ]);
         let region = (service == ServiceName::Eks && self.chance(0.5))
-            .then(|| (*self.0.choice(REGIONS.iter()).expect("not empty")).to_owned());
+            .then(|| (*self.any(&REGIONS)).to_owned());
         let effect = match self.0.u32(0..3) {
             0 => Effect::LoseRequest,
             1 => Effect::Throttle,

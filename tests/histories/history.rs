@@ -3,6 +3,8 @@
 //! regression, and shortened by dropping parts. `generate` draws one from a seed, and `run` plays
 //! it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// Everything that happens in a history, apart from what rerole does.
@@ -33,8 +35,11 @@ pub enum Quirk {
     BareThrottle,
     DescribeLag(u64),
     ListLag(u64),
-    /// The lag of the secondary indexes.
-    IndexLag(u64),
+    /// The lag of a secondary index.
+    IndexLag {
+        index: String,
+        millis: u64,
+    },
     /// The longest latency of a call.
     Latency(u64),
     /// The longest time until an event of CloudTrail arrives. It also decides the order.
@@ -127,9 +132,9 @@ pub struct Request {
     pub to: Role,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
-    /// The clusters in scope, if not all.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clusters: Option<Vec<Cluster>>,
+    /// The lists of the scope by their names, if it is not everything.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub scope: BTreeMap<String, Vec<String>>,
     pub max_errors: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrency: Option<u32>,
@@ -221,11 +226,14 @@ impl Function {
     }
 }
 
-/// The time in milliseconds at which the last step and the last fault that has a time are over.
+/// How long faults go on after the last step, so that they hit what it has started.
+const AFTER_LAST_STEP_MS: u64 = 60_000;
+
+/// The time in milliseconds at which all faults are over.
 pub fn end_of(history: &History) -> u64 {
     let steps = history.steps.iter().map(|step| match step.action {
         Action::BreakRole { millis, .. } | Action::Deny { millis, .. } => step.at + millis,
-        _ => step.at,
+        _ => step.at + AFTER_LAST_STEP_MS,
     });
     let faults = history.faults.iter().filter_map(|fault| match fault {
         Fault::Outage { until, .. } | Fault::Dip { until, .. } => Some(*until),

@@ -99,6 +99,8 @@ fn play_regressions() -> bool {
     results.into_iter().all(|is_good| is_good)
 }
 
+/// Plays the history in a file. It is the shortest of its kind, so a fault that hits nothing means
+/// that rerole has changed, and that the history does not test any more what it is there for.
 fn play_file(file: &Path) -> bool {
     let text = std::fs::read_to_string(file).unwrap_or_else(|error| {
         println!("{}: {error}", file.display());
@@ -112,7 +114,14 @@ fn play_file(file: &Path) -> bool {
         }
     };
     match play(&history) {
-        Ok(_) => true,
+        Ok(Played { missed, .. }) if missed.is_empty() => true,
+        Ok(Played { missed, .. }) => {
+            println!(
+                "{} has faults that hit nothing: {missed:#?}",
+                file.display()
+            );
+            false
+        }
         Err(failure) => {
             println!("{}", failure.calls);
             println!("{} fails: {}", file.display(), failure.text);

@@ -125,7 +125,7 @@ async fn create(world: &World, number: usize, new: &NewAssociation) {
     let client = world.client(region);
     let create = || {
         let create = client.create_pod_identity_association();
-        let create = create.cluster_name(cluster).namespace("apps");
+        let create = create.cluster_name(cluster).namespace(known.namespace);
         let create = create
             .service_account(&known.service_account)
             .role_arn(role(new.role));

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::common::events;
 use crate::history::{Action, History, Request};
-use crate::world::{CLUSTERS, role};
+use crate::world::role;
 
 /// The events of all requests, in the order in which they first arrive.
 pub fn requests(history: &History) -> Vec<Value> {
@@ -32,9 +32,8 @@ pub fn event(request: &Request, number: usize) -> Value {
         "dryRun": request.dry_run,
         "maxErrors": request.max_errors,
     });
-    if let Some(clusters) = &request.clusters {
-        let names: Vec<_> = clusters.iter().map(|number| CLUSTERS[*number].1).collect();
-        detail["clusterNames"] = json!(names);
+    for (name, list) in &request.scope {
+        detail[name] = json!(list);
     }
     if let Some(count) = request.max_concurrency {
         detail["maxConcurrency"] = json!(count.to_string());

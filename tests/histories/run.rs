@@ -44,6 +44,8 @@ pub struct Played {
     pub situations: Counts,
     /// The hash of all calls.
     pub trace: u64,
+    /// The faults that have hit no call.
+    pub missed: Vec<Fault>,
 }
 
 /// Plays a history.
@@ -64,10 +66,7 @@ pub fn play(history: &History) -> Result<Played, Failure> {
     }));
     let panicked = failure::take();
     match (played, panicked) {
-        (Ok(trace), None) => Ok(Played {
-            situations: situations.counts(),
-            trace,
-        }),
+        (Ok(played), None) => Ok(played),
         (_, panicked) => Err(panicked.expect("the hook keeps each panic")),
     }
 }
@@ -81,8 +80,7 @@ struct Runner {
 }
 
 impl Runner {
-    /// Returns the hash of the trace.
-    async fn play(history: &History, situations: &Situations) -> u64 {
+    async fn play(history: &History, situations: &Situations) -> Played {
         let world = Rc::new(World::new(history));
         let runner = Self {
             lambda: Lambda::new(&world, history, situations),
@@ -90,18 +88,23 @@ impl Runner {
             starts_at: Instant::now(),
             is_ever_disturbed: history.quirks.iter().any(disturbs_dynamodb),
         };
+        let Self { world, lambda, .. } = &runner;
+        let hits = faults::play(world, &history.faults, &lambda.sandboxes, situations);
         // The hook has kept the panic.
         let _ = AssertUnwindSafe(runner.phases(history, situations))
             .catch_unwind()
             .await;
         let aws = &runner.world.aws;
         failure::keep_calls(aws);
-        aws.trace_hash()
+        Played {
+            situations: situations.counts(),
+            trace: aws.trace_hash(),
+            missed: hits.missed(&history.faults),
+        }
     }
 
     async fn phases(&self, history: &History, situations: &Situations) {
         let Self { world, lambda, .. } = self;
-        faults::play(world, &history.faults, &lambda.sandboxes, situations);
         Queue::start(world, lambda, history, situations);
         self.start_schedules();
         self.start_steps(history, situations);

@@ -19,7 +19,8 @@ pub const CLUSTERS: [(&str, &str); 3] = [
 ];
 /// The access key of everyone who is not a function of the stack.
 pub const PERSON: &str = "person";
-const NAMESPACE: &str = "apps";
+/// The namespaces of the associations with even and with odd numbers.
+pub const NAMESPACES: [&str; 2] = ["apps", "jobs"];
 const ADDON: &str = "arn:aws:eks:us-east-1:111122223333:addon/any/agent/1";
 
 /// The simulated AWS, and which association each number in the history is.
@@ -29,12 +30,25 @@ pub struct World {
     associations: RefCell<Vec<Known>>,
 }
 
-/// An association by its number.
+/// What is known of an association by its number.
 #[derive(Debug, Clone)]
 pub struct Known {
     pub cluster: usize,
+    pub namespace: &'static str,
     pub service_account: String,
     pub arn: Option<String>,
+}
+
+impl Known {
+    /// The association with this number before it is created.
+    fn new(number: usize, cluster: usize) -> Self {
+        Self {
+            cluster,
+            namespace: NAMESPACES[number % NAMESPACES.len()],
+            service_account: format!("app-{number}"),
+            arn: None,
+        }
+    }
 }
 
 impl World {
@@ -70,8 +84,8 @@ impl World {
         let known = self.known(number);
         let (region, cluster) = CLUSTERS[new.cluster];
         let arn = self.aws.eks(|eks| {
-            let account = &known.service_account;
-            let arn = eks.associate(region, cluster, NAMESPACE, account, &role(new.role));
+            let (namespace, account) = (known.namespace, &known.service_account);
+            let arn = eks.associate(region, cluster, namespace, account, &role(new.role));
             if let Some(target) = new.target_role {
                 eks.set_target_role(&arn, Some(&role(target)));
             }
@@ -93,22 +107,15 @@ impl World {
     pub fn add(&self, cluster: usize) -> usize {
         let mut associations = self.associations.borrow_mut();
         let number = associations.len();
-        associations.push(Known {
-            cluster,
-            service_account: format!("app-{number}"),
-            arn: None,
-        });
+        associations.push(Known::new(number, cluster));
         number
     }
 
     /// The association with this number. A shortened history may name one that does not exist.
     pub fn known(&self, number: usize) -> Known {
         let associations = self.associations.borrow();
-        associations.get(number).cloned().unwrap_or(Known {
-            cluster: 0,
-            service_account: format!("app-{number}"),
-            arn: None,
-        })
+        let known = associations.get(number).cloned();
+        known.unwrap_or_else(|| Known::new(number, 0))
     }
 
     pub fn set_arn(&self, number: usize, arn: Option<String>) {
@@ -179,7 +186,10 @@ fn apply(quirk: &Quirk, options: &mut Options) {
         Quirk::BareThrottle => options.bare_throttle = true,
         Quirk::DescribeLag(lag) => options.describe_lag = up_to(lag),
         Quirk::ListLag(lag) => options.list_lag = up_to(lag),
-        Quirk::IndexLag(lag) => options.index_lag = Duration::from_millis(lag),
+        Quirk::IndexLag { ref index, millis } => {
+            let lag = Duration::from_millis(millis);
+            options.index_lag.insert(index.clone(), lag);
+        }
         Quirk::Latency(longest) => {
             options.latency = *options.latency.start()..=Duration::from_millis(longest);
         }

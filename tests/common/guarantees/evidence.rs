@@ -3,8 +3,10 @@
 
 use std::time::{Duration, SystemTime};
 
+use rerole_core::request::{Location, Scope};
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::{Association, CallRecord, SimulatedAws};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::common::environment::{INDEX, LEDGER};
@@ -112,10 +114,10 @@ impl Rotation {
         self.item.get("finishedAt").map(time)
     }
 
-    /// Whether its scope has the cluster of an association that EKS has shown.
-    pub fn covers(&self, shown: &Value) -> bool {
-        let names = self.item["request"]["clusterNames"].as_array();
-        names.is_none_or(|names| names.contains(&shown["clusterName"]))
+    /// Whether its scope has an association that is in EKS, or as EKS has shown it.
+    pub fn covers(&self, location: Location<'_>) -> bool {
+        let scope = Scope::deserialize(&self.item["request"]).expect("a request has a scope");
+        scope.covers(location)
     }
 
     pub fn row(&self, arn: &str) -> Option<&Value> {

@@ -24,6 +24,7 @@ pub fn check(aws: &SimulatedAws) {
 /// readers also ask the index.
 pub fn check_followed(aws: &SimulatedAws) {
     let evidence = Evidence::of(aws);
+    index::agrees_with_eks(&evidence);
     ledger::nothing_is_open(&evidence);
     roles::nothing_is_left_on_a_free_role(&evidence);
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::SystemTime;
 
+use rerole_core::request::Location;
 use rerole_sim::Association;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::common::guarantees::{Evidence, Rotation, text};
 
@@ -55,6 +56,15 @@ fn rotations_exclude_each_other(evidence: &Evidence) {
             assert!(
                 !shares || is_apart,
                 "guarantee 9: {} and {} ran at the same time",
+                one.key,
+                other.key
+            );
+            // Which rotation of a role was the last is read from these times.
+            let is_in_order =
+                (span.start() < other_span.start()) == (one.started_at() < other.started_at());
+            assert!(
+                !shares || is_in_order,
+                "{} and {} were not opened in the order of their starts",
                 one.key,
                 other.key
             );
@@ -167,8 +177,13 @@ fn replaced_by<'a>(
     association: &Association,
     role: &str,
 ) -> Option<&'a Rotation> {
-    let shown = json!({ "clusterName": association.cluster_name });
-    let covers = |rotation: &&Rotation| rotation.covers(&shown);
+    let arn = association.association_arn.parse().expect("an ARN");
+    let location = Location {
+        arn: &arn,
+        namespace: &association.namespace,
+        service_account: &association.service_account,
+    };
+    let covers = |rotation: &&Rotation| rotation.covers(location);
     let replaces = |rotation: &&Rotation| rotation.status() != "NoAssociations";
     let rotations = || evidence.real_rotations().filter(replaces).filter(covers);
     let last = rotations()

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use rerole::aws::eks::EKS_CALL_TIMEOUT;
+use rerole_core::request::Location;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::CallRecord;
 
 use crate::common::environment::{INDEX, INDEXER_ACCESS_KEY, ROTATE_ACCESS_KEY};
 use crate::common::grants::check_granted;
-use crate::common::guarantees::{Evidence, Rotation, time};
+use crate::common::guarantees::{Evidence, Rotation, text, time};
 
 const UPDATE: &str = "UpdatePodIdentityAssociation";
 const DESCRIBE: &str = "DescribePodIdentityAssociation";
@@ -95,10 +96,16 @@ fn is_justified<'a>(evidence: &'a Evidence, update: &'a CallRecord) -> Justifica
         shown["ownerArn"].is_null(),
         "guarantee 2: an add-on owns {shown}"
     );
+    let arn = text(&shown["associationArn"]).parse().expect("an ARN");
+    let location = Location {
+        arn: &arn,
+        namespace: text(&shown["namespace"]),
+        service_account: text(&shown["serviceAccount"]),
+    };
     let rotation = evidence
         .real_rotations()
         .filter(is_open)
-        .filter(|rotation| !is_stopped(rotation) && rotation.covers(shown))
+        .filter(|rotation| !is_stopped(rotation) && rotation.covers(location))
         .find(allows)
         .unwrap_or_else(|| {
             let body = &update.call.body;
