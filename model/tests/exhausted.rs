@@ -16,7 +16,7 @@ fn no_state_of_any_model_breaks_a_guarantee() {
         ),
         (
             exhaust("locks and roles", LocksAndRoles::new(None)),
-            1_500_000,
+            10_000_000,
         ),
         (
             exhaust("plan and close", PlanAndClose::new(None)),
@@ -24,7 +24,7 @@ fn no_state_of_any_model_breaks_a_guarantee() {
         ),
         (
             exhaust("settle and resume", SettleAndResume::new(None)),
-            3_800_000,
+            6_600_000,
         ),
     ];
     let total: usize = states.iter().map(|(states, _)| states).sum();

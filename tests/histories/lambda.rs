@@ -4,7 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rerole::indexer::handler::IndexerHandler;
 use rerole::lambda::invocation::Invocation;
@@ -47,8 +47,8 @@ pub struct Lambda {
     played: RefCell<BTreeSet<String>>,
     /// Deliveries, retries and executions that are not at their end.
     pub pending: Cell<usize>,
-    /// Whether faults are over, so each invocation that succeeds must be quick.
-    pub is_calm: Cell<bool>,
+    /// Since when faults are over. From then on, each invocation that succeeds must be quick.
+    pub calm_since: Cell<Option<SystemTime>>,
 }
 
 /// A sandbox with an initialised handler.
@@ -78,7 +78,7 @@ impl Lambda {
             sandbox_count: Cell::new(0),
             played: RefCell::default(),
             pending: Cell::new(0),
-            is_calm: Cell::new(false),
+            calm_since: Cell::default(),
         })
     }
 
@@ -136,8 +136,8 @@ impl Lambda {
             self.situations
                 .note(&format!("{thawed}{function:?}: {kind}"));
         }
-        if result.is_ok() && self.is_calm.get() && !was_frozen {
-            check_liveness(&self.world.aws, started_at);
+        if let (Ok(_), Some(calm_since), false) = (&result, self.calm_since.get(), was_frozen) {
+            check_liveness(&self.world.aws, started_at.max(calm_since));
         }
         let is_killed = matches!(&result, Err(failure) if *failure == killed());
         if !is_killed {

@@ -111,8 +111,8 @@ impl Runner {
         self.start_dips(history, situations);
         sleep_until(self.at(end_of(history))).await;
         faults::end(world);
+        lambda.calm_since.set(Some(world.aws.now()));
         self.settle().await;
-        lambda.is_calm.set(true);
         if is_unattended(&situations.counts()) && is_followed(history) && !has_panicked() {
             check_followed(&world.aws);
         }
