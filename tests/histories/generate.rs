@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use fastrand::Rng;
+use rerole::indexer::reconciler::RECONCILE_RESERVE;
+use rerole::rotate::slice::DEADLINE_RESERVE;
 
 use crate::common::environment::{REGIONS, SECONDARY_INDEXES};
 use crate::history::{
@@ -255,12 +257,24 @@ impl Draw {
             (0.2, Quirk::Unprocessed(0.3)),
             (0.15, Quirk::ReplayRefusals),
             (0.15, Quirk::RejectSameRole),
-            (0.25, Quirk::Timeout(self.0.u64(100..240))),
             (0.12, Quirk::EmptyIndex),
         ];
         for (share, quirk) in all {
             if self.chance(share) {
                 quirks.push(quirk);
+            }
+        }
+        for (function, reserve) in [
+            (Function::Rotate, DEADLINE_RESERVE),
+            (Function::Indexer, RECONCILE_RESERVE),
+        ] {
+            if self.chance(0.2) {
+                // Every other one leaves so little time that the work is handed over.
+                let more = if self.chance(0.5) { 20..40 } else { 40..150 };
+                quirks.push(Quirk::Timeout {
+                    function,
+                    secs: reserve.as_secs() + self.0.u64(more),
+                });
             }
         }
         for index in SECONDARY_INDEXES {

@@ -53,8 +53,11 @@ pub enum Quirk {
     Unprocessed(f64),
     ReplayRefusals,
     RejectSameRole,
-    /// The functions' timeout in seconds, if it is not Lambda's longest.
-    Timeout(u64),
+    /// The timeout of a function, if it is not Lambda's longest.
+    Timeout {
+        function: Function,
+        secs: u64,
+    },
     /// The index has nothing and no region is complete.
     EmptyIndex,
 }

@@ -2,7 +2,7 @@
 //! machine that invokes the functions. What an invocation does is up to the real handlers.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
@@ -39,7 +39,8 @@ pub struct Lambda {
     world: Rc<World>,
     pub sandboxes: Sandboxes,
     situations: Situations,
-    timeout: Duration,
+    /// The functions' timeouts that are not Lambda's longest.
+    timeouts: BTreeMap<Function, Duration>,
     /// The sandboxes that no invocation runs in.
     idle: RefCell<Vec<Sandbox>>,
     sandbox_count: Cell<usize>,
@@ -65,15 +66,15 @@ enum Handler {
 impl Lambda {
     pub fn new(world: &Rc<World>, history: &History, situations: &Situations) -> Rc<Self> {
         world.aws.create_state_machine(STATE_MACHINE);
-        let timeout = history.quirks.iter().find_map(|quirk| match quirk {
-            Quirk::Timeout(secs) => Some(Duration::from_secs(*secs)),
+        let timeouts = history.quirks.iter().filter_map(|quirk| match quirk {
+            Quirk::Timeout { function, secs } => Some((*function, Duration::from_secs(*secs))),
             _ => None,
         });
         Rc::new(Self {
             world: Rc::clone(world),
             sandboxes: Sandboxes::default(),
             situations: situations.clone(),
-            timeout: timeout.unwrap_or(TIMEOUT),
+            timeouts: timeouts.collect(),
             idle: RefCell::default(),
             sandbox_count: Cell::new(0),
             played: RefCell::default(),
@@ -106,13 +107,14 @@ impl Lambda {
     ) -> Result<Value, Failure> {
         let started_at = self.world.aws.now();
         let sandbox = self.sandbox(function);
+        let timeout = self.timeouts.get(&function).copied().unwrap_or(TIMEOUT);
         let invocation = Invocation {
             request_id: sandbox.access_key.clone(),
             own_account: OwnAccount::of_function(FUNCTION_ARN),
-            deadline: Timestamp::from(started_at) + self.timeout,
+            deadline: Timestamp::from(started_at) + timeout,
         };
         let key = &sandbox.access_key;
-        self.sandboxes.open(key, Instant::now() + self.timeout);
+        self.sandboxes.open(key, Instant::now() + timeout);
         let handle = async {
             match &sandbox.handler {
                 Handler::Rotate(handler) => to_wire(handler.handle(&payload, &invocation).await),

@@ -202,7 +202,7 @@ fn apply(quirk: &Quirk, options: &mut Options) {
         Quirk::EventDelay(_)
         | Quirk::LostEvents(_)
         | Quirk::RepeatedEvents(_)
-        | Quirk::Timeout(_)
+        | Quirk::Timeout { .. }
         | Quirk::EmptyIndex => {}
     }
 }
