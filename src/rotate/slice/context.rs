@@ -194,15 +194,10 @@ impl<'a> Context<'a> {
         })
     }
 
-    /// A time by which the rotation was open. The slice that opened it may have stood still before
-    /// its transaction. A later slice started when the lease of that one had expired or was
-    /// released, so seconds do not count.
+    /// A time by which the rotation was open. Its `startedAt` is none: the slice that opened it may
+    /// have stood still before its transaction.
     pub(super) fn opened_at(&self) -> Timestamp {
-        if self.record.fence == 1 {
-            self.resumed_at
-        } else {
-            self.record.started_at
-        }
+        self.resumed_at
     }
 
     pub(super) fn key(&self) -> &RotationKey {

@@ -13,7 +13,9 @@ use crate::harness::{
     Harness, INDEX, OLD, STATE_MACHINE, TIMEOUT, error, in_virtual_time, is_lease_write, is_update,
     rotation_event,
 };
-use crate::long_rotations::{SHORT, assert_executions, error_type, hand_over, with_state_machine};
+use crate::long_rotations::{
+    SHORT, SLICE, assert_executions, error_type, hand_over, with_state_machine,
+};
 
 #[tokio::test(start_paused = true)]
 async fn handing_over_twice_starts_one_execution() {
@@ -38,13 +40,13 @@ async fn after_a_failed_execution_the_next_one_has_the_next_number() {
     hand_over(&harness, &rotation_event()).await;
     let (failed, running) = (ExecutionStatus::Failed, ExecutionStatus::Running);
     assert_executions(&harness, &[("r-1-1", failed), ("r-1-2", running)]);
-    let played = harness.play(SHORT).await;
+    let played = harness.play(SLICE).await;
     assert_eq!(played.output()["counts"]["updated"], 300);
 
     harness
         .aws
         .set_execution_status("r-1-1", ExecutionStatus::Running);
-    let redriven = harness.play(SHORT).await;
+    let redriven = harness.play(SLICE).await;
     assert_eq!(redriven.output(), played.output());
     assert_eq!(redriven.slices(), 1);
     assert_eq!(harness.updates().len(), 300);
@@ -209,7 +211,7 @@ async fn a_rotation_that_is_throttled_for_ever_ends() {
 async fn an_unknown_rotation_fails_its_execution_at_once() {
     let harness = with_state_machine(1);
     start_by_hand(&harness, "r-7").await;
-    let played = harness.play(SHORT).await;
+    let played = harness.play(SLICE).await;
     let cause = "the ledger has no rotation r-7";
     assert_eq!(
         played.end,

@@ -21,12 +21,19 @@ use crate::harness::Harness;
 
 /// The timeout of a rotate function that has a second and a half to work in.
 const SHORT: Duration = DEADLINE_RESERVE.saturating_add(Duration::from_millis(1_500));
+/// The timeout of a rotate function that also has time to wait for the indexer, and to close.
+const SLICE: Duration = DEADLINE_RESERVE.saturating_add(Duration::from_secs(7));
 /// The timeout of a rotate function that has only the time to acquire the lease.
 const TOO_SHORT: Duration = DEADLINE_RESERVE.saturating_add(Duration::from_millis(100));
 
 /// A harness with a state machine and this many associations to move.
 fn with_state_machine(count: usize) -> Harness {
-    let harness = Harness::with_state_machine(Options::default());
+    with_state_machine_in(Options::default(), count)
+}
+
+/// The same in an AWS with these options.
+fn with_state_machine_in(options: Options, count: usize) -> Harness {
+    let harness = Harness::with_state_machine(options);
     harness.fleet(count);
     harness
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rerole::rotate::slice::DEADLINE_RESERVE;
-use rerole_sim::{ExecutionStatus, Fault, RoleState, Service};
+use rerole_sim::{ExecutionStatus, Fault, Options, RoleState, Service, Throttle};
 use serde_json::json;
 
 use crate::common::state_machine::End;
@@ -12,7 +12,8 @@ use crate::harness::{
     NEW, STATE_MACHINE, TIMEOUT, event, in_virtual_time, rotate_handler, rotation_event,
 };
 use crate::long_rotations::{
-    SHORT, TOO_SHORT, assert_executions, error_type, hand_over, with_state_machine,
+    SLICE, TOO_SHORT, assert_executions, error_type, hand_over, with_state_machine,
+    with_state_machine_in,
 };
 
 #[tokio::test(start_paused = true)]
@@ -29,7 +30,15 @@ async fn a_rotation_that_fits_into_an_invocation_starts_no_execution() {
 /// summary, and no association is updated twice.
 #[tokio::test(start_paused = true)]
 async fn the_state_machine_finishes_a_long_rotation() {
-    let harness = with_state_machine(300);
+    let throttle = Throttle {
+        rate_per_sec: 15.0,
+        burst: 15.0,
+    };
+    let options = Options {
+        throttle: Some(throttle),
+        ..Options::default()
+    };
+    let harness = with_state_machine_in(options, 300);
     let before = Before::of(&harness);
     let response = hand_over(&harness, &rotation_event()).await;
     let rotation = harness.rotation("r-1");
@@ -49,12 +58,12 @@ async fn the_state_machine_finishes_a_long_rotation() {
     assert_eq!(started.input, json!({ "rotationId": "r-1" }));
     check(&harness, &before);
 
-    let played = harness.play(SHORT).await;
+    let played = harness.play(SLICE).await;
     assert_eq!(played.output()["status"], "Succeeded");
     assert_eq!(played.output()["counts"]["updated"], 300);
     assert!(played.slices() >= 3, "{:?}", played.path);
     assert_eq!(harness.rotation("r-1")["fence"], played.slices() + 1);
-    let updates = harness.updates().len();
+    let updates = harness.effective_update_count();
     assert_eq!(updates, 300, "an association was updated twice");
     let starts = harness.call_count(Service::StepFunctions);
     assert_eq!(starts, 1, "the execution started another execution");
@@ -81,7 +90,7 @@ async fn a_failed_rotation_is_no_failed_execution() {
         eks.deny("prod-1");
         eks.deny("prod-2");
     });
-    let played = harness.play(SHORT).await;
+    let played = harness.play(SLICE).await;
     assert_eq!(played.output()["status"], "Failed", "{:#}", played.output());
     assert_executions(&harness, &[("r-1-1", ExecutionStatus::Succeeded)]);
 }
@@ -95,7 +104,7 @@ async fn the_state_machine_finishes_a_long_dry_run() {
         harness.aws.executions()[0].input,
         json!({ "rotationId": "dry-run/r-1" })
     );
-    let played = harness.play(SHORT).await;
+    let played = harness.play(SLICE).await;
     assert_eq!(played.output()["status"], "Planned");
     assert_eq!(played.output()["counts"]["wouldUpdate"], 150);
     assert_executions(&harness, &[("dry-run-r-1-1", ExecutionStatus::Succeeded)]);
@@ -110,7 +119,7 @@ async fn a_failed_execution_can_be_redriven() {
         call.service == Service::DynamoDb
     });
     let started = harness.aws.now();
-    let played = harness.play(SHORT).await;
+    let played = harness.play(SLICE).await;
     let is_expected = matches!(&played.end, End::Failed(error, _) if error == "LedgerUnavailable");
     assert!(is_expected, "{played:?}");
     let elapsed = harness.aws.now().duration_since(started).unwrap();
@@ -125,7 +134,7 @@ async fn a_failed_execution_can_be_redriven() {
     harness
         .aws
         .set_execution_status("r-1-1", ExecutionStatus::Running);
-    assert_eq!(harness.play(SHORT).await.output()["counts"]["updated"], 150);
+    assert_eq!(harness.play(SLICE).await.output()["counts"]["updated"], 150);
     assert_eq!(harness.updates().len(), 150);
 }
 
@@ -216,7 +225,7 @@ async fn the_state_machine_retries_a_killed_slice() {
     let before = Before::of(&harness);
     hand_over(&harness, &rotation_event()).await;
     harness.freeze_after_update(20);
-    let played = harness.play(SHORT).await;
+    let played = harness.play(SLICE).await;
     assert_eq!(
         played.path[..3],
         ["ChooseTask", "Rotate", "(Lambda.Unknown)"]
