@@ -42,10 +42,14 @@ pub enum Guard {
     SeenLeaseInTakeover,
     /// Only a lease that was not released is renewed.
     LeaseInRenewal,
+    /// A plan is recorded only under a lease that was not released.
+    LeaseInStart,
     /// Only a rotation whose lease was not released is closed.
     LeaseInClose,
     /// A renewal never shortens the lease: one that arrives after a later one changes nothing.
     LongerLeaseInRenewal,
+    /// An invocation whose opening was refused does not take its own lease for another's.
+    OwnLease,
 }
 
 /// The model.

@@ -25,6 +25,11 @@ pub enum Event {
     Resend,
     /// The caller gives up on the request, and gets an error. The request arrives later.
     Delay,
+    /// The SDK sends the request again, and the second copy is processed. The first one arrives
+    /// later.
+    Overtake,
+    /// The answer is lost, and what is sent again is refused because of the first.
+    RefuseRepeat,
 }
 
 impl Event {
@@ -33,14 +38,33 @@ impl Event {
     pub fn is_fault(self) -> bool {
         !matches!(self, Self::Effect | Self::Answer)
     }
+
+    /// Returns whether the request is sent once, and in time if at all.
+    #[must_use]
+    pub fn is_once(&self) -> bool {
+        matches!(
+            self,
+            Self::Effect | Self::Answer | Self::LoseRequest | Self::LoseAnswer
+        )
+    }
 }
 
 impl<Request, Answer> Call<Request, Answer> {
     /// Returns what can happen next, with faults or without.
     pub fn events(&self, faults_left: u8) -> impl Iterator<Item = Event> + use<Request, Answer> {
         let events: &[Event] = match self {
-            Self::Sent(_) => &[Event::Effect, Event::LoseRequest, Event::Delay],
-            Self::Answered(..) => &[Event::Answer, Event::LoseAnswer, Event::Resend],
+            Self::Sent(_) => &[
+                Event::Effect,
+                Event::LoseRequest,
+                Event::Delay,
+                Event::Overtake,
+            ],
+            Self::Answered(..) => &[
+                Event::Answer,
+                Event::LoseAnswer,
+                Event::Resend,
+                Event::RefuseRepeat,
+            ],
         };
         let events = events.iter().copied();
         events.filter(move |event| faults_left > 0 || !event.is_fault())

@@ -18,6 +18,8 @@ const USE_PAUSES: Duration = ARRIVALS_SHOWN_AFTER.saturating_mul(2);
 /// The time until something that EKS does not find counts as deleted. What is searched for by the
 /// same operation in the same region is searched for side by side.
 const ABSENCE: Duration = Duration::from_secs(10);
+/// The longest pause after a refusal of DynamoDB that happens at random.
+const REFUSAL_BACKOFF: Duration = Duration::from_secs(1);
 /// The rate that is reached within that time if EKS throttles nothing. Faster rates hardly matter.
 const UNTHROTTLED_PER_SEC: f64 = 40.0;
 
@@ -30,21 +32,21 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
     let calls = aws.calls();
     let since = calls
         .iter()
-        .filter_map(|call| fault_end(options, call))
+        .filter_map(|call| fault_end(options, call, aws.now()))
         .max();
     let since = since.map_or(from, |fault_end| fault_end.max(from));
     let calls = || calls.iter().filter(|record| record.sent_at >= since);
-    // Each association is described and updated once, whatever was repeated.
-    let eks = calls().filter(|record| record.call.service == Service::Eks);
-    let eks: BTreeSet<_> = eks
-        .map(|record| (&record.call.operation, &record.call.subject))
-        .collect();
-    let others = calls().filter(|record| record.call.service != Service::Eks);
+    // Each association is described and updated once, and each item is read and written once,
+    // whatever was repeated.
+    let (eks, others): (BTreeSet<_>, BTreeSet<_>) = calls()
+        .map(|record| (record.call.service, &record.call.operation, &record.call.subject))
+        .partition(|(service, _, _)| *service == Service::Eks);
+    let refusals = calls().filter(|record| is_refused_at_random(options, record));
     let per_sec = options
         .throttle
         .map_or(UNTHROTTLED_PER_SEC, |throttle| throttle.rate_per_sec);
     let latency_secs = options.latency.end().as_secs_f64();
-    let needed = as_f64(eks.len()) / per_sec + as_f64(others.count()) * latency_secs;
+    let needed = as_f64(eks.len()) / per_sec + as_f64(others.len()) * latency_secs;
     let absent = calls().filter(|record| record.status == Some(404));
     let absent: BTreeSet<_> = absent
         .map(|record| (&record.call.operation, &record.call.region))
@@ -61,7 +63,8 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
     } else {
         PAUSES * u32::try_from(walked.len()).unwrap() + USE_PAUSES
     };
-    let allowed = Duration::from_secs_f64(FACTOR * needed) + pauses + absences + lag;
+    let backoff = REFUSAL_BACKOFF * u32::try_from(refusals.count()).unwrap();
+    let allowed = Duration::from_secs_f64(FACTOR * needed) + pauses + absences + lag + backoff;
     let took = aws.now().duration_since(since).unwrap_or_default();
     assert!(
         took <= allowed,
@@ -71,9 +74,14 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
 
 /// When the fault of a call ended, if it had one. An expected refusal is none: of a condition,
 /// by a token bucket, or for lack of a permission.
-fn fault_end(options: &Options, record: &CallRecord) -> Option<SystemTime> {
+fn fault_end(options: &Options, record: &CallRecord, now: SystemTime) -> Option<SystemTime> {
     let end = record.received_at.unwrap_or(record.sent_at);
     let took = end.duration_since(record.sent_at).unwrap_or_default();
+    // Another invocation may be waiting for a response.
+    let is_in_flight = record.received_at.is_none() && now < end + 2 * *options.latency.end();
+    if is_in_flight || is_refused_at_random(options, record) {
+        return None;
+    }
     let (status, code) = (record.status.unwrap_or_default(), &record.error_code);
     let is_error = match record.call.service {
         // The role is not ready yet, a throttle that was injected, or an error of the service.
@@ -97,6 +105,14 @@ fn fault_end(options: &Options, record: &CallRecord) -> Option<SystemTime> {
     // Latency alone does not take that long.
     let is_delayed = took > 2 * *options.latency.end();
     (record.received_at.is_none() || is_delayed || is_error).then_some(end)
+}
+
+/// Returns whether DynamoDB refused the call because of an option that makes it do so at random,
+/// and so for ever.
+fn is_refused_at_random(options: &Options, record: &CallRecord) -> bool {
+    let is_random = options.dynamodb_throttle_share > 0.0;
+    let throttle = "ProvisionedThroughputExceededException";
+    is_random && record.error_code.as_deref() == Some(throttle)
 }
 
 fn as_f64(count: usize) -> f64 {

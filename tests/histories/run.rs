@@ -3,7 +3,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures_util::FutureExt;
 use rerole_core::timestamp::Timestamp;
@@ -13,7 +13,7 @@ use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::common::environment::LEDGER;
-use crate::common::guarantees::{check_at_rest, check_followed, time};
+use crate::common::guarantees::{Evidence, check_at_rest, check_followed, time};
 use crate::failure::{self, Failure, has_panicked};
 use crate::faults;
 use crate::history::{Action, Fault, Function, History, Mode, Quirk, Step, end_of};
@@ -33,8 +33,11 @@ const STALLED_CHECK_EVERY: Duration = Duration::from_mins(5);
 /// How long retries, executions and redelivered messages may take: an execution retries for an
 /// hour, and a message is received five times in 75 minutes.
 const SETTLED_WITHIN: Duration = Duration::from_hours(6);
-/// How often an operator asks again, before a rotation counts as one that does not end.
-const ROUNDS_MAX: u32 = 8;
+/// How often an operator asks again, before a rotation counts as one that does not end. The first
+/// round finishes what is open, and the second what waited for its roles.
+const ROUNDS_MAX: u32 = 2;
+/// How long after the last fault a rotation is finished that needs no operator.
+const ENDS_WITHIN: Duration = Duration::from_mins(3);
 /// A full run that waits for another one, or yields to a rotation, is started again.
 const RUNS_MAX: u32 = 8;
 
@@ -111,10 +114,12 @@ impl Runner {
         self.start_dips(history, situations);
         sleep_until(self.at(end_of(history))).await;
         faults::end(world);
-        lambda.calm_since.set(Some(world.aws.now()));
+        let calm_since = world.aws.now();
+        lambda.calm_since.set(Some(calm_since));
         self.settle().await;
         if is_unattended(&situations.counts()) && is_followed(history) && !has_panicked() {
-            check_followed(&world.aws);
+            situations.note("checked before an operator and a full run");
+            end_in_time(&check_followed(&world.aws), calm_since);
         }
         self.finish(&requests(history)).await;
         self.compare().await;
@@ -308,6 +313,19 @@ impl Runner {
         }
         self.settle().await;
         assert_eq!(before, updates(), "guarantee 4: a repeat has written");
+    }
+}
+
+/// Every rotation that nobody has to ask for again is finished soon after the last fault.
+fn end_in_time(evidence: &Evidence, calm_since: SystemTime) {
+    for rotation in &evidence.rotations {
+        let finished_at = rotation.finished_at().expect("nothing is open");
+        let after = finished_at.since(Timestamp::from(calm_since));
+        assert!(
+            after <= ENDS_WITHIN,
+            "{} ended {after:?} after the last fault",
+            rotation.key
+        );
     }
 }
 

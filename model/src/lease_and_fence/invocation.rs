@@ -64,6 +64,8 @@ pub struct Invocation {
     /// The time from which its lease counts. It is before its first call.
     started_at: u8,
     open_attempts: u8,
+    /// The fence and the end of the lease that the last attempt to open the rotation wanted.
+    wanted: Option<(u8, u8)>,
     pub task: Task,
     pub lease: Option<Lease>,
     pub renewal: Option<Call<Write, bool>>,
@@ -77,6 +79,7 @@ impl Invocation {
             trigger,
             started_at: now,
             open_attempts: 0,
+            wanted: None,
             task: Task::Read(Call::Sent(())),
             lease: None,
             renewal: None,
@@ -179,11 +182,18 @@ impl Invocation {
                 until: record.lease_until.map_or(0, tick),
                 seen_lease: found.and_then(|item| item.lease_until),
             })),
+            Opening::AlreadyRunning if self.has_own_lease(model, found) => Task::Ended(End::Failed),
             Opening::AlreadyRunning => Task::Ended(End::AlreadyRunning),
             Opening::Finished(_) => Task::Ended(End::FoundFinished),
             Opening::OtherRequest(_) => unreachable!("there is one request"),
         };
         self.is_planned = found.is_some_and(|item| item.status == Status::InProgress);
+    }
+
+    /// Returns whether the lease may be that of an attempt of this invocation that was refused.
+    fn has_own_lease(&self, model: &LeaseAndFence, found: Option<Item>) -> bool {
+        let seen = found.and_then(|item| Some((item.fence, item.lease_until?)));
+        model.has(Guard::OwnLease) && seen.is_some() && seen == self.wanted
     }
 
     /// Follows the write that opens the rotation.
@@ -194,6 +204,7 @@ impl Invocation {
             _ => unreachable!("only these open a rotation"),
         };
         self.open_attempts += 1;
+        self.wanted = Some((fence, until));
         if is_done {
             self.task = Task::Work;
             self.lease = Some(Lease {

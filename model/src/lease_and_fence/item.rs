@@ -31,7 +31,7 @@ pub enum Write {
     },
     /// `OwnedRotation::renew` in `src/aws/ledger/lease.rs`.
     Renew { fence: u8, until: u8 },
-    /// `OwnedRotation::start`, as for `stop` and the rows of a plan.
+    /// `OwnedRotation::start`. The conditions of `stop`, and of the rows of a plan, are the same.
     Start { fence: u8 },
     /// `OwnedRotation::close`. What the indexer changes is in the model `plan_and_close`.
     Close { fence: u8 },
@@ -86,9 +86,11 @@ impl Write {
         }
     }
 
-    /// A plan that was complete before the lease was released may be recorded after it.
     fn needs_lease(self) -> bool {
-        matches!(self, Self::Renew { .. } | Self::Close { .. })
+        matches!(
+            self,
+            Self::Renew { .. } | Self::Start { .. } | Self::Close { .. }
+        )
     }
 
     /// The condition of the write.
@@ -112,7 +114,7 @@ impl Write {
                     || item.lease_until.is_none_or(|lease| lease <= until);
                 has_fence(fence) && is_leased(Guard::LeaseInRenewal) && is_longer
             }
-            Self::Start { fence } => has_fence(fence),
+            Self::Start { fence } => has_fence(fence) && is_leased(Guard::LeaseInStart),
             Self::Close { fence } => has_fence(fence) && is_leased(Guard::LeaseInClose),
             // It releases what is no lease any more.
             Self::Release { fence } => has_fence(fence) && item.lease_until.is_some(),

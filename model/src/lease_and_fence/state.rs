@@ -135,28 +135,21 @@ impl State {
     }
 
     fn invocation_actions(&self, index: usize, one: &Invocation, actions: &mut Vec<Action>) {
-        let mut call = |line, event: Event, is_write: bool| {
-            let can_be_late = is_write && self.late.is_none();
-            if event != Event::Delay || can_be_late {
-                actions.push(Action::Call(index, line, event));
-            }
-        };
         match one.task {
             Task::Read(read) => {
-                let events = read.events(self.faults);
-                // A read that is sent again is a later read.
-                let events = events.filter(|event| *event != Event::Resend);
-                events.for_each(|event| call(Line::Work, event, false));
+                // A read that is sent again, or that arrives late, is a later read.
+                let events = read.events(self.faults).filter(Event::is_once);
+                actions.extend(events.map(|event| Action::Call(index, Line::Work, event)));
             }
             Task::Open(write) | Task::Write(write) | Task::Release(write, _) => {
-                let events = write.events(self.faults);
-                events.for_each(|event| call(Line::Work, event, true));
+                let events = self.write_events(write);
+                actions.extend(events.map(|event| Action::Call(index, Line::Work, event)));
             }
             Task::Work | Task::Ending(_) | Task::Ended(_) => {}
         }
         if let Some(renewal) = one.renewal {
-            let events = renewal.events(self.faults);
-            events.for_each(|event| call(Line::Renewal, event, true));
+            let events = self.write_events(renewal);
+            actions.extend(events.map(|event| Action::Call(index, Line::Renewal, event)));
         }
         let writes = one.next_writes(self.now, self.hand_overs).into_iter();
         actions.extend(writes.map(|write| Action::Write(index, write)));
@@ -165,6 +158,21 @@ impl State {
         if self.faults > 0 {
             actions.push(Action::Die(index));
         }
+    }
+
+    /// Returns what can happen to a write next.
+    fn write_events(&self, call: Call<Write, bool>) -> impl Iterator<Item = Event> + use<> {
+        let can_be_late = self.late.is_none();
+        let is_transaction = written(call).is_transaction();
+        let is_done = matches!(call, Call::Answered(_, true));
+        call.events(self.faults).filter(move |event| match event {
+            Event::Delay => can_be_late,
+            // The token of a transaction makes its second copy the same as its first.
+            Event::Overtake => can_be_late && !is_transaction,
+            // A conflict ends a transaction and its token. The next one is refused.
+            Event::RefuseRepeat => is_transaction && is_done,
+            _ => true,
+        })
     }
 
     fn free_slot(&self) -> Option<usize> {
@@ -273,6 +281,11 @@ impl State {
                 Ok(Call::Answered(write, self.apply(model, write)))
             }
             (Event::Resend, call) => Ok(call),
+            (Event::Overtake, Call::Sent(write)) => {
+                self.late = Some(write);
+                Ok(Call::Answered(write, self.apply(model, write)))
+            }
+            (Event::RefuseRepeat, Call::Answered(write, _)) => Ok(Call::Answered(write, false)),
             (Event::Answer, Call::Answered(_, is_done)) => Err(Some(is_done)),
             (Event::Delay, Call::Sent(write)) => {
                 self.late = Some(write);

@@ -12,8 +12,10 @@ fn each_guard_is_needed() {
         (Guard::ExpiryInTakeover, ONE_OWNER),
         (Guard::SeenLeaseInTakeover, ONE_OWNER),
         (Guard::LeaseInRenewal, RELEASED),
+        (Guard::LeaseInStart, "a finished rotation stays as it is"),
         (Guard::LeaseInClose, RELEASED),
         (Guard::LongerLeaseInRenewal, ONE_OWNER),
+        (Guard::OwnLease, "each terminal state is a closed rotation"),
     ] {
         counterexample(LeaseAndFence::new(Some(guard)), property);
     }

@@ -188,7 +188,7 @@ impl State {
                 let is_late = self.late_update.is_some();
                 // The SDK sends no request to EKS again.
                 let events = call.events(self.faults).filter(|event| match event {
-                    Event::Resend => false,
+                    Event::Resend | Event::Overtake | Event::RefuseRepeat => false,
                     Event::Delay => !is_late,
                     _ => true,
                 });
@@ -196,15 +196,17 @@ impl State {
             }
             Task::Settle(call) => {
                 let is_late = self.late_record.is_some();
-                let events = call.events(self.faults);
-                let events = events.filter(|event| *event != Event::Delay || !is_late);
+                // A second copy of a record changes nothing that `Resend` does not.
+                let events = call.events(self.faults).filter(|event| match event {
+                    Event::Overtake | Event::RefuseRepeat => false,
+                    Event::Delay => !is_late,
+                    _ => true,
+                });
                 actions.extend(events.map(|event| Action::Call(index, event)));
             }
             Task::Close(call) => {
                 // What a late close can do is in the model `lease_and_fence`.
-                let events = call
-                    .events(self.faults)
-                    .filter(|event| !matches!(event, Event::Resend | Event::Delay));
+                let events = call.events(self.faults).filter(Event::is_once);
                 actions.extend(events.map(|event| Action::Call(index, event)));
             }
         }

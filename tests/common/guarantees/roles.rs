@@ -125,12 +125,14 @@ pub fn nothing_is_left_silently(evidence: &Evidence) {
     }
 }
 
-/// The same before a full run. A later rotation onto the role that has moved nothing may have made
-/// the association seem to belong there. Then the role's item says that it is in use.
-pub fn nothing_is_left_on_a_free_role(evidence: &Evidence) {
+/// The same before a full run. A later rotation onto the role may have made the association seem to
+/// belong there, and then moved nothing. The next full run finds that.
+pub fn nothing_is_left_silently_by_events(evidence: &Evidence) {
     for (association, role) in uses(evidence) {
-        let item = evidence.roles().find(|(arn, _)| *arn == role);
-        if item.is_some_and(|(_, item)| item.get("inUse").is_none()) {
+        let has_vain_rotation = evidence.real_rotations().any(|rotation| {
+            rotation.new_role() == role && ["NoAssociations", "Failed"].contains(&rotation.status())
+        });
+        if !has_vain_rotation {
             is_not_left_silently(evidence, association, role);
         }
     }
@@ -170,8 +172,9 @@ fn is_not_left_silently(evidence: &Evidence, association: &Association, role: &s
     );
 }
 
-/// The rotation that replaced the role for this association, unless a later rotation made the role
-/// current again.
+/// The rotation that replaced the role for this association. `None` if none did, or if the role is
+/// current for it again: a later rotation moved it there, or moved onto the role what this one had
+/// moved away, or covers an association that this one never had.
 fn replaced_by<'a>(
     evidence: &'a Evidence,
     association: &Association,
@@ -183,19 +186,32 @@ fn replaced_by<'a>(
         namespace: &association.namespace,
         service_account: &association.service_account,
     };
-    let covers = |rotation: &&Rotation| rotation.covers(location);
-    let replaces = |rotation: &&Rotation| rotation.status() != "NoAssociations";
-    let rotations = || evidence.real_rotations().filter(replaces).filter(covers);
-    let last = rotations()
-        .filter(|rotation| rotation.old_role() == role)
-        .max_by_key(|rotation| rotation.started_at())?;
-    // It was stopped, so it says that it has not moved everything.
-    if last.status() == "Failed" {
-        return None;
+    let mut rotations: Vec<_> = evidence.real_rotations().collect();
+    rotations.retain(|rotation| rotation.status() != "NoAssociations");
+    rotations.sort_by_key(|rotation| std::cmp::Reverse(rotation.started_at()));
+    let mut later_from: Vec<&str> = Vec::new();
+    for rotation in rotations {
+        let outcome = rotation.row(arn.as_str()).map(|row| text(&row["outcome"]));
+        // One that was stopped says that it has not moved everything.
+        let covers = rotation.status() != "Failed" && rotation.covers(location);
+        if rotation.new_role() == role {
+            match outcome {
+                Some("Drifted" | "Deleted" | "OwnedByAddon") | None => {}
+                Some(_) => return None,
+            }
+            if covers {
+                later_from.push(rotation.old_role());
+            }
+        }
+        if rotation.old_role() == role && (covers || outcome.is_some()) {
+            let is_current_again = match outcome {
+                Some(_) => later_from.contains(&rotation.new_role()),
+                None => !later_from.is_empty(),
+            };
+            return (!is_current_again).then_some(rotation);
+        }
     }
-    let is_current_again = rotations()
-        .any(|rotation| rotation.new_role() == role && rotation.started_at() > last.started_at());
-    (!is_current_again).then_some(last)
+    None
 }
 
 /// A role that no association uses does not count as in use for ever: not if its last rotation has
