@@ -39,7 +39,13 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
     // Each association is described and updated once, and each item is read and written once,
     // whatever was repeated.
     let (eks, others): (BTreeSet<_>, BTreeSet<_>) = calls()
-        .map(|record| (record.call.service, &record.call.operation, &record.call.subject))
+        .map(|record| {
+            (
+                record.call.service,
+                &record.call.operation,
+                &record.call.subject,
+            )
+        })
         .partition(|(service, _, _)| *service == Service::Eks);
     let refusals = calls().filter(|record| is_refused_at_random(options, record));
     let per_sec = options

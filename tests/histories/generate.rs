@@ -32,9 +32,9 @@ const INDEX_LAG_MAX_MS: u64 = 900;
 const BUSY_MS: u64 = 120_000;
 /// Some of it is in this time.
 const WHOLE_MS: u64 = 25 * 60_000;
-/// The operations at whose calls something happens. Those that write are named first, and drawn
-/// more often.
-const ROTATE_OPERATIONS: [&str; 7] = [
+/// The operations of each function, at whose calls something happens. Those at which most can go
+/// wrong are named first, and drawn more often.
+const ROTATE_OPERATIONS: [&str; 8] = [
     "TransactWriteItems",
     "UpdatePodIdentityAssociation",
     "UpdateItem",
@@ -42,8 +42,9 @@ const ROTATE_OPERATIONS: [&str; 7] = [
     "DescribePodIdentityAssociation",
     "GetItem",
     "Query",
+    "PutItem",
 ];
-const INDEXER_OPERATIONS: [&str; 10] = [
+const INDEXER_OPERATIONS: [&str; 12] = [
     "PutItem",
     "TransactWriteItems",
     "DescribePodIdentityAssociation",
@@ -54,6 +55,8 @@ const INDEXER_OPERATIONS: [&str; 10] = [
     "DescribeCluster",
     "ListClusters",
     "Scan",
+    "DeleteItem",
+    "StartExecution",
 ];
 
 /// The history of this seed.
@@ -165,7 +168,7 @@ impl Draw {
         } else {
             BTreeMap::new()
         };
-        let max_errors = *self.any(&["100%", "100%", "50%", "1", "0"]);
+        let max_errors = *self.any(&["100%", "100%", "50%", "1", "0", "0"]);
         Request {
             // Sometimes the ID of another request.
             id: if self.chance(0.05) { 0 } else { number },
@@ -223,11 +226,11 @@ impl Draw {
                 role: self.role(),
                 millis: self.0.u64(1_000..150_000),
             },
-            81..84 => Action::Deny {
+            81..87 => Action::Deny {
                 cluster,
                 millis: self.0.u64(1_000..600_000),
             },
-            84..92 => Action::Reconcile(Mode::Full),
+            87..93 => Action::Reconcile(Mode::Full),
             _ => Action::Reconcile(Mode::ListOnly),
         }
     }
@@ -268,7 +271,7 @@ impl Draw {
             (Function::Rotate, DEADLINE_RESERVE),
             (Function::Indexer, RECONCILE_RESERVE),
         ] {
-            if self.chance(0.2) {
+            if self.chance(0.3) {
                 // Every other one leaves so little time that the work is handed over.
                 let more = if self.chance(0.5) { 20..40 } else { 40..150 };
                 quirks.push(Quirk::Timeout {
@@ -293,7 +296,7 @@ impl Draw {
         for _ in 0..self.skewed(4) {
             faults.push(self.failing_call());
         }
-        for _ in 0..self.skewed(3) {
+        for _ in 0..self.skewed(4) {
             let at = self.call();
             let side = *self.any(&[Side::Before, Side::After]);
             faults.push(if self.chance(0.6) {
@@ -335,7 +338,11 @@ impl Draw {
         } else {
             (Function::Indexer, &INDEXER_OPERATIONS[..])
         };
-        let operation = operations[self.skewed(operations.len() - 1)];
+        let operation = if self.chance(0.7) {
+            operations[self.skewed(operations.len() - 1)]
+        } else {
+            *self.any(operations)
+        };
         // Few rotations are longer than an invocation.
         let nth_max = if operation == "StartExecution" { 1 } else { 15 };
         CallOf {

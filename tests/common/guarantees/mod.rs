@@ -39,7 +39,7 @@ pub fn check_at_rest(aws: &SimulatedAws) -> Evidence {
     ledger::nothing_is_open(&evidence);
     roles::roles_with_associations_are_in_use(&evidence);
     roles::nothing_is_left_silently(&evidence);
-    roles::free_roles_are_free(&evidence);
+    roles::unused_roles_are_free(&evidence);
     evidence
 }
 

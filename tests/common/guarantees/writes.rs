@@ -18,6 +18,10 @@ const DESCRIBE: &str = "DescribePodIdentityAssociation";
 /// request can take to arrive.
 const WINDOW: Duration = Duration::from_millis(5_000 + 60);
 
+/// How long EKS Pod Identity credentials live, of a role itself and by role chaining.
+const CREDENTIALS: Duration = Duration::from_hours(6);
+const CREDENTIALS_OF_TARGET_ROLE: Duration = Duration::from_mins(59);
+
 pub fn check(evidence: &Evidence) {
     check_granted(&evidence.calls);
     let updates = updates(evidence);
@@ -31,6 +35,7 @@ pub fn check(evidence: &Evidence) {
     tokens_name_versions(&justified);
     no_ending_hides_an_update(evidence, &justified);
     changes_of_others_stay(evidence, &justified);
+    roles_are_drained(evidence, &justified);
     index_goes_forward(evidence);
 }
 
@@ -169,8 +174,11 @@ fn tokens_name_versions(updates: &[(&CallRecord, Justification<'_>)]) {
 /// actor has changed it since. The update took effect before the rotation was closed.
 fn no_ending_hides_an_update(evidence: &Evidence, updates: &[(&CallRecord, Justification<'_>)]) {
     for (update, Justification { rotation, .. }) in updates {
+        if is_assumption_broken(update) {
+            continue;
+        }
         assert!(
-            is_assumption_broken(update) || !takes_effect_after_end(update, rotation),
+            !takes_effect_after_end(update, rotation),
             "guarantee 3: an update took effect after {} was closed",
             rotation.key
         );
@@ -263,6 +271,31 @@ fn is_later_moved(
             && other.applied_at > change.applied_at
             && other.applied_at < update.applied_at
     })
+}
+
+/// 13. No role counts as free while pods may still have its credentials, which they got before an
+///     update took their association away from it.
+fn roles_are_drained(evidence: &Evidence, updates: &[(&CallRecord, Justification<'_>)]) {
+    for (update, Justification { rotation, describe }) in updates {
+        let applied_at = update.applied_at.filter(|_| !update.replayed);
+        let Some(applied_at) = applied_at.filter(|_| rotation.finished_at().is_some()) else {
+            continue;
+        };
+        let has_target_role =
+            |record: &CallRecord| record.response["association"]["targetRoleArn"].is_string();
+        let lifetime = if has_target_role(describe) && has_target_role(update) {
+            CREDENTIALS_OF_TARGET_ROLE
+        } else {
+            CREDENTIALS
+        };
+        let role = rotation.old_role();
+        let item = evidence.roles().find(|(arn, _)| *arn == role);
+        let left_until = item.and_then(|(_, item)| item.get("leftUntil").map(time));
+        assert!(
+            left_until.is_some_and(|until| until >= Timestamp::from(applied_at) + lifetime),
+            "guarantee 13: {role} was left at {applied_at:?}, and counts as free at {left_until:?}"
+        );
+    }
 }
 
 /// The index moves forward by versions, also after a deletion: EKS never gives an ID again.
