@@ -29,7 +29,8 @@
 //! counterexample.
 //!
 //! That a rotation makes progress at all, for any timing, is not checked here, but by the tests of
-//! the whole in `tests/it`.
+//! the whole: `tests/it` and `tests/histories`. The order in which rotations of a role are opened is
+//! checked there, too.
 
 pub mod explore;
 pub mod lease_and_fence;

@@ -50,8 +50,8 @@ impl Hits {
     }
 }
 
-/// Sets the hook that plays the faults.
-pub fn play(
+/// Sets the hook that injects the faults.
+pub fn inject(
     world: &World,
     faults: &[Fault],
     sandboxes: &Sandboxes,

@@ -12,7 +12,7 @@ mod common;
 /// The arguments of the binary.
 mod args;
 /// Checks that failed.
-mod failure;
+mod failed_check;
 /// What happens to each call.
 mod faults;
 /// A history from a seed.
@@ -49,7 +49,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::args::Args;
-use crate::failure::{Failure, keep_panics};
+use crate::failed_check::{FailedCheck, keep_panics};
 use crate::generate::generate;
 use crate::history::History;
 use crate::run::{Played, play};
@@ -133,8 +133,10 @@ fn play_file(file: &Path) -> bool {
 /// What the threads have found.
 #[derive(Default)]
 struct Results {
+    /// How many histories were played.
+    played: u64,
     counts: Counts,
-    failures: Vec<(u64, Failure)>,
+    failures: Vec<(u64, FailedCheck)>,
     /// The traces of the first seeds.
     traces: Vec<(u64, u64)>,
 }
@@ -151,6 +153,7 @@ fn play_seeds(seeds: Range<u64>, at_least: Duration) -> bool {
                     let is_over = seed >= seeds.end && started_at.elapsed() >= at_least;
                     let played = (!is_over).then(|| play(&generate(seed)));
                     let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                    results.played += u64::from(played.is_some());
                     match played {
                         Some(Ok(played)) => results.add(seed, &seeds, played),
                         Some(Err(failure)) => results.failures.push((seed, failure)),
@@ -164,10 +167,8 @@ fn play_seeds(seeds: Range<u64>, at_least: Duration) -> bool {
         }
     });
     let elapsed = started_at.elapsed();
-    // Each thread has drawn one seed that it did not play.
-    let played = next.into_inner() - seeds.start - threads as u64;
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    results.report(played, elapsed)
+    results.report(elapsed)
 }
 
 impl Results {
@@ -181,7 +182,8 @@ impl Results {
     }
 
     /// Prints what was found. Returns whether nothing is wrong.
-    fn report(self, played: u64, elapsed: Duration) -> bool {
+    fn report(self, elapsed: Duration) -> bool {
+        let played = self.played;
         for (name, count) in &self.counts {
             println!("{count:8}  {name}");
         }

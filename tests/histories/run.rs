@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::common::environment::LEDGER;
 use crate::common::guarantees::{Evidence, check_at_rest, check_followed, time};
-use crate::failure::{self, Failure, has_panicked};
+use crate::failed_check::{self, FailedCheck, has_panicked};
 use crate::faults;
 use crate::history::{Action, Fault, Function, History, Mode, Quirk, Step, end_of};
 use crate::lambda::{Lambda, Pending, reconcile};
@@ -55,8 +55,8 @@ pub struct Played {
 ///
 /// # Errors
 /// The first check that fails.
-pub fn play(history: &History) -> Result<Played, Failure> {
-    failure::reset();
+pub fn play(history: &History) -> Result<Played, FailedCheck> {
+    failed_check::reset();
     let situations = Situations::default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -67,7 +67,7 @@ pub fn play(history: &History) -> Result<Played, Failure> {
         let local = LocalSet::new();
         local.block_on(&runtime, Runner::play(history, &situations))
     }));
-    let panicked = failure::take();
+    let panicked = failed_check::take();
     match (played, panicked) {
         (Ok(played), None) => Ok(played),
         (_, panicked) => Err(panicked.expect("the hook keeps each panic")),
@@ -92,13 +92,13 @@ impl Runner {
             is_ever_disturbed: history.quirks.iter().any(disturbs_dynamodb),
         };
         let Self { world, lambda, .. } = &runner;
-        let hits = faults::play(world, &history.faults, &lambda.sandboxes, situations);
+        let hits = faults::inject(world, &history.faults, &lambda.sandboxes, situations);
         // The hook has kept the panic.
         let _ = AssertUnwindSafe(runner.phases(history, situations))
             .catch_unwind()
             .await;
         let aws = &runner.world.aws;
-        failure::keep_calls(aws);
+        failed_check::keep_calls(aws);
         Played {
             situations: situations.counts(),
             trace: aws.trace_hash(),

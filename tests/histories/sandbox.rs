@@ -120,7 +120,7 @@ pub struct Sandboxed<'a, F> {
     pub inner: Pin<Box<F>>,
     pub sandboxes: &'a Sandboxes,
     pub key: &'a str,
-    /// Called each time the invocation stands still.
+    /// Called when the invocation stands still.
     pub on_freeze: Option<Box<dyn FnOnce() + 'a>>,
     pub timer: Option<Pin<Box<Sleep>>>,
 }

@@ -1,7 +1,7 @@
 //! Shortens a history that fails: drops steps, faults, quirks and associations for as long as it
 //! still fails at the same check.
 
-use crate::failure::Failure;
+use crate::failed_check::FailedCheck;
 use crate::history::{Action, History};
 use crate::run::play;
 
@@ -9,7 +9,7 @@ use crate::run::play;
 const RUNS_MAX: usize = 600;
 
 /// The shortest history found that fails like this one.
-pub fn shorten(history: &History, failure: &Failure) -> History {
+pub fn shorten(history: &History, failure: &FailedCheck) -> History {
     let mut shortest = history.clone();
     let mut runs = 0;
     loop {

@@ -1,11 +1,13 @@
 //! The ledger: both rotations and both roles.
 
+mod records;
+
 use rerole_core::keys::Side;
 use rerole_core::rotation::reversion::{Meaning, RoleHistory, RoleStep};
-use rerole_core::rotation::{Departure, Outcome, RoleRecord, RotationRecord, Row, Status};
+use rerole_core::rotation::{Departure, Outcome};
 
-use crate::locks_and_roles::{Guard, LocksAndRoles, NAMES, ROTATIONS, roles_of};
-use crate::requests::{at, role};
+use crate::locks_and_roles::{Guard, LocksAndRoles, ROTATIONS, roles_of};
+use crate::requests::at;
 
 /// The association on a role, by its index in [`NAMES`], at a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,35 +96,6 @@ pub enum Closed {
 }
 
 impl Role {
-    fn record(self, model: &LocksAndRoles) -> RoleRecord {
-        let in_use = |by| model.uses.iter().find(|(other, _)| *other == by);
-        RoleRecord {
-            version: self.version.into(),
-            held_by: self.held_by.map(|rotation| model.key(rotation).clone()),
-            opened_at: None,
-            in_use: self
-                .in_use
-                .and_then(in_use)
-                .map(|(_, in_use)| in_use.clone()),
-            left_until: self.has_left.then_some(at(0)),
-        }
-    }
-
-    fn stored(self, model: &LocksAndRoles, record: &RoleRecord) -> Self {
-        let by = model
-            .uses
-            .iter()
-            .find(|(_, use_)| Some(use_) == record.in_use.as_ref());
-        let holder = |rotation: &usize| Some(model.key(*rotation)) == record.held_by.as_ref();
-        Self {
-            version: u8::try_from(record.version).expect("a history has few writes"),
-            held_by: (0..ROTATIONS).find(holder),
-            in_use: by.map(|(by, _)| *by),
-            has_left: record.left_until.is_some(),
-            was_left: self.was_left || record.left_until.is_some(),
-        }
-    }
-
     /// `put_to_use` in `src/aws/ledger/roles.rs`: an earlier reason stays.
     fn put_to_use(&mut self, by: By) {
         self.in_use = self.in_use.or(Some(by));
@@ -377,44 +350,5 @@ impl Ledger {
         self.roles
             .iter()
             .any(|role| role.was_left && !role.has_left)
-    }
-}
-
-impl Rotation {
-    fn record(&self, template: &RotationRecord) -> RotationRecord {
-        let is_closed = self.phase == Phase::Closed;
-        let status = match self.row {
-            _ if !is_closed => Status::InProgress,
-            None => Status::NoAssociations,
-            Some(_) => Status::Succeeded,
-        };
-        RotationRecord {
-            status,
-            finished_at: is_closed.then_some(at(0)),
-            ..template.clone()
-        }
-    }
-}
-
-impl RowState {
-    fn row(self, model: &LocksAndRoles, rotation: usize) -> Row {
-        let settled = self.settled.association(model);
-        let item = rerole_core::indexing::IndexItem::of(&settled);
-        Row {
-            outcome: self.outcome,
-            role_arn: Some(settled.role_arn),
-            modified_at: Some(settled.modified_at),
-            ..Row::planned(&model.templates[rotation].old_role_arn, &item)
-        }
-    }
-}
-
-impl View {
-    pub(super) fn association(self, model: &LocksAndRoles) -> rerole_core::resource::Association {
-        rerole_core::resource::Association {
-            role_arn: role(NAMES[self.role]),
-            modified_at: at(1_000 + u32::from(self.version)),
-            ..model.association.clone()
-        }
     }
 }

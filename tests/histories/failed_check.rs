@@ -8,12 +8,12 @@ use rerole_sim::{Call, CallRecord, SimulatedAws};
 
 thread_local! {
     /// The first panic of this thread.
-    static PANIC: RefCell<Option<Failure>> = const { RefCell::new(None) };
+    static PANIC: RefCell<Option<FailedCheck>> = const { RefCell::new(None) };
 }
 
 /// A check that failed.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub struct FailedCheck {
     /// Where the check is.
     pub check: String,
     pub text: String,
@@ -26,7 +26,7 @@ pub struct Failure {
 pub fn keep_panics() {
     panic::set_hook(Box::new(|info| {
         let check = info.location().map(ToString::to_string);
-        let failure = Failure {
+        let failure = FailedCheck {
             check: check.unwrap_or_default(),
             text: info.to_string(),
             calls: String::new(),
@@ -48,7 +48,7 @@ pub fn reset() {
 }
 
 /// The first check that failed since the last reset.
-pub fn take() -> Option<Failure> {
+pub fn take() -> Option<FailedCheck> {
     PANIC.take()
 }
 
