@@ -29,8 +29,8 @@
 //! counterexample.
 //!
 //! That a rotation makes progress at all, for any timing, is not checked here, but by the tests of
-//! the whole: `tests/it` and `tests/histories`. The order in which rotations of a role are opened is
-//! checked there, too.
+//! the whole: `tests/it` and `tests/histories`. So is the order in which rotations of a role are
+//! opened.
 
 pub mod explore;
 pub mod lease_and_fence;

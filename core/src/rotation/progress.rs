@@ -9,7 +9,7 @@ use crate::rotation::Counts;
 use crate::timestamp::Timestamp;
 
 /// The number of samples. With one sample at each renewal of the lease, they cover a minute.
-const SAMPLES_MAX: usize = 7;
+const SAMPLES_MAX: usize = 16;
 /// A longer remaining time is not reported: a rate near zero says nothing about the end.
 const REMAINING_MAX: Duration = Duration::from_hours(24 * 30);
 
@@ -109,8 +109,8 @@ mod tests {
             })
         );
         // Samples from ten minutes ago do not count.
-        for sample in 0..10 {
-            estimator.note(secs(600 + 10 * sample), 1_000 + 20 * sample);
+        for sample in 0..20 {
+            estimator.note(secs(600 + 4 * sample), 1_000 + 8 * sample);
         }
         assert_eq!(
             estimator.estimate(50),

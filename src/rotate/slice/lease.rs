@@ -12,10 +12,14 @@ use tracing::{debug, warn};
 use crate::aws::eks::EKS_CALL_TIMEOUT;
 use crate::aws::ledger::{LeaseError, OwnedRotation};
 
-/// Three renewals may fail before the lease expires.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
+/// Often enough that one renewal may fail before updates have to wait.
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(4);
 /// Pause after a renewal that failed.
-const RENEWAL_RETRY_PAUSE: Duration = Duration::from_secs(2);
+const RENEWAL_RETRY_PAUSE: Duration = Duration::from_secs(1);
+/// An update is sent only if the last renewal that succeeded was requested at most this long ago.
+/// So what changes in the rotation's item has its effect on EKS within seconds, and without
+/// DynamoDB, nothing is sent.
+const FRESH_FOR: Duration = Duration::from_secs(7);
 /// An update is sent only if the lease outlives its timeout by a second. So EKS has responded, or
 /// the call has timed out, while the lease is still held.
 const WRITE_MARGIN: Duration = EKS_CALL_TIMEOUT.saturating_add(Duration::from_secs(1));
@@ -23,8 +27,9 @@ const WRITE_MARGIN: Duration = EKS_CALL_TIMEOUT.saturating_add(Duration::from_se
 /// The lease of one slice. Its times are on tokio's clock, the ledger's are on the wall clock.
 #[derive(Debug)]
 pub(super) struct Lease {
-    /// `None` after another invocation has acquired the lease.
-    valid_until: Mutex<Option<Instant>>,
+    /// When the last renewal that succeeded was requested. `None` after another invocation has
+    /// acquired the lease.
+    requested_at: Mutex<Option<Instant>>,
 }
 
 impl Lease {
@@ -33,14 +38,20 @@ impl Lease {
     #[must_use]
     pub(super) fn acquired(requested_at: Instant) -> Self {
         Self {
-            valid_until: Mutex::new(Some(requested_at + LEASE)),
+            requested_at: Mutex::new(Some(requested_at)),
         }
     }
 
-    /// Returns whether an update may be sent to EKS.
+    /// Returns whether the lease outlives an update that is sent now.
     #[must_use]
     pub(super) fn allows_writes(&self) -> bool {
         self.outlives(WRITE_MARGIN)
+    }
+
+    /// Returns whether an update may be sent to EKS now, or has to wait for the next renewal.
+    #[must_use]
+    pub(super) fn is_fresh(&self) -> bool {
+        self.lock().is_some_and(|at| at.elapsed() <= FRESH_FOR)
     }
 
     /// Returns whether work of this duration is done before another invocation can acquire the
@@ -75,7 +86,7 @@ impl Lease {
             let progress = progress();
             match rotation.renew(progress.at + LEASE, &progress).await {
                 Ok(()) => {
-                    *self.lock() = Some(requested_at + LEASE);
+                    *self.lock() = Some(requested_at);
                     pause = RENEWAL_INTERVAL;
                     debug!(fence = rotation.fence(), "lease renewed");
                 }
@@ -93,11 +104,11 @@ impl Lease {
     }
 
     fn valid_until(&self) -> Option<Instant> {
-        *self.lock()
+        self.lock().map(|requested_at| requested_at + LEASE)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.valid_until
+        self.requested_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -15,7 +15,7 @@
 //!    the plan or an earlier Describe says nothing either, and one that does not find the
 //!    association is repeated, seconds apart, before the association counts as deleted.
 //! 2. An update is sent at most 5 s after its Describe (`crate::aws::eks`), and only under a lease
-//!    that outlives the call.
+//!    that outlives the call and was renewed within the last 7 s.
 //! 3. The token names the update. It is a hash of the rotation, the association, the version
 //!    (`modifiedAt`) that Describe showed, the changes, and the number of definitive refusals. Two
 //!    invocations that see the same version send the same token, and EKS takes the second request
@@ -65,10 +65,11 @@
 //!
 //! **P wakes up while S works**, for example after its sandbox was frozen. Plan, stop, renew, close
 //! and release fail, since they check the fence. If P was about to send its update, EKS takes it
-//! for a repetition of the one that S sent for version 7. Settling does not check the fence, but P
-//! can settle only an `Updated` that EKS has confirmed. If S has settled A by then, P finds the row
-//! settled. If P is first, S finds it so, and S counts the ledger's rows again before it closes the
-//! rotation.
+//! for a repetition of the one that S sent for version 7. If S sent none, because another actor had
+//! changed A, P overwrites that change: P's last check is behind it. Settling does not check the
+//! fence, but P can settle only an `Updated` that EKS has confirmed. If S has settled A by then, P
+//! finds the row settled. If P is first, S finds it so, and S counts the ledger's rows again before
+//! it closes the rotation.
 
 mod attempt;
 
@@ -76,7 +77,7 @@ use std::time::Duration;
 
 use rerole_core::call::CallError;
 use rerole_core::rotation::{AssociationMove, Row, Settled, Step};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use crate::aws::eks::Permit;
@@ -84,6 +85,8 @@ use crate::rotate::slice::context::Context;
 use crate::rotate::slice::retryable_errors::RetryableErrors;
 use crate::rotate::slice::settle::settle;
 
+/// Pause while the lease has to be renewed before the next update.
+const RENEWAL_PAUSE: Duration = Duration::from_millis(200);
 /// Pause before a cluster that did not respond to its probe is asked again.
 const UNREACHABLE_PAUSE: Duration = Duration::from_secs(5);
 
@@ -150,6 +153,10 @@ impl<'a> Mover<'a> {
             if self.slice.check().is_err() {
                 self.leave().await?;
                 return Ok(MoveEnd::SliceOver);
+            }
+            if !self.slice.lease.is_fresh() {
+                sleep(RENEWAL_PAUSE).await;
+                continue;
             }
             let was_missing = usize::from(self.attempts.is_missing());
             let step = self.attempt().await;

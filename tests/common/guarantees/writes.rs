@@ -18,6 +18,8 @@ const DESCRIBE: &str = "DescribePodIdentityAssociation";
 /// request can take to arrive.
 const WINDOW: Duration = Duration::from_millis(5_000 + 60);
 
+/// How long before an update the lease was renewed at the latest.
+const LEASE_AGE_MAX: Duration = Duration::from_secs(7);
 /// How long EKS Pod Identity credentials live, of a role itself and by role chaining.
 const CREDENTIALS: Duration = Duration::from_hours(6);
 const CREDENTIALS_OF_TARGET_ROLE: Duration = Duration::from_mins(59);
@@ -27,6 +29,7 @@ pub fn check(evidence: &Evidence) {
     let updates = updates(evidence);
     for update in &updates {
         sends_only_roles(update);
+        follows_a_renewal(evidence, update);
     }
     let justified: Vec<_> = updates
         .iter()
@@ -71,6 +74,29 @@ fn sends_only_roles(update: &CallRecord) {
     assert!(
         !fields.is_empty() && members == fields.len() + 1,
         "guarantee 6: an update sends {body}"
+    );
+}
+
+/// An update is sent only while the ledger answers: its invocation has opened the rotation or
+/// renewed its lease a moment ago.
+fn follows_a_renewal(evidence: &Evidence, update: &CallRecord) {
+    let sets_lease = |record: &&CallRecord| {
+        let (body, is_success) = (record.call.body.to_string(), record.status == Some(200));
+        is_success && (body.contains(r#"":leaseUntil""#) || body.contains(r#""leaseUntil":"#))
+    };
+    let last = evidence
+        .calls
+        .iter()
+        .filter(|record| record.call.access_key == update.call.access_key)
+        .filter(|record| record.received_at.is_some_and(|at| at <= update.sent_at))
+        .filter(sets_lease)
+        .map(|record| record.sent_at)
+        .max();
+    let age = last.and_then(|last| update.sent_at.duration_since(last).ok());
+    assert!(
+        age.is_some_and(|age| age <= LEASE_AGE_MAX),
+        "{} was updated {age:?} after the last renewal of the lease",
+        update.call.subject
     );
 }
 

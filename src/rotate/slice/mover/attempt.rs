@@ -64,9 +64,13 @@ impl Mover<'_> {
         let Some(permit) = self.acquire_permit().await else {
             return Step::DescribeAgain(Duration::ZERO);
         };
-        // Describe and permit may have taken a while. The lease must outlive the update, and the
-        // rotation may have to stop by now.
+        // Describe and permit may have taken a while. The lease must outlive the update, and must
+        // have been renewed a moment ago, and the rotation may have to stop by now.
         if self.slice.check().is_err() || self.slice.state().stop != Stop::No {
+            return Step::DescribeAgain(Duration::ZERO);
+        }
+        if !self.slice.lease.is_fresh() {
+            self.permit = Some(permit);
             return Step::DescribeAgain(Duration::ZERO);
         }
         let new_role = &self.slice.request().new_role_arn;
