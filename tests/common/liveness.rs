@@ -2,11 +2,14 @@
 //! most three times the time that its calls need: a retry or a repeated Describe is not needed. An
 //! invocation that ends with an error is not checked, but the one that finishes its work is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use rerole_core::rotation::ARRIVALS_SHOWN_AFTER;
-use rerole_sim::{CallRecord, Options, Service, SimulatedAws};
+use rerole_sim::{Call, CallRecord, Options, Service, SimulatedAws};
+use serde_json::Value;
+
+use crate::common::environment::LEDGER;
 
 /// What the calls may take longer than they need.
 const FACTOR: f64 = 3.0;
@@ -16,7 +19,7 @@ const PAUSES: Duration = Duration::from_secs(12);
 /// The pauses before and after the use of a role ends, which follow an index run.
 const USE_PAUSES: Duration = ARRIVALS_SHOWN_AFTER.saturating_mul(2);
 /// The time until something that EKS does not find counts as deleted. What is searched for by the
-/// same operation in the same region is searched for side by side.
+/// same operation in the same region is searched for side by side, as far as the rotations allow.
 const ABSENCE: Duration = Duration::from_secs(10);
 /// The longest pause after a refusal of DynamoDB that happens at random.
 const REFUSAL_BACKOFF: Duration = Duration::from_secs(1);
@@ -53,11 +56,26 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
         .map_or(UNTHROTTLED_PER_SEC, |throttle| throttle.rate_per_sec);
     let latency_secs = options.latency.end().as_secs_f64();
     let needed = as_f64(eks.len()) / per_sec + as_f64(others.len()) * latency_secs;
-    let absent = calls().filter(|record| record.status == Some(404));
-    let absent: BTreeSet<_> = absent
-        .map(|record| (&record.call.operation, &record.call.region))
-        .collect();
-    let absences = ABSENCE * u32::try_from(absent.len()).unwrap();
+    let mut absent: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for Call {
+        operation,
+        region,
+        subject,
+        ..
+    } in calls()
+        .filter(|record| record.status == Some(404))
+        .map(|record| &record.call)
+    {
+        absent
+            .entry((operation, region))
+            .or_default()
+            .insert(subject);
+    }
+    let concurrency = max_concurrency(aws);
+    let absences = absent
+        .values()
+        .map(|subjects| subjects.len().div_ceil(concurrency));
+    let absences = ABSENCE * u32::try_from(absences.sum::<usize>()).unwrap();
     // An outdated response is repeated until EKS has caught up.
     let lag = 2 * *options.describe_lag.end().max(options.list_lag.end());
     // An index run walks through the regions in turn, and each has a rate of its own.
@@ -76,6 +94,13 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
         took <= allowed,
         "took {took:?} after the last fault, and its calls need {needed:.1} s"
     );
+}
+
+/// The lowest ceiling that a rotation has.
+fn max_concurrency(aws: &SimulatedAws) -> usize {
+    let ceiling = |item: &Value| item["request"]["maxConcurrency"].as_str()?.parse().ok();
+    let items = aws.items(LEDGER);
+    items.iter().filter_map(ceiling).min().unwrap_or(usize::MAX)
 }
 
 /// When the fault of a call ended, if it had one. An expected refusal is none: of a condition,

@@ -303,7 +303,8 @@ fn is_later_moved(
 ///     update took their association away from it.
 fn roles_are_drained(evidence: &Evidence, updates: &[(&CallRecord, Justification<'_>)]) {
     for (update, Justification { rotation, describe }) in updates {
-        let applied_at = update.applied_at.filter(|_| !update.replayed);
+        let is_effect = !update.replayed && !is_assumption_broken(update);
+        let applied_at = update.applied_at.filter(|_| is_effect);
         let Some(applied_at) = applied_at.filter(|_| rotation.finished_at().is_some()) else {
             continue;
         };
