@@ -13,7 +13,8 @@
 //!   and its answer. Either can be lost, and a request can arrive after its caller gave up. In the
 //!   other two, a call is one step. An answer changes nothing that others see, so to get it later
 //!   is the same as to take the next step later. A caller that dies after the call stands for a
-//!   lost answer. A late request is left to the first two models.
+//!   lost answer. A late request of the indexer is in `locks_and_roles`; one of a slice requires
+//!   its lease, which is in the first two models.
 //! - Faults, free ticks and changes by other actors have a budget in the state, so each model is
 //!   finite, and its graph has no cycle.
 //!

@@ -38,6 +38,7 @@ use stateright::{Model, Property};
 use crate::requests::{association, at, requested, role};
 pub use ledger::{By, Ledger, Phase, View};
 pub use state::{Action, State};
+use world::Event;
 
 /// The roles A and B, whose items the ledger has. Role C is any other.
 pub const NAMES: [&str; 3] = ["a", "b", "c"];
@@ -202,21 +203,21 @@ fn endings() -> Vec<Property<LocksAndRoles>> {
                 .is_in_use_by(|by| matches!(by, By::Still(_)))
         }),
         Property::sometimes("a close is refused", |_, state: &State| {
-            state.world.was_refused
+            state.world.last == Some(Event::CloseRefused)
         }),
         Property::sometimes(
             "a role changes while a rotation closes",
-            |_, state: &State| state.world.has_retried_close,
+            |_, state: &State| state.world.last == Some(Event::RoleChangedInClose),
         ),
         Property::sometimes("the indexer frees a role", |_, state: &State| {
-            state.world.was_freed
+            state.world.last == Some(Event::Freed)
         }),
         Property::sometimes(
             "a role is not freed, since it changed",
-            |_, state: &State| state.world.was_not_freed,
+            |_, state: &State| state.world.last == Some(Event::NotFreed),
         ),
         Property::sometimes("a freed role is put to use again", |_, state: &State| {
-            state.world.was_freed_too_early
+            state.world.last == Some(Event::PutToUseAgain)
         }),
     ]
 }

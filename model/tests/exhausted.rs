@@ -12,11 +12,11 @@ fn no_state_of_any_model_breaks_a_guarantee() {
     let states = [
         (
             exhaust("lease and fence", LeaseAndFence::new(None)),
-            2_400_000,
+            3_400_000,
         ),
         (
             exhaust("locks and roles", LocksAndRoles::new(None)),
-            10_000_000,
+            16_700_000,
         ),
         (
             exhaust("plan and close", PlanAndClose::new(None)),

@@ -3,7 +3,7 @@
 use rerole_core::rotation::ARRIVALS_SHOWN_AFTER;
 
 use crate::locks_and_roles::ledger::By;
-use crate::locks_and_roles::world::World;
+use crate::locks_and_roles::world::{Event, World};
 use crate::locks_and_roles::{Guard, LocksAndRoles};
 
 /// What it does next.
@@ -40,6 +40,11 @@ impl Freeing {
         }
     }
 
+    /// Returns whether the next step writes to the role's item.
+    pub(super) fn is_recording(&self) -> bool {
+        matches!(self.task, Task::Free(_) | Task::Use)
+    }
+
     /// Makes the next step.
     pub(super) fn step(&mut self, model: &LocksAndRoles, world: &mut World) {
         let item = world.ledger.roles[self.role];
@@ -61,11 +66,11 @@ impl Freeing {
             Task::Ask(version) => Task::Free(version),
             Task::Free(version) => {
                 if world.ledger.free(model, (self.role, version)) {
-                    world.was_freed = true;
+                    world.last = Some(Event::Freed);
                     self.wait = pause;
                     Task::Check
                 } else {
-                    world.was_not_freed = true;
+                    world.last = Some(Event::NotFreed);
                     Task::Done
                 }
             }
@@ -73,7 +78,7 @@ impl Freeing {
             Task::Check | Task::Done => Task::Done,
             Task::Use => {
                 world.ledger.put_to_use(self.role, By::Association);
-                world.was_freed_too_early = true;
+                world.last = Some(Event::PutToUseAgain);
                 Task::Done
             }
         };

@@ -71,6 +71,12 @@ impl Indexer {
         matches!(self.task, Task::Record(_) | Task::Depart | Task::Store)
     }
 
+    /// Returns whether the next step writes to the ledger what others decide by.
+    pub(super) fn is_recording(&self) -> bool {
+        matches!(self.task, Task::Record(_))
+            || self.task == Task::Tell && self.tell != Tell::Nothing
+    }
+
     /// Makes the next step.
     pub(super) fn step(&mut self, model: &LocksAndRoles, world: &mut World) {
         match self.task {

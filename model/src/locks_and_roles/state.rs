@@ -14,10 +14,19 @@ pub struct State {
     workers: [Option<Worker>; ROTATIONS],
     indexer: Option<Indexer>,
     freeing: Option<Freeing>,
+    late: Option<Late>,
     deaths: u8,
     changes: u8,
     full_runs: u8,
     pub was_locked: bool,
+}
+
+/// A write that is still on its way when the invocation that sent it is dead. It is the next step of
+/// that invocation. What a late write of a slice can do is in `lease_and_fence`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Late {
+    Index(Indexer),
+    Free(Freeing),
 }
 
 /// What can happen next.
@@ -33,10 +42,15 @@ pub enum Action {
     Describe,
     Index,
     KillIndexer,
+    /// It dies, and its last write arrives later.
+    AbandonIndexer,
     /// A full run begins to end the use of a role.
     FullRun(usize),
     Free,
     KillFreeing,
+    AbandonFreeing,
+    /// The late write arrives.
+    Arrive,
     /// The secondary index shows the last change.
     Show,
     /// Another actor puts the association on a role.
@@ -50,6 +64,7 @@ impl State {
             workers: [None; ROTATIONS],
             indexer: None,
             freeing: None,
+            late: None,
             deaths: model.deaths,
             changes: model.changes,
             full_runs: model.full_runs,
@@ -88,9 +103,11 @@ impl State {
             self.rotation_actions(index, actions);
         }
         let may_die = self.deaths > 0;
-        if self.indexer.is_some() {
+        if let Some(indexer) = self.indexer {
             actions.push(Action::Index);
             actions.extend(may_die.then_some(Action::KillIndexer));
+            let is_late = may_die && indexer.is_recording();
+            actions.extend(is_late.then_some(Action::AbandonIndexer));
         } else if self.world.has_message {
             actions.push(Action::Describe);
         }
@@ -98,12 +115,15 @@ impl State {
             Some(freeing) => {
                 actions.extend((freeing.wait == 0).then_some(Action::Free));
                 actions.extend(may_die.then_some(Action::KillFreeing));
+                let is_late = may_die && freeing.wait == 0 && freeing.is_recording();
+                actions.extend(is_late.then_some(Action::AbandonFreeing));
             }
             None if self.full_runs > 0 => {
                 actions.extend((0..self.world.ledger.roles.len()).map(Action::FullRun));
             }
             None => {}
         }
+        actions.extend(self.late.map(|_| Action::Arrive));
         if self.world.shown != self.world.item {
             actions.push(Action::Show);
         }
@@ -153,6 +173,7 @@ impl State {
     /// Returns the state after an action.
     pub(super) fn after(&self, model: &LocksAndRoles, action: Action) -> Self {
         let mut state = *self;
+        state.world.last = None;
         match action {
             Action::Tick => state.tick(),
             Action::Open(index) => {
@@ -186,6 +207,11 @@ impl State {
                 state.indexer = None;
                 state.world.has_message = true;
             }
+            Action::AbandonIndexer => {
+                state.deaths -= 1;
+                state.late = state.indexer.take().map(Late::Index);
+                state.world.has_message = true;
+            }
             Action::FullRun(role) => {
                 state.full_runs -= 1;
                 state.freeing = Some(Freeing::new(role));
@@ -203,6 +229,11 @@ impl State {
                 state.full_runs += 1;
                 state.freeing = None;
             }
+            Action::AbandonFreeing => {
+                state.deaths -= 1;
+                state.late = state.freeing.take().map(Late::Free);
+            }
+            Action::Arrive => state.arrive(model),
             Action::Show => state.world.shown = state.world.item,
             Action::Change(role) => {
                 state.changes -= 1;
@@ -210,6 +241,19 @@ impl State {
             }
         }
         state
+    }
+
+    fn arrive(&mut self, model: &LocksAndRoles) {
+        match self.late.take() {
+            Some(Late::Index(mut indexer)) => indexer.step(model, &mut self.world),
+            Some(Late::Free(mut freeing)) => {
+                freeing.step(model, &mut self.world);
+                // The next full run describes the association again, and ends uses again.
+                self.world.has_message = true;
+                self.full_runs += 1;
+            }
+            None => {}
+        }
     }
 
     fn tick(&mut self) {

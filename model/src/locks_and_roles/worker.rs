@@ -3,7 +3,7 @@
 use rerole_core::rotation::Outcome;
 
 use crate::locks_and_roles::ledger::{By, Closed, Seen, View};
-use crate::locks_and_roles::world::World;
+use crate::locks_and_roles::world::{Event, World};
 use crate::locks_and_roles::{Guard, LocksAndRoles, roles_of};
 
 /// What a slice does next.
@@ -99,11 +99,11 @@ impl Worker {
                 self.task = match world.ledger.close(model, (rotation, seen)) {
                     Closed::Done => Task::Over,
                     Closed::Refused => {
-                        world.was_refused = true;
+                        world.last = Some(Event::CloseRefused);
                         Task::Over
                     }
                     Closed::RoleChanged => {
-                        world.has_retried_close = true;
+                        world.last = Some(Event::RoleChangedInClose);
                         Task::ReadOldRole(seen)
                     }
                 };

@@ -5,12 +5,8 @@ use crate::locks_and_roles::ledger::{Ledger, View};
 /// A secondary index shows a change within this time, in ticks.
 const LAG_TICKS: u8 = 1;
 
-/// What the invocations share, and what has happened to it, for the endings.
+/// What the invocations share, and what has just happened to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an ending that a history has had"
-)]
 pub struct World {
     /// The association in EKS, in the index, and in its secondary index.
     pub eks: View,
@@ -21,11 +17,18 @@ pub struct World {
     /// The indexer has not followed the last change yet.
     pub has_message: bool,
     pub ledger: Ledger,
-    pub was_refused: bool,
-    pub has_retried_close: bool,
-    pub was_freed: bool,
-    pub was_not_freed: bool,
-    pub was_freed_too_early: bool,
+    pub last: Option<Event>,
+}
+
+/// What the last step was, if it is an ending of the model. A state does not keep those of earlier
+/// steps, so they do not multiply the states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    CloseRefused,
+    RoleChangedInClose,
+    Freed,
+    NotFreed,
+    PutToUseAgain,
 }
 
 impl World {
@@ -41,11 +44,7 @@ impl World {
             lag_left: 0,
             has_message: false,
             ledger: Ledger::new(),
-            was_refused: false,
-            has_retried_close: false,
-            was_freed: false,
-            was_not_freed: false,
-            was_freed_too_early: false,
+            last: None,
         }
     }
 
