@@ -41,6 +41,8 @@ pub fn drained_at(row: &Row) -> Option<Timestamp> {
     let left_at = match row.outcome {
         Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted => row.modified_at,
         Outcome::Deleted => row.settled_at,
+        // EKS's response to the update showed that it took effect, and something else besides.
+        Outcome::Failed if has_left(row) => row.modified_at,
         Outcome::Pending
         | Outcome::OwnedByAddon
         | Outcome::Failed
@@ -51,10 +53,22 @@ pub fn drained_at(row: &Row) -> Option<Timestamp> {
     // in the Describe before a confirmed update. Else pods may have got credentials of the role
     // itself in between.
     let mut before = row.previous_target_role_arn.as_ref();
-    if row.outcome == Outcome::Updated && !row.inferred {
+    if matches!(row.outcome, Outcome::Updated | Outcome::Failed) && !row.inferred {
         before = before.and(row.observed_target_role_arn.as_ref());
     }
     Some(left_at + drain([before, row.target_role_arn.as_ref()]))
+}
+
+/// Returns whether EKS has shown the association without the old role in a field that the rotation
+/// moves.
+fn has_left(row: &Row) -> bool {
+    let Some(role_arn) = &row.role_arn else {
+        return false;
+    };
+    row.fields.iter().any(|field| match field {
+        RoleField::RoleArn => *role_arn != row.previous_role_arn,
+        RoleField::TargetRoleArn => row.target_role_arn != row.previous_target_role_arn,
+    })
 }
 
 /// A role that an association has left, and until when pods may have its credentials.
@@ -155,6 +169,37 @@ mod tests {
                 drained_at(&row),
                 expected.map(at),
                 "{outcome:?} inferred: {inferred}, {planned:?} {observed:?} {after:?}"
+            );
+        }
+    }
+
+    /// The response to an update can show that it took effect, and a change of another actor.
+    #[test]
+    fn a_failed_row_that_was_shown_without_the_old_role_has_left_it() {
+        let old = "arn:aws:iam::111122223333:role/old";
+        for (target, shown, shown_target, left) in [
+            (None, None, None, false),
+            (None, Some(old), None, false),
+            // Only another field has changed.
+            (None, Some(old), Some("t"), false),
+            (None, Some("new"), None, true),
+            (Some(old), Some("r"), Some(old), false),
+            (Some(old), Some("r"), Some("new"), true),
+            (Some(old), Some("r"), None, true),
+        ] {
+            let role = if target.is_some() { "r" } else { old };
+            let row = Row {
+                outcome: Outcome::Failed,
+                role_arn: shown.map(str::to_owned),
+                target_role_arn: shown_target.map(str::to_owned),
+                modified_at: Some(at(0)),
+                ..Row::planned(&old.parse().unwrap(), &item(role, target))
+            };
+            let expected = left.then(|| at(6 * HOUR + 1));
+            assert_eq!(
+                drained_at(&row),
+                expected,
+                "{target:?} {shown:?} {shown_target:?}"
             );
         }
     }

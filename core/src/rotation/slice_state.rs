@@ -8,6 +8,7 @@ use crate::request::MaxErrors;
 use crate::rotation::{
     CircuitBreaker, Counts, Ending, Estimator, Outcome, RoleProof, RotationRecord, Status, Tally,
 };
+use crate::timestamp::Timestamp;
 
 /// Contradicting responses in a row that stop a rotation. One may be another client's change
 /// between Describe and update. A second one, without a success in between, means that EKS does not
@@ -56,6 +57,8 @@ pub struct SliceState {
     pub estimator: Estimator,
     /// The ledger has that this rotation moves associations to the new role.
     pub new_role_in_use: bool,
+    /// When this slice has last been through the rows, if it has. Its updates have ended by then.
+    pub executed_at: Option<Timestamp>,
     /// The record of an ending that EKS has not confirmed got no answer.
     pub has_unanswered_record: bool,
     /// The regions whose learned rates this slice has loaded.
@@ -84,6 +87,7 @@ impl SliceState {
             waiting: BTreeMap::new(),
             estimator: Estimator::default(),
             new_role_in_use: false,
+            executed_at: None,
             has_unanswered_record: false,
             regions: BTreeSet::new(),
             circuit_breaker: CircuitBreaker::new(record.failing_since.clone()),
@@ -176,7 +180,6 @@ mod tests {
     use crate::request::testing::requested;
     use crate::resource::{RoleFields, association};
     use crate::rotation::{RowError, Token, UNEXPECTED_RESPONSE};
-    use crate::timestamp::Timestamp;
 
     fn pending(total: u64) -> SliceState {
         let requested = requested(&serde_json::json!({}));

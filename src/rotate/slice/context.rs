@@ -185,12 +185,18 @@ impl<'a> Context<'a> {
     }
 
     /// The slices that may have written to EKS before this one. None of their updates takes effect
-    /// after this one took the lease. None was sent after the rotation was stopped.
+    /// after this one took the lease. None was sent after the rotation was stopped. If this slice
+    /// has been through the rows before, it counts as one of them: the record of an update that EKS
+    /// has confirmed may have failed.
     pub(super) fn earlier_slices(&self) -> Option<EarlierSlices> {
         let stopped_at = self.record.stopped_at.map(|at| at + EKS_CALL_TIMEOUT);
-        self.is_resumed().then_some(EarlierSlices {
+        let of_others = self
+            .is_resumed()
+            .then(|| stopped_at.map_or(self.resumed_at, |at| at.min(self.resumed_at)));
+        let ended_at = self.state().executed_at.or(of_others)?;
+        Some(EarlierSlices {
             started_at: self.record.started_at,
-            ended_at: stopped_at.map_or(self.resumed_at, |at| at.min(self.resumed_at)),
+            ended_at,
         })
     }
 

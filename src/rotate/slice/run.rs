@@ -103,6 +103,7 @@ impl<'a> Slice<'a> {
         for _ in 0..SWEEPS_MAX {
             self.put_new_role_to_use().await?;
             execute(context).await?;
+            context.state().executed_at = Some(context.aws.now());
             self.wait_for_indexer().await?;
             let before = self.read_before_sweep().await?;
             let sweep = Scan::run(context).await?;
