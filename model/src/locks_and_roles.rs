@@ -38,7 +38,7 @@ use stateright::{Model, Property};
 use crate::requests::{association, at, requested, role};
 pub use ledger::{By, Ledger, Phase, View};
 pub use state::{Action, State};
-use world::Event;
+pub use world::Event;
 
 /// The roles A and B, whose items the ledger has. Role C is any other.
 pub const NAMES: [&str; 3] = ["a", "b", "c"];

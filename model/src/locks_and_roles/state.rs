@@ -21,8 +21,8 @@ pub struct State {
     pub was_locked: bool,
 }
 
-/// A write that is still on its way when the invocation that sent it is dead. It is the next step of
-/// that invocation. What a late write of a slice can do is in `lease_and_fence`.
+/// A write that is still on its way when the invocation that sent it is dead: its next step. What a
+/// late write of a slice can do is in `lease_and_fence`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Late {
     Index(Indexer),
