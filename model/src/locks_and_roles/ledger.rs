@@ -9,7 +9,7 @@ use rerole_core::rotation::{Departure, Outcome};
 use crate::locks_and_roles::{Guard, LocksAndRoles, ROTATIONS, roles_of};
 use crate::requests::at;
 
-/// The association on a role, by its index in [`NAMES`], at a version.
+/// The association on a role, by its index in [`NAMES`](super::NAMES), at a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct View {
     pub role: usize,

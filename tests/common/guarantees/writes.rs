@@ -26,10 +26,10 @@ const CREDENTIALS_OF_TARGET_ROLE: Duration = Duration::from_mins(59);
 
 pub fn check(evidence: &Evidence) {
     check_granted(&evidence.calls);
-    let updates = updates(evidence);
+    let (updates, lease_writes) = (updates(evidence), lease_writes(evidence));
     for update in &updates {
         sends_only_roles(update);
-        follows_a_renewal(evidence, update);
+        follows_a_renewal(&lease_writes, update);
     }
     let justified: Vec<_> = updates
         .iter()
@@ -77,19 +77,22 @@ fn sends_only_roles(update: &CallRecord) {
     );
 }
 
-/// An update is sent only while the ledger answers: its invocation has opened the rotation or
-/// renewed its lease a moment ago.
-fn follows_a_renewal(evidence: &Evidence, update: &CallRecord) {
+/// The calls that have opened a rotation or renewed its lease.
+fn lease_writes(evidence: &Evidence) -> Vec<&CallRecord> {
     let sets_lease = |record: &&CallRecord| {
         let (body, is_success) = (record.call.body.to_string(), record.status == Some(200));
         is_success && (body.contains(r#"":leaseUntil""#) || body.contains(r#""leaseUntil":"#))
     };
-    let last = evidence
-        .calls
+    evidence.calls.iter().filter(sets_lease).collect()
+}
+
+/// An update is sent only while the ledger answers: its invocation has opened the rotation or
+/// renewed its lease a moment ago.
+fn follows_a_renewal(lease_writes: &[&CallRecord], update: &CallRecord) {
+    let last = lease_writes
         .iter()
         .filter(|record| record.call.access_key == update.call.access_key)
         .filter(|record| record.received_at.is_some_and(|at| at <= update.sent_at))
-        .filter(sets_lease)
         .map(|record| record.sent_at)
         .max();
     let age = last.and_then(|last| update.sent_at.duration_since(last).ok());
