@@ -14,10 +14,11 @@ from stack import ACCOUNT, REGION
 ID, EXECUTION = "long-rotation", "long-rotation-1"
 OLD_ROLE, NEW_ROLE = (f"arn:aws:iam::{ACCOUNT}:role/platform/long-{year}" for year in (2025, 2026))
 # One at a time, at a hundredth of a second each, these take several slices.
-COUNT = 1500
+COUNT = 2500
 ONE_AT_A_TIME = "1"
-# The function starts no work in the last 48 seconds before its timeout, so a slice takes 3 seconds.
-FUNCTION_TIMEOUT_SECONDS = 51
+# The function starts no work in the last 48 seconds before its timeout, so a slice takes 8 seconds.
+# The last one waits for 5 seconds before it closes the rotation.
+FUNCTION_TIMEOUT_SECONDS = 56
 # A slice that is killed leaves a lease of 45 seconds, for which the state machine waits a minute.
 # How long the rest takes depends on the machine; this only bounds an execution that hangs.
 EXECUTION_TIMEOUT_SECONDS = 900
