@@ -20,8 +20,13 @@ const ROLE_PREFIX: &str = "role/";
 const REJECTED_PREFIX: &str = "rejected/";
 const RATES_PREFIX: &str = "rates/";
 const CLUSTERS_PREFIX: &str = "clusters/";
+/// As a partition key, `stack` could be the ID of a rotation.
+const STACK_PARTITION: &str = "stack/state";
+const STACK: &str = "stack";
 const ASSOCIATION_PREFIX: &str = "association#";
 const REVERSION_PREFIX: &str = "reversion#";
+const TIMELINE_PREFIX: &str = "timeline#";
+const COMMAND_PREFIX: &str = "command#";
 const REGION_PREFIX: &str = "region#";
 const FROM: &str = "from";
 const ONTO: &str = "onto";
@@ -46,6 +51,8 @@ pub enum LedgerKey {
     Role(RoleArn),
     /// `rejected/<event id>`: an event that cannot run.
     Rejected(String),
+    /// `stack/state`: whether the stack is frozen, and the commands about it.
+    Stack,
     /// `index`: the index runs, and how old the index is.
     Index,
     /// `rates/<region>`: the learned rates of a region.
@@ -61,6 +68,12 @@ pub enum Entry {
     Association(AssociationArn),
     /// `reversion#<associationArn>#<modifiedAt>`: each version is recorded once.
     Reversion(AssociationArn, Timestamp),
+    /// `stack`: whether the stack is frozen.
+    Stack,
+    /// `timeline#<seq>`: a change of a rotation's status or limits, numbered from 1.
+    Timeline(u64),
+    /// `command#<event id>`: a command and its verdict.
+    Command(String),
     /// `role`: what is known of a role.
     Role,
     /// `from#<startedAt>#<ledger key>` or `onto#…`: a rotation from or onto a role.
@@ -108,6 +121,8 @@ pub enum EntryPrefix {
     Associations,
     /// The rows of a rotation in one region.
     AssociationsIn(RowRegion),
+    /// All reversions of a rotation.
+    Reversions,
     /// The items of all regions.
     Regions,
 }
@@ -197,6 +212,7 @@ impl fmt::Display for LedgerKey {
             Self::Rotation(key) => write!(f, "{key}"),
             Self::Role(role) => write!(f, "{ROLE_PREFIX}{role}"),
             Self::Rejected(event_id) => write!(f, "{REJECTED_PREFIX}{event_id}"),
+            Self::Stack => f.write_str(STACK_PARTITION),
             Self::Index => f.write_str("index"),
             Self::Rates(region) => write!(f, "{RATES_PREFIX}{region}"),
         }
@@ -246,6 +262,10 @@ impl fmt::Display for Entry {
             Self::Rotation => f.write_str("rotation"),
             Self::Association(arn) => write!(f, "{ASSOCIATION_PREFIX}{arn}"),
             Self::Reversion(arn, version) => write!(f, "{REVERSION_PREFIX}{arn}#{version}"),
+            Self::Stack => f.write_str(STACK),
+            // Eight digits sort like the numbers.
+            Self::Timeline(seq) => write!(f, "{TIMELINE_PREFIX}{seq:08}"),
+            Self::Command(event_id) => write!(f, "{COMMAND_PREFIX}{event_id}"),
             Self::Role => f.write_str("role"),
             Self::RoleRotation(rotation) => write!(f, "{rotation}"),
             Self::Run => f.write_str("run"),
@@ -310,6 +330,7 @@ impl fmt::Display for EntryPrefix {
             Self::AssociationsIn(RowRegion { partition, region }) => {
                 write!(f, "{ASSOCIATION_PREFIX}arn:{partition}:eks:{region}:")
             }
+            Self::Reversions => f.write_str(REVERSION_PREFIX),
             Self::Regions => f.write_str(REGION_PREFIX),
         }
     }

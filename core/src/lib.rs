@@ -10,6 +10,7 @@
 //! - [`keys`]: the keys of the items of both tables
 //! - [`indexing`]: the association index, and how it is kept correct
 //! - [`rotation`]: one rotation, its rows, and how it ends
+//! - [`command`]: requests to change a rotation that exists
 //! - [`state_machine`]: the input and names of Step Functions executions
 //! - [`pacer`]: the rate at which calls to EKS may be sent
 
@@ -19,6 +20,7 @@
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
 pub mod call;
+pub mod command;
 pub mod hex;
 pub mod indexing;
 pub mod keys;

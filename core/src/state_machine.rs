@@ -50,9 +50,9 @@ impl Execution {
     ///
     /// Step Functions starts at most one execution under each name, so two invocations that hand
     /// over the same rotation must choose the same name. `run` distinguishes this execution from
-    /// earlier, closed ones of the same rotation.
+    /// earlier, closed ones of the same rotation: its record has the number (`executionRun`).
     #[must_use]
-    pub fn name(&self, run: u32) -> String {
+    pub fn name(&self, run: u64) -> String {
         match self {
             Self::Rotation(RotationKey::Rotation(rotation_id)) => format!("{rotation_id}-{run}"),
             Self::Rotation(RotationKey::DryRun(rotation_id)) => {

@@ -1,6 +1,8 @@
 //! Who asks for a rotation and why, as the event says it. Any sender of events can write anything
 //! there, so these are claims: recorded and shown, but never trusted.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// The form of a claim, for error messages.
@@ -30,6 +32,14 @@ pub struct Claim(String);
 #[error("{0:?} is not allowed; allowed: {CLAIM_FORM}")]
 pub struct InvalidClaim(String);
 
+impl Claims {
+    /// Returns the reason as text.
+    #[must_use]
+    pub fn reason_text(&self) -> Option<String> {
+        self.reason.as_ref().map(ToString::to_string)
+    }
+}
+
 impl Claim {
     /// Returns `None` if the text does not have the form of a claim.
     #[must_use]
@@ -37,6 +47,12 @@ impl Claim {
         let len = text.chars().count();
         ((1..=LEN_MAX).contains(&len) && !text.chars().any(char::is_control))
             .then(|| Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Claim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

@@ -4,17 +4,18 @@
 //! The JSON Schema in `docs/` is generated from `RotationDetail`, so the two always agree.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
+#[cfg(test)]
+use crate::request::members::schema;
+use crate::request::members::{claim, deserialize, limit, not_null};
 use crate::request::numeric_text::NumericText;
 use crate::request::rules::check_partition;
 use crate::request::{
-    CLAIM_FORM, Claim, Claims, Glob, LIST_LEN_MAX, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM,
-    ROTATION_ID_FORM, Rejection, RequestRules, RotationId, RotationRequest, Scope,
+    Claims, Glob, LIST_LEN_MAX, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM, ROTATION_ID_FORM, Rejection,
+    RequestRules, RotationId, RotationRequest, Scope,
 };
 use crate::resource::{OwnAccount, ROLE_ARN_FORM, RoleArn};
 
@@ -175,86 +176,21 @@ struct RotationDetail {
     /// The maximum number of failed associations: a count ("5") or a percentage of the
     /// associations ("10%"). One more failure stops the rotation. Default: "10%".
     #[serde(default, deserialize_with = "not_null")]
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "Value",
-            extend("anyOf" = [
-                { "type": "string", "pattern": r"^((0|[1-9][0-9]{0,6})|(0|[1-9][0-9]?|100)%)$" },
-                { "type": "integer", "minimum": 0, "maximum": 9_999_999 },
-            ])
-        )
-    )]
+    #[cfg_attr(test, schemars(with = "Value", extend("anyOf" = schema::max_errors())))]
     max_errors: Option<NumericText>,
     /// The maximum number of associations in flight at the same time: a count ("5"). It can only
     /// lower the function's own maximum. rerole finds out by itself how fast it can call EKS.
     #[serde(default, deserialize_with = "not_null")]
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "Value",
-            extend("anyOf" = [
-                { "type": "string", "pattern": r"^([1-9][0-9]?|1[01][0-9]|12[0-8])$" },
-                { "type": "integer", "minimum": 1, "maximum": 128 },
-            ])
-        )
-    )]
+    #[cfg_attr(test, schemars(with = "Value", extend("anyOf" = schema::max_concurrency())))]
     max_concurrency: Option<NumericText>,
     /// Who asks for the rotation. A claim: it is recorded and shown, but not checked.
     #[serde(default, deserialize_with = "not_null")]
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "String",
-            regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,256}$")
-        )
-    )]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = schema::CLAIM_PATTERN)))]
     requested_by: Option<String>,
     /// Why the rotation is requested, for example a change ticket. A claim, as `requestedBy`.
     #[serde(default, deserialize_with = "not_null")]
-    #[cfg_attr(
-        test,
-        schemars(
-            with = "String",
-            regex(pattern = r"^[^\u0000-\u001f\u007f-\u009f]{1,256}$")
-        )
-    )]
+    #[cfg_attr(test, schemars(with = "String", regex(pattern = schema::CLAIM_PATTERN)))]
     reason: Option<String>,
-}
-
-fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
-}
-
-/// Deserializes the detail. A type error becomes a rejection that names the field.
-fn deserialize<T: DeserializeOwned>(detail: &Value) -> Result<T, Rejection> {
-    // Serde would also accept an array, with the members in order. No operator means that.
-    if !detail.is_object() {
-        return Err(Rejection::new("detail", detail, "a JSON object"));
-    }
-    serde_path_to_error::deserialize(detail).map_err(|error| {
-        let path = error.path().to_string();
-        let value = error
-            .path()
-            .iter()
-            .try_fold(detail, |value, segment| match segment {
-                serde_path_to_error::Segment::Map { key } => value.get(key),
-                serde_path_to_error::Segment::Seq { index } => value.get(index),
-                _ => None,
-            });
-        let field = if path == "." {
-            "detail".to_owned()
-        } else {
-            format!("detail.{path}")
-        };
-        Rejection::new(
-            field,
-            value.unwrap_or(&Value::Null),
-            format!("a valid detail: {}", error.inner()),
-        )
-    })
 }
 
 fn rotation_id(raw: &RotationDetail, event_id: Option<&str>) -> Result<RotationId, Rejection> {
@@ -312,26 +248,6 @@ fn globs<const LEN_MAX: usize, const ALSO: char>(
     };
     let globs: Result<BTreeSet<_>, _> = texts.into_iter().enumerate().map(glob).collect();
     Ok(Some(globs?.into_iter().collect()))
-}
-
-/// Parses a limit, which has this form.
-fn limit<T: FromStr>(
-    field: &str,
-    text: Option<NumericText>,
-    form: &str,
-) -> Result<Option<T>, Rejection> {
-    let parse = |NumericText(text)| {
-        text.parse()
-            .map_err(|_| Rejection::new(field, &Value::from(text), form))
-    };
-    text.map(parse).transpose()
-}
-
-fn claim(field: &str, text: Option<String>) -> Result<Option<Claim>, Rejection> {
-    let parse = |text: String| {
-        Claim::new(&text).ok_or_else(|| Rejection::new(field, &Value::from(text), CLAIM_FORM))
-    };
-    text.map(parse).transpose()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The EventBridge event that requests a rotation: the checks of its envelope. The `detail` in it
-//! is checked in `detail.rs`.
+//! The EventBridge event that requests a rotation: the checks of its envelope, which a command has
+//! also. The `detail` in it is checked in `detail.rs`.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -12,8 +12,8 @@ use crate::request::{
 use crate::resource::OwnAccount;
 use crate::timestamp::Timestamp;
 
-/// Parses a rotation request from an EventBridge event. `own_account` is the function's account, if
-/// known. `rules` are those of the stack.
+/// Parses a rotation request from an EventBridge event. `own_account` is the account of the
+/// function, if known. `rules` are those of the stack.
 ///
 /// # Errors
 /// If a member is missing or not allowed: the first such member.
@@ -22,6 +22,23 @@ pub fn parse_event(
     own_account: Option<&OwnAccount>,
     rules: &RequestRules,
 ) -> Result<Requested, Rejection> {
+    let (event, detail) = parse_envelope(event, own_account, rules)?;
+    let (request, claims) = parse_detail(&detail, event.id.as_deref(), rules)?;
+    check_partition(&request, own_account)?;
+    let envelope = Envelope {
+        event,
+        request_id: None,
+        claims,
+    };
+    Ok(Requested { request, envelope })
+}
+
+/// Checks the members of an event around its `detail`, and returns them and the `detail`.
+pub(crate) fn parse_envelope(
+    event: &Value,
+    own_account: Option<&OwnAccount>,
+    rules: &RequestRules,
+) -> Result<(EventSummary, Value), Rejection> {
     let event: Event = serde_path_to_error::deserialize(event).map_err(|error| {
         let path = error.path().to_string();
         let field = if path == "." {
@@ -86,20 +103,14 @@ pub fn parse_event(
             "an event that is not replayed; request the rotation again",
         ));
     }
-    let (request, claims) = parse_detail(&event.detail, event.id.as_deref(), rules)?;
-    check_partition(&request, own_account)?;
-    let envelope = Envelope {
-        event: EventSummary {
-            id: event.id,
-            source: event.source,
-            account: event.account,
-            region: event.region,
-            time: event.time,
-        },
-        request_id: None,
-        claims,
+    let summary = EventSummary {
+        id: event.id,
+        source: event.source,
+        account: event.account,
+        region: event.region,
+        time: event.time,
     };
-    Ok(Requested { request, envelope })
+    Ok((summary, event.detail))
 }
 
 /// An EventBridge event. Members that are not here are ignored, and those with an underscore are

@@ -9,6 +9,7 @@ mod event_record;
 mod glob;
 mod max_concurrency;
 mod max_errors;
+pub(crate) mod members;
 mod numeric_text;
 mod rejection;
 mod rotation_id;
@@ -21,6 +22,7 @@ pub(crate) mod testing;
 pub use claims::{CLAIM_FORM, Claim, Claims, InvalidClaim};
 pub use detail::check_recorded;
 pub use envelope::{Envelope, EventSummary};
+pub(crate) use event::parse_envelope;
 pub use event::parse_event;
 pub use event_record::{EventRecord, event_id};
 pub use glob::{
@@ -28,6 +30,7 @@ pub use glob::{
 };
 pub use max_concurrency::{InvalidMaxConcurrency, MAX_CONCURRENCY_FORM, MaxConcurrency};
 pub use max_errors::{InvalidMaxErrors, MAX_ERRORS_FORM, MaxErrors};
+pub(crate) use numeric_text::NumericText;
 pub use rejection::Rejection;
 pub use rotation_id::{InvalidRotationId, ROTATION_ID_FORM, RotationId};
 pub use rotation_request::{Requested, RotationRequest};

@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// A text, or a number in its usual text form.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "TextOrNumber")]
-pub(super) struct NumericText(pub(super) String);
+pub(crate) struct NumericText(pub(crate) String);
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a string or a number")]

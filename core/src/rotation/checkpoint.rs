@@ -1,7 +1,7 @@
 //! Whether a slice has made progress. A slice without progress is an error, because the state
 //! machine would otherwise repeat it forever.
 
-use crate::rotation::{RotationRecord, SliceState, Status, Stop};
+use crate::rotation::{RotationRecord, SliceState, Stop};
 
 /// How far a rotation is. If one of these values grows, the slice has made progress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ impl Checkpoint {
     /// Returns the checkpoint at which a slice finds the rotation.
     pub fn of(record: &RotationRecord) -> Self {
         Self {
-            is_planned: record.status == Status::InProgress,
+            is_planned: record.is_planned(),
             rows_added: 0,
             settled: record.counts.total - record.counts.pending,
             is_stopped: record.stopped.is_some(),
@@ -58,13 +58,13 @@ impl Checkpoint {
 mod tests {
     use super::*;
     use crate::request::testing::requested;
-    use crate::rotation::Counts;
+    use crate::rotation::{Counts, State};
     use crate::timestamp::Timestamp;
 
     /// Two of the rotation's seven rows are pending.
-    fn record(status: Status, stopped: Option<&str>) -> RotationRecord {
+    fn record(state: State, stopped: Option<&str>) -> RotationRecord {
         RotationRecord {
-            status,
+            state,
             stopped: stopped.map(str::to_owned),
             counts: Counts {
                 total: 7,
@@ -81,14 +81,15 @@ mod tests {
 
     #[test]
     fn a_slice_starts_from_what_the_ledger_has_and_ends_with_its_own_state() {
-        for (status, stopped) in [
-            (Status::Planning, None),
-            (Status::InProgress, None),
-            (Status::InProgress, Some("too many failures")),
+        for (state, stopped) in [
+            (State::PLANNING, None),
+            (State::IN_PROGRESS, None),
+            (State::IN_PROGRESS, Some("too many failures")),
         ] {
-            let record = record(status, stopped);
+            let is_planned = state == State::IN_PROGRESS;
+            let record = record(state, stopped);
             let before = Checkpoint {
-                is_planned: status == Status::InProgress,
+                is_planned,
                 rows_added: 0,
                 settled: 5,
                 is_stopped: stopped.is_some(),

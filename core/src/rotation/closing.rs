@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, VecDeque};
 use crate::request::RotationRequest;
 use crate::resource::{AssociationArn, RoleArn, RoleField};
 use crate::rotation::drain::drained_at;
-use crate::rotation::{Counts, Outcome, Row, Status, UNEXPECTED_RESPONSE};
+use crate::rotation::{Counts, Outcome, RotationRecord, Row, Status, UNEXPECTED_RESPONSE};
 use crate::timestamp::Timestamp;
 
 /// What the rows of a rotation add up to.
@@ -60,6 +60,8 @@ impl Tally {
             Outcome::Failed => row.client_request_token.is_some(),
             _ => false,
         };
+        let mut earlier = row.earlier_results.iter();
+        self.may_have_moved |= earlier.any(|result| result.client_request_token.is_some());
         if let Some(target_role) = kept_target_role(row) {
             self.keep_target_role += 1;
             self.target_roles.insert(target_role.to_owned());
@@ -122,12 +124,16 @@ pub struct Facts<'a> {
     pub tally: &'a Tally,
     /// The reason if it was stopped early.
     pub stopped: Option<&'a str>,
+    /// A command has cancelled it. No sweep has looked for new associations.
+    pub is_cancelled: bool,
     /// The regions whose index is not complete. Associations there may be unknown.
     pub incomplete_regions: &'a [String],
     /// How many items of the index name the old role and cannot be. Each may hide an association.
     pub invalid_items: u64,
     /// The clusters that the stack leaves out of its index, as `region/cluster`.
     pub excluded_clusters: &'a [String],
+    /// The rotation that has moved associations from the old role before, if none is left.
+    pub moved_before: Option<&'a RotationRecord>,
 }
 
 /// How a rotation ended.
@@ -170,11 +176,24 @@ pub fn close(facts: &Facts<'_>) -> Closing {
             "the index has no association on {}{scoped}",
             request.old_role_arn
         ));
+        reasons.extend(facts.moved_before.map(|earlier| {
+            let (moved, new_role) = (earlier.counts.updated, &earlier.new_role_arn);
+            format!(
+                "{moved} were moved to {new_role} by rotation {}",
+                earlier.key
+            )
+        }));
     }
     let known = still_used_by(counts).map(|used| format!("the old role is still in use: {used}"));
     let unknown = unknown_in(facts.incomplete_regions);
     let hidden = hidden_by(facts.invalid_items);
-    let still_used: Vec<String> = [known, unknown, hidden].into_iter().flatten().collect();
+    let unswept = facts
+        .is_cancelled
+        .then(|| "associations that came to the old role since its plan are not known".to_owned());
+    let still_used: Vec<String> = [known, unknown, hidden, unswept]
+        .into_iter()
+        .flatten()
+        .collect();
     reasons.extend(still_used.iter().cloned());
     if !facts.excluded_clusters.is_empty() {
         reasons.push(format!(
@@ -199,7 +218,9 @@ impl Facts<'_> {
             || counts.reverted > 0
             || self.invalid_items > 0
             || self.incomplete_regions.iter().any(is_in_scope);
-        if self.stopped.is_some() {
+        if self.is_cancelled {
+            Status::Cancelled
+        } else if self.stopped.is_some() {
             Status::Failed
         } else if counts.total == 0 {
             Status::NoAssociations

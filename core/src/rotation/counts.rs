@@ -39,6 +39,19 @@ impl Counts {
         *self.count_mut(outcome) += 1;
     }
 
+    /// Returns the counts after the rows are opened again that the next attempt tries.
+    #[must_use]
+    pub fn reopened(self) -> Self {
+        Self {
+            pending: self.pending + self.failed + self.not_attempted + self.owned_by_addon,
+            failed: 0,
+            not_attempted: 0,
+            owned_by_addon: 0,
+            reverted: 0,
+            ..self
+        }
+    }
+
     fn count_mut(&mut self, outcome: Outcome) -> &mut u64 {
         match outcome {
             Outcome::Pending => &mut self.pending,

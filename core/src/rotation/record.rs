@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::keys::RotationKey;
 use crate::request::{Envelope, Requested, RotationRequest};
 use crate::resource::RoleArn;
-use crate::rotation::{Counts, FailingSince, Progress, RoleUse, Status, Summary};
+use crate::rotation::{
+    Counts, FailingSince, Open, Progress, RoleUse, State, Status, Summary, Work,
+};
 use crate::timestamp::Timestamp;
 
 /// How long a lease lasts. Lambda delivers a failed event again after 60 s at the earliest. By then
@@ -25,30 +27,43 @@ pub const STALLED_AFTER: Duration = Duration::from_mins(10);
 pub struct RotationRecord {
     #[serde(rename = "rotationId")]
     pub key: RotationKey,
-    pub status: Status,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    #[serde(flatten)]
+    pub state: State,
     pub old_role_arn: RoleArn,
     pub new_role_arn: RoleArn,
     pub request: RotationRequest,
     /// Where the request came from.
     pub envelope: Envelope,
     pub counts: Counts,
+    /// When it started, or was queued if it has not started yet.
     pub started_at: Timestamp,
+    /// When its last attempt started, if it has started more than once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finished_at: Option<Timestamp>,
-    /// The end of the drain of what this rotation moved. Whether the old role is in use is not
-    /// known here, but in the role's own item.
+    pub attempt_started_at: Option<Timestamp>,
+    /// Since when it had to wait for its turn, if it had to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_at: Option<Timestamp>,
+    /// The end of the drain of what the rotation has moved, since it was last closed. Whether the
+    /// old role is in use is not known here, but in the role's own item.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drained_at: Option<Timestamp>,
-    /// For each region, since when its index was complete when the rotation finished. An
-    /// association that was put on the old role after this time may be missing from the rotation.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub index_as_of: BTreeMap<String, Timestamp>,
+    /// 1, and one more after each command `Retry`.
+    pub attempt: u32,
+    /// An earlier attempt has covered the scope, by the status with which it ended.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_covered_scope: bool,
+    /// The number of the last entry of its timeline.
+    pub timeline_seq: u64,
+    /// The number of its last execution of the state machine, or of the first one.
+    pub execution_run: u64,
     /// The end of the lease. Present while an invocation works on the rotation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<Timestamp>,
-    /// When the last slice released the unfinished rotation.
+    /// The request ID of the invocation that has taken the lease last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease_owner: Option<String>,
+    /// When the last slice released the unfinished rotation, or when a command or its turn made it
+    /// ready for the next slice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_since: Option<Timestamp>,
     /// The progress when the lease was last renewed or released. Absent once the rotation is
@@ -57,7 +72,8 @@ pub struct RotationRecord {
     pub progress: Option<Progress>,
     /// Increases each time the lease changes hands.
     pub fence: u64,
-    /// The number of recorded reversions.
+    /// The number of reversions that were recorded since the attempt was requested, or since its
+    /// turn.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub reversion_count: u64,
     /// How often the indexer has found an association on the old role that the open rotation did
@@ -77,36 +93,74 @@ pub struct RotationRecord {
     /// How long earlier slices have waited for the new role, in milliseconds.
     #[serde(default)]
     pub role_not_ready_ms: u64,
+    /// A pending row may have been updated: a slice died, or an update got no response before its
+    /// slice was over.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub has_unconfirmed_updates: bool,
 }
 
 impl RotationRecord {
     /// Creates a rotation that starts at `now`, with its first lease.
     #[must_use]
-    pub fn start(Requested { request, envelope }: &Requested, now: Timestamp) -> Self {
+    pub fn start(requested: &Requested, now: Timestamp) -> Self {
+        Self {
+            state: State::PLANNING,
+            queued_at: None,
+            lease_until: Some(now + LEASE),
+            fence: 1,
+            ..Self::queue(requested, now)
+        }
+    }
+
+    /// Creates a rotation that waits for its turn.
+    #[must_use]
+    pub fn queue(Requested { request, envelope }: &Requested, now: Timestamp) -> Self {
         Self {
             key: RotationKey::of(request),
-            status: Status::Planning,
-            reason: None,
+            state: State::Open(Open::Queued),
             old_role_arn: request.old_role_arn.clone(),
             new_role_arn: request.new_role_arn.clone(),
             request: request.clone(),
             envelope: envelope.clone(),
             counts: Counts::default(),
             started_at: now,
-            finished_at: None,
+            queued_at: Some(now),
             drained_at: None,
-            index_as_of: BTreeMap::new(),
-            lease_until: Some(now + LEASE),
+            attempt_started_at: None,
+            attempt: 1,
+            has_covered_scope: false,
+            timeline_seq: 1,
+            execution_run: 1,
+            lease_until: None,
+            lease_owner: None,
             idle_since: None,
             progress: None,
-            fence: 1,
+            fence: 0,
             reversion_count: 0,
             arrivals: 0,
             stopped: None,
             stopped_at: None,
             failing_since: BTreeMap::new(),
             role_not_ready_ms: 0,
+            has_unconfirmed_updates: false,
         }
+    }
+
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.state.status()
+    }
+
+    /// Returns whether the plan is complete. No update is sent before.
+    #[must_use]
+    pub fn is_planned(&self) -> bool {
+        self.state.work() == Some(Work::Executing)
+    }
+
+    /// Returns when the rotation finished, if it has.
+    #[must_use]
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        self.state.end().map(|end| end.finished_at)
     }
 
     /// Returns how the record contradicts itself, or the key under which it was found. No version
@@ -153,19 +207,20 @@ impl RotationRecord {
     /// of its old role now.
     #[must_use]
     pub fn summary(&self, old_role: RoleUse) -> Summary {
+        let end = self.state.end();
         Summary {
             rotation_id: self.request.rotation_id.clone(),
-            status: self.status,
-            reason: self.reason.clone(),
+            status: self.status(),
+            reason: end.and_then(|end| end.reason.clone()),
             dry_run: self.request.dry_run,
             old_role_arn: self.old_role_arn.clone(),
             new_role_arn: self.new_role_arn.clone(),
             counts: self.counts,
             started_at: self.started_at,
-            finished_at: self.finished_at,
+            finished_at: self.finished_at(),
             old_role_in_use_until: old_role.until,
             old_role_in_use: old_role.in_use,
-            index_as_of: self.index_as_of.clone(),
+            index_as_of: end.map(|end| end.index_as_of.clone()).unwrap_or_default(),
         }
     }
 
@@ -191,124 +246,10 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::request::testing::requested;
-
-    fn record(lease_until: Option<u64>, idle_since: Option<u64>) -> RotationRecord {
-        let record = RotationRecord::start(&requested(&serde_json::json!({})), at(10));
-        RotationRecord {
-            lease_until: lease_until.map(at),
-            idle_since: idle_since.map(at),
-            ..record
-        }
-    }
-
-    fn at(secs: u64) -> Timestamp {
-        Timestamp::from_millis(0) + Duration::from_secs(secs)
-    }
-
-    #[test]
-    fn the_end_of_the_lease_or_its_release_says_since_when_a_rotation_is_idle() {
-        for (lease_until, idle_since, now, idle_secs) in [
-            // An invocation works on it.
-            (Some(145), None, 100, 0),
-            (Some(145), Some(50), 100, 0),
-            // The last slice released the lease.
-            (None, Some(50), 100, 50),
-            // The first slice, or a later one, was killed.
-            (Some(90), None, 100, 10),
-            (Some(90), Some(50), 100, 10),
-        ] {
-            let idle = record(lease_until, idle_since).idle_for(at(now));
-            assert_eq!(
-                idle,
-                Duration::from_secs(idle_secs),
-                "{lease_until:?} {idle_since:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_repeated_result_of_a_dry_run_says_when_it_was_produced() {
-        let again = "this is the result of 1970-01-01T00:00:20.000Z; \
-                     for a new dry run, use another rotationId";
-        let after_reason = format!("stopped; {again}");
-        for (dry_run, reason, expected) in [
-            (false, None, None),
-            (false, Some("stopped"), Some("stopped")),
-            (true, None, Some(again)),
-            (true, Some("stopped"), Some(after_reason.as_str())),
-        ] {
-            let record = RotationRecord {
-                request: requested(&serde_json::json!({ "dryRun": dry_run })).request,
-                reason: reason.map(str::to_owned),
-                finished_at: Some(at(20)),
-                ..record(None, None)
-            };
-            let summary = record.repeated_summary(RoleUse {
-                in_use: None,
-                until: None,
-            });
-            assert_eq!(summary.reason.as_deref(), expected);
-        }
-    }
-
-    #[test]
-    fn a_counter_of_the_indexer_is_stored_once_it_is_not_zero() {
-        for (count, stored) in [(0, None), (2, Some(2))] {
-            let item = serde_json::to_value(RotationRecord {
-                reversion_count: count,
-                arrivals: count,
-                ..record(None, None)
-            });
-            let item = item.unwrap();
-            for counter in ["reversionCount", "arrivals"] {
-                let found = item.get(counter).and_then(serde_json::Value::as_u64);
-                assert_eq!(found, stored, "{counter}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_record_that_contradicts_its_key_or_its_request_is_named() {
-        let key = |text: &str| -> RotationKey { text.parse().unwrap() };
-        let role = |name: &str| crate::request::testing::role(name).parse().unwrap();
-        let valid = || record(None, None);
-        let of_dry_run = requested(&serde_json::json!({ "dryRun": true })).request;
-        for (record, asked, expected) in [
-            (valid(), "r-1", None),
-            (valid(), "r-2", Some("rotationId")),
-            (valid(), "dry-run/r-1", Some("rotationId")),
-            (
-                RotationRecord {
-                    request: of_dry_run,
-                    ..valid()
-                },
-                "r-1",
-                Some("request.rotationId"),
-            ),
-            (
-                RotationRecord {
-                    old_role_arn: role("other"),
-                    ..valid()
-                },
-                "r-1",
-                Some("oldRoleArn"),
-            ),
-            (
-                RotationRecord {
-                    new_role_arn: role("other"),
-                    ..valid()
-                },
-                "r-1",
-                Some("newRoleArn"),
-            ),
-        ] {
-            let found = record.contradiction(&key(asked));
-            let name = found.as_deref().and_then(|text| text.split(' ').next());
-            assert_eq!(name, expected, "{asked}");
-        }
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
 }
+
+#[cfg(test)]
+mod tests;

@@ -168,14 +168,16 @@ impl RoleHistory {
 #[must_use]
 pub fn replaces_roles(rotation: &RotationRecord) -> bool {
     !rotation.request.dry_run
-        && !matches!(rotation.status, Status::Rejected | Status::NoAssociations)
+        && !matches!(rotation.status(), Status::Rejected | Status::NoAssociations)
 }
 
-/// Returns whether a rotation moved, or is moving, all associations in its scope, and this
-/// association is in its scope.
+/// Returns whether an attempt of a rotation has moved all associations in its scope, or is about
+/// to, and this association is in its scope.
 #[must_use]
 pub fn covers(rotation: &RotationRecord, seen: &Association) -> bool {
-    rotation.status != Status::Failed
+    let status = rotation.status();
+    let is_about_to = !status.is_final() && status != Status::Cancelling;
+    (is_about_to || rotation.has_covered_scope || status.covers_scope())
         && rotation.request.scope.covers(Location {
             arn: &seen.association_arn,
             namespace: &seen.namespace,
@@ -188,12 +190,17 @@ pub fn covers(rotation: &RotationRecord, seen: &Association) -> bool {
 #[must_use]
 pub fn verdict(rotation: &RotationRecord, row: Option<&Row>, seen: &Association) -> Verdict {
     let Some(row) = row else {
-        return match (covers(rotation, seen), rotation.finished_at) {
-            (false, _) => Verdict::Elsewhere,
-            // Created on the role or moved to it after the rotation, or before it without being in
+        return if !covers(rotation, seen) {
+            Verdict::Elsewhere
+        } else if rotation.state.will_sweep() {
+            Verdict::Arriving
+        } else if rotation.state.waits_for_turn() && !rotation.has_covered_scope {
+            // It has replaced nothing so far, and finds the association when it has its turn.
+            Verdict::Elsewhere
+        } else {
+            // Created on the role or moved to it after an attempt, or before it without being in
             // the index.
-            (true, Some(_)) => Verdict::Reverted,
-            (true, None) => Verdict::Arriving,
+            Verdict::Reverted
         };
     };
     match row.outcome {

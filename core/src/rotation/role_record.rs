@@ -13,16 +13,22 @@ use crate::keys::RotationKey;
 use crate::resource::AssociationArn;
 use crate::timestamp::Timestamp;
 
+/// The maximum number of rotations that wait for a role. Their keys are in the role's item, and
+/// more than a few would already be a mistake.
+pub const WAITING_MAX: usize = 50;
 /// How long the indexer believes what it has read of a role or its rotations.
 pub const ROLE_KNOWN_FOR: Duration = Duration::from_secs(2);
+/// How long the indexer may take from the first read of a role to the end of the write that stores
+/// an association on it. If it takes longer, it reads the role again.
+pub const STORED_WITHIN: Duration = Duration::from_secs(2);
 /// How long after a change of a role's item the index shows each association that the indexer has
-/// stored without knowing of the change. It may have read the item just before, and stores the
-/// association within [`ROLE_KNOWN_FOR`] and some calls. A second later, the secondary indexes show
-/// it. What takes longer, the next full run finds.
+/// stored without knowing of the change. It may have read the item [`ROLE_KNOWN_FOR`] before it
+/// inspected the association, and stores it [`STORED_WITHIN`] after that. A second later, the
+/// secondary indexes show it.
 pub const ARRIVALS_SHOWN_AFTER: Duration = Duration::from_secs(5);
 const _: () = assert!(
-    ROLE_KNOWN_FOR.as_secs() + 2 < ARRIVALS_SHOWN_AFTER.as_secs(),
-    "calls and secondary indexes take some time"
+    ROLE_KNOWN_FOR.as_secs() + STORED_WITHIN.as_secs() < ARRIVALS_SHOWN_AFTER.as_secs(),
+    "the secondary indexes take some time"
 );
 
 /// The item `(role/<roleArn>, "role")`. It exists once a rotation has named the role, and is never
@@ -36,6 +42,9 @@ pub struct RoleRecord {
     /// The open rotation that has locked the role.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_by: Option<RotationKey>,
+    /// The rotations that wait for the role, in the order in which they start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waiting: Vec<RotationKey>,
     /// When the last rotation from or onto the role started. The next one starts later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opened_at: Option<Timestamp>,
@@ -76,15 +85,59 @@ pub struct RoleUse {
 }
 
 impl RoleRecord {
+    /// Returns whether a rotation that does not wait for the role may start now.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        self.held_by.is_none() && self.waiting.is_empty()
+    }
+
+    /// Returns the role after a rotation from it has started. The role counts as in use until that
+    /// rotation has closed.
+    #[must_use]
+    pub fn opened_from(self, key: &RotationKey, started_at: Timestamp) -> Self {
+        let until_rotated = InUse::until_rotated(key, started_at);
+        let opened = self.opened_onto(key, started_at);
+        Self {
+            in_use: opened.in_use.or(Some(until_rotated)),
+            ..opened
+        }
+    }
+
+    /// Returns the role after a rotation onto it has started.
+    #[must_use]
+    pub fn opened_onto(self, key: &RotationKey, started_at: Timestamp) -> Self {
+        Self {
+            held_by: Some(key.clone()),
+            opened_at: Some(started_at),
+            ..self.left_by(key)
+        }
+    }
+
+    /// Returns the role after a rotation has begun to wait for it, behind those that wait already.
+    #[must_use]
+    pub fn queued(mut self, key: &RotationKey) -> Self {
+        self.waiting.push(key.clone());
+        self.version += 1;
+        self
+    }
+
+    /// Returns the role after a rotation no longer waits for it.
+    #[must_use]
+    pub fn left_by(mut self, key: &RotationKey) -> Self {
+        self.waiting.retain(|waiting| waiting != key);
+        self.version += 1;
+        self
+    }
+
     /// Returns the role after a rotation from it has closed.
     #[must_use]
     pub fn closed_from(self, departure: &Departure) -> Self {
         Self {
             version: self.version + 1,
             held_by: None,
-            opened_at: self.opened_at,
             in_use: departure.still_used.clone(),
             left_until: self.left_until.max(departure.drained_at),
+            ..self
         }
     }
 
@@ -96,9 +149,8 @@ impl RoleRecord {
         Self {
             version: self.version + 1,
             held_by: None,
-            opened_at: self.opened_at,
             in_use: self.in_use.filter(|in_use| !is_unused(in_use)),
-            left_until: self.left_until,
+            ..self
         }
     }
 
@@ -207,6 +259,7 @@ mod tests {
         let held = RoleRecord {
             version: 3,
             held_by: Some(key("r-2")),
+            waiting: vec![key("r-3")],
             opened_at: Some(at(1)),
             in_use: Some(InUse::until_rotated(&key("r-2"), at(1))),
             left_until: Some(at(50)),
@@ -229,6 +282,7 @@ mod tests {
             let expected = RoleRecord {
                 version: 4,
                 held_by: None,
+                waiting: vec![key("r-3")],
                 opened_at: Some(at(1)),
                 in_use: still_used,
                 left_until: Some(at(left_until)),

@@ -17,6 +17,8 @@ pub struct Row {
     pub namespace: String,
     pub service_account: String,
     pub outcome: Outcome,
+    /// The attempt of the rotation in which the row was planned, or opened again.
+    pub attempt: u32,
     /// The fields that the rotation moves: those that had the old role when the row was planned,
     /// and those that another actor has put on it since. Once updated, those that the update
     /// changed.
@@ -35,6 +37,8 @@ pub struct Row {
     pub settled_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
     /// The token of the update that was sent last, or that an earlier slice may have sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_request_token: Option<String>,
@@ -51,10 +55,33 @@ pub struct Row {
     pub target_role_arn: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_at: Option<Timestamp>,
+    /// How the row ended in earlier attempts, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier_results: Vec<EarlierResult>,
 }
 
+/// How a row ended in an attempt after which it was opened again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierResult {
+    pub attempt: u32,
+    pub outcome: Outcome,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_code: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_message: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_request_token: Option<String>,
+}
+
+/// Earlier results that a row keeps.
+const EARLIER_RESULTS_MAX: usize = 10;
+
 impl Row {
-    /// Creates a pending row for an index item, in a rotation that replaces `old_role`.
+    /// Creates a pending row for an index item, in the first attempt of a rotation that replaces
+    /// `old_role`.
     #[must_use]
     pub fn planned(old_role: &RoleArn, item: &IndexItem) -> Self {
         Self {
@@ -63,6 +90,7 @@ impl Row {
             namespace: item.namespace.clone(),
             service_account: item.service_account.clone(),
             outcome: Outcome::Pending,
+            attempt: 1,
             fields: RoleFields::naming(old_role, &item.role_arn, item.target_role_arn.as_deref()),
             previous_role_arn: item.role_arn.clone(),
             previous_target_role_arn: item.target_role_arn.clone(),
@@ -70,12 +98,61 @@ impl Row {
             refusals: 0,
             settled_at: None,
             error_code: None,
+            error_message: None,
             client_request_token: None,
             inferred: false,
             observed_target_role_arn: None,
             role_arn: None,
             target_role_arn: None,
             modified_at: None,
+            earlier_results: Vec::new(),
         }
+    }
+
+    /// Returns whether an earlier attempt has sent an update that was not seen to succeed.
+    #[must_use]
+    pub fn has_earlier_update(&self) -> bool {
+        let mut earlier = self.earlier_results.iter();
+        earlier.any(|result| result.client_request_token.is_some())
+    }
+
+    /// Returns the row opened again for this attempt, or `None` if its result stands: it was
+    /// updated, or another actor has decided over it, or it was opened already.
+    #[must_use]
+    pub fn reopened(&self, attempt: u32) -> Option<Self> {
+        let is_open_to_retry = matches!(
+            self.outcome,
+            Outcome::Failed | Outcome::NotAttempted | Outcome::OwnedByAddon
+        );
+        if !is_open_to_retry || self.attempt >= attempt {
+            return None;
+        }
+        let mut earlier_results = self.earlier_results.clone();
+        earlier_results.push(EarlierResult {
+            attempt: self.attempt,
+            outcome: self.outcome,
+            settled_at: self.settled_at,
+            error_code: self.error_code.clone(),
+            error_message: self.error_message.clone(),
+            client_request_token: self.client_request_token.clone(),
+        });
+        let surplus = earlier_results.len().saturating_sub(EARLIER_RESULTS_MAX);
+        earlier_results.drain(..surplus);
+        Some(Self {
+            outcome: Outcome::Pending,
+            attempt,
+            // The next token must not be one that EKS has seen.
+            refusals: self.refusals + u32::from(self.client_request_token.is_some()),
+            settled_at: None,
+            error_code: None,
+            error_message: None,
+            client_request_token: None,
+            observed_target_role_arn: None,
+            role_arn: None,
+            target_role_arn: None,
+            modified_at: None,
+            earlier_results,
+            ..self.clone()
+        })
     }
 }

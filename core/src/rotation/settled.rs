@@ -21,6 +21,8 @@ pub struct Settled {
     pub observed: Option<Association>,
     /// The number of updates that this slice has sent.
     pub attempts: u32,
+    /// The number of definitive refusals of an update so far.
+    pub refusals: u32,
     pub at: Timestamp,
 }
 
@@ -63,6 +65,7 @@ impl Settled {
             },
             settled_at: self.at,
             attempts: self.attempts,
+            refusals: (self.refusals > 0).then_some(self.refusals),
             inferred: matches!(self.ending, Ending::InferredUpdated { .. }).then_some(true),
             client_request_token: token.cloned(),
             request_id: request_id.cloned(),
@@ -97,6 +100,9 @@ pub struct SettledAttributes {
     pub fields: Option<RoleFields>,
     pub settled_at: Timestamp,
     pub attempts: u32,
+    /// The tokens of a later attempt continue from it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub inferred: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -134,6 +140,32 @@ pub struct SettledAttributes {
     pub tags: Option<BTreeMap<String, String>>,
 }
 
+impl SettledAttributes {
+    /// What a row loses when it is opened again. Its `outcome`, `fields` and `refusals` are those
+    /// of the opened row.
+    pub const REMOVED_WHEN_REOPENED: [&'static str; 19] = [
+        "settledAt",
+        "attempts",
+        "inferred",
+        "clientRequestToken",
+        "requestId",
+        "errorCode",
+        "errorMessage",
+        "observedRoleArn",
+        "observedTargetRoleArn",
+        "observedModifiedAt",
+        "modifiedAt",
+        "createdAt",
+        "roleArn",
+        "targetRoleArn",
+        "disableSessionTags",
+        "ownerArn",
+        "policy",
+        "externalId",
+        "tags",
+    ];
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -160,6 +192,7 @@ mod tests {
             ending,
             observed,
             attempts: 1,
+            refusals: 0,
             at: Timestamp::from_millis(5_000),
         };
         serde_json::to_value(settled.row_attributes()).unwrap()

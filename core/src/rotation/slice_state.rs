@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::request::MaxErrors;
+use crate::request::{MaxConcurrency, MaxErrors};
 use crate::rotation::{
-    CircuitBreaker, Counts, Ending, Estimator, Outcome, RoleProof, RotationRecord, Status, Tally,
+    CircuitBreaker, Counts, Ending, Estimator, Outcome, RoleProof, RotationRecord, Tally,
 };
 use crate::timestamp::Timestamp;
 
@@ -24,9 +24,11 @@ pub enum Stop {
     Deciding,
     /// The ledger has the stop, with this reason.
     Recorded(String),
-    /// The stop could not be written to the ledger. The next slice decides to stop for the same
-    /// reason.
-    Unrecorded,
+    /// The ledger does not have the stop, and does not get it from this slice: it refused the
+    /// record, or the slice could send none. The next slice decides again whether to stop.
+    NotRecorded,
+    /// The record of the stop got no response. It may still be on its way.
+    Unconfirmed,
 }
 
 /// The associations of a region in flight beside which others may be started.
@@ -37,6 +39,16 @@ pub struct Waiting {
     /// EKS did not find them. It takes seconds until they count as deleted, and no update of them
     /// is at risk.
     pub missing: usize,
+}
+
+/// What slices have sent and got no response for. Each value includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unconfirmed {
+    Nothing,
+    /// An update: a pending row may have been updated.
+    Updates,
+    /// The record of an ending that EKS has not confirmed. It may still be on its way.
+    Record,
 }
 
 /// The state that a slice's associations share.
@@ -59,8 +71,13 @@ pub struct SliceState {
     pub new_role_in_use: bool,
     /// When this slice has last been through the rows, if it has. Its updates have ended by then.
     pub executed_at: Option<Timestamp>,
-    /// The record of an ending that EKS has not confirmed got no answer.
-    pub has_unanswered_record: bool,
+    /// What this slice, or an earlier one, has sent and got no response for.
+    pub unconfirmed: Unconfirmed,
+    /// The last entry of the timeline that this slice knows.
+    pub timeline_seq: u64,
+    /// The limits, which a command may change.
+    pub max_errors: MaxErrors,
+    pub max_concurrency: Option<MaxConcurrency>,
     /// The regions whose learned rates this slice has loaded.
     pub regions: BTreeSet<String>,
     pub circuit_breaker: CircuitBreaker,
@@ -80,7 +97,7 @@ impl SliceState {
         Self {
             counts: record.counts,
             stop,
-            is_planned: record.status == Status::InProgress,
+            is_planned: record.is_planned(),
             rows_added: 0,
             role: RoleProof::new(BTreeSet::new(), waited_before),
             contradictions: 0,
@@ -88,17 +105,37 @@ impl SliceState {
             estimator: Estimator::default(),
             new_role_in_use: false,
             executed_at: None,
-            has_unanswered_record: false,
+            unconfirmed: if record.has_unconfirmed_updates {
+                Unconfirmed::Updates
+            } else {
+                Unconfirmed::Nothing
+            },
+            timeline_seq: record.timeline_seq,
+            max_errors: record.request.max_errors,
+            max_concurrency: record.request.max_concurrency,
             regions: BTreeSet::new(),
             circuit_breaker: CircuitBreaker::new(record.failing_since.clone()),
             failing_clusters: BTreeMap::new(),
         }
     }
 
+    /// Notes that something got no response.
+    pub fn note_unconfirmed(&mut self, unconfirmed: Unconfirmed) {
+        self.unconfirmed = self.unconfirmed.max(unconfirmed);
+    }
+
+    /// Takes over what commands have changed in the rotation's item, without interrupting the
+    /// slice.
+    pub fn note_renewed(&mut self, found: &RotationRecord) {
+        self.timeline_seq = self.timeline_seq.max(found.timeline_seq);
+        self.max_errors = found.request.max_errors;
+        self.max_concurrency = found.request.max_concurrency;
+    }
+
     /// Returns whether something that this slice has recorded may still be on its way.
     #[must_use]
     pub fn may_record_late(&self) -> bool {
-        self.has_unanswered_record || self.stop == Stop::Unrecorded
+        self.unconfirmed == Unconfirmed::Record || self.stop == Stop::Unconfirmed
     }
 
     /// Notes that an association of this cluster gets one retryable error after another.
@@ -124,15 +161,15 @@ impl SliceState {
     }
 
     /// Counts a settled row. Returns the reason if the rotation must stop because of it.
-    pub fn settle(&mut self, outcome: Outcome, max_errors: MaxErrors) -> Option<String> {
+    pub fn settle(&mut self, outcome: Outcome) -> Option<String> {
         self.counts.settle(outcome);
-        self.must_stop(max_errors)
+        self.must_stop()
     }
 
     /// Returns the reason if too many associations have failed. Returns it only once, so only one
     /// caller records the stop.
-    pub fn must_stop(&mut self, max_errors: MaxErrors) -> Option<String> {
-        let Counts { failed, total, .. } = self.counts;
+    pub fn must_stop(&mut self) -> Option<String> {
+        let (Counts { failed, total, .. }, max_errors) = (self.counts, self.max_errors);
         if self.stop != Stop::No || failed <= max_errors.allowed_of(total) {
             return None;
         }
@@ -182,7 +219,7 @@ mod tests {
     use crate::rotation::{RowError, Token, UNEXPECTED_RESPONSE};
 
     fn pending(total: u64) -> SliceState {
-        let requested = requested(&serde_json::json!({}));
+        let requested = requested(&serde_json::json!({ "maxErrors": "1" }));
         SliceState::new(&RotationRecord {
             counts: Counts {
                 total,
@@ -196,17 +233,17 @@ mod tests {
     #[test]
     fn one_failure_too_many_gives_one_reason_to_stop() {
         let mut state = pending(10);
-        assert_eq!(state.settle(Outcome::Failed, MaxErrors::Count(1)), None);
-        assert_eq!(state.settle(Outcome::Updated, MaxErrors::Count(1)), None);
+        assert_eq!(state.settle(Outcome::Failed), None);
+        assert_eq!(state.settle(Outcome::Updated), None);
         let reason = state
-            .settle(Outcome::Failed, MaxErrors::Count(1))
+            .settle(Outcome::Failed)
             .expect("the second failure is one too many");
         assert_eq!(
             reason,
             "2 of 10 associations failed, more than maxErrors (1) allows"
         );
         assert_eq!(
-            state.settle(Outcome::Failed, MaxErrors::Count(1)),
+            state.settle(Outcome::Failed),
             None,
             "the first caller already has the reason"
         );

@@ -1,12 +1,21 @@
-//! The status of a rotation.
+//! The status of a rotation, as the ledger and every response show it. Which status may follow
+//! which is decided in `lifecycle.rs`.
 
 use serde::{Deserialize, Serialize};
 
 /// The `status` of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Status {
+    /// Another rotation holds one of its roles, or the stack is frozen.
+    Queued,
+    /// The plan is not complete. Nothing is written to EKS.
     Planning,
+    /// Associations are moved.
     InProgress,
+    /// A command or a freeze interrupted it. Nothing is written to EKS.
+    Paused,
+    /// Nothing is written to EKS any more. The rest is recorded as `NotAttempted`.
+    Cancelling,
     /// No association in scope uses the old role any more, and the index was complete for every
     /// region in scope.
     Succeeded,
@@ -14,39 +23,39 @@ pub enum Status {
     /// another actor moved it back, or the index of a region is not complete.
     Incomplete,
     CompletedWithFailures,
+    /// It stopped early.
     Failed,
     NoAssociations,
+    /// A dry run is finished.
     Planned,
+    /// A command ended it.
+    Cancelled,
+    /// The event could not run. There is no rotation.
     Rejected,
 }
 
 impl Status {
+    /// The statuses of open rotations.
+    pub const OPEN: [Self; 5] = [
+        Self::Queued,
+        Self::Planning,
+        Self::InProgress,
+        Self::Paused,
+        Self::Cancelling,
+    ];
+
+    /// Returns whether a rotation that ended like this has moved what it could in all of its scope.
+    #[must_use]
+    pub fn covers_scope(self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded | Self::Incomplete | Self::CompletedWithFailures
+        )
+    }
+
     /// Returns whether a rotation with this status is finished.
     #[must_use]
     pub fn is_final(self) -> bool {
-        !matches!(self, Self::Planning | Self::InProgress)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_status_except_planning_and_in_progress_is_final() {
-        for status in [Status::Planning, Status::InProgress] {
-            assert!(!status.is_final());
-        }
-        for status in [
-            Status::Succeeded,
-            Status::Incomplete,
-            Status::CompletedWithFailures,
-            Status::Failed,
-            Status::NoAssociations,
-            Status::Planned,
-            Status::Rejected,
-        ] {
-            assert!(status.is_final());
-        }
+        !Self::OPEN.contains(&self)
     }
 }

@@ -10,6 +10,7 @@ use crate::call::Operation;
 use crate::indexing::IndexItem;
 use crate::request::testing::requested;
 use crate::resource::{RoleField, association};
+use crate::rotation::RoleVerdict;
 
 const OLD: &str = "arn:aws:iam::111122223333:role/old";
 const NEW: &str = "arn:aws:iam::111122223333:role/new";

@@ -46,6 +46,8 @@ fn check(
         incomplete_regions: &[],
         invalid_items: 0,
         excluded_clusters: &[],
+        moved_before: None,
+        is_cancelled: false,
     });
     let drained_at = end
         .drained_at
@@ -249,6 +251,8 @@ fn an_incomplete_index_is_said_and_keeps_the_role_in_use() {
             incomplete_regions: &["eu-west-1".to_owned()],
             invalid_items: 0,
             excluded_clusters: &[],
+            moved_before: None,
+            is_cancelled: false,
         });
         let shown = format!("{:?}: {}", end.status, end.reason.unwrap());
         assert_eq!(shown, expected);
@@ -268,6 +272,8 @@ fn what_another_actor_moved_back_stays_on_the_role() {
         incomplete_regions: &[],
         invalid_items: 0,
         excluded_clusters: &[],
+        moved_before: None,
+        is_cancelled: false,
     });
     assert_eq!(end.status, Status::Incomplete);
 }
@@ -283,6 +289,8 @@ fn close_moved(invalid_items: u64, excluded_clusters: &[String]) -> Closing {
         incomplete_regions: &[],
         invalid_items,
         excluded_clusters,
+        moved_before: None,
+        is_cancelled: false,
     })
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::indexing::IndexItem;
 use crate::request::testing::{requested, role};
 use crate::resource::association;
+use crate::rotation::{Open, PauseCause, PausedFrom, State, Work};
 
 const OLD: &str = "arn:aws:iam::111122223333:role/old";
 
@@ -18,8 +19,10 @@ fn rotation(status: Status, finished_at: Option<i64>, cluster: Option<&str>) -> 
     };
     let record = RotationRecord::start(&requested(&scope), at(100));
     RotationRecord {
-        status,
-        finished_at: finished_at.map(at),
+        state: match finished_at {
+            Some(finished_at) => State::finished(status, at(finished_at)),
+            None => State::IN_PROGRESS,
+        },
         ..record
     }
 }
@@ -62,7 +65,7 @@ fn an_association_that_left_the_role_or_was_unknown_is_a_reversion() {
         });
         let what = format!(
             "{:?} {:?}",
-            rotation.status,
+            rotation.status(),
             row.as_ref().map(|row| row.outcome)
         );
         assert_eq!(verdict(rotation, row.as_ref(), &seen), expected, "{what}");
@@ -83,6 +86,77 @@ fn a_rejection_or_a_rotation_without_associations_has_replaced_no_role() {
             expected,
             "{status:?}"
         );
+    }
+}
+
+/// For example one that was finished, and is to be tried again. What it has moved still counts.
+#[test]
+fn a_rotation_that_waits_for_its_turn_takes_no_arrivals() {
+    let paused = Open::Paused {
+        from: PausedFrom::Queued,
+        cause: PauseCause::Operator,
+    };
+    for open in [Open::Queued, paused] {
+        let record = RotationRecord {
+            state: State::Open(open),
+            attempt: 2,
+            ..rotation(Status::InProgress, None, None)
+        };
+        assert!(replaces_roles(&record), "{open:?}");
+        let seen = association(OLD);
+        assert_eq!(
+            verdict(&record, None, &seen),
+            Verdict::Elsewhere,
+            "{open:?}"
+        );
+        let moved = Row {
+            outcome: Outcome::Updated,
+            modified_at: Some(at(1)),
+            ..Row::planned(&OLD.parse().unwrap(), &IndexItem::of(&seen))
+        };
+        let came_back = Association {
+            modified_at: at(2),
+            ..seen
+        };
+        let found = verdict(&record, Some(&moved), &came_back);
+        assert_eq!(found, Verdict::Reverted, "{open:?}");
+    }
+}
+
+/// What an earlier attempt has covered stays so, whatever becomes of the next one.
+#[test]
+fn a_scope_that_an_attempt_has_covered_stays_covered() {
+    let seen = association(OLD);
+    let cancelling = State::Open(Open::Cancelling(Work::Planning));
+    for (state, has_covered_scope, expected) in [
+        (State::PLANNING, true, Verdict::Arriving),
+        (State::Open(Open::Queued), false, Verdict::Elsewhere),
+        (State::Open(Open::Queued), true, Verdict::Reverted),
+        (cancelling.clone(), false, Verdict::Elsewhere),
+        (cancelling, true, Verdict::Reverted),
+        (
+            State::finished(Status::Cancelled, at(300)),
+            false,
+            Verdict::Elsewhere,
+        ),
+        (
+            State::finished(Status::Cancelled, at(300)),
+            true,
+            Verdict::Reverted,
+        ),
+        (
+            State::finished(Status::Failed, at(300)),
+            true,
+            Verdict::Reverted,
+        ),
+    ] {
+        let record = RotationRecord {
+            state,
+            has_covered_scope,
+            ..rotation(Status::InProgress, None, None)
+        };
+        let found = verdict(&record, None, &seen);
+        assert_eq!(found, expected, "{:?} {has_covered_scope}", record.state);
     }
 }
 

@@ -6,29 +6,12 @@ use serde_json::{Value, json};
 use super::{detail, parse};
 use crate::request::RequestRules;
 use crate::request::detail::{RotationDetail, parse_detail};
-
-/// Returns the schema of the type. The default of an optional member is that it is absent, not
-/// null.
-fn schema() -> schemars::Schema {
-    let mut schema = schemars::schema_for!(RotationDetail);
-    for property in schema
-        .get_mut("properties")
-        .and_then(Value::as_object_mut)
-        .unwrap()
-        .values_mut()
-    {
-        let property = property.as_object_mut().unwrap();
-        if property.get("default").is_some_and(Value::is_null) {
-            property.remove("default");
-        }
-    }
-    schema
-}
+use crate::request::members::schema;
 
 /// `UPDATE_EXPECT=1 cargo test` writes the schema to `docs/`.
 #[test]
 fn the_json_schema_in_docs_is_generated_from_the_type() {
-    let mut schema = schema();
+    let mut schema = schema::of::<RotationDetail>();
     schema.insert(
         "$comment".to_owned(),
         json!(
@@ -52,7 +35,7 @@ fn every_sample_event_in_events_is_valid_or_listed_as_invalid() {
         ("same-role-twice.json", true, false),
         ("role-outside-path.json", true, false),
     ];
-    let validator = jsonschema::validator_for(schema().as_value()).unwrap();
+    let validator = jsonschema::validator_for(schema::of::<RotationDetail>().as_value()).unwrap();
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../events");
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -87,7 +70,7 @@ fn every_sample_event_in_events_is_valid_or_listed_as_invalid() {
 
 #[test]
 fn the_schema_and_the_rules_accept_the_same_details() {
-    let validator = jsonschema::validator_for(schema().as_value()).unwrap();
+    let validator = jsonschema::validator_for(schema::of::<RotationDetail>().as_value()).unwrap();
     for changes in [
         json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform/a/b/c" }),
         json!({ "oldRoleArn": "arn:aws:iam::111122223333:role/platform/.a/..b/.../c" }),
