@@ -204,6 +204,14 @@ impl SimulatedAws {
         lock(&self.0.log).records().to_vec()
     }
 
+    /// Those of [`SimulatedAws::calls`] for which `is_wanted` holds. It clones only these, so a
+    /// loop may call it.
+    pub fn calls_where(&self, is_wanted: impl Fn(&CallRecord) -> bool) -> Vec<CallRecord> {
+        let log = lock(&self.0.log);
+        let wanted = log.records().iter().filter(|record| is_wanted(record));
+        wanted.cloned().collect()
+    }
+
     /// How many calls of each operation arrived since the start or the last `clear_calls`.
     pub fn call_counts(&self) -> BTreeMap<(Service, String), usize> {
         lock(&self.0.log).counts().clone()

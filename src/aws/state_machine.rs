@@ -18,17 +18,23 @@ use crate::aws::call_error::call_error;
 use crate::aws::client_config::{Timeouts, behavior_version, retry_partition};
 use crate::settings::{Endpoints, Settings};
 
-/// The limit for all calls of one [`StateMachine::start`]. Usually it is one call, or a few, each
-/// of which takes tens of milliseconds.
+/// The limit for all calls with which a rotation or an index run is handed over. Usually it is one
+/// call, or a few, each of which takes tens of milliseconds.
 pub const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(6);
 /// A call takes tens of milliseconds. After this long a response is unlikely to come.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The first attempt at a call and its retries. Starting an execution twice starts it once, so
 /// every call may be retried.
 const ATTEMPTS: u32 = 4;
-/// The maximum number of closed executions of one rotation or index run. Each was stopped by an
-/// operator, or failed and raised an alarm.
-const EXECUTIONS_MAX: u32 = 100;
+
+/// The result of [`StateMachine::start`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Started {
+    /// The execution with this name runs, from now on or already.
+    Running(String),
+    /// The execution of this name was closed before.
+    Closed,
+}
 
 /// The state machine. Most invocations do not need it, so the client is made at the first call.
 #[derive(Debug)]
@@ -61,52 +67,32 @@ impl StateMachine {
         })
     }
 
-    /// Starts this execution, unless it is already running. Returns its name.
+    /// Starts an execution under the name that it has with this `run`, unless it is running.
     ///
     /// # Errors
-    /// If Step Functions cannot be reached, rejects the call, or has a hundred closed executions of
-    /// this rotation or index run.
-    pub async fn start(&self, execution: &Execution) -> Result<String, CallError> {
-        let started =
-            tokio::time::timeout(HAND_OVER_TIMEOUT, self.start_first_unused(execution)).await;
-        started.unwrap_or_else(|_| {
-            let operation = Operation::on("start execution", &self.arn);
-            Err(CallError::timed_out(operation, HAND_OVER_TIMEOUT))
-        })
-    }
-
-    /// Starts the execution under the first of its names that no closed execution has.
-    async fn start_first_unused(&self, execution: &Execution) -> Result<String, CallError> {
-        let input = execution.input().to_string();
-        for run in 1..=EXECUTIONS_MAX {
-            let name = execution.name(run);
-            let start = self
-                .client()
-                .start_execution()
-                .state_machine_arn(&self.arn)
-                .name(&name)
-                .input(&input);
-            match start.send().await {
-                // It was started, or is running with the same input.
-                Ok(_) => return Ok(name),
-                // The execution of this name is closed, or has another input.
-                Err(error)
-                    if matches!(
-                        error.as_service_error(),
-                        Some(StartExecutionError::ExecutionAlreadyExists(_))
-                    ) => {}
-                Err(error) => {
-                    return Err(call_error(Operation::on("start execution", &name), &error));
-                }
+    /// If Step Functions cannot be reached, or rejects the call.
+    pub async fn start(&self, execution: &Execution, run: u64) -> Result<Started, CallError> {
+        let name = execution.name(run);
+        let start = self
+            .client()
+            .start_execution()
+            .state_machine_arn(&self.arn)
+            .name(&name)
+            .input(execution.input().to_string());
+        match start.send().await {
+            // It was started, or is running with the same input.
+            Ok(_) => Ok(Started::Running(name)),
+            // The execution of this name is closed, or has another input.
+            Err(error)
+                if matches!(
+                    error.as_service_error(),
+                    Some(StartExecutionError::ExecutionAlreadyExists(_))
+                ) =>
+            {
+                Ok(Started::Closed)
             }
+            Err(error) => Err(call_error(Operation::on("start execution", &name), &error)),
         }
-        let problem = format!(
-            "executions {} to {} are closed; check why they failed",
-            execution.name(1),
-            execution.name(EXECUTIONS_MAX)
-        );
-        let operation = Operation::on("start execution", &self.arn);
-        Err(CallError::limit_reached(operation, problem))
     }
 
     fn client(&self) -> &Client {

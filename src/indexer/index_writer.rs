@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rerole_core::call::CallError;
 use rerole_core::indexing::{Caller, Coverage, IndexEntry, IndexItem, ItemRules};
 use rerole_core::resource::{Association, AssociationArn, OwnAccount, RoleArn};
-use rerole_core::rotation::{ARRIVALS_SHOWN_AFTER, Status, left_roles};
+use rerole_core::rotation::{ARRIVALS_SHOWN_AFTER, STORED_WITHIN, Status, left_roles};
 use rerole_core::timestamp::Timestamp;
 use tokio::time::Instant;
 use tracing::info;
@@ -24,12 +24,13 @@ use crate::aws::page::paginate;
 use crate::indexer::reversions::ReversionDetector;
 
 /// The statuses of rotations that may have put a role to use, or left something on one.
-const STATUSES_WITH_ROLES: [Status; 5] = [
+const STATUSES_WITH_ROLES: [Status; 6] = [
     Status::Succeeded,
     Status::Incomplete,
     Status::CompletedWithFailures,
     Status::Failed,
     Status::NoAssociations,
+    Status::Cancelled,
 ];
 
 /// Writes to the index, and keeps what the ledger says of roles.
@@ -129,15 +130,21 @@ impl<'a> IndexWriter<'a> {
         if held.is_some_and(|held| held.modified_at > seen.modified_at) {
             return Ok(Stored::Older);
         }
-        let arrivals = self.reversions.inspect(seen, caller).await?;
+        let inspected_at = Instant::now();
+        let mut arrivals = self.reversions.inspect(seen, caller).await?;
         let item = IndexItem::of(seen);
         if let Some(held) = held {
             self.note_departures(held, Some(&item), now).await?;
         }
         let stored = self.aws.index.store(seen, invalid, now).await?;
-        if stored != Stored::Tombstone {
-            self.reversions.arrived(arrivals, seen, caller).await?;
+        if stored == Stored::Tombstone {
+            return Ok(stored);
         }
+        if inspected_at.elapsed() > STORED_WITHIN {
+            // A rotation may have opened in between, and have looked for the association in vain.
+            arrivals = self.reversions.inspect_again(seen, caller).await?;
+        }
+        self.reversions.arrived(arrivals, seen, caller).await?;
         Ok(stored)
     }
 

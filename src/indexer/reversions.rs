@@ -38,7 +38,7 @@ pub struct ReversionDetector<'a> {
 pub struct Arrivals {
     /// Open rotations that have no row for the association yet.
     rotations: Vec<Arc<RotationRecord>>,
-    /// Roles that it uses and that a rotation holds, which is not to move it.
+    /// Roles that it uses, and that a rotation from the role holds which is not to move it.
     held: Vec<(RoleArn, RotationKey)>,
 }
 
@@ -94,16 +94,18 @@ impl<'a> ReversionDetector<'a> {
             let Some(record) = &known.record else {
                 continue;
             };
+            let holder = record.held_by.clone().filter(|key| known.is_from(key));
             match self.meaning(&known, seen).await? {
                 (Meaning::Reverted, Some(rotation)) => {
                     self.record(&rotation, seen, caller).await?;
+                    let other = holder.filter(|key| *key != rotation.key);
+                    arrivals.held.extend(other.map(|key| (role.clone(), key)));
                 }
                 (Meaning::Arriving, Some(rotation)) => {
                     arrivals.rotations.push(rotation);
                     continue;
                 }
                 (Meaning::Undecided | Meaning::Belongs, _) => {
-                    let holder = record.held_by.clone().filter(|key| known.is_from(key));
                     arrivals.held.extend(holder.map(|key| (role.clone(), key)));
                 }
                 _ => {}
@@ -113,6 +115,20 @@ impl<'a> ReversionDetector<'a> {
             }
         }
         Ok(arrivals)
+    }
+
+    /// As [`Self::inspect`], with nothing that was read before.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read or written.
+    pub async fn inspect_again(
+        &self,
+        seen: &Association,
+        caller: &Caller,
+    ) -> Result<Arrivals, CallError> {
+        self.roles.clear();
+        self.rotations.clear();
+        self.inspect(seen, caller).await
     }
 
     /// Tells the open rotations, after the index has learned the association. A rotation that
@@ -134,7 +150,10 @@ impl<'a> ReversionDetector<'a> {
         }
         for rotation in arrivals.rotations {
             let (key, ledger) = (&rotation.key, &self.aws.ledger);
-            let row = Row::planned(&rotation.old_role_arn, &IndexItem::of(seen));
+            let row = Row {
+                attempt: rotation.attempt,
+                ..Row::planned(&rotation.old_role_arn, &IndexItem::of(seen))
+            };
             if ledger.reversions().record_arrival(key, &row).await? {
                 continue;
             }
@@ -257,6 +276,10 @@ impl<K: Eq + std::hash::Hash, V> Recent<K, V> {
 
     fn forget(&self, key: &K) {
         self.lock().remove(key);
+    }
+
+    fn clear(&self) {
+        self.lock().clear();
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<K, (Instant, Arc<V>)>> {

@@ -120,6 +120,15 @@ impl Metrics {
         }
     }
 
+    /// Writes that a rotation was cancelled in its queue. No slice does.
+    pub fn cancelled_in_queue(&self, now: Timestamp, key: &RotationKey) {
+        let properties = [
+            ("rotationId", json!(key)),
+            ("Status", json!(Status::Cancelled)),
+        ];
+        self.write(now, &properties, &[ROTATION_ENDED]);
+    }
+
     /// Writes that an event was rejected, and is recorded under this key.
     pub fn rejected(&self, now: Timestamp, key: &LedgerKey) {
         let properties = [
@@ -131,8 +140,9 @@ impl Metrics {
 
     /// Writes how many open rotations no invocation works on. Zero is also written, because it ends
     /// the alarm.
-    pub fn stalled(&self, now: Timestamp, count: u64) {
-        let counts = [("StalledRotations", count)];
+    pub fn stalled(&self, now: Timestamp, count: u64, frozen_at: Option<Timestamp>) {
+        let hours = frozen_at.map_or(0, |at| now.since(at).as_secs() / 3_600);
+        let counts = [("StalledRotations", count), ("StackFrozenHours", hours)];
         self.write(now, &[], &[MetricSet::of_function(&counts)]);
     }
 

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use lambda_runtime::Diagnostic;
 use rerole_core::call::CallError;
+use rerole_core::command::CommandName;
 use rerole_core::keys::RotationKey;
 use rerole_core::request::{Rejection, RotationId};
-use rerole_core::resource::RoleArn;
 use rerole_core::rotation::Counts;
 
 use crate::lambda::diagnostic::diagnostic;
@@ -19,12 +19,10 @@ use crate::rotate::slice::{DEADLINE_RESERVE, SliceError};
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 pub enum RotateError {
     #[error(
-        "rotation {rotation_id} has to wait: {owner}; if no retry succeeds, send its event again"
+        "rotation {rotation_id} has to wait: another invocation works on it; if no retry succeeds, \
+         send its event again"
     )]
-    Busy {
-        rotation_id: RotationId,
-        owner: Owner,
-    },
+    Busy { rotation_id: RotationId },
     #[error(
         "rotation {rotation_id} is not finished: {reason}; {} of {} associations are pending, \
          and the next delivery or slice resumes it", counts.pending, counts.total
@@ -61,6 +59,15 @@ pub enum RotateError {
         rejection: Rejection,
         error: CallError,
     },
+    #[error(
+        "command {command:?} for {ledger_key} was not carried out to the end: {error}; \
+         the invocation is retried"
+    )]
+    CommandFailed {
+        ledger_key: String,
+        command: CommandName,
+        error: CallError,
+    },
     #[error("the check for stalled rotations failed: {0}; the next schedule repeats it")]
     StalledScanFailed(CallError),
     #[error(
@@ -68,15 +75,6 @@ pub enum RotateError {
          raise the function's timeout"
     )]
     InsufficientTime { left: Duration },
-}
-
-/// What a rotation has to wait for.
-#[derive(Debug, thiserror::Error)]
-pub enum Owner {
-    #[error("rotation {owner} holds {role}")]
-    Rotation { role: RoleArn, owner: RotationKey },
-    #[error("another invocation works on it")]
-    Invocation,
 }
 
 /// Why an invocation ended before its rotation was finished.
@@ -113,18 +111,13 @@ mod tests {
         };
         let error =
             |name| CallError::contention(Operation::on(name, &"r-1"), "came second".to_owned());
-        let role = "arn:aws:iam::111122223333:role/platform/a".parse().unwrap();
         for (error, expected) in [
             (
                 RotateError::Busy {
                     rotation_id: rotation_id(),
-                    owner: Owner::Rotation {
-                        role,
-                        owner: "r-0".parse().unwrap(),
-                    },
                 },
                 expect![
-                    "Busy: rotation r-1 has to wait: rotation r-0 holds arn:aws:iam::111122223333:role/platform/a; if no retry succeeds, send its event again"
+                    "Busy: rotation r-1 has to wait: another invocation works on it; if no retry succeeds, send its event again"
                 ],
             ),
             (

@@ -1,16 +1,12 @@
 //! What happens to a rotation that a slice did not finish: the state machine resumes it, or the
 //! invocation fails and is repeated.
 
-use rerole_core::call::CallError;
-use rerole_core::keys::RotationKey;
-use rerole_core::request::RotationRequest;
-use rerole_core::rotation::Status;
-use rerole_core::state_machine::Execution;
+use rerole_core::rotation::RotationRecord;
 use tracing::info;
 
 use crate::aws::Aws;
-use crate::aws::state_machine::StateMachine;
 use crate::rotate::error::{IncompleteReason, RotateError};
+use crate::rotate::executions::ensure_execution;
 use crate::rotate::response::RotateResponse;
 use crate::rotate::slice::{Incomplete, SliceError};
 
@@ -25,32 +21,35 @@ pub(super) enum Trigger {
 
 /// Makes sure that an unfinished rotation is resumed. If time was up, or a retryable error ended
 /// the slice, the state machine resumes it. If another error did, the invocation fails, and Lambda
-/// or the state machine retries it.
+/// or the state machine retries it. `record` is the rotation as the slice has opened it.
 pub(super) async fn hand_over(
     aws: &Aws,
-    request: &RotationRequest,
+    record: &RotationRecord,
     incomplete: Incomplete,
     trigger: Trigger,
 ) -> Result<RotateResponse, RotateError> {
     let Incomplete {
         reason,
+        status,
         counts,
+        released,
         has_advanced,
-        ..
     } = incomplete;
-    let rotation_id = request.rotation_id.clone();
+    let record = released.as_deref().unwrap_or(record);
+    let rotation_id = record.request.rotation_id.clone();
     let unfinished = |reason| RotateError::Incomplete {
         rotation_id: rotation_id.clone(),
         reason,
         counts,
     };
     let is_out_of_time = matches!(reason, SliceError::OutOfTime);
-    let state_machine = match (trigger, &aws.state_machine) {
-        (Trigger::StateMachine, _) if is_out_of_time => None,
+    let is_error = !is_out_of_time && !matches!(reason, SliceError::Interrupted);
+    let is_handed_over = match trigger {
+        Trigger::StateMachine if !is_error => false,
         // Lambda delivers an event three times within minutes. The state machine retries for longer
         // than a row may stay pending because of retryable errors. If the lease could not be
         // released, it also waits until the lease expires.
-        (Trigger::Event, Some(state_machine)) if is_retryable(&reason) => Some(state_machine),
+        Trigger::Event if aws.state_machine.is_some() && is_retryable(&reason) => true,
         _ => return Err(unfinished(IncompleteReason::Slice(reason))),
     };
     if is_out_of_time && !has_advanced {
@@ -59,9 +58,7 @@ pub(super) async fn hand_over(
             counts,
         });
     }
-    if let Some(state_machine) = state_machine
-        && let Err(error) = start_execution(state_machine, request).await
-    {
+    if is_handed_over && let Err(error) = ensure_execution(aws, record).await {
         return Err(unfinished(IncompleteReason::NotHandedOver(error)));
     }
     info!(
@@ -71,9 +68,9 @@ pub(super) async fn hand_over(
         failed = counts.failed,
         "rotation continues in the next slice"
     );
-    Ok(RotateResponse::InProgress {
+    Ok(RotateResponse::Open {
         rotation_id,
-        status: Status::InProgress,
+        status,
         counts,
     })
 }
@@ -86,18 +83,8 @@ fn is_retryable(reason: &SliceError) -> bool {
         | SliceError::Unsettled { .. }
         | SliceError::StillPending { .. }
         | SliceError::StillArriving
-        | SliceError::LeaseLost => true,
+        | SliceError::LeaseLost
+        | SliceError::Interrupted => true,
         SliceError::Call(error) => error.class.is_retryable(),
     }
-}
-
-/// Hands the rotation over to the state machine.
-async fn start_execution(
-    state_machine: &StateMachine,
-    request: &RotationRequest,
-) -> Result<(), CallError> {
-    let key = RotationKey::of(request);
-    let execution = state_machine.start(&Execution::Rotation(key)).await?;
-    info!(execution, "rotation handed over to the state machine");
-    Ok(())
 }

@@ -6,27 +6,26 @@
 use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
-use rerole_core::indexing::{Coverage, ItemRules};
+use rerole_core::command::Command;
+use rerole_core::indexing::Coverage;
 use rerole_core::keys::{LedgerKey, RotationKey};
 use rerole_core::request::{
-    EventRecord, MaxConcurrency, Rejection, RequestRules, Requested, RotationRequest,
-    check_recorded,
+    EventRecord, MaxConcurrency, Rejection, RequestRules, Requested, check_recorded,
 };
-use rerole_core::rotation::{RoleUse, RotationRecord, Status};
+use rerole_core::rotation::{RotationRecord, Status};
 use serde_json::Value;
-use tokio::time::Instant;
 use tracing::{Instrument, error, error_span, info, warn};
 
 use crate::aws::Aws;
-use crate::aws::ledger::Opened;
 use crate::lambda::invocation::Invocation;
-use crate::lambda::metrics::{Metrics, SliceMetrics};
-use crate::rotate::error::{Owner, RotateError};
-use crate::rotate::hand_over::{Trigger, hand_over};
+use crate::lambda::metrics::Metrics;
+use crate::rotate::commands;
+use crate::rotate::error::RotateError;
+use crate::rotate::hand_over::Trigger;
 use crate::rotate::payload::{Payload, Task};
 use crate::rotate::response::RotateResponse;
-use crate::rotate::slice::{DEADLINE_RESERVE, Slice, SliceSettings, TimeSpan};
-use crate::rotate::stalled;
+use crate::rotate::rotation_run::{RotationRun, RunEnd};
+use crate::rotate::stalled::check_stalled;
 use crate::settings::RotateSettings;
 
 /// The `rotate` function: clients and settings, made once and used for every event.
@@ -89,6 +88,10 @@ impl RotateHandler {
             Task::Resume(key) => {
                 error_span!("rotation", requestId = request_id, rotationId = %key)
             }
+            Task::Command(command) => {
+                let key = command.order.ledger_key();
+                error_span!("command", requestId = request_id, rotationId = %key)
+            }
             Task::CheckStalled | Task::Ignore { .. } | Task::Reject(_) => {
                 error_span!("invocation", requestId = request_id)
             }
@@ -112,7 +115,11 @@ impl RotateHandler {
                     .await
             }
             Task::Resume(key) => self.resume(key, event, invocation).await,
-            Task::CheckStalled => self.check_stalled().await,
+            Task::Command(mut command) => {
+                command.envelope.request_id = Some(invocation.request_id.clone());
+                self.command(&command).await
+            }
+            Task::CheckStalled => self.check_stalled(invocation).await,
             Task::Ignore { detail_type } => {
                 info!(detailType = detail_type, "event ignored");
                 Ok(RotateResponse::Ignored {
@@ -124,13 +131,33 @@ impl RotateHandler {
         result.inspect_err(|error| warn!(%error, "invocation failed"))
     }
 
-    async fn check_stalled(&self) -> Result<RotateResponse, RotateError> {
-        let stalled = stalled::stalled_rotations(&self.aws)
+    async fn command(&self, command: &Command) -> Result<RotateResponse, RotateError> {
+        let key = command.order.ledger_key();
+        let carried_out = commands::carry_out(&self.aws, &self.metrics, command).await;
+        let record = carried_out.map_err(|error| RotateError::CommandFailed {
+            ledger_key: key.to_string(),
+            command: command.order.name(),
+            error,
+        })?;
+        Ok(RotateResponse::Command {
+            ledger_key: key.to_string(),
+            command: record.command,
+            verdict: record.verdict,
+            explanation: record.explanation,
+            allowed: record.allowed,
+            seq: record.seq,
+        })
+    }
+
+    async fn check_stalled(&self, invocation: &Invocation) -> Result<RotateResponse, RotateError> {
+        let stalled = check_stalled(&self.aws, &invocation.request_id)
             .await
             .map_err(RotateError::StalledScanFailed)?;
-        self.metrics.stalled(self.aws.now(), stalled.count);
+        self.metrics
+            .stalled(self.aws.now(), stalled.count, stalled.frozen_at);
         Ok(RotateResponse::Stalled {
             stalled_rotations: stalled.first,
+            stack_frozen_at: stalled.frozen_at,
         })
     }
 
@@ -149,10 +176,17 @@ impl RotateHandler {
         })?;
         match found {
             Some(RotationRecord {
-                request, envelope, ..
+                request,
+                envelope,
+                state,
+                ..
             }) => {
                 let own_account = invocation.own_account.as_ref();
-                if let Err(rejection) = check_recorded(&request, own_account, &self.rules) {
+                let checked = check_recorded(&request, own_account, &self.rules);
+                // A rotation that is cancelled sends no update, and has to free its roles.
+                if let Err(rejection) = checked
+                    && state.status() != Status::Cancelling
+                {
                     return self.reject(event, rejection, invocation).await;
                 }
                 let requested = Requested { request, envelope };
@@ -170,123 +204,18 @@ impl RotateHandler {
         invocation: &Invocation,
         trigger: Trigger,
     ) -> Result<RotateResponse, RotateError> {
-        let request = &requested.request;
-        let (now, start) = (self.aws.now(), Instant::now());
-        let left = invocation.deadline.since(now);
-        if left < DEADLINE_RESERVE {
-            return Err(RotateError::InsufficientTime { left });
-        }
-        let rotations = self.aws.ledger.rotations();
-        let opened = rotations.open(requested, || self.aws.now()).await;
-        let opened = opened.map_err(|error| RotateError::LedgerUnavailable {
-            rotation_id: request.rotation_id.clone(),
-            error,
-        })?;
-        match opened {
-            Opened::Acquired(record) => {
-                let deadline = start + left;
-                let time = TimeSpan { start, deadline };
-                self.run_slice(*record, time, invocation, trigger).await
-            }
-            Opened::Finished(record) => {
-                info!(status = ?record.status, "rotation already finished");
-                let old_role = self.role_use(&record, invocation).await?;
-                Ok(RotateResponse::Finished(Box::new(
-                    record.repeated_summary(old_role),
-                )))
-            }
-            Opened::AlreadyRunning => {
-                info!("rotation already running");
-                match trigger {
-                    // If the other invocation fails, it is itself retried.
-                    Trigger::Event => Ok(RotateResponse::AlreadyRunning {
-                        rotation_id: request.rotation_id.clone(),
-                        already_running: true,
-                    }),
-                    // The execution ends only when the rotation is finished, so it tries again.
-                    Trigger::StateMachine => Err(busy(request, Owner::Invocation)),
-                }
-            }
-            Opened::OtherRequest(found) => {
-                let rejection = request.id_taken(&found.request, found.started_at);
-                self.reject(event, rejection, invocation).await
-            }
-            Opened::RoleLocked { role, owner } => {
-                Err(busy(request, Owner::Rotation { role, owner }))
-            }
-        }
-    }
-
-    /// Runs this invocation's slice of a rotation whose lease it holds. The limits are those of the
-    /// first event, which the record has.
-    async fn run_slice(
-        &self,
-        record: RotationRecord,
-        time: TimeSpan,
-        invocation: &Invocation,
-        trigger: Trigger,
-    ) -> Result<RotateResponse, RotateError> {
-        let request = &record.request.clone();
-        info!(
-            fence = record.fence,
-            oldRole = %request.old_role_arn,
-            newRole = %request.new_role_arn,
-            "rotation opened"
-        );
-        let before = record.counts;
-        let ceiling = request
-            .max_concurrency
-            .map_or(self.max_concurrency, |requested| {
-                requested.min(self.max_concurrency)
-            });
-        let settings = SliceSettings {
-            max_concurrency: ceiling.count(),
+        let run = RotationRun {
+            aws: &self.aws,
+            metrics: &self.metrics,
             coverage: &self.coverage,
-            own_account: invocation.own_account.as_ref(),
+            max_concurrency: self.max_concurrency,
+            invocation,
+            trigger,
         };
-        let slice = Slice::new(&self.aws, record, time, settings);
-        let end = Box::pin(slice.run()).await;
-        let (after, ended) = match &end {
-            Ok(record) => (Some(record.counts), Some(record.status)),
-            Err(incomplete) => (incomplete.is_recorded.then_some(incomplete.counts), None),
-        };
-        self.metrics.slice(
-            self.aws.now(),
-            &SliceMetrics {
-                key: &RotationKey::of(request),
-                associations: after
-                    .filter(|_| !request.dry_run)
-                    .map(|after| (before, after)),
-                throttled_calls: self.aws.eks.take_throttled_calls(),
-                ended,
-            },
-        );
-        match end {
-            Ok(record) => {
-                log_end(&record);
-                let old_role = self.role_use(&record, invocation).await?;
-                Ok(RotateResponse::Finished(Box::new(record.summary(old_role))))
-            }
-            Err(incomplete) => hand_over(&self.aws, request, incomplete, trigger).await,
+        match Box::pin(run.advance(requested)).await? {
+            RunEnd::Response(response) => Ok(response),
+            RunEnd::Rejected(rejection) => self.reject(event, rejection, invocation).await,
         }
-    }
-
-    /// Returns what may be said about the old role of a finished rotation now.
-    async fn role_use(
-        &self,
-        record: &RotationRecord,
-        invocation: &Invocation,
-    ) -> Result<RoleUse, RotateError> {
-        let rules = ItemRules {
-            own_account: invocation.own_account.as_ref(),
-            regions: Some(&self.coverage.regions),
-            now: self.aws.now(),
-        };
-        let found = self.aws.role_use(&record.old_role_arn, &rules).await;
-        found.map_err(|error| RotateError::LedgerUnavailable {
-            rotation_id: record.request.rotation_id.clone(),
-            error,
-        })
     }
 
     /// Records an event that cannot run. The invocation succeeds, since another delivery could not
@@ -319,23 +248,4 @@ impl RotateHandler {
             }),
         }
     }
-}
-
-fn busy(request: &RotationRequest, owner: Owner) -> RotateError {
-    RotateError::Busy {
-        rotation_id: request.rotation_id.clone(),
-        owner,
-    }
-}
-
-fn log_end(record: &RotationRecord) {
-    let counts = &record.counts;
-    info!(
-        status = ?record.status,
-        reason = record.reason,
-        total = counts.total,
-        updated = counts.updated,
-        failed = counts.failed,
-        "rotation finished"
-    );
 }

@@ -2,6 +2,7 @@
 //! payload of the stack's schedule or state machine. How an event's fields are read is in
 //! `rerole_core::request`.
 
+use rerole_core::command::{Command, parse_command};
 use rerole_core::keys::RotationKey;
 use rerole_core::printable::printable;
 use rerole_core::request::{EventRecord, Rejection, RequestRules, Requested, parse_event};
@@ -11,6 +12,9 @@ use serde_json::Value;
 
 /// The `detail-type` that requests a rotation.
 pub const DETAIL_TYPE: &str = "Role Rotation Requested";
+
+/// The `detail-type` that commands a rotation or the stack.
+pub const COMMAND_DETAIL_TYPE: &str = "Role Rotation Command";
 
 /// The one check that the schedule's payload `{"check": …}` can ask for.
 pub const STALLED_ROTATIONS: &str = "stalledRotations";
@@ -33,6 +37,8 @@ pub enum Task {
     Rotate(Box<Requested>),
     /// Resume a rotation that the ledger has.
     Resume(RotationKey),
+    /// Carry out a command.
+    Command(Box<Command>),
     /// Report the open rotations that no invocation works on.
     CheckStalled,
     /// Acknowledge an event of another kind.
@@ -74,6 +80,8 @@ impl Task {
             return parse_resume(payload).map(Self::Resume);
         }
         match payload.get("detail-type").and_then(Value::as_str) {
+            Some(COMMAND_DETAIL_TYPE) => parse_command(payload, own_account, rules)
+                .map(|command| Self::Command(Box::new(command))),
             Some(detail_type) if detail_type != DETAIL_TYPE => Ok(Self::Ignore {
                 detail_type: printable(detail_type.to_owned(), DETAIL_TYPE_LEN_MAX),
             }),

@@ -1,7 +1,9 @@
 //! What an invocation of the `rotate` function returns if it succeeds. Errors are in `error`.
 
+use rerole_core::command::{CommandName, Verdict};
 use rerole_core::request::RotationId;
 use rerole_core::rotation::{Counts, Status, Summary};
+use rerole_core::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The response of an invocation that succeeds.
@@ -10,9 +12,10 @@ use serde::{Deserialize, Serialize};
 pub enum RotateResponse {
     /// The rotation is finished, by this delivery or an earlier one.
     Finished(Box<Summary>),
-    /// The state machine invokes the function again until the rotation is finished.
+    /// The rotation is open. If its status is `Planning`, `InProgress`, or `Cancelling`, the state
+    /// machine invokes the function again. Otherwise, it waits for a command or for its turn.
     #[serde(rename_all = "camelCase")]
-    InProgress {
+    Open {
         rotation_id: RotationId,
         status: Status,
         counts: Counts,
@@ -23,6 +26,18 @@ pub enum RotateResponse {
         rotation_id: RotationId,
         already_running: bool,
     },
+    /// A command has this verdict, which is recorded under `command#<event id>`.
+    #[serde(rename_all = "camelCase")]
+    Command {
+        ledger_key: String,
+        command: CommandName,
+        verdict: Verdict,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        explanation: Option<String>,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        allowed: Vec<CommandName>,
+        seq: u64,
+    },
     /// The event cannot run. It is recorded under `rejected/<event id>`.
     #[serde(rename_all = "camelCase")]
     Rejected {
@@ -32,7 +47,12 @@ pub enum RotateResponse {
     },
     /// The open rotations that no invocation works on, by ledger key.
     #[serde(rename_all = "camelCase")]
-    Stalled { stalled_rotations: Vec<String> },
+    Stalled {
+        stalled_rotations: Vec<String>,
+        /// Since when the stack is frozen, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stack_frozen_at: Option<Timestamp>,
+    },
     /// The event is of another kind, and is acknowledged.
     #[serde(rename_all = "camelCase")]
     Ignored { ignored_detail_type: String },
@@ -49,7 +69,7 @@ mod tests {
         let rotation_id = || RotationId::new("r-1").unwrap();
         for (response, expected) in [
             (
-                RotateResponse::InProgress {
+                RotateResponse::Open {
                     rotation_id: rotation_id(),
                     status: Status::InProgress,
                     counts: Counts::default(),
@@ -78,6 +98,7 @@ mod tests {
             (
                 RotateResponse::Stalled {
                     stalled_rotations: vec!["dry-run/r-1".to_owned()],
+                    stack_frozen_at: None,
                 },
                 json!({ "stalledRotations": ["dry-run/r-1"] }),
             ),

@@ -9,7 +9,7 @@ mod table;
 mod transaction;
 mod write;
 
-pub(crate) use attributes::{Item, number, text, to_item};
+pub(crate) use attributes::{Item, from_item, number, text, to_item};
 pub(crate) use expression::{Change, Condition};
 pub(crate) use query::Query;
 pub(crate) use table::Table;

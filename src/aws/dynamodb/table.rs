@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 
 use crate::aws::call_error::call_error;
 use crate::aws::dynamodb::transaction::transact;
-use crate::aws::dynamodb::{Condition, Item, Query, Transacted, TransactionPart, Write, Written};
+use crate::aws::dynamodb::{
+    Condition, Item, Query, Transacted, TransactionPart, Write, Written, from_item,
+};
 use crate::aws::page::{Page, PageStart};
 
 /// A table.
@@ -166,7 +168,7 @@ impl Table {
         item: Item,
     ) -> Result<T, CallError> {
         let shown = self.shown_key(&item);
-        serde_dynamo::from_item(item)
+        from_item(item)
             .map_err(|error| CallError::malformed_item(operation, format!("{shown}: {error}")))
     }
 

@@ -23,6 +23,10 @@ pub struct IndexRuns<'a> {
 impl IndexRuns<'_> {
     /// Claims the run that is next, under a new fence.
     ///
+    /// A claim whose response is lost is sent again, and is then refused because of itself. The run
+    /// seems to be another invocation's, and stands still until its lease ends. Then the schedule
+    /// that resumes runs takes it up.
+    ///
     /// # Errors
     /// If DynamoDB cannot be read or written, or if other invocations claim the run first at every
     /// attempt.

@@ -1,6 +1,6 @@
-//! The writes to a rotation's item by the invocation that holds its lease. How the lease is taken
-//! is in `rotations.rs`; until when its owner may write to EKS is decided in
-//! `src/rotate/slice/lease.rs`.
+//! The writes to a rotation's item by the invocation that holds its lease; those that change its
+//! status are in `status.rs`. How the lease is taken is in `opening.rs`; until when its owner may
+//! write to EKS is decided in `src/rotate/slice/lease.rs`.
 //!
 //! # The race
 //!
@@ -33,50 +33,44 @@
 //!   first, and the outcome is what EKS confirmed. A slice that does not know whether the record of
 //!   another outcome, or of a stop, is still on its way leaves its lease to expire.
 
-use std::collections::BTreeMap;
-
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, RotationKey};
-use rerole_core::rotation::{
-    Counts, Departure, FailingSince, InUse, Progress, RotationRecord, Status,
-};
+use rerole_core::rotation::{Counts, FailingSince, InUse, Progress, RotationRecord, Status};
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::aws::dynamodb::{
-    Change, Condition, Table, Transacted, TransactionPart, Write, Written, number, text,
+    Change, Condition, Item, Table, Transacted, TransactionPart, Write, Written, text,
 };
-use crate::aws::ledger::roles::{Roles, put_to_use, replace};
+use crate::aws::ledger::roles::put_to_use;
 use crate::aws::ledger::{has_fence, rotation_key};
 
 /// A rotation's own item, as the owner of its lease writes it.
 #[derive(Debug, Clone, Copy)]
 pub struct OwnedRotation<'a> {
     pub(super) table: &'a Table,
-    pub(super) key: &'a RotationKey,
-    pub(super) fence: u64,
+    /// The rotation as it was opened.
+    pub(super) record: &'a RotationRecord,
+    /// The last entry of its timeline that the owner knows.
+    pub(super) timeline_seq: u64,
 }
 
-/// The indexer changes the item of a role between read and write only now and then. More often
-/// means that something is wrong.
-const CLOSE_ATTEMPTS: u32 = 4;
-
-/// How a rotation closes.
-#[derive(Debug, Clone)]
-pub struct Close {
-    pub record: RotationRecord,
-    pub departure: Departure,
-    /// An update of the rotation may have put an association on the new role.
-    pub may_have_moved: bool,
-    /// The use of the old role, as it was read before the last sweep.
-    pub seen_use: Option<InUse>,
+/// The result of a renewal.
+#[derive(Debug)]
+pub enum Renewed {
+    /// The lease is renewed. This is the rotation, as it was before.
+    Held(Box<RotationRecord>),
+    /// A command has changed the status of the rotation. The lease is still held.
+    StatusChanged,
+    /// Another invocation has taken over, or the lease was released.
+    Lost,
 }
 
 /// Why the owner of a lease could not write.
 #[derive(Debug, thiserror::Error)]
 pub enum LeaseError {
     /// A condition did not hold: usually because another invocation has taken over, and the fence
-    /// has changed.
+    /// has changed, or because a command has changed the status.
     #[error("the lease was lost to another invocation")]
     Lost,
     #[error(transparent)]
@@ -96,15 +90,24 @@ pub struct SliceSummary {
     pub role_not_ready_ms: u64,
     /// Since when clusters and regions give nothing but retryable errors.
     pub failing_since: FailingSince,
+    /// A pending row may have been updated.
+    pub has_unconfirmed_updates: bool,
     /// The time of the release. From then on no invocation works on the rotation.
     pub idle_since: Timestamp,
 }
 
-impl OwnedRotation<'_> {
-    /// Returns the fence under which the owner acquired the lease.
+impl<'a> OwnedRotation<'a> {
+    /// The same, with the last entry of the timeline that the owner knows.
     #[must_use]
-    pub fn fence(&self) -> u64 {
-        self.fence
+    pub fn after(self, timeline_seq: u64) -> Self {
+        Self {
+            timeline_seq,
+            ..self
+        }
+    }
+
+    pub(super) fn key(&self) -> &'a RotationKey {
+        &self.record.key
     }
 
     /// Extends the lease and records the progress of the rotation. A lease that was released cannot
@@ -112,8 +115,8 @@ impl OwnedRotation<'_> {
     /// relies on the later one.
     ///
     /// # Errors
-    /// [`LeaseError::Lost`] if another invocation has taken over, or if the lease was released.
-    pub async fn renew(&self, until: Timestamp, progress: &Progress) -> Result<(), LeaseError> {
+    /// If DynamoDB cannot be written.
+    pub async fn renew(&self, until: Timestamp, progress: &Progress) -> Result<Renewed, CallError> {
         #[derive(Serialize)]
         struct Attributes<'a> {
             progress: &'a Progress,
@@ -122,44 +125,46 @@ impl OwnedRotation<'_> {
             .set("leaseUntil", text(until))
             .set_all(&Attributes { progress });
         let extends = Condition::new("leaseUntil <= :leaseUntil").value("leaseUntil", text(until));
-        let condition = has_fence(self.fence).and(extends);
-        self.write("renew lease", change, condition).await
-    }
-
-    /// Releases the lease of a rotation that is not finished, and saves the summary for the next
-    /// slice.
-    ///
-    /// # Errors
-    /// As [`Self::renew`].
-    pub async fn release(&self, summary: &SliceSummary) -> Result<(), LeaseError> {
-        let change = Change::default().set_all(summary).remove("leaseUntil");
-        self.write("release lease", change, self.is_owned()).await
-    }
-
-    /// Saves the summary for the next slice, which can start once the lease has expired.
-    ///
-    /// # Errors
-    /// As [`Self::renew`].
-    pub async fn save(&self, summary: &SliceSummary) -> Result<(), LeaseError> {
-        let change = Change::default().set_all(summary);
-        self.write("save slice", change, self.is_owned()).await
-    }
-
-    /// Records that the plan is complete. From then on, percentages are of `counts.total`.
-    ///
-    /// # Errors
-    /// [`LeaseError::Lost`] if another invocation has taken over.
-    pub async fn start(&self, counts: &Counts) -> Result<(), LeaseError> {
-        #[derive(Serialize)]
-        struct Attributes<'a> {
-            status: Status,
-            counts: &'a Counts,
+        let is_as_opened = has_fence(self.record.fence).and(has_status_of(self.record));
+        let condition = is_as_opened.and(extends);
+        match self.write("renew lease", change, condition).await? {
+            Owned::Done(record) => Ok(Renewed::Held(record)),
+            Owned::Refused(found) if self.is_interrupted(found.as_deref()) => {
+                Ok(Renewed::StatusChanged)
+            }
+            Owned::Refused(_) => Ok(Renewed::Lost),
         }
-        let change = Change::default().set_all(&Attributes {
-            status: Status::InProgress,
-            counts,
-        });
-        self.write("start rotation", change, self.is_owned()).await
+    }
+
+    /// Returns whether the lease is still that of the owner, but a command has changed the status.
+    fn is_interrupted(&self, found: Option<&RotationRecord>) -> bool {
+        found.is_some_and(|found| {
+            found.fence == self.record.fence
+                && found.lease_until.is_some()
+                && !statuses_of(self.record).contains(&found.status())
+        })
+    }
+
+    /// Releases the lease of a rotation that is not finished, whatever its status, and saves the
+    /// summary for the next slice. Returns the rotation as it was before, but without the lease.
+    ///
+    /// # Errors
+    /// [`LeaseError::Lost`] if another invocation has taken over, or if the lease was released.
+    pub async fn release(&self, summary: &SliceSummary) -> Result<Box<RotationRecord>, LeaseError> {
+        let change = Change::default().set_all(summary).remove("leaseUntil");
+        let mut record = self.write_with_any_status("release lease", change).await?;
+        record.lease_until = None;
+        Ok(record)
+    }
+
+    /// Saves the summary for the next slice, which can start once the lease has expired. Returns
+    /// the rotation as it was before.
+    ///
+    /// # Errors
+    /// As [`Self::release`].
+    pub async fn save(&self, summary: &SliceSummary) -> Result<Box<RotationRecord>, LeaseError> {
+        let change = Change::default().set_all(summary);
+        self.write_with_any_status("save slice", change).await
     }
 
     /// Records that the rotation stops early. From then on no slice writes to EKS.
@@ -170,96 +175,42 @@ impl OwnedRotation<'_> {
         let change = Change::default()
             .set("stopped", text(reason))
             .set("stoppedAt", text(now));
-        self.write("stop rotation", change, self.is_owned()).await
+        match self.write("stop rotation", change, self.is_owned()).await? {
+            Owned::Done(_) => Ok(()),
+            Owned::Refused(_) => Err(LeaseError::Lost),
+        }
     }
 
     /// Records that the rotation moves associations onto its new role. No update is sent before.
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub async fn put_new_role_to_use(&self, record: &RotationRecord) -> Result<(), LeaseError> {
-        let in_use = InUse::by_rotation_onto(self.key, record.started_at);
-        let key = rotation_key(self.key, &Entry::Rotation);
+    pub async fn put_new_role_to_use(&self) -> Result<(), LeaseError> {
+        let record = self.record;
+        let in_use = InUse::by_rotation_onto(&record.key, record.started_at);
+        let key = rotation_key(self.key(), &Entry::Rotation);
         let parts = vec![
             TransactionPart::Check(key, self.is_owned()),
             put_to_use(&record.new_role_arn, &in_use).into(),
         ];
-        let operation = Operation::on("record use of the new role of", self.key);
+        let operation = Operation::on("record use of the new role of", self.key());
         match self.table.transact(operation, parts).await? {
             Transacted::Done => Ok(()),
             Transacted::Refused(_) => Err(LeaseError::Lost),
         }
     }
 
-    /// Closes the rotation in one transaction: its item, and the items of both roles.
-    ///
-    /// # Errors
-    /// [`LeaseError::Lost`] if another invocation has taken over, or if the indexer has recorded a
-    /// reversion, an arrival or a use of the old role that `close` does not count.
-    pub async fn close(&self, close: &Close) -> Result<(), LeaseError> {
-        let operation = Operation::on("close rotation", self.key);
-        for _ in 0..CLOSE_ATTEMPTS {
-            let mut parts = vec![self.closed(&close.record).into()];
-            if !close.record.request.dry_run {
-                parts.extend(self.closed_roles(close).await?);
-            }
-            let transacted = self.table.transact(operation, parts).await?;
-            match &transacted {
-                Transacted::Done => return Ok(()),
-                Transacted::Refused(_) if transacted.is_refused(0) => return Err(LeaseError::Lost),
-                // The item of a role has changed between read and write.
-                Transacted::Refused(_) => {}
-            }
+    /// Writes the rotation's item, if the lease is still that of the owner, whatever the status.
+    async fn write_with_any_status(
+        &self,
+        operation: &'static str,
+        change: Change,
+    ) -> Result<Box<RotationRecord>, LeaseError> {
+        let is_leased = has_fence(self.record.fence).and(is_leased());
+        match self.write(operation, change, is_leased).await? {
+            Owned::Done(record) => Ok(record),
+            Owned::Refused(_) => Err(LeaseError::Lost),
         }
-        let problem = format!("the roles changed during each of {CLOSE_ATTEMPTS} attempts");
-        Err(CallError::contention(operation, problem).into())
-    }
-
-    /// Returns the write that closes the rotation's item.
-    fn closed(&self, record: &RotationRecord) -> Write {
-        let attributes = ClosingAttributes {
-            status: record.status,
-            counts: record.counts,
-            // The caller sets the end. The fallback keeps the item valid if it did not.
-            finished_at: record.finished_at.unwrap_or(record.started_at),
-            reason: record.reason.as_deref(),
-            drained_at: record.drained_at,
-            index_as_of: &record.index_as_of,
-        };
-        let change = Change::default()
-            .set_all(&attributes)
-            .remove("leaseUntil")
-            .remove("idleSince")
-            .remove("progress");
-        let condition = self
-            .is_owned()
-            .and(is_unchanged("reversionCount", record.reversion_count))
-            .and(is_unchanged("arrivals", record.arrivals));
-        let key = rotation_key(self.key, &Entry::Rotation);
-        Write::update(key, change).only_if(condition)
-    }
-
-    /// Returns the writes that close the items of both roles, as they are now.
-    async fn closed_roles(&self, close: &Close) -> Result<[TransactionPart; 2], LeaseError> {
-        let Close {
-            record,
-            departure,
-            may_have_moved,
-            seen_use,
-        } = close;
-        let roles = Roles { table: self.table };
-        let read = async |role| Ok::<_, CallError>(roles.read(role).await?.unwrap_or_default());
-        let old = read(&record.old_role_arn).await?;
-        let new = read(&record.new_role_arn).await?;
-        if old.in_use != *seen_use {
-            return Err(LeaseError::Lost);
-        }
-        let old = old.closed_from(departure);
-        let new = new.closed_onto((!may_have_moved).then_some(self.key));
-        Ok([
-            replace(&record.old_role_arn, &old).into(),
-            replace(&record.new_role_arn, &new).into(),
-        ])
     }
 
     async fn write(
@@ -267,17 +218,39 @@ impl OwnedRotation<'_> {
         operation: &'static str,
         change: Change,
         condition: Condition,
-    ) -> Result<(), LeaseError> {
-        let operation = Operation::on(operation, self.key);
-        let key = rotation_key(self.key, &Entry::Rotation);
-        let update = Write::update(key, change).only_if(condition);
-        LeaseError::unless_done(&self.table.write(operation, update).await?)
+    ) -> Result<Owned, CallError> {
+        let operation = Operation::on(operation, self.key());
+        let update = self.update(change, condition);
+        let parse = |item: Item| self.table.parse(operation, item).map(Box::new);
+        match self.table.write(operation, update).await? {
+            Written::Done { old: Some(item) } => Ok(Owned::Done(parse(item)?)),
+            // DynamoDB returns the item that it has changed.
+            Written::Done { old: None } => {
+                let problem = "no item in the response to an update of one".to_owned();
+                Err(CallError::malformed_response(operation, problem))
+            }
+            Written::Refused { found } => Ok(Owned::Refused(found.map(parse).transpose()?)),
+        }
     }
 
-    /// The condition that the lease is held.
-    fn is_owned(&self) -> Condition {
-        is_held(self.fence)
+    pub(super) fn update(&self, change: Change, condition: Condition) -> Write {
+        Write::update(rotation_key(self.key(), &Entry::Rotation), change)
+            .only_if(condition)
+            .returning_old()
     }
+
+    /// The condition that the lease is held, and that no command has changed the status.
+    pub(super) fn is_owned(&self) -> Condition {
+        is_held(self.record)
+    }
+}
+
+/// The result of a write of a rotation's item.
+enum Owned {
+    /// It took effect. This is the rotation, as it was before.
+    Done(Box<RotationRecord>),
+    /// A condition did not hold. This is the rotation, if there is one.
+    Refused(Option<Box<RotationRecord>>),
 }
 
 impl LeaseError {
@@ -290,32 +263,38 @@ impl LeaseError {
     }
 }
 
-/// The condition that the lease is held under this fence: no other invocation has taken over, and
-/// the rotation was neither released nor closed since.
-pub(super) fn is_held(fence: u64) -> Condition {
-    let is_leased = Condition::new("attribute_exists(#leaseUntil)").name("leaseUntil");
-    has_fence(fence).and(is_leased)
+/// The condition that a rotation is as a slice has opened it, as far as its lease and its status
+/// go: no other invocation has taken over, the rotation was neither released nor closed since, and
+/// no command has interrupted it.
+pub(super) fn is_held(opened: &RotationRecord) -> Condition {
+    has_fence(opened.fence)
+        .and(is_leased())
+        .and(has_status_of(opened))
 }
 
-/// The condition that a counter still has the value that was read. An absent one is zero.
-fn is_unchanged(counter: &str, seen: u64) -> Condition {
-    let text = format!("attribute_not_exists(#{counter}) OR #{counter} = :{counter}");
-    Condition::new(&text)
-        .name(counter)
-        .value(counter, number(seen))
+/// The condition that no command has interrupted the slice that has opened the rotation like this.
+fn has_status_of(opened: &RotationRecord) -> Condition {
+    let condition = |text| Condition::new(text).name("status");
+    match statuses_of(opened) {
+        [Status::Cancelling] => {
+            condition("#status = :cancelling").value("cancelling", text("Cancelling"))
+        }
+        _ => condition("#status = :planning OR #status = :inProgress")
+            .value("planning", text("Planning"))
+            .value("inProgress", text("InProgress")),
+    }
 }
 
-/// The attributes that closing a rotation sets.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct ClosingAttributes<'a> {
-    status: Status,
-    counts: Counts,
-    finished_at: Timestamp,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    drained_at: Option<Timestamp>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    index_as_of: &'a BTreeMap<String, Timestamp>,
+/// Returns the statuses that a rotation may have while the slice works on it that has opened it.
+/// Only the slice itself turns `Planning` into `InProgress`, so neither interrupts it.
+fn statuses_of(opened: &RotationRecord) -> &'static [Status] {
+    match opened.status() {
+        Status::Cancelling => &[Status::Cancelling],
+        _ => &[Status::Planning, Status::InProgress],
+    }
+}
+
+/// The condition that a slice holds the lease.
+fn is_leased() -> Condition {
+    Condition::new("attribute_exists(#leaseUntil)").name("leaseUntil")
 }

@@ -1,30 +1,47 @@
 //! The `RotationLedger` table: rotations with their leases, the rows of their associations, the
-//! roles, the index run, and learned rates. Nothing is ever deleted from it. How a rotation or an
-//! index run proceeds is decided elsewhere.
+//! roles, commands and timelines, the stack, the index run, and learned rates. Nothing is ever
+//! deleted from it. How a rotation or an index run proceeds is decided elsewhere.
 //!
-//! Each file has one kind of item, and the type that reads and writes it. A write that would be
-//! wrong after its invocation lost the lease has a condition on the fence (`lease.rs`), so DynamoDB
-//! rejects it. The keys are in `rerole_core::keys`.
+//! The rotation's own item has five files: `rotations` reads it, `opening` opens it, `lease` and
+//! `status` write it for a slice, and `command_writes` for a command. The rows have two: `rows` and
+//! `row_batches`. Each other file has one kind of item, and the type that reads and writes it. A
+//! write that would be wrong after its invocation lost the lease has a condition on the fence
+//! (`lease.rs`), so DynamoDB rejects it. The keys are in `rerole_core::keys`.
 
+mod command_writes;
+mod commands;
 mod index_runs;
 mod lease;
+mod opening;
 mod rates;
 mod region_indexes;
 mod rejections;
 mod reversions;
 mod roles;
 mod rotations;
+mod rounds;
+mod row_batches;
 mod rows;
+mod stack;
+mod status;
+mod timeline;
 
+pub use commands::{CarriedOut, Commands};
 pub use index_runs::IndexRuns;
-pub use lease::{Close, LeaseError, OwnedRotation, SliceSummary};
+pub use lease::{LeaseError, OwnedRotation, Renewed, SliceSummary};
+pub use opening::{NotAcquired, Opened};
 pub use rates::Rates;
 pub use region_indexes::RegionIndexes;
 pub use rejections::Rejections;
 pub use reversions::Reversions;
 pub use roles::{RoleItems, Roles};
-pub use rotations::{FoundRotation, Opened, Rotations};
-pub use rows::{PLAN_BATCH_LEN, Planned, Rows, Select};
+pub use rotations::{FoundRotation, Rotations};
+pub(crate) use rounds::ROUNDS_TIMEOUT;
+pub use row_batches::{PLAN_BATCH_LEN, Planned, SETTLE_BATCH_LEN};
+pub use rows::{Rows, Select};
+pub use stack::Stack;
+pub use status::Close;
+pub use timeline::StatusChange;
 
 use aws_sdk_dynamodb::Client;
 use rerole_core::keys::{Entry, LedgerKey, RotationKey};
@@ -69,8 +86,8 @@ impl Ledger {
     pub fn owned<'a>(&'a self, record: &'a RotationRecord) -> OwnedRotation<'a> {
         OwnedRotation {
             table: &self.table,
-            key: &record.key,
-            fence: record.fence,
+            record,
+            timeline_seq: record.timeline_seq,
         }
     }
 
@@ -93,6 +110,18 @@ impl Ledger {
     #[must_use]
     pub fn roles(&self) -> Roles<'_> {
         Roles { table: &self.table }
+    }
+
+    /// The commands of all rotations and of the stack.
+    #[must_use]
+    pub fn commands(&self) -> Commands<'_> {
+        Commands { table: &self.table }
+    }
+
+    /// The stack's own item.
+    #[must_use]
+    pub fn stack(&self) -> Stack<'_> {
+        Stack { table: &self.table }
     }
 
     #[must_use]

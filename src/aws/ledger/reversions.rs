@@ -3,19 +3,25 @@
 //! decided in `rerole_core::rotation::reversion`.
 
 use rerole_core::call::{CallError, Operation};
-use rerole_core::keys::{Entry, RotationKey};
+use rerole_core::keys::{Entry, EntryPrefix, RotationKey};
 use rerole_core::resource::RoleArn;
 use rerole_core::rotation::reversion::ReversionRow;
 use rerole_core::rotation::{InUse, RotationRecord, Row};
 
-use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, text, to_item};
+use crate::aws::dynamodb::{Change, Condition, Query, Table, Transacted, Write, text, to_item};
 use crate::aws::ledger::roles::put_to_use;
 use crate::aws::ledger::rotations::Rotations;
 use crate::aws::ledger::{is_absent, rotation_key};
+use crate::aws::page::{PageLimit, paginate};
 
-/// A rotation closes once, so its item changes between read and write at most once. More often
-/// means that something is wrong.
+/// A rotation closes once in each attempt, so its item changes between read and write at most once.
+/// More often means that something is wrong.
 const RECORD_ATTEMPTS: u32 = 4;
+/// As the rows of a rotation: few of its associations are moved back, and few of those often.
+const REVERSION_PAGES: PageLimit = PageLimit {
+    list: "the rotation's reversions",
+    pages_max: 100_000,
+};
 
 /// The reversions and arrivals of all rotations.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +75,26 @@ impl Reversions<'_> {
         Ok(self.table.write(operation, count).await?.is_done())
     }
 
+    /// Returns how many reversions of a rotation are recorded.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read.
+    pub async fn count_of(&self, key: &RotationKey) -> Result<u64, CallError> {
+        let operation = Operation::on("count reversions of", key);
+        let mut pages = paginate(REVERSION_PAGES, async |start| {
+            let of_rotation = Condition::new("rotationId = :key AND begins_with(entry, :prefix)")
+                .value("key", text(key))
+                .value("prefix", text(EntryPrefix::Reversions));
+            let query = Query::table(of_rotation).start(start);
+            self.table.query(operation, query).await
+        });
+        let mut count = 0;
+        while let Some(page) = pages.next().await? {
+            count += page.len() as u64;
+        }
+        Ok(count)
+    }
+
     /// Records a reversion: its row, and on the rotation and on its old role that the role is in
     /// use again. Returns whether it is new.
     ///
@@ -107,7 +133,7 @@ impl Reversions<'_> {
 /// counts when it closes.
 fn count(rotation: &RotationRecord) -> Write {
     let change = Change::default().increment("reversionCount");
-    let (change, condition) = if rotation.finished_at.is_some() {
+    let (change, condition) = if rotation.finished_at().is_some() {
         let is_finished = Condition::new("attribute_exists(finishedAt)");
         (change.increment_count("reverted"), is_finished)
     } else {

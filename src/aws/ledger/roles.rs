@@ -7,8 +7,9 @@
 
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, LedgerKey, RoleRotation, RotationKey, Side};
+use rerole_core::request::RotationRequest;
 use rerole_core::resource::RoleArn;
-use rerole_core::rotation::{InUse, RoleRecord, RotationRecord};
+use rerole_core::rotation::{InUse, RolePair, RoleRecord, RotationRecord};
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
@@ -36,6 +37,23 @@ pub struct RoleItems {
 }
 
 impl RoleItems {
+    /// Returns the rotations from the role that started after this finished one did, or, if it
+    /// never started, after it ended. The latest is first.
+    pub fn replacing_since(&self, finished: &RotationRecord) -> impl Iterator<Item = &RotationKey> {
+        let has_started = finished.fence > 0;
+        let ended_at = finished.finished_at();
+        // They are sorted, latest first.
+        let later = self.rotations.iter().take_while(move |step| {
+            if has_started {
+                step.key != finished.key
+            } else {
+                Some(step.started_at) > ended_at
+            }
+        });
+        let later = later.filter(|step| step.side == Side::From);
+        later.map(|step| &step.key)
+    }
+
     /// Returns whether this is a rotation from the role, and not one onto it.
     #[must_use]
     pub fn is_from(&self, key: &RotationKey) -> bool {
@@ -52,6 +70,21 @@ impl Roles<'_> {
     pub async fn read(&self, role: &RoleArn) -> Result<Option<RoleRecord>, CallError> {
         let operation = Operation::on("read role", role);
         self.table.get_as(operation, key(role)).await
+    }
+
+    /// Reads the items of both roles of a rotation. The reads are consistent.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn pair(&self, request: &RotationRequest) -> Result<RolePair, CallError> {
+        let (old, new) = tokio::try_join!(
+            self.read(&request.old_role_arn),
+            self.read(&request.new_role_arn)
+        )?;
+        Ok(RolePair {
+            old: old.unwrap_or_default(),
+            new: new.unwrap_or_default(),
+        })
     }
 
     /// Reads what is known of a role, and the rotations from and onto it. The reads are consistent.
@@ -127,47 +160,44 @@ impl Roles<'_> {
     }
 }
 
-/// Locks both roles of a rotation that starts: the writes of its transaction, beside its own item.
-/// The first two, one for each role, are refused with the item if another rotation holds the role,
-/// or if a rotation of the role was opened later than this one started.
-pub(super) fn hold(record: &RotationRecord) -> Vec<Write> {
-    let owner = &record.key;
-    let until_rotated = InUse::until_rotated(owner, record.started_at);
-    let roles = [
-        (Side::From, &record.old_role_arn, used(&until_rotated)),
-        (
-            Side::Onto,
-            &record.new_role_arn,
-            Change::default().increment("version"),
-        ),
-    ];
-    let mut writes: Vec<Write> = Vec::new();
-    for (_, role, change) in &roles {
-        let change = change
-            .clone()
-            .set("heldBy", text(owner))
-            .set("openedAt", text(record.started_at));
-        let is_free = Condition::new("attribute_not_exists(heldBy) OR heldBy = :heldBy");
-        let is_later = Condition::new("attribute_not_exists(openedAt) OR openedAt < :openedAt");
-        writes.push(
-            Write::update(key(role), change)
-                .only_if(is_free.and(is_later))
-                .returning_old(),
-        );
-    }
-    for (side, role, _) in roles {
+/// Returns the writes that let a rotation, or the next attempt of it, hold both of its roles from
+/// this time on. They are refused if a role has changed since it was read.
+pub(super) fn hold(record: &RotationRecord, roles: &RolePair, at: Timestamp) -> [Write; 4] {
+    let key = &record.key;
+    let (old, new) = (&record.old_role_arn, &record.new_role_arn);
+    let step = |side, role: &RoleArn| {
         let rotation = RoleRotation {
             side,
-            started_at: record.started_at,
-            key: owner.clone(),
+            started_at: at,
+            key: key.clone(),
         };
         let partition = LedgerKey::Role(role.clone());
-        writes.push(Write::put(item_key(
-            &partition,
-            &Entry::RoleRotation(rotation),
-        )));
-    }
-    writes
+        Write::put(item_key(&partition, &Entry::RoleRotation(rotation)))
+    };
+    [
+        replace(old, &roles.old.clone().opened_from(key, at)),
+        replace(new, &roles.new.clone().opened_onto(key, at)),
+        step(Side::From, old),
+        step(Side::Onto, new),
+    ]
+}
+
+/// Returns the writes that let a rotation wait for both of its roles.
+pub(super) fn queue(record: &RotationRecord, roles: &RolePair) -> [Write; 2] {
+    let key = &record.key;
+    [
+        replace(&record.old_role_arn, &roles.old.clone().queued(key)),
+        replace(&record.new_role_arn, &roles.new.clone().queued(key)),
+    ]
+}
+
+/// Returns the writes after which a rotation no longer waits for its roles.
+pub(super) fn leave(record: &RotationRecord, roles: &RolePair) -> [Write; 2] {
+    let key = &record.key;
+    [
+        replace(&record.old_role_arn, &roles.old.clone().left_by(key)),
+        replace(&record.new_role_arn, &roles.new.clone().left_by(key)),
+    ]
 }
 
 /// Replaces what is known of a role, if the item still has the version from before.
@@ -201,11 +231,6 @@ fn has_version(version: u64) -> Condition {
     let condition = Condition::new("#version = :seen").name("version");
     let condition = condition.value("seen", number(version));
     if version == 0 { is_absent() } else { condition }
-}
-
-/// Returns the rotation that holds a role, by the role's item.
-pub(super) fn holder(item: &Item) -> Option<RotationKey> {
-    item.get("heldBy")?.as_s().ok()?.parse().ok()
 }
 
 fn key(role: &RoleArn) -> Item {

@@ -1,48 +1,29 @@
-//! The rotations' own items: opened for a slice, and found by key, status or role. How a slice
-//! renews, releases or closes its rotation is in `lease.rs`.
+//! The rotations' own items: read by key or by status, and paused, resumed or started when no slice
+//! works on them. How a delivery opens one is in `opening.rs`, how a slice renews or releases it in
+//! `lease.rs`, and how it starts and closes it in `status.rs`.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, RotationKey};
-use rerole_core::request::Requested;
-use rerole_core::resource::RoleArn;
-use rerole_core::rotation::{self, Opening, RotationRecord, Status};
+use rerole_core::rotation::{Author, Cause, RolePair, RotationRecord, State, Status, Transition};
 use rerole_core::timestamp::Timestamp;
 use tracing::error;
 
 use crate::aws::dynamodb::{
-    Change, Condition, Item, Query, Refusal, Table, Transacted, TransactionPart, Write, number,
-    text, to_item,
+    Change, Condition, Item, Query, Table, Transacted, TransactionPart, Write, number, text,
 };
-use crate::aws::ledger::roles::{hold, holder};
-use crate::aws::ledger::{has_fence, is_absent, rotation_key};
+use crate::aws::ledger::roles::hold;
+use crate::aws::ledger::rotation_key;
+use crate::aws::ledger::timeline::StatusChange;
 use crate::aws::page::{Page, PageStart};
 
 /// Global secondary index: `status`, `startedAt`.
 const BY_STATUS: &str = "ByStatus";
-/// Few deliveries of one event compete, and few rotations of one role. If others come first this
-/// often, something is wrong, and Lambda delivers the event again.
-const OPEN_ATTEMPTS: u32 = 4;
 
 /// The rotations' own items.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotations<'a> {
     pub(super) table: &'a Table,
-}
-
-/// The result of [`Rotations::open`].
-#[derive(Debug)]
-pub enum Opened {
-    /// This invocation holds the lease, under the fence of the record.
-    Acquired(Box<RotationRecord>),
-    /// Another rotation holds a role.
-    RoleLocked { role: RoleArn, owner: RotationKey },
-    /// Another invocation holds the lease.
-    AlreadyRunning,
-    /// The rotation is finished.
-    Finished(Box<RotationRecord>),
-    /// A rotation with this ID has another request.
-    OtherRequest(Box<RotationRecord>),
 }
 
 /// A rotation that a secondary index shows.
@@ -73,71 +54,93 @@ impl Rotations<'_> {
         }
     }
 
-    /// Opens the rotation as `rerole_core::rotation::open` decides. A rotation that starts is one
-    /// transaction: its item with lease and fence, and the items of both roles, which it holds
-    /// until it closes. A dry run holds no roles, because it writes nothing that another rotation
-    /// reads.
-    ///
-    /// Each attempt reads the item and then writes under a condition on what it has read. So of two
-    /// deliveries that read the same item one gets the rotation, and the other reads again and
-    /// finds it running.
-    ///
-    /// The rotations of a role are opened in the order of their `startedAt`, which tells which of
-    /// them was the last. If another one was opened after this attempt has read the time from
-    /// `now`, the attempt is refused, and the next one reads a later time.
-    ///
-    /// An attempt that is refused may have had its effect: if its response was lost, it was sent
-    /// again. Then the lease that the next attempt finds is the one that this invocation wanted. It
-    /// may also be that of another delivery, which chose the same millisecond, so nobody goes on
-    /// here. A later delivery takes the rotation over.
+    /// Changes the state of a rotation for a cause that needs nothing else, if it is still as it
+    /// was read: the stack is frozen, or no longer is. Returns the rotation if its state has
+    /// changed.
     ///
     /// # Errors
-    /// If DynamoDB cannot be read or written, if other deliveries or rotations come first at every
-    /// attempt, or if an attempt may have had its effect although it was refused.
-    pub async fn open(
+    /// If DynamoDB cannot be read or written.
+    pub async fn apply(
         &self,
-        requested: &Requested,
-        now: impl Fn() -> Timestamp,
-    ) -> Result<Opened, CallError> {
-        let request = &requested.request;
-        let key = RotationKey::of(request);
-        let operation = Operation::on("open rotation", &key);
-        let mut wanted = None;
-        for _ in 0..OPEN_ATTEMPTS {
-            let found = self.read(&key).await?;
-            let seen = found.as_ref().map(lease_of);
-            let (record, writes) = match rotation::open(found, requested, now()) {
-                Opening::Start(record) => {
-                    let writes = start(&record);
-                    (record, writes)
-                }
-                Opening::Resume { record, seen_lease } => {
-                    let writes = vec![resume(&record, seen_lease)];
-                    (record, writes)
-                }
-                Opening::AlreadyRunning if seen == wanted => {
-                    let problem = "the rotation has the lease of an attempt that was refused";
-                    return Err(CallError::contention(operation, problem.to_owned()));
-                }
-                Opening::AlreadyRunning => return Ok(Opened::AlreadyRunning),
-                Opening::Finished(record) => return Ok(Opened::Finished(record)),
-                Opening::OtherRequest(record) => return Ok(Opened::OtherRequest(record)),
-            };
-            wanted = Some(lease_of(&record));
-            let parts = writes.into_iter().map(TransactionPart::from).collect();
-            match self.table.transact(operation, parts).await? {
-                Transacted::Done => return Ok(Opened::Acquired(record)),
-                Transacted::Refused(refusals) => {
-                    if let Some(locked) = locked_role(&record, &refusals) {
-                        return Ok(locked);
-                    }
-                    // Another delivery has opened this rotation since the read, or another rotation
-                    // of one of its roles has come and gone.
-                }
-            }
+        cause: Cause,
+        seen: &RotationRecord,
+        (by, reason): (&Author, Option<&str>),
+        now: Timestamp,
+    ) -> Result<Option<RotationRecord>, CallError> {
+        let Transition::To(open) = seen.state.after(cause) else {
+            return Ok(None);
+        };
+        let operation = Operation::on("change status of rotation", &seen.key);
+        let to = State::Open(open);
+        let change = StatusChange {
+            seen,
+            to: &to,
+            by,
+            reason,
+            at: now,
+        };
+        let mut update = change.change();
+        if to.work().is_some() {
+            // While it was paused, no cluster failed.
+            update = set_ready(update.remove("failingSince"), now);
         }
-        let problem = format!("others came first in each of {OPEN_ATTEMPTS} attempts");
-        Err(CallError::contention(operation, problem))
+        let key = rotation_key(&seen.key, &Entry::Rotation);
+        let update = Write::update(key, update).only_if(change.condition());
+        let parts = vec![update.into(), change.entry().into()];
+        match self.table.transact(operation, parts).await? {
+            Transacted::Done => self.read(&seen.key).await,
+            Transacted::Refused(_) => Ok(None),
+        }
+    }
+
+    /// Gives a queued rotation its turn: it starts at `now`, and holds both roles. `seen` and
+    /// `roles` are what was read. Returns whether they were still so.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn start_queued(
+        &self,
+        seen: &RotationRecord,
+        roles: &RolePair,
+        by: &Author,
+        now: Timestamp,
+    ) -> Result<bool, CallError> {
+        let Transition::To(open) = seen.state.after(Cause::Turn) else {
+            return Ok(false);
+        };
+        let operation = Operation::on("start queued rotation", &seen.key);
+        let started_at = roles.next_start(now);
+        let change = StatusChange {
+            seen,
+            to: &State::Open(open),
+            by,
+            reason: None,
+            at: started_at,
+        };
+        // Its sweep counts what came back while it waited.
+        let update = set_ready(change.change(), now).set("reversionCount", number(0));
+        let update = set_start(update, seen, started_at);
+        let key = rotation_key(&seen.key, &Entry::Rotation);
+        let update = Write::update(key, update).only_if(change.condition());
+        let writes = [update, change.entry()].into_iter();
+        let writes = writes.chain(hold(seen, roles, started_at));
+        let parts = writes.map(TransactionPart::from).collect();
+        let transacted = self.table.transact(operation, parts).await?;
+        Ok(matches!(transacted, Transacted::Done))
+    }
+
+    /// Records the number of the next execution, if the last one has this number. Returns whether
+    /// it has.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written.
+    pub async fn set_execution_run(&self, key: &RotationKey, last: u64) -> Result<bool, CallError> {
+        let operation = Operation::on("record execution of", key);
+        let change = Change::default().set("executionRun", number(last + 1));
+        let is_last = Condition::new("executionRun = :last").value("last", number(last));
+        let key = rotation_key(key, &Entry::Rotation);
+        let update = Write::update(key, change).only_if(is_last);
+        Ok(self.table.write(operation, update).await?.is_done())
     }
 
     /// Returns one page of the rotations with this status, oldest first. The secondary index is
@@ -175,59 +178,18 @@ impl Rotations<'_> {
     }
 }
 
-/// The lease of a rotation. Each slice has another fence, and each renewal another time.
-fn lease_of(record: &RotationRecord) -> (u64, Option<Timestamp>) {
-    (record.fence, record.lease_until)
-}
-
-/// Creates the item of a new rotation, and lets it hold its roles.
-fn start(record: &RotationRecord) -> Vec<Write> {
-    let mut item = to_item(record);
-    item.extend(rotation_key(&record.key, &Entry::Rotation));
-    let mut writes = vec![Write::put(item).only_if(is_absent())];
-    if !record.request.dry_run {
-        writes.extend(hold(record));
-    }
-    writes
-}
-
-/// Gives the lease of an open rotation to the next slice, under the fence of `record`. The lease
-/// must be the one that was read: its owner may have renewed it since, or closed the rotation, and
-/// neither changes the fence.
-fn resume(record: &RotationRecord, seen_lease: Option<Timestamp>) -> Write {
-    let is_open = Condition::new("attribute_not_exists(finishedAt)");
-    let has_seen_lease = match seen_lease {
-        None => Condition::new("attribute_not_exists(leaseUntil)"),
-        Some(until) => Condition::new("leaseUntil = :seenLease").value("seenLease", text(until)),
-    };
-    let change = Change::default()
-        .set("fence", number(record.fence))
-        .set_or_remove("leaseUntil", record.lease_until.map(text));
-    let change = if record.failing_since.is_empty() {
-        change.remove("failingSince")
+/// Sets when a rotation started, or when its next attempt did.
+pub(super) fn set_start(update: Change, seen: &RotationRecord, started_at: Timestamp) -> Change {
+    let attribute = if seen.fence == 0 {
+        "startedAt"
     } else {
-        change
+        "attemptStartedAt"
     };
-    let key = rotation_key(&record.key, &Entry::Rotation);
-    let condition = has_fence(record.fence - 1).and(is_open).and(has_seen_lease);
-    Write::update(key, change).only_if(condition)
+    update.set(attribute, text(started_at))
 }
 
-/// Returns the role that another rotation holds, if that cancelled the transaction. The first part
-/// is the rotation, and the next two are the roles.
-fn locked_role(record: &RotationRecord, refusals: &[Refusal]) -> Option<Opened> {
-    let roles = [&record.old_role_arn, &record.new_role_arn];
-    roles
-        .into_iter()
-        .zip(refusals.iter().skip(1))
-        .find_map(|(role, refusal)| {
-            let Refusal::Condition { found: Some(item) } = refusal else {
-                return None;
-            };
-            let owner = holder(item).filter(|owner| *owner != record.key)?;
-            Some(Opened::RoleLocked {
-                role: role.clone(),
-                owner,
-            })
-        })
+/// Makes a rotation ready for a slice, in an execution of its own.
+pub(super) fn set_ready(update: Change, now: Timestamp) -> Change {
+    // Another invocation may have incremented the number since the item was read.
+    update.set("idleSince", text(now)).increment("executionRun")
 }

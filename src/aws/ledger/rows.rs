@@ -1,23 +1,16 @@
-//! The rows of a rotation, one for each association: planned once, settled once, read in pages.
-//! Which associations get a row, and how a row ends, is decided by the caller.
+//! The rows of a rotation, one for each association: settled once, read in pages. How rows are
+//! written in batches is in `row_batches.rs`. Which associations get a row, and how a row ends, is
+//! decided by the caller.
 
 use rerole_core::call::{CallError, Operation};
-use rerole_core::indexing::IndexItem;
 use rerole_core::keys::{Entry, EntryPrefix, RotationKey, RowRegion};
 use rerole_core::resource::{AssociationArn, RoleFields};
-use rerole_core::rotation::{RotationRecord, Row, Settled};
+use rerole_core::rotation::{Row, Settled};
 use serde::Serialize;
 
-use crate::aws::dynamodb::{
-    Change, Condition, Item, Query, Refusal, Table, Transacted, TransactionPart, Write, number,
-    text, to_item,
-};
-use crate::aws::ledger::lease::is_held;
-use crate::aws::ledger::{LeaseError, is_absent, rotation_key};
+use crate::aws::dynamodb::{Change, Condition, Item, Query, Table, Write, number, text};
+use crate::aws::ledger::rotation_key;
 use crate::aws::page::{Page, PageStart};
-
-/// A transaction has at most 100 items, and one of them checks the fence.
-pub const PLAN_BATCH_LEN: usize = 99;
 
 /// The rows of one rotation.
 #[derive(Debug, Clone, Copy)]
@@ -26,75 +19,16 @@ pub struct Rows<'a> {
     pub(super) key: &'a RotationKey,
 }
 
-/// The result of [`Rows::plan`].
-#[derive(Debug, Default)]
-pub struct Planned {
-    /// How many rows are new.
-    pub created: u64,
-    /// The rows that already existed, unchanged.
-    pub existing: Vec<Row>,
-}
-
 /// Which rows to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Select<'a> {
     All,
+    Pending,
     /// The pending rows of one region.
     PendingIn(&'a RowRegion),
 }
 
 impl Rows<'_> {
-    /// Writes a pending row for each item that has no row, if `rotation` still has its lease. An
-    /// existing row stays as it is.
-    ///
-    /// # Errors
-    /// [`LeaseError::Lost`] if another invocation has taken over the rotation.
-    ///
-    /// # Panics
-    /// If there are more than [`PLAN_BATCH_LEN`] items.
-    pub async fn plan(
-        &self,
-        rotation: &RotationRecord,
-        items: &[IndexItem],
-    ) -> Result<Planned, LeaseError> {
-        assert!(
-            items.len() <= PLAN_BATCH_LEN,
-            "a batch has at most {PLAN_BATCH_LEN} items"
-        );
-        let operation = Operation::on("plan associations", self.key);
-        let fence_check = TransactionPart::Check(
-            rotation_key(self.key, &Entry::Rotation),
-            is_held(rotation.fence),
-        );
-        let mut planned = Planned::default();
-        let rows = items.iter();
-        let mut rows: Vec<Row> = rows
-            .map(|item| Row::planned(&rotation.old_role_arn, item))
-            .collect();
-        // A transaction is refused if one of its rows exists. Each round removes at least one
-        // existing row or ends, so there are usually one or two rounds.
-        while !rows.is_empty() {
-            let mut parts = vec![fence_check.clone()];
-            parts.extend(rows.iter().map(|row| self.put_new(row).into()));
-            match self.table.transact(operation, parts).await? {
-                Transacted::Done => {
-                    planned.created += rows.len() as u64;
-                    break;
-                }
-                Transacted::Refused(refusals) => {
-                    if refusals.first().is_some_and(Refusal::is_condition) {
-                        return Err(LeaseError::Lost);
-                    }
-                    let found = self.found(&rows, &refusals[1..])?;
-                    let mut is_found = found.iter().map(Option::is_some);
-                    rows.retain(|_| is_found.next() == Some(false));
-                    planned.existing.extend(found.into_iter().flatten());
-                }
-            }
-        }
-        Ok(planned)
-    }
-
     /// Returns one page of the rows, in the order of association ARNs. The read is consistent.
     ///
     /// # Errors
@@ -105,7 +39,7 @@ impl Rows<'_> {
         start: Option<PageStart>,
     ) -> Result<Page<Row>, CallError> {
         let prefix = match select {
-            Select::All => EntryPrefix::Associations,
+            Select::All | Select::Pending => EntryPrefix::Associations,
             Select::PendingIn(region) => EntryPrefix::AssociationsIn(region.clone()),
         };
         let mut query = Query::table(
@@ -147,8 +81,9 @@ impl Rows<'_> {
         Ok(regions)
     }
 
-    /// Records the outcome of an association. A row is settled once: a settled row stays as it is.
-    /// Returns whether the row was pending.
+    /// Records the outcome of an association. A row is settled once in each attempt: a settled row
+    /// stays as it is, and so does one that a later attempt has opened again. Returns whether the
+    /// row was pending.
     ///
     /// This does not check the fence. An invocation that may have lost the lease records only what
     /// EKS has confirmed, which is true whichever invocation records it first.
@@ -215,41 +150,19 @@ impl Rows<'_> {
         row: &Row,
         change: Change,
     ) -> Result<bool, CallError> {
-        let is_pending = Condition::new("#outcome = :pending")
-            .name("outcome")
-            .value("pending", text("Pending"));
-        let update = Write::update(self.row_key(row), change).only_if(is_pending);
+        let update = Write::update(self.row_key(row), change).only_if(is_pending(row));
         Ok(self.table.write(operation, update).await?.is_done())
     }
 
-    /// Returns the put of a row that must not exist yet. If it exists, the refusal contains it.
-    fn put_new(&self, row: &Row) -> Write {
-        let mut item = to_item(row);
-        item.extend(self.row_key(row));
-        Write::put(item).only_if(is_absent()).returning_old()
-    }
-
-    /// Returns, for each of these rows, the one that the ledger already has.
-    fn found(&self, rows: &[Row], refusals: &[Refusal]) -> Result<Vec<Option<Row>>, CallError> {
-        let operation = Operation::on("plan associations", self.key);
-        let found = rows
-            .iter()
-            .zip(refusals)
-            .map(|(row, refusal)| match refusal {
-                Refusal::None => Ok(None),
-                Refusal::Condition { found: Some(item) } => {
-                    self.table.parse(operation, item.clone()).map(Some)
-                }
-                Refusal::Condition { found: None } => {
-                    let arn = &row.association_arn;
-                    let problem = format!("DynamoDB did not return the existing row of {arn}");
-                    Err(CallError::malformed_response(operation, problem))
-                }
-            });
-        found.collect()
-    }
-
-    fn row_key(&self, row: &Row) -> Item {
+    pub(super) fn row_key(&self, row: &Row) -> Item {
         rotation_key(self.key, &Entry::Association(row.association_arn.clone()))
     }
+}
+
+/// The condition that a row is pending, in the attempt in which it was read.
+pub(super) fn is_pending(row: &Row) -> Condition {
+    Condition::new("#outcome = :pending AND attempt = :attempt")
+        .name("outcome")
+        .value("pending", text("Pending"))
+        .value("attempt", number(row.attempt.into()))
 }

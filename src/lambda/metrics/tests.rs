@@ -105,9 +105,9 @@ fn a_rejection_counts_as_a_rotation_with_status_rejected() {
 #[test]
 fn zero_stalled_rotations_are_also_written() {
     check(
-        |metrics, now| metrics.stalled(now, 0),
+        |metrics, now| metrics.stalled(now, 0, None),
         &expect![[
-            r#"{"FunctionName":"rerole-Rotate","StalledRotations":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["FunctionName"]],"Metrics":[{"Name":"StalledRotations","Unit":"Count"}],"Namespace":"rerole"}],"Timestamp":1795467600000}}"#
+            r#"{"FunctionName":"rerole-Rotate","StackFrozenHours":0,"StalledRotations":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["FunctionName"]],"Metrics":[{"Name":"StalledRotations","Unit":"Count"},{"Name":"StackFrozenHours","Unit":"Count"}],"Namespace":"rerole"}],"Timestamp":1795467600000}}"#
         ]],
     );
 }

@@ -48,6 +48,10 @@ fn check(changes: Value, expected: &Expect) {
     let text = match task {
         Task::Rotate(requested) => format!("rotate {}", requested.request.rotation_id),
         Task::Resume(key) => format!("resume {key}"),
+        Task::Command(command) => {
+            let (order, key) = (command.order.name(), command.order.ledger_key());
+            format!("command {order:?} for {key}")
+        }
         Task::CheckStalled => "check".to_owned(),
         Task::Ignore { detail_type } => format!("ignore {detail_type}"),
         Task::Reject(rejection) => format!("reject {}: {rejection}", event.id),

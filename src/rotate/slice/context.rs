@@ -1,16 +1,17 @@
 //! What the steps of a slice share: the clients, the rotation's record, the lease, the deadline and
 //! the slice's state. The steps themselves are in `run`, `scan`, `execute` and `mover`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rerole_core::call::CallError;
 use rerole_core::indexing::{Coverage, ItemRules};
 use rerole_core::keys::RotationKey;
-use rerole_core::request::RotationRequest;
+use rerole_core::request::{MaxConcurrency, RotationRequest};
 use rerole_core::resource::OwnAccount;
 use rerole_core::rotation::{
-    EarlierSlices, Progress, RotationRecord, SliceState, Status, Stop, Waiting,
+    Author, EarlierSlices, Progress, RotationRecord, Row, SliceState, Status, Stop, Waiting,
 };
 use rerole_core::timestamp::Timestamp;
 use tokio::sync::Notify;
@@ -36,12 +37,14 @@ pub struct TimeSpan {
 /// What a slice is told, besides its rotation.
 #[derive(Debug, Clone, Copy)]
 pub struct SliceSettings<'a> {
-    /// The maximum number of associations in flight.
-    pub max_concurrency: usize,
+    /// The function's own maximum of associations in flight.
+    pub max_concurrency: MaxConcurrency,
     /// What the index must cover before the rotation can say that nothing is left on its old role.
     pub coverage: &'a Coverage,
     /// The function's account, if known.
     pub own_account: Option<&'a OwnAccount>,
+    /// The request ID of the invocation.
+    pub request_id: &'a str,
 }
 
 /// What the steps of a running slice share.
@@ -57,6 +60,8 @@ pub(super) struct Context<'a> {
     pub(super) ends_at: Instant,
     pub(super) settings: SliceSettings<'a>,
     state: Mutex<SliceState>,
+    /// A command has changed the status of the rotation.
+    is_interrupted: AtomicBool,
     /// Notified when an association in flight pauses, so another one may be started.
     pub(super) wake: Notify,
 }
@@ -78,6 +83,7 @@ impl<'a> Context<'a> {
             ends_at: deadline.checked_sub(DEADLINE_RESERVE).unwrap_or(start),
             settings,
             state: Mutex::new(state),
+            is_interrupted: AtomicBool::new(false),
             wake: Notify::new(),
             record,
         }
@@ -92,9 +98,14 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// Checks that the slice may start another step: there is time, and the lease allows writes.
+    /// Checks that the slice may start another step: no command has interrupted it, there is time,
+    /// and the lease allows writes.
     pub(super) fn check(&self) -> Result<(), SliceError> {
-        if !self.lease.allows_writes() || self.state().stop == Stop::Unrecorded {
+        if self.is_interrupted.load(Ordering::Relaxed) {
+            return Err(SliceError::Interrupted);
+        }
+        let has_lost_stop = matches!(self.state().stop, Stop::NotRecorded | Stop::Unconfirmed);
+        if !self.lease.allows_writes() || has_lost_stop {
             return Err(SliceError::LeaseLost);
         }
         if Instant::now() >= self.ends_at {
@@ -103,15 +114,21 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
+    /// Notes that a command has changed the status of the rotation. The slice starts nothing more.
+    pub(super) fn interrupt(&self) {
+        self.is_interrupted.store(true, Ordering::Relaxed);
+        self.wake.notify_one();
+    }
+
     /// Stops the rotation early. From here on associations are only described, in this slice and in
     /// those that follow.
     pub(super) async fn stop(&self, reason: &str) -> Result<(), CallError> {
         warn!(reason, "rotation stops early");
         let recorded = self.owned().stop(reason, self.aws.now()).await;
-        self.state().stop = if recorded.is_ok() {
-            Stop::Recorded(reason.to_owned())
-        } else {
-            Stop::Unrecorded
+        self.state().stop = match &recorded {
+            Ok(()) => Stop::Recorded(reason.to_owned()),
+            Err(LeaseError::Lost) => Stop::NotRecorded,
+            Err(LeaseError::Call(_)) => Stop::Unconfirmed,
         };
         match recorded {
             // `check` reports a lost lease.
@@ -127,9 +144,10 @@ impl<'a> Context<'a> {
         let mut counts = state.counts;
         if !state.is_planned {
             // The part of the plan that this slice or an earlier one has counted. None of its
-            // associations has been started.
-            let planned = counts.total.max(state.rows_added);
-            (counts.total, counts.pending) = (planned, planned);
+            // associations has been started. Some were settled in an earlier attempt.
+            let settled = counts.total - counts.pending;
+            counts.total = counts.total.max(settled + state.rows_added);
+            counts.pending = counts.total - settled;
         }
         let estimate = state.estimator.estimate(counts.pending);
         Progress {
@@ -178,24 +196,43 @@ impl<'a> Context<'a> {
         self.started_at.elapsed()
     }
 
-    /// Returns whether an earlier slice may have written to EKS. No slice writes before the plan is
-    /// complete.
-    pub(super) fn is_resumed(&self) -> bool {
-        self.record.status == Status::InProgress
+    /// Returns whether a command has cancelled the rotation.
+    pub(super) fn is_cancelling(&self) -> bool {
+        self.record.status() == Status::Cancelling
     }
 
-    /// The slices that may have written to EKS before this one. None of their updates takes effect
-    /// after this one took the lease. None was sent after the rotation was stopped. If this slice
-    /// has been through the rows before, it counts as one of them: the record of an update that EKS
-    /// has confirmed may have failed.
-    pub(super) fn earlier_slices(&self) -> Option<EarlierSlices> {
+    /// Returns whether this slice may not continue with a rotation of this status.
+    pub(super) fn is_interrupted_by(&self, status: Status) -> bool {
+        match status {
+            Status::Planning | Status::InProgress => self.is_cancelling(),
+            Status::Cancelling => !self.is_cancelling(),
+            _ => true,
+        }
+    }
+
+    /// Returns whether an earlier slice may have updated the association of this row: one of the
+    /// same attempt, after its plan was complete, or one of an earlier attempt, as the row says.
+    fn has_earlier_updates(&self, row: &Row) -> bool {
+        self.record.is_planned() || row.has_earlier_update()
+    }
+
+    /// The slices that may have updated the association of this row before this one.
+    ///
+    /// None of their updates takes effect after this one took the lease. None was sent after the
+    /// rotation was stopped. If this slice has been through the rows before, it counts as one of
+    /// them: the record of an update that EKS has confirmed may have failed.
+    pub(super) fn earlier_slices(&self, row: &Row) -> Option<EarlierSlices> {
         let stopped_at = self.record.stopped_at.map(|at| at + EKS_CALL_TIMEOUT);
         let of_others = self
-            .is_resumed()
+            .has_earlier_updates(row)
             .then(|| stopped_at.map_or(self.resumed_at, |at| at.min(self.resumed_at)));
         let ended_at = self.state().executed_at.or(of_others)?;
+        let record = &self.record;
+        let attempt_started_at = record
+            .attempt_started_at
+            .filter(|_| !row.has_earlier_update());
         Some(EarlierSlices {
-            started_at: self.record.started_at,
+            started_at: attempt_started_at.unwrap_or(record.started_at),
             ended_at,
         })
     }
@@ -212,7 +249,20 @@ impl<'a> Context<'a> {
 
     /// The rotation's item, as this slice may write it.
     pub(super) fn owned(&self) -> OwnedRotation<'_> {
-        self.aws.ledger.owned(&self.record)
+        let timeline_seq = self.state().timeline_seq;
+        self.aws.ledger.owned(&self.record).after(timeline_seq)
+    }
+
+    /// The author of what this slice changes in the timeline.
+    pub(super) fn author(&self) -> Author {
+        Author::rerole(self.settings.request_id)
+    }
+
+    /// Returns the maximum number of associations in flight.
+    pub(super) fn max_concurrency(&self) -> usize {
+        let own = self.state().max_concurrency;
+        let ceiling = self.settings.max_concurrency;
+        own.map_or(ceiling, |own| own.min(ceiling)).count()
     }
 
     pub(super) fn request(&self) -> &RotationRequest {

@@ -2,7 +2,7 @@
 //! `crate::rotate::error`.
 
 use rerole_core::call::CallError;
-use rerole_core::rotation::Counts;
+use rerole_core::rotation::{Counts, RotationRecord, Status};
 
 use crate::aws::ledger::LeaseError;
 
@@ -26,6 +26,8 @@ pub enum SliceError {
     StillPending { pending: u64 },
     #[error("the lease was lost, or could not be renewed")]
     LeaseLost,
+    #[error("a command has changed the status of the rotation")]
+    Interrupted,
     #[error(transparent)]
     Call(#[from] CallError),
 }
@@ -41,11 +43,33 @@ impl From<LeaseError> for SliceError {
 
 /// A rotation that a slice did not finish.
 #[derive(Debug)]
+#[must_use]
 pub struct Incomplete {
     pub reason: SliceError,
+    /// The status as the slice knows it.
+    pub status: Status,
     pub counts: Counts,
-    /// Whether the ledger has the counts, so the next slice continues to count from there.
-    pub is_recorded: bool,
+    /// The rotation when the slice released it or saved its summary, if it did. The next slice
+    /// continues to count from there.
+    pub released: Option<Box<RotationRecord>>,
     /// Whether the slice made progress. If it did not, another one would not either.
     pub has_advanced: bool,
+}
+
+impl Incomplete {
+    /// Returns the rotation, if it waits for a command now.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&RotationRecord> {
+        let released = self.released.as_deref()?;
+        released.state.work().is_none().then_some(released)
+    }
+
+    /// Returns whether another slice may follow at once: a command has changed the status, so it
+    /// continues differently, and the lease is free.
+    #[must_use]
+    pub fn lets_next_slice_follow(&self) -> bool {
+        let released = self.released.as_deref();
+        matches!(self.reason, SliceError::Interrupted)
+            && released.is_some_and(|record| record.lease_until.is_none())
+    }
 }

@@ -201,10 +201,11 @@ impl<'a> Pass<'a> {
 
     /// Returns how many associations may be in flight now, in all regions.
     fn in_flight_max(&self) -> usize {
-        match self.slice.state().stop {
+        let stop = self.slice.state().stop.clone();
+        match stop {
             // The association that records the decision is itself in flight.
-            Stop::Deciding | Stop::Unrecorded => 0,
-            Stop::No | Stop::Recorded(_) => self.slice.settings.max_concurrency,
+            Stop::Deciding | Stop::NotRecorded | Stop::Unconfirmed => 0,
+            Stop::No | Stop::Recorded(_) => self.slice.max_concurrency(),
         }
     }
 

@@ -1,24 +1,16 @@
-//! The lease on a rotation as its owner sees it: until when the owner may write, and how the lease
-//! is renewed. The ledger's side, with the fence, is in `crate::aws::ledger`.
+//! The lease on a rotation as its owner sees it: until when the owner may write. How the lease is
+//! renewed is in `renewal.rs`; the ledger's side, with the fence, is in `crate::aws::ledger`.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rerole_core::rotation::{LEASE, Progress};
-use tokio::sync::Notify;
+use rerole_core::rotation::LEASE;
 use tokio::time::Instant;
-use tracing::{debug, warn};
 
 use crate::aws::eks::EKS_CALL_TIMEOUT;
-use crate::aws::ledger::{LeaseError, OwnedRotation};
 
-/// Often enough that one renewal may fail before updates have to wait.
-const RENEWAL_INTERVAL: Duration = Duration::from_secs(4);
-/// Pause after a renewal that failed.
-const RENEWAL_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// An update is sent only if the last renewal that succeeded was requested at most this long ago.
-/// So what changes in the rotation's item has its effect on EKS within seconds, and without
-/// DynamoDB, nothing is sent.
+/// So a command has its effect on EKS within seconds, and without DynamoDB, nothing is sent.
 const FRESH_FOR: Duration = Duration::from_secs(7);
 /// An update is sent only if the lease outlives its timeout by a second. So EKS has responded, or
 /// the call has timed out, while the lease is still held.
@@ -68,39 +60,14 @@ impl Lease {
             .is_some_and(|until| Instant::now() < until)
     }
 
-    /// Renews the lease until `done` is notified or the lease is lost, and records the rotation's
-    /// progress with each renewal. A renewal in flight always finishes first.
-    pub(super) async fn renew_until(
-        &self,
-        done: &Notify,
-        rotation: OwnedRotation<'_>,
-        progress: impl Fn() -> Progress,
-    ) {
-        let mut pause = RENEWAL_INTERVAL;
-        loop {
-            tokio::select! {
-                () = done.notified() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-            let requested_at = Instant::now();
-            let progress = progress();
-            match rotation.renew(progress.at + LEASE, &progress).await {
-                Ok(()) => {
-                    *self.lock() = Some(requested_at);
-                    pause = RENEWAL_INTERVAL;
-                    debug!(fence = rotation.fence(), "lease renewed");
-                }
-                Err(LeaseError::Lost) => {
-                    warn!(fence = rotation.fence(), "lease lost to another invocation");
-                    *self.lock() = None;
-                    return;
-                }
-                Err(LeaseError::Call(error)) => {
-                    warn!(fence = rotation.fence(), %error, "lease not renewed, trying again");
-                    pause = RENEWAL_RETRY_PAUSE;
-                }
-            }
-        }
+    /// Notes a renewal that was requested at this time and succeeded.
+    pub(super) fn renewed(&self, requested_at: Instant) {
+        *self.lock() = Some(requested_at);
+    }
+
+    /// Notes that another invocation has acquired the lease.
+    pub(super) fn lost(&self) {
+        *self.lock() = None;
     }
 
     fn valid_until(&self) -> Option<Instant> {

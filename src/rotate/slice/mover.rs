@@ -55,7 +55,7 @@
 //! still settle what EKS has confirmed. Anything else that P knows may be older than an update of
 //! its successor: a late `AlreadyCurrent`, `Drifted` or `NotAttempted` would win by rule 4 and hide
 //! that update. P drops it, and the row stays `Pending`. If P sent such a record in time and got no
-//! answer, the record may still arrive, so P does not release its lease.
+//! response, the record may still arrive, so P does not release its lease.
 //!
 //! **P dies after the update, before it settles.** The lease expires after at most 45 s. Successor
 //! S then acquires it under the next fence, and finds the row `Pending`. If S sees the new role at
@@ -76,7 +76,7 @@ mod attempt;
 use std::time::Duration;
 
 use rerole_core::call::CallError;
-use rerole_core::rotation::{AssociationMove, Row, Settled, Step};
+use rerole_core::rotation::{AssociationMove, Row, Settled, Step, Unconfirmed};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -123,7 +123,7 @@ impl<'a> Mover<'a> {
         Self {
             slice,
             row,
-            attempts: AssociationMove::new(slice.request(), row, slice.earlier_slices()),
+            attempts: AssociationMove::new(slice.request(), row, slice.earlier_slices(row)),
             permit: None,
             errors: RetryableErrors::new(slice, &row.association_arn),
         }
@@ -144,7 +144,12 @@ impl<'a> Mover<'a> {
             self.slice
                 .change_waiting(arn.region(), |waiting| waiting.missing -= 1);
         }
-        self.slice.state().role.end_probe(arn);
+        let mut state = self.slice.state();
+        state.role.end_probe(arn);
+        if self.attempts.has_lost_update() && !matches!(end, Ok(MoveEnd::Settled)) {
+            state.note_unconfirmed(Unconfirmed::Updates);
+        }
+        drop(state);
         end
     }
 

@@ -1,13 +1,9 @@
 //! The steps of a slice in their order: plan or resume, execute, sweep, close. However the slice
-//! ends, no call is left in flight, and the lease is released. The steps themselves are in `scan`
-//! and `execute`.
+//! ends, no call is left in flight, and the lease is released, or left to expire. The steps
+//! themselves are in `scan`, `execute` and `conclude`.
 
-use std::collections::BTreeMap;
-
-use rerole_core::indexing::RegionIndex;
-use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{
-    ARRIVALS_SHOWN_AFTER, Checkpoint, Counts, Departure, Facts, InUse, RotationRecord, Stop, close,
+    ARRIVALS_SHOWN_AFTER, Checkpoint, Counts, RotationRecord, Status, Unconfirmed,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -15,19 +11,15 @@ use tracing::{info, warn};
 
 use crate::aws::Aws;
 use crate::aws::ledger::{Close, SliceSummary};
+use crate::rotate::slice::cancel::cancel_rows;
+use crate::rotate::slice::conclude::{BeforeSweep, conclude};
 use crate::rotate::slice::context::{Context, SliceSettings, TimeSpan};
 use crate::rotate::slice::error::{Incomplete, SWEEPS_MAX, SliceError};
 use crate::rotate::slice::execute::execute;
-use crate::rotate::slice::scan::{Scan, ScanResult};
-use crate::rotate::slice::tally::{recount_rows, tally};
-
-/// What is read before a sweep, and must not change until the rotation is closed: the indexer
-/// records reversions, arrivals and the use of a role without the lease.
-#[derive(Debug)]
-struct BeforeSweep {
-    record: RotationRecord,
-    old_role_use: Option<InUse>,
-}
+use crate::rotate::slice::renewal::renew_until;
+use crate::rotate::slice::reopen::reopen_rows;
+use crate::rotate::slice::scan::Scan;
+use crate::rotate::slice::tally::recount_rows;
 
 /// A slice of a rotation.
 #[derive(Debug)]
@@ -65,12 +57,7 @@ impl<'a> Slice<'a> {
             done.notify_one();
             end
         };
-        let (end, ()) = tokio::join!(
-            work,
-            context
-                .lease
-                .renew_until(&done, context.owned(), || context.progress())
-        );
+        let (end, ()) = tokio::join!(work, renew_until(&done, context));
         // No renewal is in flight any more, so closing conflicts with none. If another invocation
         // has acquired the lease by now, the fence check refuses the close.
         let end = match end {
@@ -84,20 +71,43 @@ impl<'a> Slice<'a> {
     }
 
     async fn incomplete(&self, reason: SliceError) -> Incomplete {
-        let is_recorded = self.release().await;
+        let released = self.release().await;
+        let reason = match &released {
+            Some(released) if self.was_interrupted(released, &reason) => SliceError::Interrupted,
+            _ => reason,
+        };
         let role_not_ready_ms = self.context.role_not_ready_ms();
         let state = self.context.state();
         let after = Checkpoint::after(&state, role_not_ready_ms);
+        let status = match &released {
+            Some(released) => released.status(),
+            None if self.context.is_cancelling() => Status::Cancelling,
+            None if state.is_planned => Status::InProgress,
+            None => Status::Planning,
+        };
         Incomplete {
             reason,
+            status,
             counts: state.counts,
-            is_recorded,
+            released,
             has_advanced: after.has_advanced_since(&Checkpoint::of(&self.context.record)),
         }
     }
 
+    /// Returns whether a command is why the slice ended, or why the next one continues differently.
+    /// `released` is the rotation as it was at the release.
+    fn was_interrupted(&self, released: &RotationRecord, reason: &SliceError) -> bool {
+        let has_other_entries = released.timeline_seq > self.context.state().timeline_seq;
+        // A write was refused during a pause that was over before the release.
+        let was_paused = matches!(reason, SliceError::LeaseLost) && has_other_entries;
+        was_paused || self.context.is_interrupted_by(released.status())
+    }
+
     async fn advance(&self) -> Result<Close, SliceError> {
         let context = &self.context;
+        if context.is_cancelling() {
+            return self.cancel().await;
+        }
         self.prepare().await?;
         let mut arrivals = context.record.arrivals;
         for _ in 0..SWEEPS_MAX {
@@ -105,10 +115,10 @@ impl<'a> Slice<'a> {
             execute(context).await?;
             context.state().executed_at = Some(context.aws.now());
             self.wait_for_indexer().await?;
-            let before = self.read_before_sweep().await?;
+            let before = BeforeSweep::read(context).await?;
             let sweep = Scan::run(context).await?;
             if sweep.created == 0 && before.record.arrivals == arrivals {
-                return self.conclude(before, &sweep).await;
+                return conclude(context, before, Some(&sweep)).await;
             }
             info!(
                 created = sweep.created,
@@ -128,6 +138,20 @@ impl<'a> Slice<'a> {
         Err(SliceError::StillArriving)
     }
 
+    /// Settles the rest of a cancelled rotation.
+    async fn cancel(&self) -> Result<Close, SliceError> {
+        for _ in 0..SWEEPS_MAX {
+            let before = BeforeSweep::read(&self.context).await?;
+            cancel_rows(&self.context).await?;
+            match conclude(&self.context, before, None).await {
+                // The indexer has planned a row meanwhile.
+                Err(SliceError::StillPending { .. }) => {}
+                end => return end,
+            }
+        }
+        Err(SliceError::StillArriving)
+    }
+
     /// Records once that associations are moved to the new role, before the first update.
     async fn put_new_role_to_use(&self) -> Result<(), SliceError> {
         let context = &self.context;
@@ -136,7 +160,7 @@ impl<'a> Slice<'a> {
             state.counts.pending > 0 && !state.new_role_in_use
         };
         if is_needed {
-            context.owned().put_new_role_to_use(&context.record).await?;
+            context.owned().put_new_role_to_use().await?;
             context.state().new_role_in_use = true;
         }
         Ok(())
@@ -156,28 +180,10 @@ impl<'a> Slice<'a> {
         context.check()
     }
 
-    /// Reads what must not change between the last sweep and the close.
-    async fn read_before_sweep(&self) -> Result<BeforeSweep, SliceError> {
-        let context = &self.context;
-        let ledger = &context.aws.ledger;
-        let record = ledger.rotations().read(context.key()).await?;
-        let record = record.ok_or(SliceError::LeaseLost)?;
-        let old_role_use = if record.request.dry_run {
-            None
-        } else {
-            let role = ledger.roles().read(&record.old_role_arn).await?;
-            role.and_then(|role| role.in_use)
-        };
-        Ok(BeforeSweep {
-            record,
-            old_role_use,
-        })
-    }
-
     /// Plans, or resumes where an earlier slice ended.
     async fn prepare(&self) -> Result<(), SliceError> {
         let context = &self.context;
-        if context.is_resumed() {
+        if context.record.is_planned() {
             let counts = recount_rows(context).await?;
             info!(
                 pending = counts.pending,
@@ -192,7 +198,7 @@ impl<'a> Slice<'a> {
         let must_stop = if request.dry_run {
             None
         } else {
-            context.state().must_stop(request.max_errors)
+            context.state().must_stop()
         };
         match must_stop {
             Some(reason) => Ok(context.stop(&reason).await?),
@@ -202,9 +208,13 @@ impl<'a> Slice<'a> {
 
     async fn plan(&self) -> Result<(), SliceError> {
         let context = &self.context;
+        if context.record.attempt > 1 {
+            reopen_rows(context).await?;
+        }
         let plan = Scan::run(context).await?;
-        let had_earlier_slice = context.record.fence > 1;
-        let counts = if had_earlier_slice {
+        // An earlier slice, or the indexer.
+        let others_planned = context.record.fence > 1 || context.record.arrivals > 0;
+        let counts = if others_planned {
             recount_rows(context).await?
         } else {
             Counts {
@@ -213,9 +223,16 @@ impl<'a> Slice<'a> {
                 ..Counts::default()
             }
         };
-        context.owned().start(&counts).await?;
-        context.state().counts = counts;
-        context.state().is_planned = true;
+        let now = context.aws.now();
+        let started = context
+            .owned()
+            .start(&counts, &context.author(), now)
+            .await?;
+        let mut state = context.state();
+        state.timeline_seq = state.timeline_seq.max(started);
+        state.counts = counts;
+        state.is_planned = true;
+        drop(state);
         info!(
             associations = counts.total,
             outOfScope = plan.out_of_scope,
@@ -224,96 +241,40 @@ impl<'a> Slice<'a> {
         Ok(())
     }
 
-    /// Returns how the rotation closes. Its counts come from its rows, which are read again.
-    async fn conclude(&self, before: BeforeSweep, sweep: &ScanResult) -> Result<Close, SliceError> {
-        let BeforeSweep {
-            record: before,
-            old_role_use,
-        } = before;
-        let context = &self.context;
-        let mut tally = tally(context).await?;
-        if tally.counts.pending > 0 {
-            return Err(SliceError::StillPending {
-                pending: tally.counts.pending,
-            });
-        }
-        tally.counts.out_of_scope = sweep.out_of_scope;
-        // The indexer also counts reversions while the rotation is open.
-        tally.counts.reverted = sweep.reverted.max(before.reversion_count);
-        let stopped = match &context.state().stop {
-            Stop::Recorded(reason) => Some(reason.clone()),
-            Stop::No | Stop::Deciding | Stop::Unrecorded => None,
-        };
-        let indexes = context.aws.ledger.region_indexes().read().await?;
-        let now = context.aws.now();
-        let closing = close(&Facts {
-            request: context.request(),
-            tally: &tally,
-            stopped: stopped.as_deref(),
-            incomplete_regions: &context.settings.coverage.incomplete(&indexes, now),
-            invalid_items: sweep.invalid.len() as u64,
-            excluded_clusters: &excluded_clusters(context.request(), &indexes),
-        });
-        let since = old_role_use.as_ref().map_or(now, |in_use| in_use.since);
-        let still_used = closing.still_used.map(|why| InUse {
-            since,
-            by: context.key().to_string(),
-            why,
-        });
-        let index_as_of = indexes
-            .into_iter()
-            .filter_map(|(region, index)| Some((region, index.described_at?)))
-            .collect();
-        let record = RotationRecord {
-            status: closing.status,
-            reason: closing.reason,
-            counts: tally.counts,
-            finished_at: Some(now),
-            drained_at: closing.drained_at,
-            index_as_of,
-            lease_until: None,
-            progress: None,
-            reversion_count: before.reversion_count,
-            arrivals: before.arrivals,
-            stopped,
-            ..context.record.clone()
-        };
-        Ok(Close {
-            departure: Departure {
-                drained_at: record.drained_at,
-                still_used,
-            },
-            record,
-            may_have_moved: tally.may_have_moved,
-            seen_use: old_role_use,
-        })
-    }
-
     /// Records the end, and releases both roles and the lease in the same transaction.
     async fn close(&self, close: Close) -> Result<RotationRecord, SliceError> {
         self.context.check()?;
-        self.context.owned().close(&close).await?;
+        let owned = self.context.owned();
+        owned.close(&close, &self.context.author()).await?;
         Ok(close.record)
     }
 
-    /// Saves the summary of an unfinished rotation, and releases its lease. Returns whether the
-    /// ledger has the counts. If the record of an ending or of a stop may still be on its way, the
-    /// lease is left to expire: the record arrives before the next slice starts.
-    async fn release(&self) -> bool {
+    /// Saves the summary of an unfinished rotation, and releases its lease. Returns the rotation as
+    /// the ledger had it then, or `None` if nothing was saved.
+    ///
+    /// If the record of an ending or of a stop may still be on its way, the lease is left to
+    /// expire: the record arrives before the next slice starts.
+    async fn release(&self) -> Option<Box<RotationRecord>> {
         let context = &self.context;
         if !context.lease.is_held() {
-            return false;
+            return None;
         }
         let progress = context.progress();
-        let summary = SliceSummary {
-            counts: progress.counts,
-            progress,
-            role_not_ready_ms: context.role_not_ready_ms(),
-            failing_since: context.state().circuit_breaker.failing_since().clone(),
-            idle_since: progress.at,
+        let role_not_ready_ms = context.role_not_ready_ms();
+        let (summary, may_record_late) = {
+            let state = context.state();
+            let summary = SliceSummary {
+                counts: progress.counts,
+                progress,
+                role_not_ready_ms,
+                failing_since: state.circuit_breaker.failing_since().clone(),
+                has_unconfirmed_updates: state.unconfirmed != Unconfirmed::Nothing,
+                idle_since: progress.at,
+            };
+            (summary, state.may_record_late())
         };
         let owned = context.owned();
-        let saved = if context.state().may_record_late() {
+        let saved = if may_record_late {
             owned.save(&summary).await
         } else {
             owned.release(&summary).await
@@ -321,22 +282,6 @@ impl<'a> Slice<'a> {
         if let Err(error) = &saved {
             warn!(%error, "lease not released, it expires by itself");
         }
-        saved.is_ok()
+        saved.ok()
     }
-}
-
-/// Returns the clusters in the request's scope that the stack leaves out of its index, as
-/// `region/cluster`.
-fn excluded_clusters(
-    request: &RotationRequest,
-    indexes: &BTreeMap<String, RegionIndex>,
-) -> Vec<String> {
-    let in_scope = indexes
-        .iter()
-        .filter(|(region, _)| request.scope.covers_region(region));
-    let names = in_scope.flat_map(|(region, index)| {
-        let excluded = index.excluded.iter();
-        excluded.map(move |name| format!("{region}/{name}"))
-    });
-    names.collect()
 }

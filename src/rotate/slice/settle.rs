@@ -2,7 +2,7 @@
 //! ending is found is in `mover`.
 
 use rerole_core::call::CallError;
-use rerole_core::rotation::{Ending, Outcome, Row, Settled, Stop};
+use rerole_core::rotation::{Ending, Outcome, Row, Settled, Stop, Unconfirmed};
 use tracing::{debug, warn};
 
 use crate::aws::dynamodb::DYNAMODB_OPERATION_TIMEOUT;
@@ -22,9 +22,11 @@ pub(super) async fn settle(
     let region = row.association_arn.region();
     let must_stop = slice.state().note_ending(region, &settled.ending);
     if !may_record(slice, &settled.ending) {
+        let mut state = slice.state();
         if must_stop {
-            slice.state().stop = Stop::Unrecorded;
+            state.stop = Stop::NotRecorded;
         }
+        state.note_unconfirmed(Unconfirmed::Updates);
         return Ok(());
     }
     let rows = slice.aws.ledger.rows(slice.key());
@@ -39,9 +41,14 @@ pub(super) async fn settle(
     if recorded.is_err() {
         let mut state = slice.state();
         if must_stop {
-            state.stop = Stop::Unrecorded;
+            state.stop = Stop::NotRecorded;
         }
-        state.has_unanswered_record |= !slice.request().dry_run && !is_confirmed(&settled.ending);
+        let is_update = is_confirmed(&settled.ending);
+        state.note_unconfirmed(if is_update || slice.request().dry_run {
+            Unconfirmed::Updates
+        } else {
+            Unconfirmed::Record
+        });
     }
     if recorded? {
         log(row, &settled.ending);
@@ -75,7 +82,7 @@ fn count(slice: &Context<'_>, outcome: Outcome) -> Option<String> {
         state.counts.settle(outcome);
         None
     } else {
-        state.settle(outcome, slice.request().max_errors)
+        state.settle(outcome)
     }
 }
 

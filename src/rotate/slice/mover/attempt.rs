@@ -114,7 +114,9 @@ impl Mover<'_> {
     fn step_while_stopping(&mut self, observed: &Observed) -> Option<Step> {
         match &self.slice.state().stop {
             Stop::No => None,
-            Stop::Deciding | Stop::Unrecorded => Some(Step::DescribeAgain(STOP_PAUSE)),
+            Stop::Deciding | Stop::NotRecorded | Stop::Unconfirmed => {
+                Some(Step::DescribeAgain(STOP_PAUSE))
+            }
             Stop::Recorded(_) => {
                 let moment = self.moment(observed.age());
                 Some(self.attempts.stopped(&observed.association, moment))
