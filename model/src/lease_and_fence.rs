@@ -2,7 +2,7 @@
 //! freeze, and send requests that arrive late.
 //!
 //! The decision who may work is `rerole_core::rotation::open`. The ledger's conditions are those of
-//! `src/aws/ledger/rotations.rs` and `lease.rs`, mirrored in `item.rs`. What an owner believes of
+//! `src/aws/ledger/opening.rs` and `lease.rs`, mirrored in `item.rs`. What an owner believes of
 //! its lease is in `src/rotate/slice/lease.rs`, mirrored in `invocation.rs`. What else a slice does
 //! is left out: here it plans, and then closes or hands over.
 //!

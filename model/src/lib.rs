@@ -11,7 +11,7 @@
 //!   the file of each.
 //! - In `lease_and_fence` and `settle_and_resume`, each call on the wire is two steps: its effect,
 //!   and its answer. Either can be lost, and a request can arrive after its caller gave up. In the
-//!   other two, a call is one step. An answer changes nothing that others see, so to get it later
+//!   others, a call is one step. An answer changes nothing that others see, so to get it later
 //!   is the same as to take the next step later. A caller that dies after the call stands for a
 //!   lost answer. A late request of the indexer is in `locks_and_roles`; one of a slice requires
 //!   its lease, which is in the first two models.
@@ -21,8 +21,9 @@
 //! # What is checked
 //!
 //! `always` properties are guarantees. `sometimes` properties are endings: without them, a model in
-//! which nothing happens would satisfy every guarantee. Each terminal state is a closed rotation:
-//! whatever fault occurs, the deliveries that are still due finish it.
+//! which nothing happens would satisfy every guarantee. Each terminal state is a closed rotation,
+//! or one that is paused: whatever fault occurs, the deliveries that are still due, or the check
+//! for stalled rotations, finish it.
 //!
 //! Each model can leave out one condition, its `Guard`. Tests show that a guarantee then breaks. So
 //! each condition is needed, and the model is able to show it. A guard is what the product does, or
@@ -30,13 +31,15 @@
 //! counterexample.
 //!
 //! That a rotation makes progress at all, for any timing, is not checked here, but by the tests of
-//! the whole: `tests/it` and `tests/histories`. So is the order in which rotations of a role are
-//! opened.
+//! the whole: `tests/it` and `tests/histories`.
 
+pub mod commands;
 pub mod explore;
+pub mod freezes;
 pub mod lease_and_fence;
 pub mod locks_and_roles;
 pub mod plan_and_close;
+pub mod queues;
 mod requests;
 pub mod settle_and_resume;
 pub mod wire;

@@ -3,7 +3,7 @@
 //!
 //! How a role's item changes is `rerole_core::rotation::RoleRecord`; what an association on a role
 //! means is `RoleHistory`. The conditions and transactions of the ledger are those of
-//! `src/aws/ledger/roles.rs`, `rotations.rs` and `lease.rs`, mirrored in `ledger.rs`. The order of
+//! `src/aws/ledger/roles.rs`, `opening.rs` and `lease.rs`, mirrored in `ledger.rs`. The order of
 //! a slice's steps is that of `src/rotate/slice/run.rs` (`worker.rs`), and the order of the
 //! indexer's is that of `src/indexer/index_writer.rs` (`indexer.rs`, `freeing.rs`).
 //!

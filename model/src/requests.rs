@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rerole_core::request::{RequestRules, Requested, parse_event};
 use rerole_core::resource::Association;
+use rerole_core::rotation::{State, Status};
 use rerole_core::timestamp::Timestamp;
 use serde_json::json;
 
@@ -51,5 +52,14 @@ pub(crate) fn association(id: &str, role_arn: &str) -> Association {
         tags: BTreeMap::new(),
         created_at: None,
         modified_at: at(0),
+    }
+}
+
+/// Returns the state of a rotation with this status, which a slice works on or has closed.
+pub(crate) fn state(status: Status) -> State {
+    match status {
+        Status::Planning => State::PLANNING,
+        Status::InProgress => State::IN_PROGRESS,
+        status => State::finished(status, at(0)),
     }
 }

@@ -1,12 +1,12 @@
 //! One invocation: what it waits for, and what it believes of its lease.
 
-use rerole_core::rotation::{Opening, Status, open};
+use rerole_core::rotation::{Opening, RotationRecord, StackRecord, Status, open};
 
 use crate::lease_and_fence::item::{Item, Write, tick, time};
 use crate::lease_and_fence::{Guard, LeaseAndFence};
 use crate::wire::Call;
 
-/// `OPEN_ATTEMPTS` in `src/aws/ledger/rotations.rs` is 4. Two deliveries compete here, so more than
+/// `OPEN_ATTEMPTS` in `src/aws/ledger/opening.rs` is 6. Two deliveries compete here, so more than
 /// two attempts add nothing.
 const OPEN_ATTEMPTS: u8 = 2;
 
@@ -163,7 +163,7 @@ impl Invocation {
         };
     }
 
-    /// Follows the read of the rotation: the handler in `src/rotate/handler.rs`.
+    /// Follows the read of the rotation: `src/rotate/rotation_run.rs`.
     pub(super) fn found(&mut self, model: &LeaseAndFence, found: Option<Item>) {
         let mut record = found.map(|item| item.record(&model.template));
         if let Some(record) = record
@@ -172,8 +172,10 @@ impl Invocation {
         {
             record.lease_until = None;
         }
-        self.task = match open(record, &model.requested, time(self.started_at)) {
-            Opening::Start(record) => {
+        let (stack, now) = (StackRecord::default(), time(self.started_at));
+        self.task = match open(record, &model.requested, &stack, now) {
+            Opening::New => {
+                let record = RotationRecord::start(&model.requested, now);
                 let until = record.lease_until.map_or(0, tick);
                 Task::Open(Call::Sent(Write::Create { until }))
             }
@@ -185,6 +187,7 @@ impl Invocation {
             Opening::AlreadyRunning if self.has_own_lease(model, found) => Task::Ended(End::Failed),
             Opening::AlreadyRunning => Task::Ended(End::AlreadyRunning),
             Opening::Finished(_) => Task::Ended(End::FoundFinished),
+            Opening::Waiting(_) | Opening::Change(..) => unreachable!("no command comes"),
             Opening::OtherRequest(_) => unreachable!("there is one request"),
         };
         self.is_planned = found.is_some_and(|item| item.status == Status::InProgress);
@@ -233,7 +236,7 @@ impl Invocation {
         }
     }
 
-    /// Follows a renewal: `Lease::renew_until` in `src/rotate/slice/lease.rs`.
+    /// Follows a renewal: `renew_until` in `src/rotate/slice/renewal.rs`.
     pub(super) fn renewed(&mut self, write: Write, is_done: Option<bool>, now: u8) {
         self.renewal = None;
         if let (Some(lease), Write::Renew { until, .. }) = (&mut self.lease, write) {

@@ -4,7 +4,7 @@ use rerole_core::rotation::{RotationRecord, Status};
 use rerole_core::timestamp::Timestamp;
 
 use crate::lease_and_fence::{Guard, LeaseAndFence};
-use crate::requests::at;
+use crate::requests::{at, state};
 
 /// Seconds of a tick: a third of a lease.
 const TICK_SECS: u32 = 15;
@@ -21,9 +21,9 @@ pub struct Item {
 /// A write to the item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Write {
-    /// `start` in `src/aws/ledger/rotations.rs`.
+    /// `create` in `src/aws/ledger/opening.rs`.
     Create { until: u8 },
-    /// `resume` in `src/aws/ledger/rotations.rs`.
+    /// `resume` in `src/aws/ledger/opening.rs`.
     Resume {
         fence: u8,
         until: u8,
@@ -52,10 +52,9 @@ impl Item {
     /// Returns the record that the item stands for.
     pub(super) fn record(self, template: &RotationRecord) -> RotationRecord {
         RotationRecord {
-            status: self.status,
+            state: state(self.status),
             fence: self.fence.into(),
             lease_until: self.lease_until.map(time),
-            finished_at: self.status.is_final().then_some(at(0)),
             ..template.clone()
         }
     }

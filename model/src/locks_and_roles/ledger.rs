@@ -127,8 +127,8 @@ impl Ledger {
         }
     }
 
-    /// Opens a rotation: `start` in `src/aws/ledger/rotations.rs` and `hold` in `roles.rs`. Returns
-    /// whether it is done.
+    /// Opens a rotation: `create` in `src/aws/ledger/opening.rs` and `hold` in `roles.rs`.
+    /// Returns whether it is done.
     pub(super) fn open(&mut self, model: &LocksAndRoles, rotation: usize) -> bool {
         let is_locked = self.roles.iter().any(|role| role.held_by.is_some());
         if is_locked && model.has(Guard::RoleLock) {

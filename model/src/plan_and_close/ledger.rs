@@ -6,7 +6,7 @@ use rerole_core::rotation::{Facts, Outcome, RotationRecord, Row, Status, Tally, 
 
 use crate::plan_and_close::index::{Index, Role, View};
 use crate::plan_and_close::{ASSOCIATIONS, Guard, PlanAndClose};
-use crate::requests::at;
+use crate::requests::state;
 
 /// A row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -77,7 +77,7 @@ impl Ledger {
         }
     }
 
-    /// Opens the rotation: `start` and `hold` in `src/aws/ledger/`.
+    /// Opens the rotation: `create` and `hold` in `src/aws/ledger/`.
     pub(super) fn open(&mut self) {
         self.is_open = true;
         self.is_in_use = true;
@@ -151,7 +151,7 @@ impl Ledger {
         true
     }
 
-    /// Closes the rotation after a sweep that found this: `conclude` in `run.rs`, and
+    /// Closes the rotation after a sweep that found this: `conclude` in `conclude.rs`, and
     /// `OwnedRotation::close`. Returns whether it is done.
     pub(super) fn close(&mut self, model: &PlanAndClose, swept: Swept) -> bool {
         let is_unchanged = |guard, seen, now| !model.has(guard) || seen == now;
@@ -171,6 +171,8 @@ impl Ledger {
             incomplete_regions: &[],
             invalid_items: 0,
             excluded_clusters: &[],
+            moved_before: None,
+            is_cancelled: false,
         });
         self.status = closing.status;
         self.reverted = swept.counted_reversions();
@@ -205,8 +207,7 @@ pub(super) fn meaning(
     (status, row): (Status, Option<RowState>),
 ) -> Meaning {
     let rotation = RotationRecord {
-        status,
-        finished_at: status.is_final().then_some(at(0)),
+        state: state(status),
         ..model.template.clone()
     };
     let row = row.map(|row| row.row(model, index));

@@ -6,7 +6,7 @@ use rerole_core::rotation::{RoleRecord, RotationRecord, Row, Status};
 
 use crate::locks_and_roles::ledger::{Phase, Role, Rotation, RowState, View};
 use crate::locks_and_roles::{LocksAndRoles, NAMES, ROTATIONS};
-use crate::requests::{at, role};
+use crate::requests::{at, role, state};
 
 impl Role {
     pub(super) fn record(self, model: &LocksAndRoles) -> RoleRecord {
@@ -14,6 +14,7 @@ impl Role {
         RoleRecord {
             version: self.version.into(),
             held_by: self.held_by.map(|rotation| model.key(rotation).clone()),
+            waiting: Vec::new(),
             opened_at: None,
             in_use: self
                 .in_use
@@ -48,8 +49,7 @@ impl Rotation {
             Some(_) => Status::Succeeded,
         };
         RotationRecord {
-            status,
-            finished_at: is_closed.then_some(at(0)),
+            state: state(status),
             ..template.clone()
         }
     }
