@@ -26,6 +26,28 @@ pub fn event(detail: &Value) -> Value {
     event
 }
 
+/// The event `c-1` with the command of this name for rotation `r-1`, with the members of `detail`
+/// set. Those that are null are left out.
+pub fn command_event(name: &str, detail: &Value) -> Value {
+    let mut event = json!({
+        "version": "0",
+        "id": "c-1",
+        "detail-type": "Role Rotation Command",
+        "source": "platform.iam",
+        "account": "111122223333",
+        "time": "2026-11-23T21:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": { "rotationId": "r-1", "command": name },
+    });
+    for (name, value) in detail.as_object().unwrap() {
+        event["detail"][name] = value.clone();
+    }
+    let members = event["detail"].as_object_mut().unwrap();
+    members.retain(|_, value| !value.is_null());
+    event
+}
+
 /// The event that requests the check for stalled rotations.
 pub fn stalled_check_event() -> Value {
     json!({ "check": "stalledRotations" })

@@ -42,14 +42,8 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
     // Each association is described and updated once, and each item is read and written once,
     // whatever was repeated.
     let (eks, others): (BTreeSet<_>, BTreeSet<_>) = calls()
-        .map(|record| {
-            (
-                record.call.service,
-                &record.call.operation,
-                &record.call.subject,
-            )
-        })
-        .partition(|(service, _, _)| *service == Service::Eks);
+        .map(what)
+        .partition(|(service, ..)| *service == Service::Eks);
     let refusals = calls().filter(|record| is_refused_at_random(options, record));
     let per_sec = options
         .throttle
@@ -57,19 +51,15 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
     let latency_secs = options.latency.end().as_secs_f64();
     let needed = as_f64(eks.len()) / per_sec + as_f64(others.len()) * latency_secs;
     let mut absent: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for Call {
-        operation,
-        region,
-        subject,
-        ..
-    } in calls()
-        .filter(|record| record.status == Some(404))
-        .map(|record| &record.call)
-    {
-        absent
-            .entry((operation, region))
-            .or_default()
-            .insert(subject);
+    for record in calls().filter(|record| record.status == Some(404)) {
+        let Call {
+            operation,
+            region,
+            subject,
+            ..
+        } = &record.call;
+        let subjects = absent.entry((operation, region)).or_default();
+        subjects.insert(subject);
     }
     let concurrency = max_concurrency(aws);
     let absences = absent
@@ -94,6 +84,12 @@ pub fn check_liveness(aws: &SimulatedAws, from: SystemTime) {
         took <= allowed,
         "took {took:?} after the last fault, and its calls need {needed:.1} s"
     );
+}
+
+/// What a call does, and to what.
+fn what(record: &CallRecord) -> (Service, &str, &str) {
+    let call = &record.call;
+    (call.service, &call.operation, &call.subject)
 }
 
 /// The lowest ceiling that a rotation has.

@@ -215,7 +215,7 @@ where
 }
 
 /// The state that a choice leads to.
-fn choose<'s>(state: &'s Value, data: &Value) -> &'s str {
+pub fn choose<'s>(state: &'s Value, data: &Value) -> &'s str {
     let applies = |rule: &&Value| {
         let found = at(data, text(&rule["Variable"]));
         match (rule.get("IsPresent"), rule.get("StringEquals")) {

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 
 from expect import contains, equal, holds
 from fleet import rfc3339
+from harness import executions
 
 NAMESPACE = "rerole"
 FINISHED, STALLED = "app-2026", "stalled-by-e2e"
@@ -40,9 +41,9 @@ def the_schedule_finds_nothing_stalled(harness):
 
 
 def a_stalled_rotation_fires_the_alarm(harness):
-    """A rotation that is open and idle for an hour is named and counted, and its alarm fires."""
+    """A rotation that is idle for an hour is started, named and counted, and its alarm fires."""
     hour_ago = rfc3339(datetime.now(timezone.utc) - timedelta(hours=1))
-    stalled = {"rotationId": STALLED, "status": "InProgress"}
+    stalled = {"rotationId": STALLED, "status": "InProgress", "phase": "Executing"}
     times = {"startedAt": hour_ago, "idleSince": hour_ago}
     item = {**harness.ledger.item(FINISHED), **stalled, **times}
     del item["finishedAt"]
@@ -51,6 +52,11 @@ def a_stalled_rotation_fires_the_alarm(harness):
     response, _ = json.JSONDecoder().raw_decode(harness.commands.run("stalled"))
     equal("the response of [stalled]", response, {"stalledRotations": [STALLED]})
     check_alarm(harness, harness.rotate_log, "StalledRotations", count=1, state="ALARM")
+    (execution,) = executions(harness, STALLED)
+    equal("the check has started it", execution["name"], f"{STALLED}-1")
+    # Its item contradicts its key, so it cannot run.
+    arn = {"executionArn": execution["executionArn"]}
+    harness.cloud.client("stepfunctions").stop_execution(**arn)
     harness.ledger.table.delete_item(Key={"rotationId": STALLED, "entry": "rotation"})
 
 

@@ -3,7 +3,7 @@
 import json
 
 from expect import contains, equal, holds, note
-from harness import DETAIL_TYPE, SOURCE
+from harness import DETAIL_TYPES, SOURCE
 from stack import ACCOUNT, OTHER_REGION, REGION, Stack, deploy
 
 QUEUES = ("OnFailureQueue", "UndeliveredQueue", "IndexerQueue", "IndexerDeadLetterQueue")
@@ -68,7 +68,7 @@ def check_tables(harness):
 def check_rotation_rule(harness):
     """Which events start a rotation, and where events go that cannot be delivered."""
     rule = harness.stack.rule_of(SOURCE)
-    pattern = {"account": [ACCOUNT], "source": [SOURCE], "detail-type": [DETAIL_TYPE]}
+    pattern = {"account": [ACCOUNT], "source": [SOURCE], "detail-type": DETAIL_TYPES}
     equal("the pattern of the rule", json.loads(rule["EventPattern"]), pattern)
     equal("the bus of the rule is the stack's own", rule["EventBusName"], harness.stack.name)
     (target,) = rule["Targets"]
@@ -150,7 +150,9 @@ def check_alarms(harness):
     visible = "ApproximateNumberOfMessagesVisible"
     expected = {("AWS/SQS", visible, (("QueueName", name),)) for name in names}
     rotate, indexer = ((("FunctionName", function.name),) for function in stack.functions.values())
-    expected |= {("AWS/Lambda", "Duration", rotate), ("rerole", "StalledRotations", rotate)}
+    expected |= {("AWS/Lambda", "Duration", rotate)}
+    metrics = ("StalledRotations", "StackFrozenHours")
+    expected |= {("rerole", name, rotate) for name in metrics}
     statuses = ("Rejected", "Failed", "CompletedWithFailures")
     expected |= {("rerole", "Rotations", (*rotate, ("Status", status))) for status in statuses}
     metrics = ("StaleIndexRegions", "AssociationsReverted")

@@ -74,6 +74,17 @@ class Fleet:
         eks = self.cloud.client("eks", region)
         return eks.create_pod_identity_association(**names, roleArn=role, **more)["association"]
 
+    def create_many(self, namespace, role, count, index):
+        """Creates associations in one namespace, in EKS and in the index."""
+        create = self.cloud.client("eks", REGION).create_pod_identity_association
+        names = {"clusterName": CLUSTERS[REGION], "namespace": namespace, "roleArn": role}
+        accounts = (f"app-{number}" for number in range(count))
+        created = [create(**names, serviceAccount=account)["association"] for account in accounts]
+        with index.table.batch_writer() as batch:
+            for association in created:
+                batch.put_item(Item=item_of(association))
+        return created
+
     def update(self, association, **roles):
         update = self.eks_of(association).update_pod_identity_association
         return update(**identifiers(association), **roles)["association"]

@@ -10,6 +10,7 @@ from stack import ROOT
 
 SOURCE = "platform.iam"
 DETAIL_TYPE = "Role Rotation Requested"
+DETAIL_TYPES = [DETAIL_TYPE, "Role Rotation Command"]
 
 
 class Harness:
@@ -49,6 +50,13 @@ class Harness:
         item = self.ledger.wait_until_finished(rotation_id)
         self.rotate_log.wait_for(rotation_id, "rotation finished")
         return item
+
+
+def executions(harness, rotation_id):
+    """The executions of the state machine for this rotation, latest first."""
+    state_machine = {"stateMachineArn": harness.stack.outputs["StateMachineArn"]}
+    found = harness.cloud.client("stepfunctions").list_executions(**state_machine)["executions"]
+    return [each for each in found if each["name"].rpartition("-")[0] == rotation_id]
 
 
 def entry(detail, source=SOURCE, detail_type=DETAIL_TYPE):

@@ -7,18 +7,19 @@ import time
 from pathlib import Path
 
 from expect import ExpectationFailed, contains, equal, eventually, holds, note
-from fleet import CLUSTERS, identifiers, item_of
-from harness import entry, rotation
+from fleet import identifiers
+from harness import entry, executions, rotation
 from stack import ACCOUNT, REGION
 
 ID, EXECUTION = "long-rotation", "long-rotation-1"
 OLD_ROLE, NEW_ROLE = (f"arn:aws:iam::{ACCOUNT}:role/platform/long-{year}" for year in (2025, 2026))
 # One at a time, at a hundredth of a second each, these take several slices.
-COUNT = 2500
+COUNT = 3000
 ONE_AT_A_TIME = "1"
-# The function starts no work in the last 48 seconds before its timeout, so a slice takes 8 seconds.
-# The last one waits for 5 seconds before it closes the rotation.
-FUNCTION_TIMEOUT_SECONDS = 56
+# The function starts no work in the last 48 seconds before its timeout, so a slice takes 14 seconds.
+# The last one reads all rows twice, which takes MiniStack some 3 seconds each time, and starts its
+# sweep after 5 seconds.
+FUNCTION_TIMEOUT_SECONDS = 62
 # A slice that is killed leaves a lease of 45 seconds, for which the state machine waits a minute.
 # How long the rest takes depends on the machine; this only bounds an execution that hangs.
 EXECUTION_TIMEOUT_SECONDS = 900
@@ -30,20 +31,21 @@ LOOKUP_SECONDS = 0.05
 
 def a_killed_slice_is_resumed(harness):
     """A rotation continues in the state machine, even after a killed slice, and moves each once."""
-    created, started_at = create_associations(harness), time.time()
+    created = harness.fleet.create_many("long", OLD_ROLE, COUNT, harness.index)
+    started_at = time.time()
     client, rotate = harness.cloud.client("lambda"), harness.stack.rotate
     function = {"FunctionName": rotate.name}
     client.update_function_configuration(**function, Timeout=FUNCTION_TIMEOUT_SECONDS)
     detail = rotation(ID, OLD_ROLE, NEW_ROLE, maxConcurrency=ONE_AT_A_TIME)
     harness.put_events(entry(detail))
-    eventually("the first slice hands over", lambda: executions(harness))
+    eventually("the first slice hands over", lambda: executions(harness, ID))
     check_progress(harness)
     claim = "a slice of the state machine is killed while it works"
     killed = eventually(claim, lambda: kill_slice(harness))
     holds("associations are pending at that time", killed["counts"]["pending"] > 0, killed)
     execution = eventually(
         "the execution ends",
-        lambda: executions(harness)[0],
+        lambda: executions(harness, ID)[0],
         lambda execution: execution["status"] != "RUNNING",
         EXECUTION_TIMEOUT_SECONDS,
     )
@@ -55,25 +57,6 @@ def a_killed_slice_is_resumed(harness):
     contains("[executions] shows the execution", shown, EXECUTION, "SUCCEEDED")
     note("not checked: redrive, and that an execution with the same name starts nothing.")
     note("MiniStack supports neither")
-
-
-def create_associations(harness):
-    """Creates associations in EKS and in the index."""
-    eks = harness.cloud.client("eks", REGION)
-    names = {"clusterName": CLUSTERS[REGION], "namespace": "long", "roleArn": OLD_ROLE}
-    create = eks.create_pod_identity_association
-    accounts = (f"app-{number}" for number in range(COUNT))
-    created = [create(**names, serviceAccount=account)["association"] for account in accounts]
-    with harness.index.table.batch_writer() as batch:
-        for association in created:
-            batch.put_item(Item=item_of(association))
-    return created
-
-
-def executions(harness):
-    """All executions of the state machine."""
-    state_machine = {"stateMachineArn": harness.stack.outputs["StateMachineArn"]}
-    return harness.cloud.client("stepfunctions").list_executions(**state_machine)["executions"]
 
 
 def check_progress(harness):

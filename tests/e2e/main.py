@@ -27,6 +27,7 @@ import docs  # noqa: E402
 import expect  # noqa: E402
 import failures  # noqa: E402
 import indexing  # noqa: E402
+import lifecycle  # noqa: E402
 import long_rotations  # noqa: E402
 import permissions  # noqa: E402
 import rejections  # noqa: E402
@@ -74,6 +75,9 @@ SCENARIOS = (
     indexing.reconciles_repair_the_index,
     indexing.a_stale_region_fires_the_alarm,
     rejections.no_ignored_event_arrived_late,
+    lifecycle.a_rotation_is_paused_and_resumed,
+    lifecycle.a_rotation_is_cancelled_and_tried_again,
+    lifecycle.a_frozen_stack_starts_nothing,
     long_rotations.a_killed_slice_is_resumed,
 )
 LOG_TAIL_LINES = 30

@@ -3,10 +3,11 @@
 import json
 import time
 
+from boto3.dynamodb.conditions import Key
 from expect import eventually
 from stack import OTHER_REGION, REGION
 
-NOT_FINISHED = ("Planning", "InProgress")
+NOT_FINISHED = ("Queued", "Planning", "InProgress", "Paused", "Cancelling")
 PING_EVERY_SECONDS = 1
 
 
@@ -44,8 +45,9 @@ class Ledger:
         self.table = cloud.table(stack.outputs["RotationLedgerTableName"])
 
     def all_items(self):
-        """All items by key, without pagination: the table has a few dozen."""
-        return {(item["rotationId"], item["entry"]): item for item in self.table.scan()["Items"]}
+        """All items by key."""
+        items = all_pages(self.table.scan)
+        return {(item["rotationId"], item["entry"]): item for item in items}
 
     def item(self, rotation_id, entry="rotation"):
         key = {"rotationId": rotation_id, "entry": entry}
@@ -57,11 +59,8 @@ class Ledger:
 
     def rows(self, rotation_id):
         """The rows of the rotation's associations, by ARN."""
-        rows = [
-            item
-            for (key, entry), item in self.all_items().items()
-            if key == rotation_id and entry.startswith("association#")
-        ]
+        is_row = Key("rotationId").eq(rotation_id) & Key("entry").begins_with("association#")
+        rows = all_pages(self.table.query, KeyConditionExpression=is_row, ConsistentRead=True)
         return {row["associationArn"]: row for row in rows}
 
     def held_roles(self):
@@ -79,6 +78,16 @@ class Ledger:
             lambda: self.item(rotation_id),
             lambda item: item and item["status"] not in NOT_FINISHED,
         )
+
+
+def all_pages(read, **parameters):
+    """The items of all pages of a scan or a query."""
+    while True:
+        page = read(**parameters)
+        yield from page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return
+        parameters["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
 
 class Log:

@@ -10,8 +10,8 @@ use rerole::rotate::slice::DEADLINE_RESERVE;
 
 use crate::common::environment::{REGIONS, SECONDARY_INDEXES};
 use crate::history::{
-    Action, CallOf, Effect, Fault, Function, History, Mode, NewAssociation, Quirk, Request,
-    ServiceName, Side, Step,
+    Action, CallOf, Command, Effect, Fault, Function, History, Mode, NewAssociation, Quirk,
+    Request, ServiceName, Side, Step,
 };
 use crate::world::{CLUSTERS, NAMESPACES};
 
@@ -67,13 +67,16 @@ pub fn generate(seed: u64) -> History {
         .collect();
     let mut steps = draw.requests();
     steps.extend(draw.steps_of_others(associations.len()));
+    let (quirks, faults) = (draw.quirks(), draw.faults());
+    // Last, so the rest of a history does not depend on it.
+    steps.extend(draw.commands(&steps));
     steps.sort_by_key(|step| step.at);
     History {
         seed,
-        quirks: draw.quirks(),
+        quirks,
         associations,
         steps,
-        faults: draw.faults(),
+        faults,
     }
 }
 
@@ -178,6 +181,7 @@ impl Draw {
             scope,
             max_errors: max_errors.to_owned(),
             max_concurrency: self.chance(0.3).then(|| self.0.u32(1..=3)),
+            reason: self.reason(),
         }
     }
 
@@ -204,6 +208,71 @@ impl Draw {
             steps.push(Step { at, action });
         }
         steps
+    }
+
+    /// Half of the histories have commands, most of them about the first rotation while it runs.
+    fn commands(&mut self, others: &[Step]) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.chance(0.5) {
+            return steps;
+        }
+        for _ in 0..=self.skewed(3) {
+            let at = if self.chance(0.7) {
+                self.0.u64(FOCUS_MS.start..AROUND_FOCUS_MS)
+            } else {
+                self.at()
+            };
+            let name = *self.any(&[
+                "Pause", "Pause", "Resume", "Cancel", "Cancel", "Retry", "Change", "Freeze",
+                "Unfreeze",
+            ]);
+            steps.push(self.command(name, at, others));
+            // What is stopped is most often started again.
+            let opposite = match name {
+                "Pause" => "Resume",
+                "Freeze" => "Unfreeze",
+                "Cancel" => "Retry",
+                _ => continue,
+            };
+            if self.chance(0.8) {
+                let later = at + 500 + self.at();
+                steps.push(self.command(opposite, later, others));
+            }
+        }
+        steps
+    }
+
+    fn command(&mut self, name: &str, at: u64, others: &[Step]) -> Step {
+        let is_of_stack = ["Freeze", "Unfreeze"].contains(&name);
+        let id = u32::try_from(self.skewed(2)).expect("a few");
+        let is_dry_run = |step: &Step| match &step.action {
+            Action::Request(request) => request.id == id && request.dry_run,
+            _ => false,
+        };
+        let dry_run = !is_of_stack && others.iter().any(is_dry_run) != self.chance(0.05);
+        let is_change = name == "Change";
+        let changes_concurrency = is_change && self.chance(0.5);
+        let changes_errors = is_change && (!changes_concurrency || self.chance(0.5));
+        let command = Command {
+            name: name.to_owned(),
+            id: (!is_of_stack).then_some(id),
+            dry_run,
+            max_errors: changes_errors.then(|| (*self.any(&["100%", "75%", "0"])).to_owned()),
+            max_concurrency: changes_concurrency.then(|| self.0.u32(1..=3)),
+            reason: self.reason(),
+            expected_seq: self.chance(0.15).then(|| self.0.u64(1..5)),
+            age_secs: if self.chance(0.05) { 1_000 } else { 0 },
+            again_after: self.chance(0.2).then(|| self.0.u64(10..60_000)),
+        };
+        Step {
+            at,
+            action: Action::Command(command),
+        }
+    }
+
+    fn reason(&mut self) -> Option<String> {
+        self.chance(0.5)
+            .then(|| format!("CHG-{}", self.0.u32(1..=9)))
     }
 
     fn action(&mut self, associations: usize) -> Action {

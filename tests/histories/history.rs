@@ -93,6 +93,8 @@ pub struct Step {
 pub enum Action {
     /// EventBridge delivers a request. The same request later is another delivery of it.
     Request(Request),
+    /// EventBridge delivers a command.
+    Command(Command),
     SetRole(AssociationNumber, Role),
     SetTargetRole(AssociationNumber, Option<Role>),
     Delete(AssociationNumber),
@@ -141,6 +143,38 @@ pub struct Request {
     pub max_errors: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrency: Option<u32>,
+    /// Why, as the sender claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// A command, as the members of `detail` have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Command {
+    pub name: String,
+    /// The ID of the rotation, unless the command is about the stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// It is about the dry run with this ID.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+    /// The new limits of `Change`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_errors: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
+    /// Why, as the sender claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_seq: Option<u64>,
+    /// How old the event is when it is delivered.
+    #[serde(default)]
+    pub age_secs: u64,
+    /// EventBridge delivers it a second time, this many milliseconds later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again_after: Option<u64>,
 }
 
 /// What goes wrong.

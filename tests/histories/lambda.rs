@@ -248,6 +248,17 @@ fn result_kinds(result: &Result<Value, Failure>) -> Vec<String> {
     if response.get("alreadyRunning").is_some() {
         return vec!["already running".to_owned()];
     }
+    if let (Some(name), Some(verdict)) =
+        (response["command"].as_str(), response["verdict"].as_str())
+    {
+        let key = response["ledgerKey"].as_str().unwrap_or_default();
+        let of = if key.starts_with("dry-run/") {
+            " for a dry run"
+        } else {
+            ""
+        };
+        return vec![format!("{name} {verdict}{of}")];
+    }
     match response["batchItemFailures"].as_array() {
         Some(failures) if !failures.is_empty() => vec!["messages failed".to_owned()],
         Some(_) => vec!["messages followed".to_owned()],

@@ -15,7 +15,7 @@ use crate::world::{CLUSTERS, World, adopt, role};
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 const TRIES_MAX: u32 = 20;
 
-/// Does what the action says. Requests and index runs are not done by people.
+/// Does what the action says. Requests, commands and index runs are not done here.
 pub async fn act(world: &Rc<World>, action: &Action) {
     match action {
         Action::SetRole(number, to) => {
@@ -82,7 +82,7 @@ pub async fn act(world: &Rc<World>, action: &Action) {
             sleep(Duration::from_millis(*millis)).await;
             world.aws.eks(|eks| eks.allow(name));
         }
-        Action::Request(_) | Action::Reconcile(_) => {}
+        Action::Request(_) | Action::Command(_) | Action::Reconcile(_) => {}
     }
 }
 

@@ -1,10 +1,16 @@
-//! The events that request the rotations of a history.
+//! The events that request the rotations of a history, and that command them.
 
+use std::time::{Duration, SystemTime};
+
+use rerole_core::timestamp::Timestamp;
 use serde_json::{Value, json};
 
 use crate::common::events;
-use crate::history::{Action, History, Request};
+use crate::history::{Action, Command, History, Request};
 use crate::world::role;
+
+/// Who sends the events that give a reason.
+const SENDER: &str = "on-call";
 
 /// The events of all requests, in the order in which they first arrive.
 pub fn requests(history: &History) -> Vec<Value> {
@@ -38,7 +44,31 @@ pub fn event(request: &Request, number: usize) -> Value {
     if let Some(count) = request.max_concurrency {
         detail["maxConcurrency"] = json!(count.to_string());
     }
+    if let Some(reason) = &request.reason {
+        detail["reason"] = json!(reason);
+        detail["requestedBy"] = json!(SENDER);
+    }
     let mut event = events::event(&detail);
     event["id"] = json!(format!("6a7e8feb-b491-4cf7-a9f1-{number:012}"));
+    event
+}
+
+/// The event of a command that is delivered at `now`.
+pub fn command_event(command: &Command, number: usize, now: SystemTime) -> Value {
+    let sent_at = now - Duration::from_secs(command.age_secs);
+    let prefix = if command.dry_run { "dry-run/" } else { "" };
+    let mut event = events::command_event(
+        &command.name,
+        &json!({
+            "rotationId": command.id.map(|id| format!("{prefix}r-{id}")),
+            "expectedSeq": command.expected_seq,
+            "maxErrors": command.max_errors,
+            "maxConcurrency": command.max_concurrency,
+            "reason": command.reason,
+            "requestedBy": command.reason.as_ref().map(|_| SENDER),
+        }),
+    );
+    event["time"] = json!(Timestamp::from(sent_at));
+    event["id"] = json!(format!("0b2f3f3c-8a35-4c2c-a8a4-{number:012}"));
     event
 }

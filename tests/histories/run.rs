@@ -16,12 +16,14 @@ use crate::common::environment::LEDGER;
 use crate::common::guarantees::{Evidence, check_at_rest, check_followed, time};
 use crate::failed_check::{self, FailedCheck, has_panicked};
 use crate::faults;
-use crate::history::{Action, Fault, Function, History, Mode, Quirk, Step, end_of};
+use crate::history::{
+    Action, CallOf, Command, Fault, Function, History, Mode, Quirk, ServiceName, Step, end_of,
+};
 use crate::lambda::{Lambda, Pending, reconcile};
 use crate::people;
 use crate::queue::Queue;
 use crate::reached;
-use crate::requests::{event, requests};
+use crate::requests::{command_event, event, requests};
 use crate::situations::{Counts, Situations};
 use crate::world::World;
 
@@ -33,11 +35,14 @@ const STALLED_CHECK_EVERY: Duration = Duration::from_mins(5);
 /// How long retries, executions and redelivered messages may take: an execution retries for an
 /// hour, and a message is received five times in 75 minutes.
 const SETTLED_WITHIN: Duration = Duration::from_hours(6);
-/// How often an operator asks again, before a rotation counts as one that does not end. The first
-/// round finishes what is open, and the second what waited for its roles.
-const ROUNDS_MAX: u32 = 2;
+/// How often an operator asks again, before a rotation counts as one that does not end. Each round
+/// finishes what is open, and lets what waited for its roles start.
+const ROUNDS_MAX: u32 = 4;
 /// How long after the last fault a rotation is finished that needs no operator.
 const ENDS_WITHIN: Duration = Duration::from_mins(3);
+/// How long it takes until the check for stalled rotations starts one that stands idle: it is idle
+/// for three minutes, and the check runs every five.
+const CHECK_STARTS_WITHIN: Duration = Duration::from_mins(8);
 /// A full run that waits for another one, or yields to a rotation, is started again.
 const RUNS_MAX: u32 = 8;
 
@@ -97,11 +102,10 @@ impl Runner {
         let _ = AssertUnwindSafe(runner.phases(history, situations))
             .catch_unwind()
             .await;
-        let aws = &runner.world.aws;
-        failed_check::keep_calls(aws);
+        failed_check::keep_calls(&world.aws);
         Played {
             situations: situations.counts(),
-            trace: aws.trace_hash(),
+            trace: world.aws.trace_hash(),
             missed: hits.missed(&history.faults),
         }
     }
@@ -117,9 +121,21 @@ impl Runner {
         let calm_since = world.aws.now();
         lambda.calm_since.set(Some(calm_since));
         self.settle().await;
-        if is_unattended(&situations.counts()) && is_followed(history) && !has_panicked() {
+        let is_left = has_panicked() || self.waits_for_operator();
+        if !is_left && self.is_anything_open() {
+            // The check for stalled rotations starts it.
+            situations.note("left to the check for stalled rotations");
+            sleep(CHECK_STARTS_WITHIN).await;
+            self.settle().await;
+        }
+        if is_unattended(&situations.counts()) && is_followed(history) && !is_left {
             situations.note("checked before an operator and a full run");
-            end_in_time(&check_followed(&world.aws), calm_since);
+            let within = if starts_fail(history) {
+                ENDS_WITHIN + CHECK_STARTS_WITHIN
+            } else {
+                ENDS_WITHIN
+            };
+            end_in_time(&check_followed(&world.aws), calm_since, within);
         }
         self.finish(&requests(history)).await;
         self.compare().await;
@@ -170,6 +186,14 @@ impl Runner {
                     Action::Request(request) => {
                         let event = event(request, number);
                         lambda.deliver(Function::Rotate, event).await;
+                    }
+                    Action::Command(command) => {
+                        let event = command_event(command, number, world.aws.now());
+                        lambda.deliver(Function::Rotate, event.clone()).await;
+                        if let Some(after) = command.again_after {
+                            sleep(Duration::from_millis(after)).await;
+                            lambda.deliver(Function::Rotate, event).await;
+                        }
                     }
                     Action::Reconcile(mode) => {
                         let mode = match mode {
@@ -229,7 +253,8 @@ impl Runner {
     /// Asks again for each rotation until it is finished, as an operator does. The roles that one
     /// rotation holds keep others waiting, so a round may finish only some of them.
     async fn finish(&self, events: &[Value]) {
-        for _ in 0..ROUNDS_MAX {
+        for round in 0..ROUNDS_MAX {
+            self.resume_all(round).await;
             let mut is_finished = true;
             for event in events {
                 if has_panicked() {
@@ -246,6 +271,58 @@ impl Runner {
             }
         }
         panic!("rotations are open after {ROUNDS_MAX} rounds without a fault");
+    }
+
+    /// Ends what commands have left: a freeze of the stack, and paused rotations.
+    async fn resume_all(&self, round: u32) {
+        let mut commands = Vec::new();
+        if self.world.aws.items(LEDGER).iter().any(is_frozen_stack) {
+            commands.push(Command {
+                name: "Unfreeze".to_owned(),
+                ..Command::default()
+            });
+        }
+        let paused = self.paused().into_iter();
+        commands.extend(paused.map(|(id, dry_run)| Command {
+            name: "Resume".to_owned(),
+            id: Some(id),
+            dry_run,
+            ..Command::default()
+        }));
+        for (at, command) in commands.iter().enumerate() {
+            let number = 1_000 * (usize::try_from(round).expect("a few") + 1) + at;
+            let event = command_event(command, number, self.world.aws.now());
+            self.lambda.deliver(Function::Rotate, event).await;
+            self.settle().await;
+        }
+    }
+
+    /// The IDs of the rotations that are paused, and which of them are dry runs.
+    fn paused(&self) -> Vec<(u32, bool)> {
+        let items = self.world.aws.items(LEDGER).into_iter();
+        let paused = items.filter(|item| item["status"] == "Paused");
+        paused
+            .filter_map(|item| {
+                let key = item["rotationId"].as_str()?;
+                let id = key.trim_start_matches("dry-run/").strip_prefix("r-")?;
+                Some((id.parse().ok()?, key.starts_with("dry-run/")))
+            })
+            .collect()
+    }
+
+    fn is_anything_open(&self) -> bool {
+        let open = ["Queued", "Planning", "InProgress", "Cancelling"];
+        let items = self.world.aws.items(LEDGER);
+        let mut statuses = items.iter().filter_map(|item| item["status"].as_str());
+        statuses.any(|status| open.contains(&status))
+    }
+
+    /// Whether a command has left something that only another command ends.
+    fn waits_for_operator(&self) -> bool {
+        let items = self.world.aws.items(LEDGER);
+        items
+            .iter()
+            .any(|item| item["status"] == "Paused" || is_frozen_stack(item))
     }
 
     /// Compares the index with EKS twice. The second full run finds no difference.
@@ -316,17 +393,32 @@ impl Runner {
     }
 }
 
-/// Every rotation that nobody has to ask for again is finished soon after the last fault.
-fn end_in_time(evidence: &Evidence, calm_since: SystemTime) {
+/// Whether the item is that of the stack, and the stack is frozen.
+fn is_frozen_stack(item: &Value) -> bool {
+    item["entry"] == "stack" && item.get("frozenAt").is_some()
+}
+
+/// Every rotation that waits for no operator is finished soon after the last fault.
+fn end_in_time(evidence: &Evidence, calm_since: SystemTime, within: Duration) {
     for rotation in &evidence.rotations {
         let finished_at = rotation.finished_at().expect("nothing is open");
         let after = finished_at.since(Timestamp::from(calm_since));
         assert!(
-            after <= ENDS_WITHIN,
+            after <= within,
             "{} ended {after:?} after the last fault",
             rotation.key
         );
     }
+}
+
+/// Whether executions may not be started when they should.
+fn starts_fail(history: &History) -> bool {
+    let is_start = |at: &CallOf| at.operation == "StartExecution";
+    history.faults.iter().any(|fault| match fault {
+        Fault::Outage { service, .. } => *service == ServiceName::StepFunctions,
+        Fault::Call { at, .. } | Fault::Death { at, .. } | Fault::Freeze { at, .. } => is_start(at),
+        Fault::Dip { .. } => false,
+    })
 }
 
 /// Whether nothing has failed for good, so that an operator has nothing to do.

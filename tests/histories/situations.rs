@@ -26,7 +26,7 @@ impl Situations {
 }
 
 /// What the histories of CI must reach.
-pub const REQUIRED: [&str; 98] = [
+pub const REQUIRED: [&str; 115] = [
     // Ends of rotations and of their associations.
     "status Succeeded",
     "status Incomplete",
@@ -34,6 +34,7 @@ pub const REQUIRED: [&str; 98] = [
     "status Failed",
     "status NoAssociations",
     "status Planned",
+    "status Cancelled",
     "outcome Updated",
     "outcome Updated, inferred",
     "outcome AlreadyCurrent",
@@ -45,6 +46,21 @@ pub const REQUIRED: [&str; 98] = [
     "outcome WouldUpdate",
     // What invocations say.
     "Rotate: InProgress",
+    "Rotate: Paused",
+    "Rotate: Queued",
+    "Rotate: Cancel Accepted",
+    "Rotate: Cancel Accepted for a dry run",
+    "Rotate: Cancel Refused",
+    "Rotate: Change Accepted",
+    "Rotate: Freeze Accepted",
+    "Rotate: Pause Accepted",
+    "Rotate: Pause Accepted for a dry run",
+    "Rotate: Pause NoChange",
+    "Rotate: Resume Accepted",
+    "Rotate: Resume NoChange",
+    "Rotate: Retry Accepted",
+    "Rotate: Retry Refused",
+    "Rotate: Unfreeze Accepted",
     "Rotate: Rejected",
     "Rotate: already running",
     "Rotate: error Busy",
@@ -118,6 +134,7 @@ pub const REQUIRED: [&str; 98] = [
     // What people and the stack's schedules do.
     "step Adopt",
     "step BreakRole",
+    "step Command",
     "step Create",
     "step CreateCluster",
     "step Delete",

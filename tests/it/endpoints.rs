@@ -51,7 +51,7 @@ async fn hosts(region: &str, variables: &[(&str, &str)]) -> Vec<String> {
     aws.index.entry(&arn, &rules).await.unwrap_err();
     let execution = Execution::IndexRun(Timestamp::from_millis(0));
     let state_machine = aws.state_machine.as_ref().unwrap();
-    state_machine.start(&execution).await.unwrap_err();
+    state_machine.start(&execution, 1).await.unwrap_err();
     let mut hosts = hosts.0.lock().unwrap().clone();
     hosts.dedup();
     hosts

@@ -6,19 +6,22 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use rerole::aws::Aws;
-use rerole::aws::ledger::{Close, LeaseError, Opened, Select, SliceSummary};
+use rerole::aws::ledger::{Close, LeaseError, Opened, Renewed, Select, SliceSummary};
 use rerole::rotate::error::RotateError;
 use rerole::rotate::payload::{Payload, Task};
+use rerole_core::command::Command;
 use rerole_core::indexing::{Claim, Coverage, IndexItem, RUN_LEASE, ReconcileRequest};
 use rerole_core::request::Requested;
 use rerole_core::rotation::{
-    Counts, Departure, Ending, FailingSince, InUse, KnownRoles, LEASE, Progress, RotationRecord,
-    Row, Settled, Status,
+    Author, Cause, Counts, Departure, Ending, FailingSince, InUse, KnownRoles, LEASE, Progress,
+    RotationRecord, Row, Settled, State, Status,
 };
 use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
-use crate::harness::{Harness, LEDGER, NEW, OLD, event, rotation_event, rules, timestamp};
+use crate::harness::{
+    Harness, LEDGER, NEW, OLD, command_event, event, rotation_event, rules, timestamp,
+};
 
 pub fn request() -> Requested {
     match Payload::parse(&rotation_event(), None, &rules()).task {
@@ -37,13 +40,28 @@ pub async fn open(aws: &Aws, request: &Requested) -> RotationRecord {
     match aws
         .ledger
         .rotations()
-        .open(request, || aws.now())
+        .open(request, &author(), || aws.now())
         .await
         .unwrap()
     {
         Opened::Acquired(record) => *record,
+        Opened::NotAcquired(why) => panic!("{why:?}"),
+    }
+}
+
+/// The command with this name about rotation r-1, with the members of `changes` set. Those that are
+/// null are left out.
+pub fn command(name: &str, changes: &Value) -> Command {
+    let event = command_event(name, changes);
+    match Payload::parse(&event, None, &rules()).task {
+        Task::Command(command) => *command,
         other => panic!("{other:?}"),
     }
+}
+
+/// The author of what a slice changes.
+pub fn author() -> Author {
+    Author::rerole("q-1")
 }
 
 pub fn summary(aws: &Aws) -> SliceSummary {
@@ -52,6 +70,7 @@ pub fn summary(aws: &Aws) -> SliceSummary {
         progress: progress(aws),
         role_not_ready_ms: 0,
         failing_since: FailingSince::new(),
+        has_unconfirmed_updates: false,
         idle_since: aws.now(),
     }
 }
@@ -69,8 +88,7 @@ pub fn closed(aws: &Aws, record: &RotationRecord) -> Close {
     let in_use = InUse::until_rotated(&record.key, record.started_at);
     Close {
         record: RotationRecord {
-            status: Status::Succeeded,
-            finished_at: Some(aws.now()),
+            state: State::finished(Status::Succeeded, aws.now()),
             ..record.clone()
         },
         departure: Departure {
@@ -104,19 +122,25 @@ async fn a_stale_owner_writes_nothing_to_the_ledger() {
     let rows = aws.ledger.rows(&stale.key);
     let owned = aws.ledger.owned(&stale);
     let renewed = owned.renew(aws.now() + LEASE, &progress(&aws)).await;
-    assert_lost("renew", renewed);
+    assert!(matches!(renewed, Ok(Renewed::Lost)), "{renewed:?}");
     let item = std::slice::from_ref(&item);
     assert_lost("plan", rows.plan(&stale, item).await);
-    assert_lost("start", owned.start(&Counts::default()).await);
+    assert_lost(
+        "start",
+        owned.start(&Counts::default(), &author(), aws.now()).await,
+    );
     assert_lost("stop", owned.stop("because", aws.now()).await);
     assert_lost("release", owned.release(&summary(&aws)).await);
-    assert_lost("close", owned.close(&closed(&aws, &stale)).await);
+    assert_lost("close", owned.close(&closed(&aws, &stale), &author()).await);
     assert_eq!(harness.aws.items(LEDGER), ledger);
 
     // The current owner can make the same calls.
     assert_eq!(rows.plan(&current, item).await.unwrap().created, 1);
     let owned = aws.ledger.owned(&current);
-    owned.close(&closed(&aws, &current)).await.unwrap();
+    owned
+        .close(&closed(&aws, &current), &author())
+        .await
+        .unwrap();
     assert!(
         harness
             .aws
@@ -136,7 +160,7 @@ async fn a_released_lease_is_not_renewed() {
     let owned = aws.ledger.owned(&record);
     owned.release(&summary(&aws)).await.unwrap();
     let renewed = owned.renew(aws.now() + LEASE, &progress(&aws)).await;
-    assert_lost("renew", renewed);
+    assert!(matches!(renewed, Ok(Renewed::Lost)), "{renewed:?}");
     assert!(harness.rotation("r-1").get("leaseUntil").is_none());
     assert_eq!(open(&aws, &request()).await.fence, 2);
 }
@@ -158,6 +182,7 @@ async fn planning_again_reports_a_settled_row_and_keeps_it() {
         ending: Ending::Deleted,
         observed: None,
         attempts: 0,
+        refusals: 0,
         at: aws.now(),
     };
     assert!(rows.settle(&row, &settled).await.unwrap());
@@ -227,6 +252,23 @@ async fn a_request_that_replaces_the_claimed_one_keeps_waiting() {
     assert_eq!(harness.ledger_item("index", "next"), Some(item));
 }
 
+/// A check takes the next number of an execution, after another invocation has read the last one.
+#[tokio::test(start_paused = true)]
+async fn each_execution_has_a_number_of_its_own() {
+    let harness = Harness::calm(1);
+    let (aws, by) = (harness.clients(), author());
+    let opened = open(&aws, &request()).await;
+    let rotations = aws.ledger.rotations();
+    let apply = async |cause, seen: &RotationRecord| {
+        let changed = rotations.apply(cause, seen, (&by, None), aws.now()).await;
+        changed.unwrap().unwrap()
+    };
+    let paused = apply(Cause::Frozen, &opened).await;
+    assert!(rotations.set_execution_run(&paused.key, 1).await.unwrap());
+    let resumed = apply(Cause::Unfrozen, &paused).await;
+    assert_eq!(resumed.execution_run, 3);
+}
+
 /// An arrival is planned in an open rotation, once. For a finished one, it is a reversion.
 #[tokio::test(start_paused = true)]
 async fn an_arrival_counts_only_while_the_rotation_is_open() {
@@ -247,7 +289,10 @@ async fn an_arrival_counts_only_while_the_rotation_is_open() {
     let record = record.unwrap();
     assert_eq!(record.arrivals, 1);
     let owned = aws.ledger.owned(&record);
-    owned.close(&closed(&aws, &record)).await.unwrap();
+    owned
+        .close(&closed(&aws, &record), &author())
+        .await
+        .unwrap();
     let before = harness.rotation("r-1");
     let other = Row {
         association_arn: harness.associate("other", OLD).parse().unwrap(),
@@ -290,6 +335,7 @@ type Change = fn(&mut Value, &str);
 async fn a_lease_is_taken_over_only_if_it_is_the_one_that_was_read() {
     let closed = |item: &mut Value, now: &str| {
         item["status"] = json!("Succeeded");
+        item["phase"] = json!("Finished");
         item["finishedAt"] = json!(now);
         item.as_object_mut().unwrap().remove("leaseUntil");
     };
@@ -309,8 +355,15 @@ async fn a_lease_is_taken_over_only_if_it_is_the_one_that_was_read() {
             }
             Fault::None
         });
-        let opened = aws.ledger.rotations().open(&request(), || aws.now()).await;
-        let opened = format!("{:?}", opened.unwrap());
+        let opened = aws
+            .ledger
+            .rotations()
+            .open(&request(), &author(), || aws.now())
+            .await;
+        let opened = match opened.unwrap() {
+            Opened::Acquired(_) => "Acquired".to_owned(),
+            Opened::NotAcquired(why) => format!("{why:?}"),
+        };
         assert!(opened.starts_with(expected), "{opened}");
         assert_eq!(harness.rotation("r-1")["fence"], 1);
     }
@@ -333,6 +386,7 @@ async fn an_opening_that_is_refused_because_of_its_own_effect_is_delivered_again
             let values = &update["ExpressionAttributeValues"];
             rotation["fence"] = json!(2);
             rotation["leaseUntil"] = values[":leaseUntil"]["S"].clone();
+            rotation["leaseOwner"] = values[":leaseOwner"]["S"].clone();
             sim.put_item(LEDGER, rotation.clone());
         }
         Fault::None
@@ -353,9 +407,9 @@ async fn an_opening_that_is_refused_because_of_its_own_effect_is_delivered_again
 #[tokio::test(start_paused = true)]
 async fn rotations_of_a_role_start_in_the_order_in_which_they_are_opened() {
     let harness = Harness::new(Options::default());
-    let (aws, request) = (harness.clients(), request());
+    let (aws, request, author) = (harness.clients(), request(), author());
     let rotations = aws.ledger.rotations();
-    let mut opening = std::pin::pin!(rotations.open(&request, || aws.now()));
+    let mut opening = std::pin::pin!(rotations.open(&request, &author, || aws.now()));
     let is_sent = async {
         while harness.calls("TransactWriteItems").is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -31,8 +31,7 @@ impl Before {
 
 /// Checks the guarantees that hold at any time.
 pub fn check(harness: &Harness, before: &Before) {
-    guarantees::check(&harness.aws);
-    let evidence = Evidence::of(&harness.aws);
+    let evidence = guarantees::check(&harness.aws);
     everything_indexed_is_settled(&evidence);
     only_the_role_changes(&evidence, before);
     roles::roles_with_associations_are_in_use(&evidence);

@@ -19,6 +19,8 @@ mod alarms;
 mod attacks;
 /// Events about changes in EKS, which the indexer follows.
 mod cloudtrail;
+/// Commands about rotations and the stack.
+mod commands;
 /// Comparisons of the index with EKS.
 mod comparison;
 /// Changes of other actors while a rotation runs.
@@ -58,6 +60,8 @@ mod payload;
 mod permissions;
 /// What the ledger shows of an open rotation.
 mod progress;
+/// Rotations that wait for a role.
+mod queue;
 /// Index runs that crash or race with a rotation.
 mod races;
 /// What an index run makes of the index.

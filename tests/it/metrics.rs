@@ -7,7 +7,8 @@ use rerole_sim::{Fault, Options, Throttle};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Harness, LEDGER, error, event, is_lease_write, is_update, rotation_event, stalled_check_event,
+    Harness, LEDGER, command_event, error, event, is_lease_write, is_update, rotation_event,
+    stalled_check_event,
 };
 
 /// The timeout of a rotate function that has a second to work in.
@@ -133,6 +134,21 @@ async fn dry_runs_and_rejections_count_as_rotations_that_move_nothing() {
             .iter()
             .all(|line| line.get("AssociationsUpdated").is_none())
     );
+}
+
+/// No slice writes the metric of a rotation that never starts.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_that_is_cancelled_in_its_queue_counts_once() {
+    let harness = Harness::calm(3);
+    let of_stack = json!({ "rotationId": null });
+    harness.command("Freeze", of_stack).await;
+    harness.deliver(&rotation_event()).await.unwrap();
+    let cancel = command_event("Cancel", &json!({}));
+    for _ in 0..2 {
+        harness.deliver(&cancel).await.unwrap();
+    }
+    assert_eq!(harness.rotation("r-1")["status"], "Cancelled");
+    assert_eq!(statuses(&harness), ["Cancelled"]);
 }
 
 /// Each value of a dimension is a metric of its own, so an id would add one for each rotation.

@@ -126,7 +126,8 @@ async fn every_sample_event_does_what_its_name_says() {
             RotateResponse::Ignored { .. } => "ignored",
             RotateResponse::Stalled { .. } => "stalled",
             RotateResponse::AlreadyRunning { .. } => "already running",
-            RotateResponse::InProgress { .. } => "in progress",
+            RotateResponse::Open { .. } => "open",
+            RotateResponse::Command { .. } => "command",
         };
         assert_eq!(actual, expected, "{name}");
     }

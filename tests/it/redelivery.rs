@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use rerole::rotate::error::RotateError;
+use rerole::lambda::invocation::Invocation;
 use rerole::rotate::response::RotateResponse;
 use rerole_core::rotation::LEASE;
 use rerole_sim::{Fault, Service};
@@ -87,13 +87,18 @@ async fn exactly_one_of_many_concurrent_deliveries_resumes() {
 async fn deliver_at_once(harness: &Harness) {
     let before = Before::of(harness);
     let handlers: Vec<_> = (0..6).map(|_| rotate_handler(&harness.aws)).collect();
-    let (event, invocation) = (rotation_event(), harness.invocation(TIMEOUT));
-    let responses = futures_util::future::join_all(
-        handlers
-            .iter()
-            .map(|handler| harness.run_rotate(handler, &event, &invocation)),
-    )
-    .await;
+    let event = rotation_event();
+    let invocations: Vec<_> = (0..6)
+        .map(|number| Invocation {
+            request_id: format!("q-{number}"),
+            ..harness.invocation(TIMEOUT)
+        })
+        .collect();
+    let deliveries = handlers
+        .iter()
+        .zip(&invocations)
+        .map(|(handler, invocation)| harness.run_rotate(handler, &event, invocation));
+    let responses = futures_util::future::join_all(deliveries).await;
     let mut finished = 0;
     for response in responses {
         match response.unwrap() {
@@ -243,7 +248,7 @@ async fn a_dry_run_changes_nothing_and_does_not_block_the_real_run() {
 
 /// Guarantee 9, for each of the four ways to share a role. A rotation that shares none runs.
 #[tokio::test(start_paused = true)]
-async fn rotations_that_share_a_role_never_run_at_the_same_time() {
+async fn rotations_that_share_a_role_run_one_after_the_other() {
     let harness = Harness::calm(60);
     let unrelated = harness.associate("unrelated", "arn:aws:iam::111122223333:role/platform/x");
     let rivals: Vec<_> = [(OLD, THIRD), (THIRD, NEW), (THIRD, OLD), (NEW, THIRD)]
@@ -267,17 +272,9 @@ async fn rotations_that_share_a_role_never_run_at_the_same_time() {
     let later = async {
         tokio::time::sleep(Duration::from_millis(400)).await;
         for rival in &rivals {
-            let error = harness
-                .run_rotate(&second, rival, &invocation)
-                .await
-                .unwrap_err();
-            assert!(matches!(error, RotateError::Busy { .. }), "{error}");
-            assert!(
-                error
-                    .to_string()
-                    .contains("rotation r-1 holds arn:aws:iam::111122223333:role/platform/app-202"),
-                "{error}"
-            );
+            let response = harness.run_rotate(&second, rival, &invocation).await;
+            let response = serde_json::to_value(response.unwrap()).unwrap();
+            assert_eq!(response["status"], "Queued", "{response:#}");
         }
         harness
             .run_rotate(&second, &other, &invocation)
@@ -293,10 +290,18 @@ async fn rotations_that_share_a_role_never_run_at_the_same_time() {
         Some("arn:aws:iam::111122223333:role/platform/y")
     );
 
-    // The roles are released now, so a rotation back to the old role runs.
-    let response = harness.deliver(&rivals[3]).await.unwrap();
-    let response = serde_json::to_value(response).unwrap();
-    assert_eq!(response["counts"]["updated"], 60, "{response:#}");
+    // Each of the others starts when the one before it has closed.
+    for (at, rival) in rivals.iter().enumerate() {
+        let statuses = (0..4).map(|at| harness.rotation(&format!("rival-{at}"))["status"].clone());
+        let queued = statuses.filter(|status| status == "Queued").count();
+        assert_eq!(queued, 3 - at);
+        let summary = harness.finish(rival).await;
+        let updated = if at == 3 { 60 } else { 0 };
+        assert_eq!(summary["counts"]["updated"], updated, "{summary:#}");
+    }
+    let reason = harness.rotation("rival-0")["reason"].clone();
+    let expected = format!("60 were moved to {NEW} by rotation r-1");
+    assert!(reason.as_str().unwrap().contains(&expected), "{reason}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,7 +90,7 @@ async fn each_slice_ends_before_its_deadline_and_the_next_one_resumes() {
     assert_eq!(harness.rotation("r-1")["status"], "Succeeded");
     assert_eq!(harness.rotation("r-1")["fence"], pending.len() + 1);
     assert_eq!(
-        harness.effective_update_count(),
+        harness.accepted_update_count(),
         300,
         "an association was updated twice"
     );

@@ -18,7 +18,10 @@ use crate::harness::{
 /// The stalled rotations in the response. The metric must agree with it.
 async fn stalled(harness: &Harness) -> Vec<String> {
     let response = harness.deliver(&stalled_check_event()).await.unwrap();
-    let RotateResponse::Stalled { stalled_rotations } = response else {
+    let RotateResponse::Stalled {
+        stalled_rotations, ..
+    } = response
+    else {
         panic!("{response:?}")
     };
     assert_eq!(
@@ -115,7 +118,10 @@ async fn stalled_rotations_on_all_pages_are_found() {
     }
     tokio::time::sleep(STALLED_AFTER).await;
     let response = harness.deliver(&stalled_check_event()).await.unwrap();
-    let RotateResponse::Stalled { stalled_rotations } = response else {
+    let RotateResponse::Stalled {
+        stalled_rotations, ..
+    } = response
+    else {
         panic!("{response:?}")
     };
     assert_eq!(harness.metrics().last().unwrap()["StalledRotations"], 301);

@@ -1,7 +1,7 @@
 //! What invokes the functions: the rules, schedules and the queue of the templates against the
 //! payloads that the code parses.
 
-use rerole::rotate::payload::{DETAIL_TYPE, Payload, Task};
+use rerole::rotate::payload::{COMMAND_DETAIL_TYPE, DETAIL_TYPE, Payload, Task};
 use rerole_core::indexing::{Coverage, Mode, ReconcileRequest, RunRequest, cloudtrail};
 use serde_json::{Value, json};
 
@@ -9,11 +9,11 @@ use crate::common::template::{forwarding, properties};
 use crate::harness::rules;
 
 #[test]
-fn the_rule_admits_requests_of_the_own_account_only() {
+fn the_rule_admits_requests_and_commands_of_the_own_account_only() {
     let pattern = json!({
         "account": [{ "Ref": "AWS::AccountId" }],
         "source": [{ "Ref": "RotationEventSource" }],
-        "detail-type": [DETAIL_TYPE],
+        "detail-type": [DETAIL_TYPE, COMMAND_DETAIL_TYPE],
     });
     assert_eq!(
         properties("RotateFunction")["Events"]["RotationRequested"]["Properties"]["Pattern"],

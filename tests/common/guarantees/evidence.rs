@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::common::environment::{INDEX, LEDGER};
+use crate::common::guarantees::periods::{Timeline, held, timelines};
 
 pub struct Evidence {
     pub at: SystemTime,
@@ -18,6 +19,8 @@ pub struct Evidence {
     pub index: Vec<Value>,
     pub rotations: Vec<Rotation>,
     pub associations: Vec<Association>,
+    /// The timeline of the stack.
+    pub stack: Timeline,
     /// The longest lag of a Describe.
     pub describe_lag: Duration,
 }
@@ -28,6 +31,9 @@ pub struct Rotation {
     pub item: Value,
     pub rows: Vec<Value>,
     pub reversions: Vec<Value>,
+    pub timeline: Timeline,
+    /// From when to when it held its roles, once for each attempt that started.
+    pub held: Vec<(SystemTime, SystemTime)>,
 }
 
 impl Evidence {
@@ -36,10 +42,17 @@ impl Evidence {
         let is_rotation =
             |item: &&Value| item["entry"] == "rotation" && item.get("request").is_some();
         let rotations = ledger.iter().filter(is_rotation);
-        let rotations = rotations.map(|item| Rotation::of(item, &ledger)).collect();
+        let (at, calls) = (aws.now(), aws.calls());
+        let mut timelines = timelines(&ledger, &calls);
+        let rotations = rotations.map(|item| {
+            let timeline = timelines.remove(text(&item["rotationId"]));
+            Rotation::of(item, &ledger, timeline.unwrap_or_default(), at)
+        });
+        let rotations = rotations.collect();
         Self {
-            at: aws.now(),
-            calls: aws.calls(),
+            at,
+            calls,
+            stack: timelines.remove("stack/state").unwrap_or_default(),
             index: aws.items(INDEX),
             rotations,
             ledger,
@@ -72,7 +85,7 @@ impl Evidence {
 }
 
 impl Rotation {
-    fn of(item: &Value, ledger: &[Value]) -> Self {
+    fn of(item: &Value, ledger: &[Value], timeline: Timeline, now: SystemTime) -> Self {
         let of_rotation = ledger
             .iter()
             .filter(|other| other["rotationId"] == item["rotationId"]);
@@ -86,6 +99,8 @@ impl Rotation {
             key: text(&item["rotationId"]).to_owned(),
             rows: entries("association#"),
             reversions: entries("reversion#"),
+            held: held(&timeline, now),
+            timeline,
             item: item.clone(),
         }
     }

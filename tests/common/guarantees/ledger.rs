@@ -124,20 +124,21 @@ fn is_truly_deleted(evidence: &Evidence, rotation: &Rotation, row: &Value) {
     }
 }
 
-/// A row goes from `Pending` to one outcome, once.
+/// A row goes from `Pending` to one outcome, once in each attempt.
 fn rows_settle_once(evidence: &Evidence) {
-    let mut settled: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut settled: BTreeMap<(&str, String), u32> = BTreeMap::new();
     for record in evidence.calls_of("UpdateItem") {
         let (call, body) = (&record.call, &record.call.body);
         let sets_outcome = body["UpdateExpression"]
             .as_str()
             .is_some_and(|expression| expression.contains("#outcome = :outcome"));
         if body["TableName"] == LEDGER && sets_outcome && record.applied_at.is_some() {
-            *settled.entry(&call.subject).or_default() += 1;
+            let attempt = body["ExpressionAttributeValues"][":attempt"].to_string();
+            *settled.entry((&call.subject, attempt)).or_default() += 1;
         }
     }
-    for (row, count) in settled {
-        assert_eq!(count, 1, "{row} was settled {count} times");
+    for ((row, attempt), count) in settled {
+        assert_eq!(count, 1, "{row} was settled {count} times in {attempt}");
     }
 }
 
@@ -159,6 +160,10 @@ fn status_is_true(evidence: &Evidence) {
             "Failed" => assert!(
                 rotation.item.get("stopped").is_some(),
                 "{key} was not stopped"
+            ),
+            "Cancelled" => assert!(
+                rotation.item.get("reason").is_some(),
+                "{key} was cancelled without a reason"
             ),
             other => panic!("{key} ended as {other}"),
         }

@@ -7,16 +7,20 @@
 mod evidence;
 pub mod index;
 mod ledger;
+pub mod periods;
 pub mod roles;
+pub mod timeline;
 mod writes;
 
 pub use evidence::{Evidence, Rotation, text, time};
 
 use rerole_sim::SimulatedAws;
 
-/// Checks what holds at any time.
-pub fn check(aws: &SimulatedAws) {
-    check_evidence(&Evidence::of(aws));
+/// Checks what holds at any time. Returns the evidence.
+pub fn check(aws: &SimulatedAws) -> Evidence {
+    let evidence = Evidence::of(aws);
+    check_evidence(&evidence);
+    evidence
 }
 
 /// Checks what holds once nothing is under way, if nothing needs an operator, and the indexer was
@@ -47,4 +51,5 @@ fn check_evidence(evidence: &Evidence) {
     writes::check(evidence);
     ledger::check(evidence);
     roles::check(evidence);
+    timeline::check(evidence);
 }

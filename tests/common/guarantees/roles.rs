@@ -1,8 +1,6 @@
 //! Which rotation holds a role, which roles count as in use, and what is left on a replaced role.
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
-use std::time::SystemTime;
 
 use rerole_core::request::Location;
 use rerole_sim::Association;
@@ -10,15 +8,22 @@ use serde_json::Value;
 
 use crate::common::guarantees::{Evidence, Rotation, text};
 
+/// The ends of an attempt that has covered its scope.
+const COVERED: [&str; 3] = ["Succeeded", "Incomplete", "CompletedWithFailures"];
+
 pub fn check(evidence: &Evidence) {
     only_open_rotations_hold_roles(evidence);
     rotations_exclude_each_other(evidence);
 }
 
-/// 9. A rotation holds its two roles exactly as long as it is open.
+/// 9. A rotation holds its two roles exactly as long as it is open and does not wait for them.
 fn only_open_rotations_hold_roles(evidence: &Evidence) {
-    let is_open = |rotation: &&Rotation| rotation.finished_at().is_none();
-    let open = evidence.real_rotations().filter(is_open);
+    let holds = |rotation: &&Rotation| {
+        let status = rotation.item["pausedFrom"].as_str();
+        let status = status.unwrap_or(rotation.status());
+        rotation.finished_at().is_none() && status != "Queued"
+    };
+    let open = evidence.real_rotations().filter(holds);
     let open: BTreeSet<_> = open.map(|rotation| rotation.key.as_str()).collect();
     let roles = evidence.roles();
     let owners: Vec<_> = roles
@@ -38,63 +43,38 @@ fn only_open_rotations_hold_roles(evidence: &Evidence) {
 }
 
 /// 9. Two rotations that share a role never run at the same time. When they ran is known from the
-///    transactions that opened and closed them.
+///    transactions that have changed their status.
 fn rotations_exclude_each_other(evidence: &Evidence) {
     let rotations: Vec<_> = evidence.real_rotations().collect();
-    let spans: Vec<_> = rotations
-        .iter()
-        .map(|rotation| span(evidence, &rotation.key))
-        .collect();
     for (at, one) in rotations.iter().enumerate() {
-        for (other, other_span) in rotations.iter().zip(&spans).skip(at + 1) {
+        for other in rotations.iter().skip(at + 1) {
             let roles = [one.old_role(), one.new_role()];
-            let shares = roles.contains(&other.old_role()) || roles.contains(&other.new_role());
-            let (Some(span), Some(other_span)) = (&spans[at], other_span) else {
+            if !roles.contains(&other.old_role()) && !roles.contains(&other.new_role()) {
                 continue;
-            };
-            let is_apart = span.end() <= other_span.start() || other_span.end() <= span.start();
-            assert!(
-                !shares || is_apart,
-                "guarantee 9: {} and {} ran at the same time",
-                one.key,
-                other.key
-            );
+            }
+            for (span, other_span) in one.held.iter().flat_map(|span| {
+                let others = other.held.iter();
+                others.map(move |other| (span, other))
+            }) {
+                assert!(
+                    span.1 <= other_span.0 || other_span.1 <= span.0,
+                    "guarantee 9: {} and {} ran at the same time",
+                    one.key,
+                    other.key
+                );
+            }
             // Which rotation of a role was the last is read from these times.
-            let is_in_order =
-                (span.start() < other_span.start()) == (one.started_at() < other.started_at());
-            assert!(
-                !shares || is_in_order,
-                "{} and {} were not opened in the order of their starts",
-                one.key,
-                other.key
-            );
+            if let ([span], [other_span]) = (&one.held[..], &other.held[..]) {
+                assert_eq!(
+                    span.0 < other_span.0,
+                    one.started_at() < other.started_at(),
+                    "{} and {} were not opened in the order of their starts",
+                    one.key,
+                    other.key
+                );
+            }
         }
     }
-}
-
-/// From when to when a rotation was open. `None` if a test has put it into the ledger.
-fn span(evidence: &Evidence, key: &str) -> Option<RangeInclusive<SystemTime>> {
-    let transactions = || {
-        let applied = evidence.calls_of("TransactWriteItems");
-        applied.filter_map(|record| Some((record.applied_at?, &record.call.body)))
-    };
-    let opens = |body: &Value| {
-        let item = &body["TransactItems"][0]["Put"]["Item"];
-        item["rotationId"]["S"] == key && item["entry"]["S"] == "rotation"
-    };
-    let closes = |body: &Value| {
-        let update = &body["TransactItems"][0]["Update"];
-        let expression = update["UpdateExpression"].as_str();
-        update["Key"]["rotationId"]["S"] == key
-            && expression.is_some_and(|text| text.contains("#finishedAt"))
-    };
-    // A transaction that is sent again, or arrives late, has no second effect.
-    let first = |is_it: &dyn Fn(&Value) -> bool| {
-        let all = transactions().filter(|(_, body)| is_it(body));
-        all.map(|(at, _)| at).min()
-    };
-    let opened_at = first(&opens)?;
-    Some(opened_at..=first(&closes).unwrap_or(evidence.at))
 }
 
 /// 13. A role that the index shows on an association, and that a rotation has named, counts as in
@@ -130,7 +110,8 @@ pub fn nothing_is_left_silently(evidence: &Evidence) {
 pub fn nothing_is_left_silently_by_events(evidence: &Evidence) {
     for (association, role) in uses(evidence) {
         let has_vain_rotation = evidence.real_rotations().any(|rotation| {
-            rotation.new_role() == role && ["NoAssociations", "Failed"].contains(&rotation.status())
+            let vain = ["NoAssociations", "Failed", "Cancelled"];
+            rotation.new_role() == role && vain.contains(&rotation.status())
         });
         if !has_vain_rotation {
             is_not_left_silently(evidence, association, role);
@@ -188,12 +169,19 @@ fn replaced_by<'a>(
     };
     let mut rotations: Vec<_> = evidence.real_rotations().collect();
     rotations.retain(|rotation| rotation.status() != "NoAssociations");
-    rotations.sort_by_key(|rotation| std::cmp::Reverse(rotation.started_at()));
+    // The last attempt counts. One that never started has replaced nothing.
+    let started_at = |rotation: &Rotation| rotation.held.last().map(|(from, _)| *from);
+    rotations.retain(|rotation| started_at(rotation).is_some());
+    rotations.sort_by_key(|rotation| std::cmp::Reverse(started_at(rotation)));
     let mut later_from: Vec<&str> = Vec::new();
     for rotation in rotations {
         let outcome = rotation.row(arn.as_str()).map(|row| text(&row["outcome"]));
-        // One that was stopped says that it has not moved everything.
-        let covers = rotation.status() != "Failed" && rotation.covers(location);
+        // One that was stopped or cancelled says that it has not moved everything, unless an
+        // earlier attempt has.
+        let is_stopped = ["Failed", "Cancelled"].contains(&rotation.status());
+        let mut statuses = rotation.timeline.iter().map(|(_, entry)| &entry["to"]);
+        let has_covered = statuses.any(|status| COVERED.iter().any(|covered| status == covered));
+        let covers = (has_covered || !is_stopped) && rotation.covers(location);
         if rotation.new_role() == role {
             match outcome {
                 Some("Drifted" | "Deleted" | "OwnedByAddon") | None => {}

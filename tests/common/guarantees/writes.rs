@@ -117,9 +117,10 @@ fn is_justified<'a>(evidence: &'a Evidence, update: &'a CallRecord) -> Justifica
             update.call.body[field] == rotation.new_role() && shown[field] == rotation.old_role()
         })
     };
+    // Another rotation may have the same roles, before it or between its attempts.
     let is_open = |rotation: &&Rotation| {
-        let finished_at = rotation.finished_at();
-        rotation.started_at() <= sent_at && finished_at.is_none_or(|end| sent_at <= end)
+        let mut held = rotation.held.iter();
+        held.any(|(from, to)| *from <= update.sent_at && update.sent_at <= *to)
     };
     // From then on, associations are only described.
     let is_stopped = |rotation: &&Rotation| {

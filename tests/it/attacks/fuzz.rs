@@ -138,6 +138,12 @@ fn whatever_is_put_on_the_bus_an_accepted_request_is_within_the_rules() {
             "{input}"
         );
         match task {
+            Task::Command(command) => {
+                let event = &command.envelope.event;
+                assert_eq!(event.source, "platform.iam", "{input}");
+                assert_eq!(event.account.as_deref(), Some("111122223333"), "{input}");
+                true
+            }
             Task::Rotate(requested) => {
                 let request = &requested.request;
                 assert_eq!(

@@ -24,12 +24,23 @@ pub fn on_save(seed: u64) -> Harness {
     })
 }
 
+/// As [`on_save`], with a state machine that the functions can start.
+pub fn on_save_with_state_machine() -> Harness {
+    with_clusters(Harness::with_state_machine(Options {
+        cloudtrail: true,
+        ..Options::default()
+    }))
+}
+
 /// As [`on_save`], in an AWS with these options.
 fn on_save_with(options: Options) -> Harness {
-    let harness = Harness::new(Options {
+    with_clusters(Harness::new(Options {
         cloudtrail: true,
         ..options
-    });
+    }))
+}
+
+fn with_clusters(harness: Harness) -> Harness {
     harness.aws.eks(|eks| {
         eks.create_cluster("us-east-1", "prod-1");
         eks.create_cluster("eu-west-1", "prod-2");

@@ -212,7 +212,7 @@ impl Edit {
         self
     }
 
-    fn apply(&self, aws: &SimulatedAws, item: &TableKey) {
+    pub fn apply(&self, aws: &SimulatedAws, item: &TableKey) {
         for step in &self.0 {
             let mut edited = item_of(aws, item).unwrap_or_else(|| item.key.clone());
             match step {

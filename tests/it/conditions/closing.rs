@@ -6,8 +6,8 @@ use rerole_core::rotation::RotationRecord;
 use crate::conditions::cases::Expected::{Fails, Holds};
 use crate::conditions::cases::{Outcome, Table, World, as_it_is, cases, no_item, set, unset};
 use crate::conditions::items::TableKey;
-use crate::conditions::lease::lease_rows;
-use crate::fence::{closed, open, request};
+use crate::conditions::lease::owner_rows;
+use crate::fence::{author, closed, open, request};
 use crate::harness::{NEW, OLD};
 
 pub const TABLES: &[Table] = &[of_rotations, of_roles, of_missing_roles];
@@ -25,7 +25,11 @@ fn of_rotations() -> Vec<Outcome> {
         (set("arrivals", ARRIVALS - 1), Fails),
         (set("arrivals", ARRIVALS + 1), Fails),
     ];
-    let rows = lease_rows().chain(counted);
+    let of_timeline = [
+        (set("timelineSeq", 2), Fails),
+        (unset("timelineSeq"), Fails),
+    ];
+    let rows = owner_rows().chain(counted).chain(of_timeline);
     cases("close the rotation", close_with(TableKey::rotation()), rows)
 }
 
@@ -76,5 +80,6 @@ async fn close(world: &World, record: &RotationRecord, item: TableKey) {
         ..close
     };
     world.arm(item);
-    drop(world.aws.ledger.owned(record).close(&close).await);
+    let owned = world.aws.ledger.owned(record);
+    drop(owned.close(&close, &author()).await);
 }

@@ -19,6 +19,8 @@ mod items;
 pub mod writes;
 
 mod closing;
+/// Commands, turns and executions.
+mod commands;
 mod filters;
 mod index_items;
 mod index_runs;
@@ -48,6 +50,7 @@ const IMPLIED: &[(&str, &str, &str)] = &[(
 static ALL: LazyLock<Vec<Outcome>> = LazyLock::new(|| {
     let tables = [
         closing::TABLES,
+        commands::TABLES,
         filters::TABLES,
         index_items::TABLES,
         index_runs::TABLES,

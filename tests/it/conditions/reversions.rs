@@ -9,7 +9,7 @@ use crate::conditions::cases::{
     Edit, Expected, Outcome, Table, World, as_it_is, cases, no_item, set, unset,
 };
 use crate::conditions::items::TableKey;
-use crate::fence::{closed, indexed_association, open, request};
+use crate::fence::{author, closed, indexed_association, open, request};
 use crate::harness::{OLD, THIRD};
 
 pub const TABLES: &[Table] = &[
@@ -25,11 +25,19 @@ const FINISHED_AT: &str = "2026-11-23T22:00:00.000Z";
 
 /// The cases of a write that requires an open rotation.
 fn open_rows() -> [(Edit, Expected); 3] {
-    [
-        (as_it_is(), Holds),
-        (set("finishedAt", FINISHED_AT), Fails),
-        (no_item(), Fails),
-    ]
+    [(as_it_is(), Holds), (finished(), Fails), (no_item(), Fails)]
+}
+
+/// The rotation has closed. It is read again, so its attributes must agree.
+fn finished() -> Edit {
+    let status = set("status", "Succeeded").set("phase", "Finished");
+    status.set("finishedAt", FINISHED_AT)
+}
+
+/// The command `Retry` has opened the rotation again.
+fn reopened() -> Edit {
+    let status = set("status", "Planning").set("phase", "Planning");
+    status.unset("finishedAt")
 }
 
 /// An open rotation, and the row of an association that it has not planned.
@@ -134,9 +142,10 @@ fn counts_in_finished_rotations() -> Vec<Outcome> {
     let count = async |world: &World| {
         let (record, row) = reversion(world).await;
         let owned = world.aws.ledger.owned(&record);
-        owned.close(&closed(&world.aws, &record)).await.unwrap();
+        let close = closed(&world.aws, &record);
+        owned.close(&close, &author()).await.unwrap();
         record_with(world, &row, TableKey::rotation()).await;
     };
-    let rows = [(as_it_is(), Holds), (unset("finishedAt"), Fails)];
+    let rows = [(as_it_is(), Holds), (reopened(), Fails)];
     cases("count a reversion when finished", count, rows)
 }

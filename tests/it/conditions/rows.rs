@@ -10,7 +10,14 @@ use crate::conditions::cases::{
 use crate::conditions::items::TableKey;
 use crate::fence::{indexed_association, open, request};
 
-pub const TABLES: &[Table] = &[plans, settlements, refusals, fields];
+pub const TABLES: &[Table] = &[
+    plans,
+    settlements,
+    refusals,
+    fields,
+    cancellations,
+    reopenings,
+];
 
 /// A rotation with one pending row.
 pub async fn planned(world: &World) -> (RotationRecord, Row) {
@@ -35,13 +42,50 @@ fn plans() -> Vec<Outcome> {
 }
 
 /// The cases of a write that requires a pending row.
-fn pending_rows() -> [(Edit, Expected); 4] {
+fn pending_rows() -> [(Edit, Expected); 6] {
     [
         (as_it_is(), Holds),
         (set("outcome", "Updated"), Fails),
         (unset("outcome"), Fails),
+        (set("attempt", 2), Fails),
+        (unset("attempt"), Fails),
         (no_item(), Fails),
     ]
+}
+
+fn cancellations() -> Vec<Outcome> {
+    let cancel = async |world: &World| {
+        let (record, row) = planned(world).await;
+        world.arm(TableKey::row(&row.association_arn));
+        let rows = world.aws.ledger.rows(&record.key);
+        let now = world.aws.now();
+        let settled = rows.settle_not_attempted(&record, &[row], now).await;
+        settled.unwrap();
+    };
+    cases("settle a row as not attempted", cancel, pending_rows())
+}
+
+fn reopenings() -> Vec<Outcome> {
+    let reopen = async |world: &World| {
+        let (record, row) = planned(world).await;
+        let rows = world.aws.ledger.rows(&record.key);
+        let now = world.aws.now();
+        let row = std::slice::from_ref(&row);
+        rows.settle_not_attempted(&record, row, now).await.unwrap();
+        let settled = rows.get(&row[0].association_arn).await.unwrap().unwrap();
+        let reopened = settled.reopened(2).unwrap();
+        world.arm(TableKey::row(&reopened.association_arn));
+        rows.reopen(&record, &[reopened]).await.unwrap();
+    };
+    let of_results = [
+        (as_it_is(), Holds),
+        (set("outcome", "Pending"), Fails),
+        (unset("outcome"), Fails),
+        (set("attempt", 2), Fails),
+        (unset("attempt"), Fails),
+        (no_item(), Fails),
+    ];
+    cases("open a row again", reopen, of_results)
 }
 
 fn settlements() -> Vec<Outcome> {
@@ -51,6 +95,7 @@ fn settlements() -> Vec<Outcome> {
             ending: Ending::Deleted,
             observed: None,
             attempts: 0,
+            refusals: 0,
             at: world.aws.now(),
         };
         world.arm(TableKey::row(&row.association_arn));

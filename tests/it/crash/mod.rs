@@ -2,6 +2,8 @@
 //! arrives and after it took effect, and delivers the event again 60 s later. A first run without a
 //! crash lists the calls, so a new call in the code is a new crash point of the test.
 
+/// Crashes of commands and of what they start.
+mod commands;
 /// Runs one scenario and crashes it at each call.
 mod scenario;
 

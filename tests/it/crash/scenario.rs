@@ -133,7 +133,7 @@ impl<F: Fn() -> Harness> Scenario<F> {
                 biased;
                 () = harness.aws.wait_for_frozen_call() => crashed = true,
                 response = harness.deliver_within(&self.event, self.timeout) => {
-                    if let Ok(RotateResponse::InProgress { .. }) = response {
+                    if let Ok(RotateResponse::Open { .. }) = response {
                         // The state machine retries a slice that crashes.
                         let played = harness.play(self.timeout).await;
                         assert!(matches!(played.end, End::Succeeded(_)), "{case}: {played:?}");
@@ -160,7 +160,7 @@ impl<F: Fn() -> Harness> Scenario<F> {
                     self.play_leftover_execution(harness).await;
                     return;
                 }
-                Ok(RotateResponse::InProgress { .. }) => {
+                Ok(RotateResponse::Open { .. }) => {
                     let played = harness.play(self.timeout).await;
                     assert!(
                         matches!(played.end, End::Succeeded(_)),

@@ -105,13 +105,20 @@ impl Harness {
 
     /// Calls of this operation so far, in order.
     pub fn calls(&self, operation: &str) -> Vec<CallRecord> {
-        let is_operation = |record: &CallRecord| record.call.operation == operation;
-        self.aws.calls().into_iter().filter(is_operation).collect()
+        self.aws
+            .calls_where(|record| record.call.operation == operation)
     }
 
     /// Calls of `UpdatePodIdentityAssociation` so far, in order.
     pub fn updates(&self) -> Vec<CallRecord> {
         self.calls("UpdatePodIdentityAssociation")
+    }
+
+    /// How many updates EKS has accepted, replays included.
+    pub fn accepted_update_count(&self) -> usize {
+        let updates = self.updates();
+        let is_accepted = |update: &&CallRecord| update.status == Some(200);
+        updates.iter().filter(is_accepted).count()
     }
 
     /// How many updates took effect. A replay has no effect.

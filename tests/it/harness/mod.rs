@@ -9,7 +9,7 @@ mod state_machine;
 pub use crate::common::environment::{
     INDEX, LEDGER, NEW, OLD, STATE_MACHINE, THIRD, TIMEOUT, rules,
 };
-pub use crate::common::events::{event, rotation_event, stalled_check_event};
+pub use crate::common::events::{command_event, event, rotation_event, stalled_check_event};
 pub use faults::{error, is_close, is_describe, is_lease_write, is_update};
 pub use inspect::timestamp;
 
@@ -77,6 +77,11 @@ impl Harness {
             indexer,
             metrics,
         }
+    }
+
+    /// Deploys the function that rotates again, with other environment variables.
+    pub fn redeploy_rotate(&mut self, variables: &[(&str, &str)]) {
+        self.rotate = build_rotate_handler(&self.aws, variables, self.metrics.clone());
     }
 
     /// As [`Harness::new`], with a state machine that the functions can start.
@@ -196,6 +201,22 @@ impl Harness {
             check_liveness(&self.aws, from);
         }
         response
+    }
+
+    /// Sends a command about rotation `r-1`, with the members of `detail` set, and returns the
+    /// response as JSON. The event has an ID of its own, and is as old as the call.
+    pub async fn command(&self, name: &str, detail: Value) -> Value {
+        let response = self.deliver(&self.new_command(name, &detail)).await;
+        serde_json::to_value(response.unwrap_or_else(|error| panic!("{error}"))).unwrap()
+    }
+
+    /// The event of a command that is sent now.
+    pub fn new_command(&self, name: &str, detail: &Value) -> Value {
+        let now = Timestamp::from(self.aws.now());
+        let mut event = command_event(name, detail);
+        event["id"] = json!(format!("{name}-{}", now.as_millis()));
+        event["time"] = json!(now);
+        event
     }
 
     /// Delivers the event to a handler that crashes at the first frozen call: its future is dropped

@@ -22,6 +22,17 @@ impl Harness {
             .collect();
         assert_eq!(running.len(), 1, "{running:?}");
         let execution = running.remove(0);
+        self.play_one(execution, function_timeout).await
+    }
+
+    /// Plays the execution of this name to its end.
+    pub async fn play_execution(&self, name: &str, function_timeout: Duration) -> Played {
+        let mut executions = self.aws.executions().into_iter();
+        let execution = executions.find(|execution| execution.name == name);
+        self.play_one(execution.unwrap(), function_timeout).await
+    }
+
+    async fn play_one(&self, execution: Execution, function_timeout: Duration) -> Played {
         let handlers = Handlers {
             harness: self,
             function_timeout,

@@ -4,11 +4,13 @@
 use rerole::indexer::error::IndexerError;
 use rerole::rotate::error::RotateError;
 use rerole::rotate::slice::DEADLINE_RESERVE;
-use rerole_core::rotation::{LEASE, STALLED_AFTER};
-use serde_json::Value;
+use rerole_core::rotation::{
+    LEASE, Open, PauseCause, PausedFrom, STALLED_AFTER, State, Status, Work,
+};
+use serde_json::{Value, json};
 use strum::VariantNames;
 
-use crate::common::state_machine::seconds;
+use crate::common::state_machine::{choose, seconds};
 use crate::common::template::properties;
 use crate::harness::TIMEOUT;
 
@@ -30,6 +32,34 @@ fn a_history_has_room_for_a_week_of_full_slices() {
         EVENTS_PER_SLICE * slices < HISTORY_EVENTS_MAX,
         "{slices} slices"
     );
+}
+
+/// An execution ends with the rotation, or when the rotation waits. Until then it goes on.
+#[test]
+fn an_execution_goes_on_while_slices_work() {
+    let states = &definition()["States"];
+    for (open, goes_on) in [
+        (Open::Queued, false),
+        (Open::Running(Work::Planning), true),
+        (Open::Running(Work::Executing), true),
+        (Open::Cancelling(Work::Planning), true),
+        (
+            Open::Paused {
+                from: PausedFrom::Running(Work::Executing),
+                cause: PauseCause::Operator,
+            },
+            false,
+        ),
+    ] {
+        let data = json!({ "slice": { "Payload": { "status": open.status() } } });
+        let next = choose(&states["IsRotationFinished"], &data);
+        assert_eq!(next == "Rotate", goes_on, "{open:?}");
+        assert_eq!(State::Open(open).work().is_some(), goes_on, "{open:?}");
+    }
+    for status in [Status::Succeeded, Status::Cancelled] {
+        let data = json!({ "slice": { "Payload": { "status": status } } });
+        assert_eq!(choose(&states["IsRotationFinished"], &data), "Done");
+    }
 }
 
 /// A retry or a catch of an error that the function cannot return would never apply.

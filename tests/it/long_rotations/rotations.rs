@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rerole::rotate::slice::DEADLINE_RESERVE;
+use rerole_core::rotation::LEASE;
 use rerole_sim::{ExecutionStatus, Fault, Options, RoleState, Service, Throttle};
 use serde_json::json;
 
@@ -63,7 +64,7 @@ async fn the_state_machine_finishes_a_long_rotation() {
     assert_eq!(played.output()["counts"]["updated"], 300);
     assert!(played.slices() >= 3, "{:?}", played.path);
     assert_eq!(harness.rotation("r-1")["fence"], played.slices() + 1);
-    let updates = harness.effective_update_count();
+    let updates = harness.accepted_update_count();
     assert_eq!(updates, 300, "an association was updated twice");
     let starts = harness.call_count(Service::StepFunctions);
     assert_eq!(starts, 1, "the execution started another execution");
@@ -82,6 +83,48 @@ async fn the_state_machine_finishes_a_long_rotation() {
 }
 
 /// The status of the rotation is its own; its execution succeeds.
+/// DynamoDB is slow at first, so the first slices have the time for a few transactions only.
+#[tokio::test(start_paused = true)]
+async fn the_state_machine_finishes_a_long_plan() {
+    let harness = with_state_machine(2_000);
+    harness.aws.on_call(|call| {
+        let delay = match call.index {
+            0..30 => 500,
+            30..80 => 150,
+            _ => 0,
+        };
+        Fault::DelayResponse(Duration::from_millis(delay))
+    });
+    let response = harness.deliver_within(&rotation_event(), SLICE).await;
+    let response = serde_json::to_value(response.unwrap()).unwrap();
+    assert_eq!(response["status"], "Planning", "{response:#}");
+    let played = harness.play(SLICE).await;
+    assert!(played.slices() > 1, "{played:?}");
+    assert_eq!(played.output()["counts"]["updated"], 2_000);
+}
+
+/// After a slice died, each row is described before it is settled. That takes longer than a slice.
+#[tokio::test(start_paused = true)]
+async fn the_state_machine_finishes_a_long_cancellation() {
+    let options = Options {
+        throttle: Some(Throttle {
+            rate_per_sec: 5.0,
+            burst: 10.0,
+        }),
+        ..Options::default()
+    };
+    let harness = with_state_machine_in(options, 300);
+    harness.freeze_after_update(20);
+    harness.deliver_and_crash(&rotation_event()).await;
+    tokio::time::sleep(LEASE).await;
+    harness.command("Cancel", json!({})).await;
+    let slice = DEADLINE_RESERVE + Duration::from_secs(20);
+    let played = harness.play(slice).await;
+    assert!(played.slices() > 1, "{played:?}");
+    assert_eq!(played.output()["status"], "Cancelled");
+    assert_executions(&harness, &[("r-1-2", ExecutionStatus::Succeeded)]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_failed_rotation_is_no_failed_execution() {
     let harness = with_state_machine(100);

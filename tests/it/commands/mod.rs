@@ -1,0 +1,12 @@
+//! Commands: what each of them does to a rotation, and how soon.
+
+/// Cancelling, before, during and after the updates.
+mod cancel;
+/// Freezing the whole stack.
+mod freeze;
+/// Commands that are refused, come too late, twice, or at once.
+mod refusals;
+/// Trying again what failed.
+mod retry;
+/// Pausing and resuming, at each point of a rotation.
+mod ten_seconds;
