@@ -30,6 +30,53 @@ detail='{
 aws events put-events \
     --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Requested,Detail='$detail'"
 
+# [pause] Pauses the rotation. No update is sent later than 10 s after the command was recorded.
+detail='{ "rotationId": "app-2026", "command": "Pause", "reason": "CHG-1042" }'
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Command,Detail='$detail'"
+
+# [verdicts] Lists the commands that the rotation got, with their verdicts. Those about the stack are under stack/state.
+aws dynamodb query --table-name "$ledger" --output table \
+    --key-condition-expression 'rotationId = :id AND begins_with(entry, :command)' \
+    --expression-attribute-values '{":id": {"S": "app-2026"}, ":command": {"S": "command#"}}' \
+    --query 'Items[].[at.S, command.S, verdict.S, explanation.S, requestedBy.S, reason.S]'
+
+# [timeline] Lists the changes of the status, in order, and who requested them.
+aws dynamodb query --table-name "$ledger" --output table \
+    --key-condition-expression 'rotationId = :id AND begins_with(entry, :change)' \
+    --expression-attribute-values '{":id": {"S": "app-2026"}, ":change": {"S": "timeline#"}}' \
+    --query 'Items[].[at.S, from.S, to.S, by.M.requestedBy.S, reason.S]'
+
+# [resume] Resumes the rotation where it stopped.
+detail='{ "rotationId": "app-2026", "command": "Resume" }'
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Command,Detail='$detail'"
+
+# [cancel] Cancels the rotation: what is not moved yet becomes NotAttempted, and the roles are released.
+detail='{ "rotationId": "app-2026", "command": "Cancel" }'
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Command,Detail='$detail'"
+
+# [retry] Tries again what failed, was not attempted, or was owned by an add-on.
+detail='{ "rotationId": "app-2026", "command": "Retry" }'
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Command,Detail='$detail'"
+
+# [freeze] Pauses all rotations of the stack, and lets new ones wait. In an emergency, this comes first.
+detail='{ "command": "Freeze", "reason": "INC-7" }'
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Command,Detail='$detail'"
+
+# [frozen] Shows since when the stack is frozen, by whom and why.
+aws dynamodb get-item --table-name "$ledger" --output table \
+    --key '{"rotationId": {"S": "stack/state"}, "entry": {"S": "stack"}}' \
+    --query 'Item.{frozenAt: frozenAt.S, by: frozenBy.M.requestedBy.S, reason: reason.S}'
+
+# [unfreeze] Lets all rotations continue that the freeze has paused or queued.
+detail='{ "command": "Unfreeze" }'
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Command,Detail='$detail'"
+
 # [rotation] Shows the status of the rotation. The ID of its dry run is dry-run/app-2026.
 aws dynamodb get-item --table-name "$ledger" --output table \
     --key '{"rotationId": {"S": "app-2026"}, "entry": {"S": "rotation"}}' \
@@ -77,7 +124,7 @@ aws dynamodb query --table-name "$ledger" --index-name ByOldRole --no-scan-index
     --expression-attribute-values '{":role": {"S": "arn:aws:iam::111122223333:role/platform/app-2025"}}' \
     --query 'Items[].[startedAt.S, rotationId.S, status.S, newRoleArn.S]'
 
-# [open] Lists the rotations that are in progress.
+# [open] Lists the rotations that are in progress. The other open statuses are Queued, Planning, Paused and Cancelling.
 aws dynamodb query --table-name "$ledger" --index-name ByStatus --output table \
     --key-condition-expression '#status = :status' --expression-attribute-names '{"#status": "status"}' \
     --expression-attribute-values '{":status": {"S": "InProgress"}}' \
@@ -93,7 +140,7 @@ aws dynamodb query --table-name "$ledger" --index-name ByStatus --no-scan-index-
 aws sqs receive-message --queue-url "$(output OnFailureQueueUrl)" --output text \
     --max-number-of-messages 10 --wait-time-seconds 5 --visibility-timeout 0 --query 'Messages[].Body'
 
-# [stalled] Lists open rotations that no invocation is working on. To resume one, request it again.
+# [stalled] Starts open rotations that stand idle, and lists those that have been idle for ten minutes.
 aws lambda invoke --function-name "$(output RotateFunctionArn)" \
     --payload fileb://<(printf '{"check": "stalledRotations"}') /dev/stdout
 
