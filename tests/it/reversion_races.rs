@@ -1,6 +1,6 @@
 //! Reversions while a rotation is in progress or closes, and runs that crash while they record one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use rerole::rotate::slice::DEADLINE_RESERVE;
 use rerole_sim::{Fault, Options};
 use serde_json::{Value, json};
 
-use crate::cloudtrail::{client, create, on_save};
+use crate::cloudtrail::{client, create, on_save, update};
 use crate::guarantees::roles_with_associations_are_in_use;
 use crate::harness::{Harness, INDEX, LEDGER, OLD, event, is_close, rotation_event};
 use crate::races::LEASE_EXPIRY;
@@ -18,10 +18,15 @@ use crate::reversions::reversion_rows;
 /// cluster `prod-1` and its close. Returns the summary of the rotation.
 async fn arrive_during_the_close(cluster: &str) -> Value {
     let harness = on_save(1);
+    arrive_during_the_close_in(&harness, cluster).await
+}
+
+/// As [`arrive_during_the_close`], in this stack.
+async fn arrive_during_the_close_in(harness: &Harness, cluster: &str) -> Value {
     harness
         .aws
         .eks(|eks| eks.create_cluster("us-east-1", cluster));
-    let client = client(&harness, "us-east-1");
+    let client = client(harness, "us-east-1");
     create(&client, "prod-1", "known", OLD).await;
     harness.follow(&harness.aws.take_cloudtrail_events()).await;
     create(&client, cluster, "arriving", OLD).await;
@@ -43,8 +48,8 @@ async fn arrive_during_the_close(cluster: &str) -> Value {
     first.unwrap_err();
     harness.aws.clear_hook();
     let summary = harness.finish(&request).await;
-    assert_eq!(reversion_rows(&harness, "r-1"), Vec::<Value>::new());
-    roles_with_associations_are_in_use(&harness);
+    assert_eq!(reversion_rows(harness, "r-1"), Vec::<Value>::new());
+    roles_with_associations_are_in_use(harness);
     summary
 }
 
@@ -60,6 +65,24 @@ async fn an_association_out_of_scope_that_arrives_before_the_close_keeps_the_rol
     assert_eq!(summary["counts"]["updated"], 1, "{summary:#}");
     assert_eq!(summary["counts"]["outOfScope"], 1);
     assert_eq!(summary["oldRoleInUseUntil"], Value::Null);
+}
+
+/// It is a reversion of an earlier rotation, whose scope has it.
+#[tokio::test(start_paused = true)]
+async fn a_reversion_of_another_rotation_before_the_close_keeps_the_role_in_use() {
+    let harness = on_save(1);
+    let (edge, earlier) = (
+        client(&harness, "us-east-1"),
+        json!({ "rotationId": "r-0" }),
+    );
+    create(&edge, "prod-1", "first", OLD).await;
+    harness.follow(&harness.aws.take_cloudtrail_events()).await;
+    harness.finish(&event(&earlier)).await;
+    let summary = arrive_during_the_close_in(&harness, "edge").await;
+    assert_eq!(summary["counts"]["outOfScope"], 1, "{summary:#}");
+    assert_eq!(summary["oldRoleInUseUntil"], Value::Null);
+    // `known` came after the earlier rotation also.
+    assert_eq!(reversion_rows(&harness, "r-0").len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,4 +182,51 @@ async fn a_crash_between_record_and_index_records_nothing_twice() {
             "call {index}"
         );
     }
+}
+
+/// DynamoDB is slow while the indexer records that an association has come back to the old role,
+/// and when it stores it. In between, a rotation opens, looks for associations, and closes.
+#[tokio::test(start_paused = true)]
+async fn an_association_that_the_index_learns_too_late_is_a_reversion_of_the_rotation_in_between() {
+    let harness = on_save(1);
+    let client = client(&harness, "us-east-1");
+    let id = create(&client, "prod-1", "back", OLD).await;
+    harness.follow(&harness.aws.take_cloudtrail_events()).await;
+    let earlier = json!({ "rotationId": "r-0", "serviceAccounts": ["back"] });
+    harness.finish(&event(&earlier)).await;
+    create(&client, "prod-1", "other", OLD).await;
+    harness.follow(&harness.aws.take_cloudtrail_events()).await;
+    let back = harness.rows("r-0")[0]["associationArn"].clone();
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    update(&client, "prod-1", &id, OLD).await;
+
+    // The first two attempts at each of both writes get no response.
+    let attempts = Arc::new(Mutex::new([0; 2]));
+    let seen = attempts.clone();
+    harness.inject(Fault::FreezeBefore, move |call| {
+        let is_record = call.operation == "TransactWriteItems"
+            && call.body.to_string().contains("revertedArn");
+        let is_store = call.subject.starts_with(INDEX) && call.operation == "PutItem";
+        let mut attempts = seen.lock().unwrap();
+        [is_record, is_store]
+            .into_iter()
+            .zip(attempts.iter_mut())
+            .any(|(is_write, attempts)| {
+                *attempts += u32::from(is_write);
+                is_write && *attempts <= 2
+            })
+    });
+    let events = harness.aws.take_cloudtrail_events();
+    let (failed, summary) = tokio::join!(harness.follow(&events), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        harness.finish(&rotation_event()).await
+    });
+    assert_eq!(failed, Vec::<usize>::new());
+    assert!(attempts.lock().unwrap().iter().all(|attempts| *attempts > 2));
+    assert_eq!(summary["counts"]["updated"], 1, "{summary:#}");
+    assert_eq!(reversion_rows(&harness, "r-0").len(), 1);
+    let reversions = reversion_rows(&harness, "r-1");
+    assert_eq!(reversions.len(), 1);
+    assert_eq!(reversions[0]["revertedArn"], back);
+    roles_with_associations_are_in_use(&harness);
 }
