@@ -200,29 +200,35 @@ async fn an_association_that_the_index_learns_too_late_is_a_reversion_of_the_rot
     tokio::time::sleep(Duration::from_mins(1)).await;
     update(&client, "prod-1", &id, OLD).await;
 
-    // The first two attempts at each of both writes get no response.
-    let attempts = Arc::new(Mutex::new([0; 2]));
+    // So many first attempts at each of these calls get no response.
+    let attempts = Arc::new(Mutex::new([(1, 0), (2, 0), (1, 0)]));
     let seen = attempts.clone();
     harness.inject(Fault::FreezeBefore, move |call| {
-        let is_record = call.operation == "TransactWriteItems"
-            && call.body.to_string().contains("revertedArn");
-        let is_store = call.subject.starts_with(INDEX) && call.operation == "PutItem";
+        let is_row = call.operation == "GetItem" && call.subject.contains("/r-0/association#");
+        let is_record =
+            call.operation == "TransactWriteItems" && call.body.to_string().contains("revertedArn");
+        let is_store = call.operation == "PutItem" && call.subject.starts_with(INDEX);
         let mut attempts = seen.lock().unwrap();
-        [is_record, is_store]
-            .into_iter()
+        let calls = [is_row, is_record, is_store].into_iter();
+        calls
             .zip(attempts.iter_mut())
-            .any(|(is_write, attempts)| {
-                *attempts += u32::from(is_write);
-                is_write && *attempts <= 2
+            .any(|(is_call, (lost, made))| {
+                *made += u32::from(is_call);
+                is_call && made <= lost
             })
     });
     let events = harness.aws.take_cloudtrail_events();
     let (failed, summary) = tokio::join!(harness.follow(&events), async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        // The indexer has read the role, and not stored the association yet.
+        while attempts.lock().unwrap()[0].1 == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         harness.finish(&rotation_event()).await
     });
     assert_eq!(failed, Vec::<usize>::new());
-    assert!(attempts.lock().unwrap().iter().all(|attempts| *attempts > 2));
+    let attempts = *attempts.lock().unwrap();
+    let mut each = attempts.into_iter();
+    assert!(each.all(|(lost, made)| made > lost), "{attempts:?}");
     assert_eq!(summary["counts"]["updated"], 1, "{summary:#}");
     assert_eq!(reversion_rows(&harness, "r-0").len(), 1);
     let reversions = reversion_rows(&harness, "r-1");
