@@ -8,6 +8,9 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 
+// Only its version matters: see Cargo.toml.
+use idna_adapter as _;
+
 pub mod aws;
 pub mod indexer;
 pub mod lambda;
