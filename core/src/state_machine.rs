@@ -58,6 +58,13 @@ impl Execution {
             Self::Rotation(RotationKey::DryRun(rotation_id)) => {
                 format!("dry-run-{rotation_id}-{run}")
             }
+            Self::Rotation(RotationKey::Rollback(rotation_id)) => {
+                format!("rollback-{rotation_id}-{run}")
+            }
+            // A name has at most 80 characters, and an ID up to 64 of them.
+            Self::Rotation(RotationKey::RollbackDryRun(rotation_id)) => {
+                format!("dry-back-{rotation_id}-{run}")
+            }
             Self::IndexRun(started_at) => format!("index-{}-{run}", started_at.as_millis()),
         }
     }
@@ -90,13 +97,13 @@ mod tests {
         check(
             json!({ "rotationId": "role/r-1" }),
             expect![[
-                r#"rotationId "role/r-1" is not allowed; allowed: 1 to 64 letters, digits, "_" or "-", prefixed with "dry-run/" for a dry run"#
+                r#"rotationId "role/r-1" is not allowed; allowed: 1 to 64 letters, digits, "_" or "-", prefixed with "rollback/" for a rollback, and with "dry-run/" for a dry run"#
             ]],
         );
         check(
             json!({ "rotationId": 7 }),
             expect![[
-                r#"rotationId 7 is not allowed; allowed: 1 to 64 letters, digits, "_" or "-", prefixed with "dry-run/" for a dry run"#
+                r#"rotationId 7 is not allowed; allowed: 1 to 64 letters, digits, "_" or "-", prefixed with "rollback/" for a rollback, and with "dry-run/" for a dry run"#
             ]],
         );
     }
@@ -110,6 +117,16 @@ mod tests {
                 rotation("dry-run/r-1"),
                 "dry-run-r-1-3",
                 json!({ "rotationId": "dry-run/r-1" }),
+            ),
+            (
+                rotation("rollback/r-1"),
+                "rollback-r-1-3",
+                json!({ "rotationId": "rollback/r-1" }),
+            ),
+            (
+                rotation("dry-run/rollback/r-1"),
+                "dry-back-r-1-3",
+                json!({ "rotationId": "dry-run/rollback/r-1" }),
             ),
             (
                 Execution::IndexRun(Timestamp::from_millis(1_795_467_600_000)),

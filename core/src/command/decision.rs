@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use crate::command::{Command, CommandName, Limits, Order, RotationOrder, StackOrder};
+use crate::command::{
+    Command, CommandName, Limits, Order, RollbackOrder, RotationOrder, StackOrder,
+};
 use crate::keys::RotationKey;
-use crate::request::RotationRequest;
-use crate::rotation::{Admission, Cause, Open, RotationRecord, StackRecord, Status, Transition};
+use crate::request::{Rejection, RotationRequest};
+use crate::rotation::{
+    Admission, Cause, Open, RotationRecord, StackRecord, Status, Transition, Work,
+};
 use crate::timestamp::Timestamp;
 
 /// Commands after which updates are sent are not accepted when they are older. EventBridge may
@@ -14,21 +18,24 @@ use crate::timestamp::Timestamp;
 pub const AGE_MAX: Duration = Duration::from_mins(15);
 
 /// The commands about a rotation, as a refusal lists them.
-const OF_ROTATIONS: [CommandName; 5] = [
+const OF_ROTATIONS: [CommandName; 6] = [
     CommandName::Pause,
     CommandName::Resume,
     CommandName::Cancel,
     CommandName::Retry,
+    CommandName::Rollback,
     CommandName::Change,
 ];
 
 /// What follows from a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
     /// The rotation gets this state.
     Change(Open),
     /// The rotation, which was queued, ends.
     End,
+    /// The rotation is taken back. If it is open, it is cancelled at the same time.
+    RollBack(Box<RollbackPlan>),
     /// The rotation gets these limits.
     Limits(Box<RotationRequest>),
     /// The stack is frozen from now on, or no longer is.
@@ -41,6 +48,68 @@ pub enum Decision {
     },
 }
 
+/// How a rotation is taken back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollbackPlan {
+    pub request: RotationRequest,
+    /// The finished rollback of which this is the next attempt, if there is one.
+    pub earlier: Option<Box<RotationRecord>>,
+    /// What becomes of the rotation itself.
+    pub of_rotation: Transition,
+    pub start: RollbackStart,
+    /// The state of the rollback from then on.
+    pub open: Open,
+}
+
+/// How a rollback begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RollbackStart {
+    /// It starts at this time, and holds both roles.
+    At(Timestamp),
+    /// It is the first in the queues of both roles.
+    Queued,
+}
+
+/// What a decision needs to know besides the rotation and the stack.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum NeededFacts {
+    #[default]
+    None,
+    /// For `Retry` of a finished rotation.
+    NextAttempt(NextAttempt),
+    /// For `Rollback`.
+    Rollback(FoundRollback),
+}
+
+/// The rollback of a rotation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundRollback {
+    /// The rollback that the ledger has, if there is one.
+    pub record: Option<Box<RotationRecord>>,
+    pub admission: Admission,
+    /// Why the stack's rules do not allow the roles any more, if they do not.
+    pub rejection: Option<Rejection>,
+}
+
+impl RollbackStart {
+    /// Returns the state in which a rollback begins.
+    fn open(self) -> Open {
+        match self {
+            Self::At(_) => Open::Running(Work::Planning),
+            Self::Queued => Open::Queued,
+        }
+    }
+
+    /// Returns the cause of the next attempt of a rollback that ended with this status.
+    fn cause_after(self, status: Status) -> Cause {
+        match (self, status) {
+            (_, Status::Planned) => Cause::PlanAgain,
+            (Self::At(_), _) => Cause::Retry,
+            (Self::Queued, _) => Cause::RetryLater,
+        }
+    }
+}
+
 /// What becomes of the next attempt of a finished rotation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextAttempt {
@@ -50,13 +119,13 @@ pub enum NextAttempt {
 }
 
 /// Decides what follows from a command about a rotation. `found` is the rotation, if there is one.
-/// `next_attempt` is needed if the rotation is finished and the command is `Retry`.
+/// Some commands need further facts.
 #[must_use]
 pub fn decide(
     (command, order): (&Command, RotationOrder),
     found: Option<&RotationRecord>,
     stack: &StackRecord,
-    next_attempt: Option<&NextAttempt>,
+    needed: NeededFacts,
     now: Timestamp,
 ) -> Decision {
     let Some(found) = found else {
@@ -78,7 +147,7 @@ pub fn decide(
     if let Some(explanation) = outdated(command, found.timeline_seq, now) {
         return refused(explanation);
     }
-    let cause = match (order, next_attempt) {
+    let cause = match (order, needed) {
         (RotationOrder::Change(_), _) if found.status().is_final() => {
             return refused(format!("the rotation is {:?}", found.status()));
         }
@@ -89,19 +158,26 @@ pub fn decide(
             return refused("the stack is frozen".to_owned());
         }
         (RotationOrder::Resume, _) => Cause::Resume,
-        (RotationOrder::Retry, None | Some(NextAttempt::Admitted(Admission::Start(_)))) => {
-            Cause::Retry
+        (RotationOrder::Rollback(order), needed) => {
+            return match roll_back(found, order, needed) {
+                Ok(decision) => decision,
+                Err(explanation) => not_now(explanation),
+            };
         }
-        (RotationOrder::Retry, Some(NextAttempt::Admitted(Admission::Queue))) => Cause::RetryLater,
-        (RotationOrder::Retry, Some(NextAttempt::Admitted(Admission::Full(role)))) => {
-            return not_now(format!("too many rotations wait for {role}"));
-        }
-        (RotationOrder::Retry, Some(NextAttempt::NewRoleReplaced(by))) => {
-            let role = &found.new_role_arn;
-            return not_now(format!(
-                "rotation {by} has replaced the new role {role} since, or is about to"
-            ));
-        }
+        (RotationOrder::Retry, NeededFacts::NextAttempt(next)) => match next {
+            NextAttempt::Admitted(Admission::Start(_)) => Cause::Retry,
+            NextAttempt::Admitted(Admission::Queue) => Cause::RetryLater,
+            NextAttempt::Admitted(Admission::Full(role)) => {
+                return not_now(format!("too many rotations wait for {role}"));
+            }
+            NextAttempt::NewRoleReplaced(by) => {
+                let role = &found.new_role_arn;
+                return not_now(format!(
+                    "rotation {by} has replaced the new role {role} since, or is about to"
+                ));
+            }
+        },
+        (RotationOrder::Retry, _) => Cause::Retry,
     };
     let status = found.status();
     match found.state.after(cause) {
@@ -113,6 +189,78 @@ pub fn decide(
             order.name()
         )),
     }
+}
+
+/// Decides what follows from the command `Rollback`.
+///
+/// # Errors
+/// Why it is refused.
+fn roll_back(
+    found: &RotationRecord,
+    order: RollbackOrder,
+    needed: NeededFacts,
+) -> Result<Decision, String> {
+    if found.request.dry_run || found.request.rollback.is_some() {
+        return Err("neither a dry run nor a rollback can be taken back".to_owned());
+    }
+    if !can_be_taken_back(found) {
+        return Err("the rotation has moved no association".to_owned());
+    }
+    let NeededFacts::Rollback(FoundRollback {
+        record,
+        admission,
+        rejection,
+    }) = needed
+    else {
+        return Err("its rollback is not known".to_owned());
+    };
+    if let Some(rejection) = rejection {
+        return Err(format!(
+            "the stack does not allow these roles any more: {rejection}"
+        ));
+    }
+    if let Some(rollback) = &record {
+        let (key, status) = (&rollback.key, rollback.status());
+        if !status.is_final() {
+            return Ok(Decision::NoChange(format!("{key} is {status:?}")));
+        }
+        // A later attempt of the rotation may have moved more.
+        let is_later = found.last_started_at() > rollback.last_started_at();
+        if let (Status::RolledBack, Some(at), false) = (status, rollback.finished_at(), is_later) {
+            let explanation = format!("{key} is RolledBack since {at}");
+            return Ok(Decision::NoChange(explanation));
+        }
+    }
+    let start = match admission {
+        Admission::Start(at) => RollbackStart::At(at),
+        Admission::Queue => RollbackStart::Queued,
+        Admission::Full(role) => return Err(format!("too many rotations wait for {role}")),
+    };
+    let of_rotation = if order.dry_run || found.status().is_final() {
+        Transition::Stays
+    } else {
+        found.state.after(Cause::Cancel)
+    };
+    let open = match &record {
+        None => start.open(),
+        Some(earlier) => match earlier.state.after(start.cause_after(earlier.status())) {
+            Transition::To(open) => open,
+            _ => return Err(format!("{} is {:?}", earlier.key, earlier.status())),
+        },
+    };
+    Ok(Decision::RollBack(Box::new(RollbackPlan {
+        request: order.request(&found.request),
+        earlier: record,
+        of_rotation,
+        start,
+        open,
+    })))
+}
+
+/// Returns whether a rotation has moved an association, or may have.
+fn can_be_taken_back(found: &RotationRecord) -> bool {
+    let is_rotation = !found.request.dry_run && found.request.rollback.is_none();
+    is_rotation && (found.counts.updated > 0 || found.state.may_be_executing())
 }
 
 /// Decides what follows from a command about the stack.
@@ -147,7 +295,10 @@ fn outdated(command: &Command, seq: u64, now: Timestamp) -> Option<String> {
     let name = command.order.name();
     let expires = match &command.order {
         Order::Rotation(_, order) => {
-            matches!(order, RotationOrder::Resume | RotationOrder::Retry)
+            matches!(
+                order,
+                RotationOrder::Resume | RotationOrder::Retry | RotationOrder::Rollback(_)
+            )
         }
         Order::Stack(order) => *order == StackOrder::Unfreeze,
     };
@@ -205,6 +356,7 @@ fn allowed(found: &RotationRecord, stack: &StackRecord) -> Vec<CommandName> {
             CommandName::Resume => Cause::Resume,
             CommandName::Cancel => Cause::Cancel,
             CommandName::Retry => Cause::Retry,
+            CommandName::Rollback => return can_be_taken_back(found),
             _ => return is_open,
         };
         let has_effect =

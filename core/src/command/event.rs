@@ -6,14 +6,16 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::command::{Command, CommandName, Limits, Order, RotationOrder, StackOrder};
+use crate::command::{
+    Command, CommandName, Limits, Order, RollbackOrder, RotationOrder, StackOrder,
+};
 use crate::keys::RotationKey;
 #[cfg(test)]
 use crate::request::members::schema;
 use crate::request::members::{claim, deserialize, limit, not_null};
 use crate::request::{
     Claims, Envelope, MAX_CONCURRENCY_FORM, MAX_ERRORS_FORM, NumericText, Rejection, RequestRules,
-    event_id, parse_envelope,
+    Rollback, event_id, parse_envelope,
 };
 use crate::resource::OwnAccount;
 
@@ -37,7 +39,20 @@ pub fn parse_command(
             MAX_CONCURRENCY_FORM,
         )?,
     };
-    let order = order(raw.command, raw.rotation_id.as_deref(), limits)?;
+    let rollback = RollbackOrder {
+        rollback: Rollback {
+            include_changed: raw.include_changed.unwrap_or(false),
+        },
+        dry_run: raw.dry_run.unwrap_or(false),
+    };
+    let order = order(raw.command, raw.rotation_id.as_deref(), limits, rollback)?;
+    check_flags(
+        &order,
+        [
+            ("detail.includeChanged", raw.include_changed),
+            ("detail.dryRun", raw.dry_run),
+        ],
+    )?;
     let claims = Claims {
         requested_by: claim("detail.requestedBy", raw.requested_by)?,
         reason: claim("detail.reason", raw.reason)?,
@@ -58,6 +73,7 @@ fn order(
     command: Option<CommandName>,
     rotation_id: Option<&str>,
     limits: Limits,
+    rollback: RollbackOrder,
 ) -> Result<Order, Rejection> {
     let of_rotation = |order| Ok(Order::Rotation(key(rotation_id)?, order));
     let of_stack = |order| match rotation_id {
@@ -80,6 +96,7 @@ fn order(
         Some(CommandName::Resume) => of_rotation(RotationOrder::Resume),
         Some(CommandName::Cancel) => of_rotation(RotationOrder::Cancel),
         Some(CommandName::Retry) => of_rotation(RotationOrder::Retry),
+        Some(CommandName::Rollback) => of_rotation(RotationOrder::Rollback(rollback)),
         Some(CommandName::Change) => of_rotation(RotationOrder::Change(limits)),
         Some(CommandName::Freeze) => of_stack(StackOrder::Freeze),
         Some(CommandName::Unfreeze) => of_stack(StackOrder::Unfreeze),
@@ -117,6 +134,21 @@ fn check_limits(order: &Order, limits: Limits) -> Result<(), Rejection> {
     }
 }
 
+/// Checks that the members are given only with `Rollback`.
+fn check_flags(order: &Order, flags: [(&str, Option<bool>); 2]) -> Result<(), Rejection> {
+    let name = order.name();
+    let mut given = flags
+        .into_iter()
+        .filter_map(|(field, flag)| Some((field, flag?)));
+    match given.next() {
+        Some((field, flag)) if name != CommandName::Rollback => {
+            let allowed = format!("no such member with {name:?}; only Rollback has it");
+            Err(Rejection::new(field, &Value::from(flag), allowed))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn key(rotation_id: Option<&str>) -> Result<RotationKey, Rejection> {
     let key = rotation_id.and_then(|text| text.parse().ok());
     key.ok_or_else(|| {
@@ -142,12 +174,15 @@ struct CommandDetail {
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(test, schemars(with = "CommandName"))]
     command: Option<CommandName>,
-    /// The rotation: its ID, or `dry-run/<id>` for a dry run. Absent for `Freeze` and `Unfreeze`,
-    /// which are about the whole stack.
+    /// The rotation: its ID, `dry-run/<id>` for a dry run, or `rollback/<id>` for a rollback.
+    /// Absent for `Freeze` and `Unfreeze`, which are about the whole stack.
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(
         test,
-        schemars(with = "String", regex(pattern = r"^(dry-run/)?[A-Za-z0-9_-]{1,64}$"))
+        schemars(
+            with = "String",
+            regex(pattern = r"^(dry-run/)?(rollback/)?[A-Za-z0-9_-]{1,64}$")
+        )
     )]
     rotation_id: Option<String>,
     /// The number of the last entry in the timeline that the sender has seen. If the timeline has a
@@ -163,6 +198,16 @@ struct CommandDetail {
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(test, schemars(with = "Value", extend("anyOf" = schema::max_concurrency())))]
     max_concurrency: Option<NumericText>,
+    /// With `Rollback`: also take back the roles of associations that have changed since in another
+    /// way. Without it, they are left as they are.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(test, schemars(with = "bool"))]
+    include_changed: Option<bool>,
+    /// With `Rollback`: only find out what would be taken back, and what has changed since. The
+    /// result is under `dry-run/rollback/<id>`.
+    #[serde(default, deserialize_with = "not_null")]
+    #[cfg_attr(test, schemars(with = "bool"))]
+    dry_run: Option<bool>,
     /// Who sends the command. A claim: it is recorded and shown, but not checked.
     #[serde(default, deserialize_with = "not_null")]
     #[cfg_attr(test, schemars(with = "String", regex(pattern = schema::CLAIM_PATTERN)))]

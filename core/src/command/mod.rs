@@ -7,7 +7,10 @@ mod event;
 mod order;
 mod verdict;
 
-pub use decision::{AGE_MAX, Decision, NextAttempt, decide, decide_for_stack};
+pub use decision::{
+    AGE_MAX, Decision, FoundRollback, NeededFacts, NextAttempt, RollbackPlan, RollbackStart,
+    decide, decide_for_stack,
+};
 pub use event::parse_command;
-pub use order::{Command, CommandName, Limits, Order, RotationOrder, StackOrder};
+pub use order::{Command, CommandName, Limits, Order, RollbackOrder, RotationOrder, StackOrder};
 pub use verdict::{CommandRecord, Verdict};

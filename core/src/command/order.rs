@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{LedgerKey, RotationKey};
-use crate::request::{Envelope, MaxConcurrency, MaxErrors};
+use crate::request::{Envelope, MaxConcurrency, MaxErrors, Rollback, RotationRequest};
 
 /// A command as it was sent, after the checks of its form.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,16 @@ pub enum RotationOrder {
     Resume,
     Cancel,
     Retry,
+    Rollback(RollbackOrder),
     Change(Limits),
+}
+
+/// How a rotation is to be taken back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RollbackOrder {
+    pub rollback: Rollback,
+    /// Only find out what would be taken back.
+    pub dry_run: bool,
 }
 
 /// What a command about the stack orders.
@@ -59,6 +68,9 @@ pub enum CommandName {
     Cancel,
     /// Try again what failed, was not attempted, or was owned by an add-on.
     Retry,
+    /// Give the associations that the rotation has moved their old role again, and no others. An
+    /// open rotation is cancelled first.
+    Rollback,
     /// Set new limits.
     Change,
     /// Pause all rotations that plan or execute, and start no queued or new one, until `Unfreeze`.
@@ -87,6 +99,28 @@ impl Order {
     }
 }
 
+impl RollbackOrder {
+    /// Returns the key of the rollback of the rotation with this key.
+    #[must_use]
+    pub fn key(self, rotation: &RotationKey) -> RotationKey {
+        let rotation_id = rotation.rotation_id().clone();
+        if self.dry_run {
+            RotationKey::RollbackDryRun(rotation_id)
+        } else {
+            RotationKey::Rollback(rotation_id)
+        }
+    }
+
+    /// Returns the request of the rollback of this rotation.
+    #[must_use]
+    pub fn request(self, rotation: &RotationRequest) -> RotationRequest {
+        RotationRequest {
+            dry_run: self.dry_run,
+            ..rotation.taken_back(self.rollback)
+        }
+    }
+}
+
 impl RotationOrder {
     #[must_use]
     pub fn name(self) -> CommandName {
@@ -95,6 +129,7 @@ impl RotationOrder {
             Self::Resume => CommandName::Resume,
             Self::Cancel => CommandName::Cancel,
             Self::Retry => CommandName::Retry,
+            Self::Rollback(_) => CommandName::Rollback,
             Self::Change(_) => CommandName::Change,
         }
     }

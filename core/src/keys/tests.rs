@@ -1,6 +1,7 @@
 //! The text of each key.
 
 use super::*;
+use crate::request::Rollback;
 use crate::request::testing::requested;
 
 const ARN: &str = "arn:aws-cn:eks:cn-north-1:111122223333:podidentityassociation/prod/a-1";
@@ -24,6 +25,14 @@ fn each_partition_key_has_its_text() {
         (
             RotationKey::DryRun(rotation_id()).into(),
             "dry-run/r-1".to_owned(),
+        ),
+        (
+            RotationKey::Rollback(rotation_id()).into(),
+            "rollback/r-1".to_owned(),
+        ),
+        (
+            RotationKey::RollbackDryRun(rotation_id()).into(),
+            "dry-run/rollback/r-1".to_owned(),
         ),
         (
             LedgerKey::Role(role.parse().unwrap()),
@@ -93,7 +102,7 @@ fn each_sort_key_has_its_text() {
 }
 
 #[test]
-fn a_dry_run_has_a_key_of_its_own() {
+fn a_dry_run_and_a_rollback_have_keys_of_their_own() {
     for (dry_run, key) in [(false, "r-1"), (true, "dry-run/r-1")] {
         let requested = requested(&serde_json::json!({ "dryRun": dry_run }));
         let found = RotationKey::of(&requested.request);
@@ -101,6 +110,19 @@ fn a_dry_run_has_a_key_of_its_own() {
             (found.to_string().as_str(), found.rotation_id()),
             (key, &rotation_id())
         );
+        assert_eq!(found.without_dry_run().to_string(), "r-1");
+    }
+    let request = requested(&serde_json::json!({})).request;
+    for (dry_run, key) in [(false, "rollback/r-1"), (true, "dry-run/rollback/r-1")] {
+        let found = RotationKey::of(&RotationRequest {
+            dry_run,
+            ..request.taken_back(Rollback::default())
+        });
+        assert_eq!(
+            (found.to_string().as_str(), found.rotation_id()),
+            (key, &rotation_id())
+        );
+        assert_eq!(found.without_dry_run().to_string(), "rollback/r-1");
     }
 }
 
@@ -109,6 +131,8 @@ fn a_rotation_key_is_read_as_it_is_written() {
     for key in [
         RotationKey::Rotation(rotation_id()),
         RotationKey::DryRun(rotation_id()),
+        RotationKey::Rollback(rotation_id()),
+        RotationKey::RollbackDryRun(rotation_id()),
     ] {
         assert_eq!(key.to_string().parse(), Ok(key.clone()));
         let json = serde_json::to_value(&key).unwrap();
@@ -120,6 +144,9 @@ fn a_rotation_key_is_read_as_it_is_written() {
         "role/r-1",
         "dry-run/",
         "dry-run/dry-run/r-1",
+        "rollback/",
+        "rollback/rollback/r-1",
+        "rollback/dry-run/r-1",
         "index/",
         "r 1",
     ] {

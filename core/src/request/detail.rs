@@ -68,6 +68,7 @@ pub fn parse_detail(
         dry_run: raw.dry_run,
         max_errors: max_errors.unwrap_or_default(),
         max_concurrency,
+        rollback: None,
     };
     rules.check_roles(&request)?;
     Ok((request, claims))
@@ -75,7 +76,8 @@ pub fn parse_detail(
 
 /// Checks a request that the ledger has, in the same way as one in an event: it is written as the
 /// `detail` of an event and parsed again. Only the source is not checked again, so an operator can
-/// change it while a rotation is open.
+/// change it while a rotation is open. A rollback is held against the rules for the rotation that
+/// it takes back.
 ///
 /// # Errors
 /// If the request breaks a rule: the first such rule.
@@ -85,7 +87,14 @@ pub fn check_recorded(
     rules: &RequestRules,
 ) -> Result<(), Rejection> {
     // Every member has a JSON form. A null would be rejected.
-    let detail = serde_json::to_value(recorded).unwrap_or(Value::Null);
+    let rotation = match recorded.rollback {
+        None => recorded.clone(),
+        Some(_) => RotationRequest {
+            rollback: None,
+            ..recorded.reversed()
+        },
+    };
+    let detail = serde_json::to_value(rotation).unwrap_or(Value::Null);
     let (request, _) = parse_detail(&detail, None, rules)?;
     check_partition(&request, own_account)
 }

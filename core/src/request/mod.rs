@@ -33,6 +33,6 @@ pub use max_errors::{InvalidMaxErrors, MAX_ERRORS_FORM, MaxErrors};
 pub(crate) use numeric_text::NumericText;
 pub use rejection::Rejection;
 pub use rotation_id::{InvalidRotationId, ROTATION_ID_FORM, RotationId};
-pub use rotation_request::{Requested, RotationRequest};
+pub use rotation_request::{Requested, Rollback, RotationRequest};
 pub use rules::{RequestRules, SOURCE_OF_STACK};
 pub use scope::{Location, Scope};

@@ -23,6 +23,19 @@ pub struct RotationRequest {
     /// A maximum of its own, which can only lower the function's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_concurrency: Option<MaxConcurrency>,
+    /// Present if it is a rollback. No event requests one: it follows from the command `Rollback`.
+    /// Then the roles are those of the rotation that it takes back, in the other order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback: Option<Rollback>,
+}
+
+/// What a rollback takes back: what the rotation with the ID of its request has moved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rollback {
+    /// It also takes back the roles of associations that have changed since in another way.
+    #[serde(default)]
+    pub include_changed: bool,
 }
 
 /// A request, and where it came from.
@@ -33,6 +46,24 @@ pub struct Requested {
 }
 
 impl RotationRequest {
+    /// Returns the request of a rollback of this rotation.
+    #[must_use]
+    pub fn taken_back(&self, rollback: Rollback) -> Self {
+        Self {
+            rollback: Some(rollback),
+            ..self.reversed()
+        }
+    }
+
+    /// Returns the request with its roles in the other order.
+    pub(super) fn reversed(&self) -> Self {
+        Self {
+            old_role_arn: self.new_role_arn.clone(),
+            new_role_arn: self.old_role_arn.clone(),
+            ..self.clone()
+        }
+    }
+
     /// Returns whether the other request with this ID asks for the same rotation.
     #[must_use]
     pub fn has_identity_of(&self, other: &Self) -> bool {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::keys::RotationKey;
 use crate::request::{Rejection, RotationRequest};
 use crate::resource::RoleArn;
 use crate::rotation::{RoleRecord, StackRecord, WAITING_MAX};
@@ -43,6 +44,28 @@ pub fn admit(
     if roles.are_free() && !stack.is_frozen() {
         return Admission::Start(roles.next_start(now));
     }
+    queue(request, roles)
+}
+
+/// As [`admit`], for a rollback: it waits only while a role is held, and before all others.
+#[must_use]
+pub fn admit_rollback(
+    request: &RotationRequest,
+    roles: Option<&RolePair>,
+    stack: &StackRecord,
+    now: Timestamp,
+) -> Admission {
+    let Some(roles) = roles else {
+        return Admission::Start(now);
+    };
+    let is_held = roles.old.held_by.is_some() || roles.new.held_by.is_some();
+    if !is_held && !stack.is_frozen() {
+        return Admission::Start(roles.next_start(now));
+    }
+    queue(request, roles)
+}
+
+fn queue(request: &RotationRequest, roles: &RolePair) -> Admission {
     let queues = [
         (&roles.old, &request.old_role_arn),
         (&roles.new, &request.new_role_arn),
@@ -76,6 +99,25 @@ impl RolePair {
         self.old.is_free() && self.new.is_free()
     }
 
+    /// Returns the items of the same roles for the rotation in the other direction.
+    #[must_use]
+    pub fn reversed(self) -> Self {
+        Self {
+            old: self.new,
+            new: self.old,
+        }
+    }
+
+    /// Returns the items as they are when this rotation no longer waits. They keep their versions,
+    /// because this is not written.
+    #[must_use]
+    pub fn without(mut self, key: &RotationKey) -> Self {
+        for role in [&mut self.old, &mut self.new] {
+            role.waiting.retain(|waiting| waiting != key);
+        }
+        self
+    }
+
     /// Returns when a rotation starts that starts now. The rotations of a role start one after the
     /// other, and their times tell which of them was the last. The clocks of two invocations may
     /// differ.
@@ -91,7 +133,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::keys::RotationKey;
     use crate::request::testing::requested;
 
     fn at(millis: i64) -> Timestamp {

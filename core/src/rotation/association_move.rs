@@ -15,11 +15,12 @@ mod step;
 use std::time::Duration;
 
 use crate::call::{Backoff, CallError, ErrorClass, Operation};
+use crate::keys::RotationKey;
 use crate::request::RotationRequest;
 use crate::resource::{Absence, Association, AssociationArn, RoleFields, hidden_for};
 use crate::rotation::{
-    Action, Ending, KnownRoles, Row, Settled, Token, UnconfirmedUpdates, decide, ending_after_stop,
-    ending_on_new_role,
+    Action, Ending, KnownRoles, Row, Settled, Token, UnconfirmedUpdates, decide, decide_rollback,
+    ending_after_stop, ending_on_new_role,
 };
 use crate::timestamp::Timestamp;
 
@@ -139,7 +140,11 @@ impl<'a> AssociationMove<'a> {
             target_role_arn: observed.target_role_arn.clone(),
             modified_at: self.latest.modified_at.max(observed.modified_at),
         };
-        let ending = match decide(self.request, self.planned, observed) {
+        let action = match self.request.rollback {
+            None => decide(self.request, self.planned, observed),
+            Some(rollback) => decide_rollback(self.request, rollback, self.row, observed),
+        };
+        let ending = match action {
             Action::Update(fields) => {
                 let planned = self.planned.union(fields);
                 if planned != self.planned && !self.request.dry_run {
@@ -157,6 +162,7 @@ impl<'a> AssociationMove<'a> {
             }
             Action::Drifted => Ending::Drifted,
             Action::OwnedByAddon => Ending::OwnedByAddon,
+            Action::ChangedSince => Ending::ChangedSince,
         };
         if let (false, Some(left)) = (
             ending.is_of_this_rotation(),
@@ -274,8 +280,8 @@ impl<'a> AssociationMove<'a> {
             .iter()
             .map(|field| (field.name(), new_role))
             .collect();
-        let request = self.request;
-        Token::new(&request.rotation_id, arn, version, &changes, self.refusals)
+        let rotation = RotationKey::of(self.request);
+        Token::new(&rotation, arn, version, &changes, self.refusals)
     }
 
     fn settle(&self, ending: Ending, observed: Option<&Association>, now: Timestamp) -> Step {

@@ -1,140 +1,13 @@
 //! How a rotation ends: the status that follows from its rows and from what the index covers, and
 //! what stays on the old role. The package `rerole` reads the rows and passes them in.
 
-use std::collections::{BTreeSet, VecDeque};
+mod facts;
+mod rollback;
 
-use crate::request::RotationRequest;
-use crate::resource::{AssociationArn, RoleArn, RoleField};
-use crate::rotation::drain::drained_at;
-use crate::rotation::{Counts, Outcome, RotationRecord, Row, Status, UNEXPECTED_RESPONSE};
+pub use facts::Facts;
+
+use crate::rotation::Status;
 use crate::timestamp::Timestamp;
-
-/// What the rows of a rotation add up to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
-    pub counts: Counts,
-    /// The regions in which updates have succeeded.
-    pub proven_regions: BTreeSet<String>,
-    /// When the last update that succeeded was recorded.
-    updated_at: Option<Timestamp>,
-    /// The last two associations for which EKS's responses to their updates contradict the request,
-    /// and when that was recorded.
-    contradicted: VecDeque<(Timestamp, AssociationArn)>,
-    /// The latest time at which a pod of a settled association may still have credentials of the
-    /// old role.
-    drained_at: Option<Timestamp>,
-    /// An update may have put an association on the new role: it succeeded, or it was sent and
-    /// failed, and its response may have been lost or contradict the request.
-    pub may_have_moved: bool,
-    /// The associations that keep a target role, while their role moves or would move.
-    keep_target_role: u64,
-    /// Their target roles.
-    target_roles: BTreeSet<String>,
-}
-
-/// Target roles that a rotation's reason names. The rows have all of them.
-const NAMED_TARGET_ROLES_MAX: usize = 5;
-
-impl Tally {
-    /// Adds a row.
-    pub fn add(&mut self, row: &Row) {
-        self.counts.add(row.outcome);
-        if row.outcome == Outcome::Updated && !row.inferred {
-            let region = row.association_arn.region();
-            if !self.proven_regions.contains(region) {
-                self.proven_regions.insert(region.to_owned());
-            }
-            self.updated_at = self.updated_at.max(row.settled_at);
-        }
-        if let (Some(UNEXPECTED_RESPONSE), Some(at)) = (row.error_code.as_deref(), row.settled_at) {
-            self.contradicted
-                .push_back((at, row.association_arn.clone()));
-            self.contradicted.make_contiguous().sort_unstable();
-            if self.contradicted.len() > 2 {
-                self.contradicted.pop_front();
-            }
-        }
-        self.drained_at = self.drained_at.max(drained_at(row));
-        self.may_have_moved |= match row.outcome {
-            Outcome::Updated | Outcome::AlreadyCurrent => true,
-            Outcome::Failed => row.client_request_token.is_some(),
-            _ => false,
-        };
-        let mut earlier = row.earlier_results.iter();
-        self.may_have_moved |= earlier.any(|result| result.client_request_token.is_some());
-        if let Some(target_role) = kept_target_role(row) {
-            self.keep_target_role += 1;
-            self.target_roles.insert(target_role.to_owned());
-        }
-    }
-
-    /// Returns what the target roles must do, in words, or `None` if no association has one. EKS
-    /// accepts the new role even if a target role does not trust it, and then pods lose their
-    /// access when they renew their credentials.
-    fn target_roles_must_trust(&self, new_role: &RoleArn) -> Option<String> {
-        let named: Vec<&str> = self
-            .target_roles
-            .iter()
-            .take(NAMED_TARGET_ROLES_MAX)
-            .map(String::as_str)
-            .collect();
-        let more = match self.target_roles.len() - named.len() {
-            0 => String::new(),
-            more => format!(", and {more} more"),
-        };
-        (!named.is_empty()).then(|| {
-            format!(
-                "{} associations have a target role, which must trust {new_role}: {}{more}",
-                self.keep_target_role,
-                named.join(", "),
-            )
-        })
-    }
-
-    /// Returns the association because of which the rotation must stop, if there is one: a slice
-    /// may have recorded the rows and then died. As while it runs, a contradiction counts before
-    /// any update has succeeded, and two count without a success in between.
-    #[must_use]
-    pub fn contradiction(&self) -> Option<&AssociationArn> {
-        let last = self.contradicted.back().map(|(_, arn)| arn);
-        match self.updated_at {
-            None => last,
-            Some(updated_at) => {
-                let since = self.contradicted.iter().filter(|(at, _)| *at > updated_at);
-                last.filter(|_| since.count() == 2)
-            }
-        }
-    }
-}
-
-/// Returns the target role of an association whose role moves or would move, if the association
-/// keeps it. Its trust policy may name the old role.
-fn kept_target_role(row: &Row) -> Option<&str> {
-    let moves = matches!(row.outcome, Outcome::Updated | Outcome::WouldUpdate)
-        && row.fields.contains(RoleField::RoleArn)
-        && !row.fields.contains(RoleField::TargetRoleArn);
-    row.target_role_arn.as_deref().filter(|_| moves)
-}
-
-/// What decides how a rotation ends.
-#[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
-    pub request: &'a RotationRequest,
-    /// What its rows add up to. All of them are settled.
-    pub tally: &'a Tally,
-    /// The reason if it was stopped early.
-    pub stopped: Option<&'a str>,
-    /// A command has cancelled it. No sweep has looked for new associations.
-    pub is_cancelled: bool,
-    /// The regions whose index is not complete. Associations there may be unknown.
-    pub incomplete_regions: &'a [String],
-    /// How many items of the index name the old role and cannot be. Each may hide an association.
-    pub invalid_items: u64,
-    /// The clusters that the stack leaves out of its index, as `region/cluster`.
-    pub excluded_clusters: &'a [String],
-    /// The rotation that has moved associations from the old role before, if none is left.
-    pub moved_before: Option<&'a RotationRecord>,
-}
 
 /// How a rotation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +37,15 @@ pub fn close(facts: &Facts<'_>) -> Closing {
         counts.pending, 0,
         "a rotation can only be closed if every row is settled"
     );
-    let status = facts.status();
+    let status = match request.rollback {
+        None => facts.status(),
+        Some(_) => facts.status_of_rollback(),
+    };
+    let old_role = match request.rollback {
+        None => "the old role".to_owned(),
+        // The old role of the rotation that it takes back is another one.
+        Some(_) => request.old_role_arn.to_string(),
+    };
     let mut reasons: Vec<String> = stopped.map(str::to_owned).into_iter().collect();
     if status == Status::NoAssociations {
         let scoped = if counts.out_of_scope > 0 {
@@ -184,12 +65,15 @@ pub fn close(facts: &Facts<'_>) -> Closing {
             )
         }));
     }
-    let known = still_used_by(counts).map(|used| format!("the old role is still in use: {used}"));
-    let unknown = unknown_in(facts.incomplete_regions);
-    let hidden = hidden_by(facts.invalid_items);
+    if request.rollback.is_some() {
+        reasons.extend(rollback::reasons(facts));
+    }
+    let known = still_used_by(facts).map(|used| format!("{old_role} is still in use: {used}"));
+    let unknown = unknown_in(facts.incomplete_regions, &old_role);
+    let hidden = hidden_by(facts.invalid_items, &old_role);
     let unswept = facts
         .is_cancelled
-        .then(|| "associations that came to the old role since its plan are not known".to_owned());
+        .then(|| format!("associations that came to {old_role} since its plan are not known"));
     let still_used: Vec<String> = [known, unknown, hidden, unswept]
         .into_iter()
         .flatten()
@@ -201,7 +85,10 @@ pub fn close(facts: &Facts<'_>) -> Closing {
             facts.excluded_clusters.join(", ")
         ));
     }
-    reasons.extend(tally.target_roles_must_trust(&request.new_role_arn));
+    if request.rollback.is_none() {
+        // They did trust the role to which a rollback returns.
+        reasons.extend(tally.target_roles_must_trust(&request.new_role_arn));
+    }
     Closing {
         status,
         reason: (!reasons.is_empty()).then(|| reasons.join("; ")),
@@ -238,14 +125,22 @@ impl Facts<'_> {
 
 /// Returns the associations that are known to use the old role, in words, or `None` if there are
 /// none.
-fn still_used_by(counts: &Counts) -> Option<String> {
+fn still_used_by(facts: &Facts<'_>) -> Option<String> {
+    let counts = &facts.tally.counts;
+    let (out_of_scope, reverted) = match facts.request.rollback {
+        None => ("out of scope", "moved back by another actor"),
+        Some(_) => (
+            "not moved there by the rotation, or changed since",
+            "moved there again by another actor",
+        ),
+    };
     let words: Vec<String> = [
         (counts.would_update, "would be updated"),
         (counts.failed, "failed"),
         (counts.owned_by_addon, "owned by an add-on"),
         (counts.not_attempted, "not attempted"),
-        (counts.out_of_scope, "out of scope"),
-        (counts.reverted, "moved back by another actor"),
+        (counts.out_of_scope, out_of_scope),
+        (counts.reverted, reverted),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
@@ -255,20 +150,20 @@ fn still_used_by(counts: &Counts) -> Option<String> {
 }
 
 /// Returns what the index does not know, in words, or `None` if it is complete.
-fn unknown_in(incomplete_regions: &[String]) -> Option<String> {
+fn unknown_in(incomplete_regions: &[String], old_role: &str) -> Option<String> {
     (!incomplete_regions.is_empty()).then(|| {
         format!(
-            "the index is not complete for {}, so unknown associations there may use the old role",
+            "the index is not complete for {}, so unknown associations there may use {old_role}",
             incomplete_regions.join(", ")
         )
     })
 }
 
 /// Returns what invalid items of the index mean, in words, or `None` if there are none.
-fn hidden_by(invalid_items: u64) -> Option<String> {
+fn hidden_by(invalid_items: u64, old_role: &str) -> Option<String> {
     (invalid_items > 0).then(|| {
         format!(
-            "invalid items of the index name the old role ({invalid_items}), and may hide \
+            "invalid items of the index name {old_role} ({invalid_items}), and may hide \
              associations; a full run removes them"
         )
     })

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::request::RotationRequest;
 use crate::rotation::Outcome;
 
 /// The number of rows with each outcome.
@@ -19,7 +20,11 @@ pub struct Counts {
     pub failed: u64,
     pub not_attempted: u64,
     pub would_update: u64,
-    /// Associations on the old role, as the index shows them, outside the request's scope.
+    /// Rollbacks only.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub changed_since: u64,
+    /// Associations on the old role, as the index shows them, outside the request's scope. For a
+    /// rollback: those that it leaves there.
     pub out_of_scope: u64,
     /// Associations that were settled, and that another actor has since moved back to the old role.
     pub reverted: u64,
@@ -39,15 +44,32 @@ impl Counts {
         *self.count_mut(outcome) += 1;
     }
 
-    /// Returns the counts after the rows are opened again that the next attempt tries.
+    /// Returns the counts after the rows are opened again that the next attempt of this request
+    /// tries, as [`Row::reopened`](crate::rotation::Row::reopened) says.
     #[must_use]
-    pub fn reopened(self) -> Self {
+    pub fn reopened(self, request: &RotationRequest) -> Self {
+        if request.dry_run && request.rollback.is_some() {
+            return Self {
+                total: self.total,
+                pending: self.total,
+                ..Self::default()
+            };
+        }
+        let (changed_again, changed_since) = match request.rollback {
+            Some(rollback) if rollback.include_changed => (self.changed_since, 0),
+            _ => (0, self.changed_since),
+        };
         Self {
-            pending: self.pending + self.failed + self.not_attempted + self.owned_by_addon,
+            pending: self.pending
+                + self.failed
+                + self.not_attempted
+                + self.owned_by_addon
+                + changed_again,
             failed: 0,
             not_attempted: 0,
             owned_by_addon: 0,
             reverted: 0,
+            changed_since,
             ..self
         }
     }
@@ -63,6 +85,12 @@ impl Counts {
             Outcome::Failed => &mut self.failed,
             Outcome::NotAttempted => &mut self.not_attempted,
             Outcome::WouldUpdate => &mut self.would_update,
+            Outcome::ChangedSince => &mut self.changed_since,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(super) fn is_zero(count: &u64) -> bool {
+    *count == 0
 }

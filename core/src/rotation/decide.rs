@@ -16,6 +16,8 @@ pub enum Action {
     /// Nothing: the association is on the old role, but an add-on owns it. The add-on's next update
     /// would move it back.
     OwnedByAddon,
+    /// Nothing, in a rollback: EKS does not show what the rotation wrote any more.
+    ChangedSince,
 }
 
 /// Decides what to do with an association that a Describe has just shown. `planned` are the fields

@@ -41,12 +41,14 @@ pub fn drained_at(row: &Row) -> Option<Timestamp> {
     let left_at = match row.outcome {
         Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted => row.modified_at,
         Outcome::Deleted => row.settled_at,
-        // EKS's response to the update showed that it took effect, and something else besides.
-        Outcome::Failed if has_left(row) => row.modified_at,
+        // EKS's response to the update showed that it took effect, and something else besides. Or
+        // another actor has moved it since.
+        Outcome::Failed | Outcome::ChangedSince if has_left(row) => row.modified_at,
         Outcome::Pending
         | Outcome::OwnedByAddon
         | Outcome::Failed
         | Outcome::NotAttempted
+        | Outcome::ChangedSince
         | Outcome::WouldUpdate => None,
     }?;
     // It must have had a target role in each version that is known: when the row was planned, and

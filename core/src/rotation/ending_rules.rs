@@ -65,7 +65,6 @@ mod tests {
     use super::*;
     use crate::call::Operation;
     use crate::indexing::IndexItem;
-    use crate::request::RotationId;
     use crate::resource::{RoleField, association};
 
     fn at(secs: i64) -> Timestamp {
@@ -73,8 +72,8 @@ mod tests {
     }
 
     fn token() -> Token {
-        let (id, seen) = (RotationId::new("r").unwrap(), association("a"));
-        Token::new(&id, &seen.association_arn, seen.modified_at, &[], 0)
+        let (key, seen) = ("r".parse().unwrap(), association("a"));
+        Token::new(&key, &seen.association_arn, seen.modified_at, &[], 0)
     }
 
     #[test]

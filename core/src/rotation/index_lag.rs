@@ -35,7 +35,13 @@ pub enum Lag {
 #[must_use]
 pub fn lag(item: &IndexItem, row: &Row) -> Lag {
     match row.outcome {
-        Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted => {}
+        // The rollback has left it to other actors, on the old role or on another one.
+        Outcome::ChangedSince
+            if is_as_shown(item, row) || row.modified_at < Some(item.modified_at) =>
+        {
+            return Lag::Expected;
+        }
+        Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted | Outcome::ChangedSince => {}
         Outcome::Deleted if item.modified_at <= row.planned_modified_at => return Lag::Deleted,
         Outcome::Deleted => return Lag::Reverted,
         Outcome::Pending
@@ -56,6 +62,11 @@ pub fn lag(item: &IndexItem, row: &Row) -> Lag {
         }
         _ => Lag::Reverted,
     }
+}
+
+/// Returns whether the item has the roles that EKS showed when the row was settled.
+fn is_as_shown(item: &IndexItem, row: &Row) -> bool {
+    row.role_arn.as_ref() == Some(&item.role_arn) && row.target_role_arn == item.target_role_arn
 }
 
 #[cfg(test)]
@@ -89,6 +100,8 @@ mod tests {
             (10, Failed, Some(10), Lag::Expected),
             (10, OwnedByAddon, Some(10), Lag::Expected),
             (10, NotAttempted, Some(10), Lag::Expected),
+            (10, ChangedSince, Some(20), behind(20)),
+            (30, ChangedSince, Some(20), Lag::Expected),
         ] {
             let item = IndexItem {
                 modified_at: at(item_at),

@@ -92,6 +92,8 @@ pub enum Cause {
     /// The command `Retry`, while another rotation holds a role or waits for one, or the stack is
     /// frozen.
     RetryLater,
+    /// The command `Rollback` for a dry run, after an earlier one.
+    PlanAgain,
 }
 
 /// What a cause does to the state of a rotation.
@@ -173,6 +175,22 @@ impl State {
         )
     }
 
+    /// Returns whether updates may have been sent in this attempt, by a rotation that is open.
+    #[must_use]
+    pub fn may_be_executing(&self) -> bool {
+        matches!(
+            self,
+            Self::Open(
+                Open::Running(Work::Executing)
+                    | Open::Cancelling(Work::Executing)
+                    | Open::Paused {
+                        from: PausedFrom::Running(Work::Executing),
+                        ..
+                    }
+            )
+        )
+    }
+
     /// Returns what a slice works on, if a slice may work on the rotation.
     #[must_use]
     pub fn work(&self) -> Option<Work> {
@@ -238,7 +256,10 @@ impl State {
             | (Cause::Resume, Open::Queued | Open::Running(_) | Open::Cancelling(_))
             | (Cause::Cancel, Open::Cancelling(_))
             | (Cause::Frozen | Cause::Unfrozen, _) => Transition::Stays,
-            (Cause::Turn | Cause::Planned | Cause::Retry | Cause::RetryLater, _)
+            (
+                Cause::Turn | Cause::Planned | Cause::Retry | Cause::RetryLater | Cause::PlanAgain,
+                _,
+            )
             | (Cause::Pause, Open::Cancelling(_)) => Transition::Refused,
         }
     }
@@ -289,6 +310,9 @@ fn after_end(status: Status, cause: Cause) -> Transition {
     match cause {
         Cause::Retry if can_retry => Transition::To(Open::Running(Work::Planning)),
         Cause::RetryLater if can_retry => Transition::To(Open::Queued),
+        Cause::PlanAgain if status == Status::Planned => {
+            Transition::To(Open::Running(Work::Planning))
+        }
         Cause::Cancel if status == Status::Cancelled => Transition::Stays,
         Cause::Frozen | Cause::Unfrozen => Transition::Stays,
         _ => Transition::Refused,

@@ -20,21 +20,23 @@ mod record;
 pub mod reversion;
 mod role_proof;
 mod role_record;
+mod rollback;
 mod row;
 mod settled;
 mod slice_state;
 mod stack_record;
 mod status;
 mod summary;
+mod tally;
 mod timeline;
 mod token;
 mod verification;
 
-pub use admission::{Admission, RolePair, admit, queue_full};
+pub use admission::{Admission, RolePair, admit, admit_rollback, queue_full};
 pub use association_move::{AssociationMove, Decision, EarlierSlices, Moment, Sent, Step, Update};
 pub use checkpoint::Checkpoint;
 pub use circuit_breaker::{CircuitBreaker, FailingSince, Place};
-pub use closing::{Closing, Facts, Tally, close};
+pub use closing::{Closing, Facts, close};
 pub use counts::Counts;
 pub use decide::{Action, decide};
 pub use drain::{LeftRole, left_roles};
@@ -51,12 +53,14 @@ pub use role_record::{
     ARRIVALS_SHOWN_AFTER, Departure, InUse, ROLE_KNOWN_FOR, RoleRecord, RoleUse, STORED_WITHIN,
     WAITING_MAX,
 };
-pub use row::{EarlierResult, Row};
+pub use rollback::decide_rollback;
+pub use row::{EarlierResult, Row, WrittenMembers};
 pub use settled::{Settled, SettledAttributes};
 pub use slice_state::{SliceState, Stop, Unconfirmed, Waiting};
 pub use stack_record::StackRecord;
 pub use status::Status;
-pub use summary::Summary;
+pub use summary::{RollbackSummary, Summary};
+pub use tally::Tally;
 pub use timeline::{Author, TimelineChange, TimelineEntry};
 pub use token::Token;
 pub use verification::contradictions;

@@ -83,7 +83,7 @@ fn resume(found: RotationRecord, now: Timestamp) -> Opening {
     // What failed in the attempt before is pending again once the rows are opened again. A rotation
     // that was cancelled before that leaves them as they are.
     let counts = if found.state == State::PLANNING {
-        found.counts.reopened()
+        found.counts.reopened(&found.request)
     } else {
         found.counts
     };
@@ -153,7 +153,7 @@ mod tests {
         let cancelling = State::Open(Open::Cancelling(Work::Executing));
         let resumed = "resume as 4 until 46000 after none";
         let (planning, executing) = (State::PLANNING, State::IN_PROGRESS);
-        for (found, request, expected, while_frozen) in [
+        let cases = vec![
             (None, &same, "new", "new"),
             (Some(found(planning, None)), &same, resumed, "Frozen"),
             (
@@ -219,7 +219,8 @@ mod tests {
                 "other request",
                 "other request",
             ),
-        ] {
+        ];
+        for (found, request, expected, while_frozen) in cases {
             for (frozen_at, expected) in [(None, expected), (Some(at(0)), while_frozen)] {
                 let stack = StackRecord {
                     frozen_at,

@@ -25,6 +25,8 @@ pub enum Outcome {
     Failed,
     NotAttempted,
     WouldUpdate,
+    /// Rollbacks only.
+    ChangedSince,
 }
 
 /// The end of one association, with its evidence.
@@ -54,6 +56,8 @@ pub enum Ending {
         token: Token,
         fields: RoleFields,
     },
+    /// Rollbacks only: EKS does not show what the rotation wrote any more.
+    ChangedSince,
     /// The rotation stopped before the association was updated.
     NotAttempted,
     Failed {
@@ -102,6 +106,7 @@ impl Ending {
             Self::Deleted => Outcome::Deleted,
             Self::OwnedByAddon => Outcome::OwnedByAddon,
             Self::WouldUpdate { .. } => Outcome::WouldUpdate,
+            Self::ChangedSince => Outcome::ChangedSince,
             Self::NotAttempted => Outcome::NotAttempted,
             Self::Failed { .. } => Outcome::Failed,
         }

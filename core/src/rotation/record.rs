@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::keys::RotationKey;
-use crate::request::{Envelope, Requested, RotationRequest};
+use crate::request::{Envelope, Requested, RotationId, RotationRequest};
 use crate::resource::RoleArn;
+use crate::rotation::counts::is_zero;
 use crate::rotation::{
-    Counts, FailingSince, Open, Progress, RoleUse, State, Status, Summary, Work,
+    Counts, FailingSince, Open, Progress, RoleUse, RollbackSummary, State, Status, Summary, Work,
 };
 use crate::timestamp::Timestamp;
 
@@ -32,6 +33,9 @@ pub struct RotationRecord {
     pub old_role_arn: RoleArn,
     pub new_role_arn: RoleArn,
     pub request: RotationRequest,
+    /// The rotation that it takes back, if it is a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollback_of: Option<RotationId>,
     /// Where the request came from.
     pub envelope: Envelope,
     pub counts: Counts,
@@ -121,6 +125,7 @@ impl RotationRecord {
             old_role_arn: request.old_role_arn.clone(),
             new_role_arn: request.new_role_arn.clone(),
             request: request.clone(),
+            rollback_of: rollback_of(request),
             envelope: envelope.clone(),
             counts: Counts::default(),
             started_at: now,
@@ -163,6 +168,19 @@ impl RotationRecord {
         self.state.end().map(|end| end.finished_at)
     }
 
+    /// Returns when its last attempt started, or was queued if none has started.
+    #[must_use]
+    pub fn last_started_at(&self) -> Timestamp {
+        self.attempt_started_at.unwrap_or(self.started_at)
+    }
+
+    /// Returns whether an attempt has covered the scope. One that was stopped early has not, even
+    /// if it is a rollback, whose status does not say so.
+    #[must_use]
+    pub fn covers_scope(&self) -> bool {
+        self.has_covered_scope || (self.status().covers_scope() && self.stopped.is_none())
+    }
+
     /// Returns how the record contradicts itself, or the key under which it was found. No version
     /// of rerole writes such a record.
     #[must_use]
@@ -173,6 +191,7 @@ impl RotationRecord {
             ("request.rotationId", RotationKey::of(request) == *key),
             ("oldRoleArn", self.old_role_arn == request.old_role_arn),
             ("newRoleArn", self.new_role_arn == request.new_role_arn),
+            ("rollbackOf", self.rollback_of == rollback_of(request)),
         ]
         .into_iter()
         .find(|(_, agrees)| !agrees)
@@ -210,6 +229,7 @@ impl RotationRecord {
         let end = self.state.end();
         Summary {
             rotation_id: self.request.rotation_id.clone(),
+            rollback_of: self.rollback_of.clone(),
             status: self.status(),
             reason: end.and_then(|end| end.reason.clone()),
             dry_run: self.request.dry_run,
@@ -221,6 +241,16 @@ impl RotationRecord {
             old_role_in_use_until: old_role.until,
             old_role_in_use: old_role.in_use,
             index_as_of: end.map(|end| end.index_as_of.clone()).unwrap_or_default(),
+            rollback: None,
+        }
+    }
+
+    /// Returns what the summary of a rotation shows of its rollback, which this is.
+    #[must_use]
+    pub fn as_rollback(&self) -> RollbackSummary {
+        RollbackSummary {
+            status: self.status(),
+            at: self.finished_at().unwrap_or(self.started_at),
         }
     }
 
@@ -230,8 +260,11 @@ impl RotationRecord {
     pub fn repeated_summary(&self, old_role: RoleUse) -> Summary {
         let mut summary = self.summary(old_role);
         if let (true, Some(at)) = (summary.dry_run, summary.finished_at) {
-            let produced =
-                format!("this is the result of {at}; for a new dry run, use another rotationId");
+            let again = match self.rollback_of {
+                None => "use another rotationId",
+                Some(_) => "send Rollback with dryRun again",
+            };
+            let produced = format!("this is the result of {at}; for a new dry run, {again}");
             summary.reason = Some(match summary.reason {
                 Some(reason) => format!("{reason}; {produced}"),
                 None => produced,
@@ -241,9 +274,9 @@ impl RotationRecord {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn rollback_of(request: &RotationRequest) -> Option<RotationId> {
+    let is_rollback = request.rollback.is_some();
+    is_rollback.then(|| request.rotation_id.clone())
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -131,6 +131,7 @@ impl RoleHistory {
                     Outcome::Drifted
                     | Outcome::Deleted
                     | Outcome::OwnedByAddon
+                    | Outcome::ChangedSince
                     | Outcome::WouldUpdate => false,
                 };
                 if row.is_some_and(should_be_on_role) {
@@ -177,7 +178,7 @@ pub fn replaces_roles(rotation: &RotationRecord) -> bool {
 pub fn covers(rotation: &RotationRecord, seen: &Association) -> bool {
     let status = rotation.status();
     let is_about_to = !status.is_final() && status != Status::Cancelling;
-    (is_about_to || rotation.has_covered_scope || status.covers_scope())
+    (is_about_to || rotation.covers_scope())
         && rotation.request.scope.covers(Location {
             arn: &seen.association_arn,
             namespace: &seen.namespace,
@@ -190,7 +191,8 @@ pub fn covers(rotation: &RotationRecord, seen: &Association) -> bool {
 #[must_use]
 pub fn verdict(rotation: &RotationRecord, row: Option<&Row>, seen: &Association) -> Verdict {
     let Some(row) = row else {
-        return if !covers(rotation, seen) {
+        // A rollback leaves all on its old role that its rotation has not moved there.
+        return if !covers(rotation, seen) || rotation.request.rollback.is_some() {
             Verdict::Elsewhere
         } else if rotation.state.will_sweep() {
             Verdict::Arriving
@@ -203,11 +205,17 @@ pub fn verdict(rotation: &RotationRecord, row: Option<&Row>, seen: &Association)
             Verdict::Reverted
         };
     };
+    // A rollback leaves a field on its old role that had this role before the rotation.
+    if rotation.request.rollback.is_some() && !is_taken_back(rotation, row, seen) {
+        return Verdict::Elsewhere;
+    }
     match row.outcome {
         Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted => match row.modified_at {
             Some(left_at) if seen.modified_at <= left_at => Verdict::NeverLeft,
             _ => Verdict::Reverted,
         },
+        // The rollback has left it to other actors.
+        Outcome::ChangedSince => Verdict::Elsewhere,
         // EKS did not find the association then, and does now.
         Outcome::Deleted => Verdict::Reverted,
         Outcome::Pending
@@ -216,6 +224,13 @@ pub fn verdict(rotation: &RotationRecord, row: Option<&Row>, seen: &Association)
         | Outcome::NotAttempted
         | Outcome::WouldUpdate => Verdict::NeverLeft,
     }
+}
+
+/// Returns whether the association has the old role of a rollback in a field that it takes back.
+fn is_taken_back(rollback: &RotationRecord, row: &Row, seen: &Association) -> bool {
+    let target_role = seen.target_role_arn.as_deref();
+    let on_old_role = RoleFields::naming(&rollback.old_role_arn, &seen.role_arn, target_role);
+    !on_old_role.intersection(row.fields).is_empty()
 }
 
 #[cfg(test)]

@@ -121,6 +121,14 @@ impl RoleRecord {
         self
     }
 
+    /// Returns the role after a rollback has begun to wait for it, before all others.
+    #[must_use]
+    pub fn queued_first(mut self, key: &RotationKey) -> Self {
+        self.waiting.insert(0, key.clone());
+        self.version += 1;
+        self
+    }
+
     /// Returns the role after a rotation no longer waits for it.
     #[must_use]
     pub fn left_by(mut self, key: &RotationKey) -> Self {

@@ -1,9 +1,12 @@
 //! A row of the ledger: one association in a rotation. The attributes that settling adds are in
 //! `settled.rs`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::indexing::IndexItem;
+use crate::request::{Rollback, RotationRequest};
 use crate::resource::{AssociationArn, RoleArn, RoleFields};
 use crate::rotation::Outcome;
 use crate::timestamp::Timestamp;
@@ -58,6 +61,9 @@ pub struct Row {
     /// How the row ended in earlier attempts, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_results: Vec<EarlierResult>,
+    /// Only in a rollback: what the rotation has left besides the roles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<WrittenMembers>,
 }
 
 /// How a row ended in an attempt after which it was opened again.
@@ -74,6 +80,23 @@ pub struct EarlierResult {
     pub error_message: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_request_token: Option<String>,
+}
+
+/// The members of an association after the rotation's update, besides roles and version, which have
+/// attributes of their own in a row.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WrittenMembers {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disable_session_tags: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_arn: Option<String>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
 }
 
 /// Earlier results that a row keeps.
@@ -106,6 +129,7 @@ impl Row {
             target_role_arn: None,
             modified_at: None,
             earlier_results: Vec::new(),
+            written: None,
         }
     }
 
@@ -116,17 +140,29 @@ impl Row {
         earlier.any(|result| result.client_request_token.is_some())
     }
 
-    /// Returns the row opened again for this attempt, or `None` if its result stands: it was
-    /// updated, or another actor has decided over it, or it was opened already.
+    /// Returns the row opened again for this attempt of its rotation, or `None` if its result
+    /// stands: it was updated, or another actor has decided over it, or it was opened already. The
+    /// next dry run of a rollback opens each row.
     #[must_use]
-    pub fn reopened(&self, attempt: u32) -> Option<Self> {
-        let is_open_to_retry = matches!(
-            self.outcome,
-            Outcome::Failed | Outcome::NotAttempted | Outcome::OwnedByAddon
-        );
+    pub fn reopened(&self, request: &RotationRequest, attempt: u32) -> Option<Self> {
+        let is_asked_again = request.dry_run && request.rollback.is_some();
+        let is_open_to_retry = match self.outcome {
+            Outcome::Failed | Outcome::NotAttempted | Outcome::OwnedByAddon => true,
+            Outcome::ChangedSince => {
+                let includes_changed = |rollback: Rollback| rollback.include_changed;
+                is_asked_again || request.rollback.is_some_and(includes_changed)
+            }
+            Outcome::Updated
+            | Outcome::AlreadyCurrent
+            | Outcome::Drifted
+            | Outcome::Deleted
+            | Outcome::WouldUpdate => is_asked_again,
+            Outcome::Pending => false,
+        };
         if !is_open_to_retry || self.attempt >= attempt {
             return None;
         }
+        let has_sent = self.client_request_token.is_some() && !request.dry_run;
         let mut earlier_results = self.earlier_results.clone();
         earlier_results.push(EarlierResult {
             attempt: self.attempt,
@@ -142,7 +178,7 @@ impl Row {
             outcome: Outcome::Pending,
             attempt,
             // The next token must not be one that EKS has seen.
-            refusals: self.refusals + u32::from(self.client_request_token.is_some()),
+            refusals: self.refusals + u32::from(has_sent),
             settled_at: None,
             error_code: None,
             error_message: None,

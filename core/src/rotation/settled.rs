@@ -52,6 +52,7 @@ impl Settled {
             | Ending::Drifted
             | Ending::Deleted
             | Ending::OwnedByAddon
+            | Ending::ChangedSince
             | Ending::NotAttempted => (None, None, None),
         };
         let (observed, seen) = (self.observed.as_ref(), self.last_observed());
@@ -172,14 +173,13 @@ mod tests {
 
     use super::*;
     use crate::call::ErrorClass;
-    use crate::request::RotationId;
     use crate::resource::{RoleField, association};
     use crate::rotation::RowError;
 
     fn token() -> Token {
         let seen = association("a");
         Token::new(
-            &RotationId::new("r").unwrap(),
+            &"r".parse().unwrap(),
             &seen.association_arn,
             seen.modified_at,
             &[("roleArn", "b")],

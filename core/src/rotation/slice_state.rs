@@ -213,7 +213,6 @@ impl SliceState {
 mod tests {
     use super::*;
     use crate::call::ErrorClass;
-    use crate::request::RotationId;
     use crate::request::testing::requested;
     use crate::resource::{RoleFields, association};
     use crate::rotation::{RowError, Token, UNEXPECTED_RESPONSE};
@@ -290,8 +289,8 @@ mod tests {
     }
 
     fn token() -> Token {
-        let (id, seen) = (RotationId::new("r").unwrap(), association("a"));
-        Token::new(&id, &seen.association_arn, seen.modified_at, &[], 0)
+        let (key, seen) = ("r".parse().unwrap(), association("a"));
+        Token::new(&key, &seen.association_arn, seen.modified_at, &[], 0)
     }
 
     fn failed(code: &str) -> Ending {

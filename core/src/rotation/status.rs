@@ -30,6 +30,11 @@ pub enum Status {
     Planned,
     /// A command ended it.
     Cancelled,
+    /// A rollback has taken back all that its rotation had moved, as far as it still exists.
+    RolledBack,
+    /// A rollback has left something as it is: it has changed since, it failed, an add-on owns it,
+    /// or another actor moved it again.
+    RollbackIncomplete,
     /// The event could not run. There is no rotation.
     Rejected,
 }
@@ -49,7 +54,11 @@ impl Status {
     pub fn covers_scope(self) -> bool {
         matches!(
             self,
-            Self::Succeeded | Self::Incomplete | Self::CompletedWithFailures
+            Self::Succeeded
+                | Self::Incomplete
+                | Self::CompletedWithFailures
+                | Self::RolledBack
+                | Self::RollbackIncomplete
         )
     }
 

@@ -15,6 +15,9 @@ use crate::timestamp::Timestamp;
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     pub rotation_id: RotationId,
+    /// The rotation that was taken back, if this is the result of a rollback.
+    #[serde(default)]
+    pub rollback_of: Option<RotationId>,
     pub status: Status,
     pub reason: Option<String>,
     pub dry_run: bool,
@@ -31,4 +34,15 @@ pub struct Summary {
     pub old_role_in_use: Option<InUse>,
     #[serde(default)]
     pub index_as_of: BTreeMap<String, Timestamp>,
+    /// The rollback of the rotation, if there is one.
+    #[serde(default)]
+    pub rollback: Option<RollbackSummary>,
+}
+
+/// What the result of a rotation shows of its rollback.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RollbackSummary {
+    pub status: Status,
+    /// When it ended, or started if it has not ended.
+    pub at: Timestamp,
 }

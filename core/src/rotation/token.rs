@@ -11,7 +11,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::hex;
-use crate::request::RotationId;
+use crate::keys::RotationKey;
 use crate::resource::AssociationArn;
 use crate::timestamp::Timestamp;
 
@@ -24,30 +24,27 @@ const SCHEME: &str = "rerole/1";
 pub struct Token(String);
 
 impl Token {
-    /// Creates the token of an update. `changes` are the fields that the update sends, by their EKS
-    /// names, with their new values. `refusals` is the number of definitive refusals (not
-    /// throttles, not lost responses) that this rotation has received for the association so far.
+    /// Creates the token of an update of a rotation or a rollback. A dry run has the tokens of what
+    /// it tries out. `changes` are the fields that the update sends, by their EKS names, with their
+    /// new values. `refusals` is the number of definitive refusals (not throttles, not lost
+    /// responses) that this rotation has received for the association so far.
     #[must_use]
     pub fn new(
-        rotation_id: &RotationId,
+        rotation: &RotationKey,
         association_arn: &AssociationArn,
         observed_modified_at: Timestamp,
         changes: &[(&str, &str)],
         refusals: u32,
     ) -> Self {
         let (modified_at, refusals) = (observed_modified_at.to_string(), refusals.to_string());
+        let rotation = rotation.without_dry_run().to_string();
         let mut hash = Sha256::new();
         let mut absorb = |part: &str| {
             // The length comes first, so two different lists of parts never have the same bytes.
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         };
-        for part in [
-            SCHEME,
-            rotation_id.as_str(),
-            association_arn.as_str(),
-            &modified_at,
-        ] {
+        for part in [SCHEME, &rotation, association_arn.as_str(), &modified_at] {
             absorb(part);
         }
         for (field, value) in changes {

@@ -34,7 +34,8 @@ fn the_json_schema_in_docs_is_generated_from_the_type() {
         json!(
             "Rules that a schema cannot express: rotationId is required, except with Freeze and \
              Unfreeze, which must not have it; maxErrors and maxConcurrency are allowed with \
-             Change only, which must have one of them."
+             Change only, which must have one of them; includeChanged and dryRun are allowed with \
+             Rollback only."
         ),
     );
     let text = format!("{}\n", serde_json::to_string_pretty(&schema).unwrap());
@@ -62,6 +63,7 @@ fn every_sample_is_valid_under_the_schema_and_the_rules() {
             CommandName::Resume,
             CommandName::Cancel,
             CommandName::Retry,
+            CommandName::Rollback,
             CommandName::Change,
             CommandName::Freeze,
             CommandName::Unfreeze,
@@ -92,6 +94,31 @@ fn a_command_is_read_with_its_sender() {
     let claims = &command.envelope.claims;
     assert_eq!(claims.requested_by.as_ref().unwrap().to_string(), "jane");
     assert_eq!(command.envelope.event.id.as_deref(), Some("c-1"));
+}
+
+#[test]
+fn a_rollback_can_be_a_dry_run_and_include_what_has_changed() {
+    for (members, include_changed, dry_run) in [
+        (json!({ "command": "Rollback" }), false, false),
+        (
+            json!({ "command": "Rollback", "includeChanged": true }),
+            true,
+            false,
+        ),
+        (
+            json!({ "command": "Rollback", "dryRun": true }),
+            false,
+            true,
+        ),
+    ] {
+        let command = parse_command(&event(&members), None, &rules()).unwrap();
+        let order = RotationOrder::Rollback(RollbackOrder {
+            rollback: Rollback { include_changed },
+            dry_run,
+        });
+        let key: RotationKey = "r-1".parse().unwrap();
+        assert_eq!(command.order, Order::Rotation(key, order));
+    }
 }
 
 #[test]
@@ -138,6 +165,17 @@ fn a_command_that_is_not_well_formed_is_rejected_with_its_field() {
         (json!({ "expectedSeq": -1 }), "detail.expectedSeq", "-1"),
         (json!({ "requestedBy": "" }), "detail.requestedBy", r#""""#),
         (json!({ "force": true }), "detail.force", "true"),
+        (json!({ "dryRun": true }), "detail.dryRun", "true"),
+        (
+            json!({ "command": "Cancel", "includeChanged": false }),
+            "detail.includeChanged",
+            "false",
+        ),
+        (
+            json!({ "command": "Rollback", "includeChanged": "yes" }),
+            "detail.includeChanged",
+            r#""yes""#,
+        ),
     ] {
         let rejection = parse_command(&event(&changes), None, &rules()).unwrap_err();
         assert_eq!(

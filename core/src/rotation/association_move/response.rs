@@ -46,7 +46,7 @@ impl AssociationMove<'_> {
     pub fn failed(
         &mut self,
         Sent { update, before }: Sent<'_>,
-        error: CallError,
+        mut error: CallError,
         moment: Moment,
         verdict: impl FnOnce(u32) -> RoleVerdict,
     ) -> Step {
@@ -67,6 +67,9 @@ impl AssociationMove<'_> {
                 let (RoleVerdict::ProbeAgain(pause) | RoleVerdict::TryAgain(pause)) = verdict
                 else {
                     let reason = self.unusable(&error.message);
+                    if self.request.rollback.is_some() {
+                        error.message.clone_from(&reason);
+                    }
                     let ending = Ending::failed(Some(update.token), error);
                     let settled = self.settled(ending, Some(before), moment.now);
                     return match verdict {
@@ -90,15 +93,21 @@ impl AssociationMove<'_> {
     /// Returns why a rotation stops whose new role EKS accepts nowhere, and what to do.
     fn unusable(&self, message: &str) -> String {
         let new_role = &self.request.new_role_arn;
+        let (which, parameter) = match self.request.rollback {
+            None => ("the new role", "RolePath"),
+            Some(_) => ("the role to go back to", "OldRolePath"),
+        };
         let advice = if message.contains("not authorized") {
             format!(
                 "grant the role of the rotate function iam:PassRole and iam:GetRole on {new_role}, \
-                 for example by the parameter RolePath"
+                 for example by the parameter {parameter}"
             )
+        } else if message.contains("not exist") && self.request.rollback.is_some() {
+            format!("create {new_role} again, and then send Retry for the rollback")
         } else {
             "let pods.eks.amazonaws.com assume it with sts:AssumeRole and sts:TagSession".to_owned()
         };
-        format!("the new role cannot be used: {message}; {advice}")
+        format!("{which} cannot be used: {message}; {advice}")
     }
 }
 

@@ -1,30 +1,12 @@
 //! The status, reason and drain of a rotation, by its rows.
 
-mod tally;
-
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::indexing::IndexItem;
 use crate::request::testing::requested;
-use crate::resource::{RoleFields, association};
-
-fn row(outcome: Outcome, modified_at: &str, target: bool) -> Row {
-    let item = IndexItem::of(&association("old"));
-    let at: Timestamp = format!("2026-11-23T{modified_at}:00.000Z").parse().unwrap();
-    Row {
-        outcome,
-        modified_at: Some(at),
-        settled_at: Some(at),
-        previous_target_role_arn: target.then(|| "t".to_owned()),
-        target_role_arn: target.then(|| "t".to_owned()),
-        observed_target_role_arn: target.then(|| "t".to_owned()),
-        ..Row::planned(
-            &"arn:aws:iam::111122223333:role/old".parse().unwrap(),
-            &item,
-        )
-    }
-}
+use crate::resource::RoleFields;
+use crate::rotation::tally::tests::row;
+use crate::rotation::{Outcome, Row, Tally};
 
 fn check(
     rows: &[(Outcome, &str, bool)],

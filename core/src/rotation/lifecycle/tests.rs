@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::*;
 
-const CAUSES: [Cause; 9] = [
+const CAUSES: [Cause; 10] = [
     Cause::Turn,
     Cause::Planned,
     Cause::Pause,
@@ -18,6 +18,7 @@ const CAUSES: [Cause; 9] = [
     Cause::Cancel,
     Cause::Retry,
     Cause::RetryLater,
+    Cause::PlanAgain,
 ];
 
 fn paused(from: PausedFrom, cause: PauseCause) -> State {
@@ -44,7 +45,7 @@ fn open_states() -> Vec<State> {
     states
 }
 
-fn ends() -> [Status; 8] {
+fn ends() -> [Status; 10] {
     [
         Status::Succeeded,
         Status::Incomplete,
@@ -53,6 +54,8 @@ fn ends() -> [Status; 8] {
         Status::NoAssociations,
         Status::Planned,
         Status::Cancelled,
+        Status::RolledBack,
+        Status::RollbackIncomplete,
         Status::Rejected,
     ]
 }
@@ -93,25 +96,27 @@ fn each_cause_has_one_effect_in_each_state() {
         writeln!(table, "{name}{changes}; stays:{stays}; refused:{refused}").unwrap();
     }
     expect![[r"
-        Queued; Turn → Planning; Pause → Paused(Queued, Operator); Cancel → Cancelled; stays: Resume Frozen Unfrozen; refused: Planned Retry RetryLater
-        Planning; Planned → InProgress; Pause → Paused(Planning, Operator); Frozen → Paused(Planning, Frozen); Cancel → Cancelling(Planning); stays: Resume Unfrozen; refused: Turn Retry RetryLater
-        InProgress; Pause → Paused(InProgress, Operator); Frozen → Paused(InProgress, Frozen); Cancel → Cancelling(Executing); stays: Resume Unfrozen; refused: Turn Planned Retry RetryLater
-        Paused(Queued, Operator); Resume → Queued; Cancel → Cancelled; stays: Pause Frozen Unfrozen; refused: Turn Planned Retry RetryLater
-        Paused(Planning, Operator); Resume → Planning; Cancel → Cancelling(Planning); stays: Pause Frozen Unfrozen; refused: Turn Planned Retry RetryLater
-        Paused(InProgress, Operator); Resume → InProgress; Cancel → Cancelling(Executing); stays: Pause Frozen Unfrozen; refused: Turn Planned Retry RetryLater
-        Paused(Queued, Frozen); Pause → Paused(Queued, Operator); Resume → Queued; Unfrozen → Queued; Cancel → Cancelled; stays: Frozen; refused: Turn Planned Retry RetryLater
-        Paused(Planning, Frozen); Pause → Paused(Planning, Operator); Resume → Planning; Unfrozen → Planning; Cancel → Cancelling(Planning); stays: Frozen; refused: Turn Planned Retry RetryLater
-        Paused(InProgress, Frozen); Pause → Paused(InProgress, Operator); Resume → InProgress; Unfrozen → InProgress; Cancel → Cancelling(Executing); stays: Frozen; refused: Turn Planned Retry RetryLater
-        Cancelling(Planning); stays: Resume Frozen Unfrozen Cancel; refused: Turn Planned Pause Retry RetryLater
-        Cancelling(Executing); stays: Resume Frozen Unfrozen Cancel; refused: Turn Planned Pause Retry RetryLater
-        Succeeded; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel
-        Incomplete; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel
-        CompletedWithFailures; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel
-        Failed; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel
-        NoAssociations; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel
-        Planned; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel Retry RetryLater
-        Cancelled; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen Cancel; refused: Turn Planned Pause Resume
-        Rejected; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel Retry RetryLater
+        Queued; Turn → Planning; Pause → Paused(Queued, Operator); Cancel → Cancelled; stays: Resume Frozen Unfrozen; refused: Planned Retry RetryLater PlanAgain
+        Planning; Planned → InProgress; Pause → Paused(Planning, Operator); Frozen → Paused(Planning, Frozen); Cancel → Cancelling(Planning); stays: Resume Unfrozen; refused: Turn Retry RetryLater PlanAgain
+        InProgress; Pause → Paused(InProgress, Operator); Frozen → Paused(InProgress, Frozen); Cancel → Cancelling(Executing); stays: Resume Unfrozen; refused: Turn Planned Retry RetryLater PlanAgain
+        Paused(Queued, Operator); Resume → Queued; Cancel → Cancelled; stays: Pause Frozen Unfrozen; refused: Turn Planned Retry RetryLater PlanAgain
+        Paused(Planning, Operator); Resume → Planning; Cancel → Cancelling(Planning); stays: Pause Frozen Unfrozen; refused: Turn Planned Retry RetryLater PlanAgain
+        Paused(InProgress, Operator); Resume → InProgress; Cancel → Cancelling(Executing); stays: Pause Frozen Unfrozen; refused: Turn Planned Retry RetryLater PlanAgain
+        Paused(Queued, Frozen); Pause → Paused(Queued, Operator); Resume → Queued; Unfrozen → Queued; Cancel → Cancelled; stays: Frozen; refused: Turn Planned Retry RetryLater PlanAgain
+        Paused(Planning, Frozen); Pause → Paused(Planning, Operator); Resume → Planning; Unfrozen → Planning; Cancel → Cancelling(Planning); stays: Frozen; refused: Turn Planned Retry RetryLater PlanAgain
+        Paused(InProgress, Frozen); Pause → Paused(InProgress, Operator); Resume → InProgress; Unfrozen → InProgress; Cancel → Cancelling(Executing); stays: Frozen; refused: Turn Planned Retry RetryLater PlanAgain
+        Cancelling(Planning); stays: Resume Frozen Unfrozen Cancel; refused: Turn Planned Pause Retry RetryLater PlanAgain
+        Cancelling(Executing); stays: Resume Frozen Unfrozen Cancel; refused: Turn Planned Pause Retry RetryLater PlanAgain
+        Succeeded; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel PlanAgain
+        Incomplete; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel PlanAgain
+        CompletedWithFailures; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel PlanAgain
+        Failed; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel PlanAgain
+        NoAssociations; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel PlanAgain
+        Planned; PlanAgain → Planning; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel Retry RetryLater
+        Cancelled; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen Cancel; refused: Turn Planned Pause Resume PlanAgain
+        RolledBack; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel PlanAgain
+        RollbackIncomplete; Retry → Planning; RetryLater → Queued; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel PlanAgain
+        Rejected; stays: Frozen Unfrozen; refused: Turn Planned Pause Resume Cancel Retry RetryLater PlanAgain
     "]].assert_eq(&table);
 }
 

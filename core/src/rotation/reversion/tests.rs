@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::indexing::IndexItem;
+use crate::request::Rollback;
 use crate::request::testing::{requested, role};
-use crate::resource::association;
+use crate::resource::{RoleField, association};
 use crate::rotation::{Open, PauseCause, PausedFrom, State, Work};
 
 const OLD: &str = "arn:aws:iam::111122223333:role/old";
@@ -249,5 +250,85 @@ fn a_later_rotation_onto_the_role_decides_whether_an_association_belongs_there()
             }
         }
         assert_eq!(meaning, expected, "{steps:?}");
+    }
+}
+
+/// A rollback leaves what it does not take back, so nothing of that is a reversion of it. And to
+/// what it has taken back, the old role of the rotation belongs again.
+#[test]
+fn a_rollback_takes_back_only_what_its_rows_say() {
+    use RoleField::{RoleArn, TargetRoleArn};
+    let forward = requested(&serde_json::json!({})).request;
+    let request = forward.taken_back(Rollback::default());
+    let rollback = RotationRecord {
+        request: request.clone(),
+        old_role_arn: request.old_role_arn.clone(),
+        new_role_arn: request.new_role_arn.clone(),
+        ..rotation(Status::RolledBack, Some(300), None)
+    };
+    let new = role("new");
+    let seen = |role_arn: &str, target: Option<&str>| Association {
+        target_role_arn: target.map(str::to_owned),
+        modified_at: at(500),
+        ..association(role_arn)
+    };
+    let row = |outcome, field: RoleField| Row {
+        outcome,
+        fields: vec![field].into(),
+        modified_at: Some(at(400)),
+        ..Row::planned(&rollback.old_role_arn, &IndexItem::of(&seen(&new, None)))
+    };
+    for (row, seen, expected) in [
+        // Created there, or there before the rotation.
+        (None, seen(&new, None), Verdict::Elsewhere),
+        (
+            Some(row(Outcome::Updated, RoleArn)),
+            seen(&new, None),
+            Verdict::Reverted,
+        ),
+        (
+            Some(row(Outcome::Updated, TargetRoleArn)),
+            seen(&new, None),
+            Verdict::Elsewhere,
+        ),
+        (
+            Some(row(Outcome::Updated, TargetRoleArn)),
+            seen(&new, Some(&new)),
+            Verdict::Reverted,
+        ),
+        (
+            Some(row(Outcome::ChangedSince, RoleArn)),
+            seen(&new, None),
+            Verdict::Elsewhere,
+        ),
+        (
+            Some(row(Outcome::Pending, RoleArn)),
+            seen(&new, None),
+            Verdict::NeverLeft,
+        ),
+    ] {
+        let found = verdict(&rollback, row.as_ref(), &seen);
+        assert_eq!(found, expected, "{row:?} {seen:?}");
+    }
+    let step = |side, rotation, row| RoleStep {
+        side,
+        rotation,
+        row,
+    };
+    let rotation = rotation(Status::Succeeded, Some(200), None);
+    let moved = row(Outcome::Updated, RoleArn);
+    let old = seen(&role("old"), None);
+    for (of_rollback, of_rotation, expected) in [
+        (Some(&moved), Some(&moved), Meaning::Belongs),
+        // Created on the old role after the rollback.
+        (None, None, Meaning::Belongs),
+    ] {
+        let mut history = RoleHistory::default();
+        let first = history.step(step(Side::Onto, &rollback, of_rollback), &old);
+        let meaning = match first {
+            Meaning::Undecided => history.step(step(Side::From, &rotation, of_rotation), &old),
+            meaning => meaning,
+        };
+        assert_eq!(meaning, expected);
     }
 }

@@ -7,7 +7,7 @@ use super::*;
 /// The inputs of a token, as plain values.
 #[derive(Debug, Clone, PartialEq)]
 struct Inputs {
-    rotation_id: String,
+    rotation: String,
     association_id: String,
     modified_at_millis: i64,
     field: String,
@@ -22,7 +22,7 @@ impl Inputs {
             self.association_id
         );
         Token::new(
-            &RotationId::new(&self.rotation_id).unwrap(),
+            &self.rotation.parse().unwrap(),
             &arn.parse().unwrap(),
             Timestamp::from_millis(self.modified_at_millis),
             &[(&self.field, &self.value)],
@@ -33,14 +33,14 @@ impl Inputs {
 }
 
 fn golden(
-    rotation_id: &str,
+    rotation: &str,
     association_id: &str,
     modified_at_millis: i64,
     value: &str,
     refusals: u32,
 ) -> String {
     Inputs {
-        rotation_id: rotation_id.to_owned(),
+        rotation: rotation.to_owned(),
         association_id: association_id.to_owned(),
         modified_at_millis,
         field: "roleArn".to_owned(),
@@ -56,7 +56,7 @@ fn golden(
 #[test]
 fn tokens_match_the_golden_vectors() {
     let role = "arn:aws:iam::111122223333:role/b";
-    for (rotation_id, association_id, millis, refusals, token) in [
+    for (rotation, association_id, millis, refusals, token) in [
         (
             "r-1",
             "a-1",
@@ -85,9 +85,24 @@ fn tokens_match_the_golden_vectors() {
             11,
             "c2a97dadc05ae7818a9030268240130d6c28428a1c9e18428f2fc85030f17857",
         ),
+        // A rollback never sends a token of the rotation that it takes back.
+        (
+            "rollback/r-1",
+            "a-1",
+            0,
+            0,
+            "2e987bdc2f2fd8845cb96299231b2a98048124100099c7b91db2f4b024d15362",
+        ),
+        (
+            "rollback/r-1",
+            "a-1",
+            1_795_468_620_123,
+            2,
+            "1af469690dbd4c1c2e3831f729f979658945c4dc19d975c2335d06d5c2949325",
+        ),
     ] {
         assert_eq!(
-            golden(rotation_id, association_id, millis, role, refusals),
+            golden(rotation, association_id, millis, role, refusals),
             token
         );
     }
@@ -95,14 +110,14 @@ fn tokens_match_the_golden_vectors() {
 
 prop_compose! {
     fn inputs()(
-        rotation_id in "[A-Za-z0-9_-]{1,64}",
+        rotation in "(rollback/)?[A-Za-z0-9_-]{1,64}",
         association_id in "a-[a-z0-9]{1,17}",
         modified_at_millis in 0_i64..4_000_000_000_000,
         field in "[a-zA-Z]{1,20}",
         value in "\\PC{0,40}",
         refusals in any::<u32>(),
     ) -> Inputs {
-        Inputs { rotation_id, association_id, modified_at_millis, field, value, refusals }
+        Inputs { rotation, association_id, modified_at_millis, field, value, refusals }
     }
 }
 
@@ -118,7 +133,7 @@ proptest! {
     #[test]
     fn a_change_of_any_input_gives_another_token(one in inputs(), other in inputs()) {
         let mutants = [
-            Inputs { rotation_id: other.rotation_id, ..one.clone() },
+            Inputs { rotation: other.rotation, ..one.clone() },
             Inputs { association_id: other.association_id, ..one.clone() },
             Inputs { modified_at_millis: other.modified_at_millis, ..one.clone() },
             Inputs { field: other.field, ..one.clone() },
@@ -139,12 +154,23 @@ proptest! {
         // token.
         let (head, tail) = field.split_at(field.len() - 1);
         let base = Inputs {
-            rotation_id: "r".into(), association_id: "a-1".into(), modified_at_millis: 0,
+            rotation: "r".into(), association_id: "a-1".into(), modified_at_millis: 0,
             field: field.clone(), value: value.clone(), refusals: 0,
         };
         let moved = Inputs {
             field: head.to_owned(), value: format!("{tail}{value}"), ..base.clone()
         };
         prop_assert_ne!(base.token(), moved.token());
+    }
+}
+
+/// A dry run shows the token that would be sent.
+#[test]
+fn a_dry_run_has_the_tokens_of_what_it_tries_out() {
+    let role = "arn:aws:iam::111122223333:role/b";
+    for rotation in ["r-1", "rollback/r-1"] {
+        let dry_run = format!("dry-run/{rotation}");
+        let [one, other] = [rotation, &dry_run].map(|key| golden(key, "a-1", 0, role, 0));
+        assert_eq!(one, other);
     }
 }

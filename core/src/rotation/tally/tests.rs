@@ -1,6 +1,26 @@
 //! What the rows of a rotation add up to, apart from its end.
 
 use super::*;
+use crate::indexing::IndexItem;
+use crate::resource::association;
+
+/// The row of an association that was settled at this time, and that has and had a target role.
+pub(crate) fn row(outcome: Outcome, modified_at: &str, target: bool) -> Row {
+    let item = IndexItem::of(&association("old"));
+    let at: Timestamp = format!("2026-11-23T{modified_at}:00.000Z").parse().unwrap();
+    Row {
+        outcome,
+        modified_at: Some(at),
+        settled_at: Some(at),
+        previous_target_role_arn: target.then(|| "t".to_owned()),
+        target_role_arn: target.then(|| "t".to_owned()),
+        observed_target_role_arn: target.then(|| "t".to_owned()),
+        ..Row::planned(
+            &"arn:aws:iam::111122223333:role/old".parse().unwrap(),
+            &item,
+        )
+    }
+}
 
 /// Each row as its letter and the minute in which it was settled: `u` was updated, `c` contradicts
 /// the request, `f` failed otherwise.
