@@ -24,13 +24,15 @@ use crate::aws::page::paginate;
 use crate::indexer::reversions::ReversionDetector;
 
 /// The statuses of rotations that may have put a role to use, or left something on one.
-const STATUSES_WITH_ROLES: [Status; 6] = [
+const STATUSES_WITH_ROLES: [Status; 8] = [
     Status::Succeeded,
     Status::Incomplete,
     Status::CompletedWithFailures,
     Status::Failed,
     Status::NoAssociations,
     Status::Cancelled,
+    Status::RolledBack,
+    Status::RollbackIncomplete,
 ];
 
 /// Writes to the index, and keeps what the ledger says of roles.

@@ -85,6 +85,7 @@ impl Metrics {
                     + counts.deleted
                     + counts.owned_by_addon
                     + counts.not_attempted
+                    + counts.changed_since
             };
             counts.extend([
                 (

@@ -4,6 +4,8 @@
 use rerole_core::call::CallError;
 use rerole_core::command::{Command, CommandRecord, Order, RotationOrder, StackOrder, Verdict};
 use rerole_core::keys::RotationKey;
+use rerole_core::request::RequestRules;
+use rerole_core::resource::OwnAccount;
 use rerole_core::rotation::Author;
 use tracing::{info, warn};
 
@@ -14,17 +16,18 @@ use crate::rotate::executions::ensure_execution;
 use crate::rotate::freeze::{follow_stack, start_idle};
 use crate::rotate::queue::start_next;
 
-/// Carries out a command. A second delivery of its event starts again what the first one may not
-/// have started.
+/// Carries out a command, under the rules of the stack. A second delivery of its event starts again
+/// what the first one may not have started.
 ///
 /// # Errors
 /// If DynamoDB or Step Functions cannot be reached. The verdict may have been recorded.
 pub(super) async fn carry_out(
     aws: &Aws,
     metrics: &Metrics,
+    (rules, own_account): (&RequestRules, Option<&OwnAccount>),
     command: &Command,
 ) -> Result<CommandRecord, CallError> {
-    let commands = aws.ledger.commands();
+    let commands = aws.ledger.commands().under(rules, own_account);
     let CarriedOut { record, has_ended } = commands.carry_out(command, || aws.now()).await?;
     log(command, &record);
     if let (true, Order::Rotation(key, _)) = (has_ended, &command.order) {
@@ -37,13 +40,22 @@ pub(super) async fn carry_out(
     match &command.order {
         Order::Rotation(key, order) => {
             let needs_slice = record.verdict == Verdict::Accepted
-                && matches!(order, RotationOrder::Resume | RotationOrder::Cancel);
+                && matches!(
+                    order,
+                    RotationOrder::Resume | RotationOrder::Cancel | RotationOrder::Rollback(_)
+                );
             // What becomes of other rotations is not requested by the sender.
             let by = Author {
                 request_id: sender.request_id,
                 ..Author::default()
             };
-            follow_up(aws, (key, needs_slice), &by).await?;
+            match order {
+                // It holds no role, so nothing but its key leads to it.
+                RotationOrder::Rollback(order) if order.dry_run => {
+                    follow_up(aws, (&order.key(key), false), &by).await?;
+                }
+                _ => follow_up(aws, (key, needs_slice), &by).await?,
+            }
         }
         Order::Stack(StackOrder::Freeze | StackOrder::Unfreeze) => {
             let stack = aws.ledger.stack().read().await?;

@@ -117,7 +117,7 @@ impl RotateHandler {
             Task::Resume(key) => self.resume(key, event, invocation).await,
             Task::Command(mut command) => {
                 command.envelope.request_id = Some(invocation.request_id.clone());
-                self.command(&command).await
+                self.command(&command, invocation).await
             }
             Task::CheckStalled => self.check_stalled(invocation).await,
             Task::Ignore { detail_type } => {
@@ -131,9 +131,14 @@ impl RotateHandler {
         result.inspect_err(|error| warn!(%error, "invocation failed"))
     }
 
-    async fn command(&self, command: &Command) -> Result<RotateResponse, RotateError> {
+    async fn command(
+        &self,
+        command: &Command,
+        invocation: &Invocation,
+    ) -> Result<RotateResponse, RotateError> {
         let key = command.order.ledger_key();
-        let carried_out = commands::carry_out(&self.aws, &self.metrics, command).await;
+        let rules = (&self.rules, invocation.own_account.as_ref());
+        let carried_out = commands::carry_out(&self.aws, &self.metrics, rules, command).await;
         let record = carried_out.map_err(|error| RotateError::CommandFailed {
             ledger_key: key.to_string(),
             command: command.order.name(),

@@ -8,7 +8,7 @@ use rerole_core::indexing::{Coverage, ItemRules};
 use rerole_core::keys::RotationKey;
 use rerole_core::request::{MaxConcurrency, Rejection, Requested, RotationRequest};
 use rerole_core::rotation::{
-    Author, PauseCause, RoleUse, RotationRecord, Status, Summary, queue_full,
+    Author, PauseCause, RoleUse, RollbackSummary, RotationRecord, Status, Summary, queue_full,
 };
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -121,8 +121,9 @@ impl RotationRun<'_> {
                 info!(status = ?record.status(), "rotation already finished");
                 // The invocation that closed it may have died before it did this.
                 self.start_next(&record, by).await;
-                let old_role = self.role_use(&record).await?;
-                Ok(finished(record.repeated_summary(old_role)))
+                let mut summary = record.repeated_summary(self.role_use(&record).await?);
+                summary.rollback = self.rollback_of(&record).await?;
+                Ok(finished(summary))
             }
             NotAcquired::AlreadyRunning => {
                 info!("rotation already running");
@@ -214,6 +215,20 @@ impl RotationRun<'_> {
         };
         let found = self.aws.role_use(&record.old_role_arn, &rules).await;
         found.map_err(|error| unavailable(&record.request, error))
+    }
+
+    /// Returns what is to be shown of the rollback of a finished rotation, if there is one.
+    async fn rollback_of(
+        &self,
+        record: &RotationRecord,
+    ) -> Result<Option<RollbackSummary>, RotateError> {
+        let RotationKey::Rotation(rotation_id) = &record.key else {
+            return Ok(None);
+        };
+        let key = RotationKey::Rollback(rotation_id.clone());
+        let found = self.aws.ledger.rotations().read(&key).await;
+        let found = found.map_err(|error| unavailable(&record.request, error))?;
+        Ok(found.map(|rollback| rollback.as_rollback()))
     }
 
     fn time_left(&self) -> Duration {

@@ -83,6 +83,11 @@ impl From<Write> for TransactionPart {
 }
 
 impl TransactionPart {
+    /// Returns these writes as parts of a transaction.
+    pub(crate) fn all(writes: Vec<Write>) -> Vec<Self> {
+        writes.into_iter().map(Self::from).collect()
+    }
+
     #[expect(
         clippy::expect_used,
         reason = "all fields that the SDK requires are set"

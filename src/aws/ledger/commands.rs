@@ -4,20 +4,25 @@
 //! A command is a change of the rotation's item, not a message to the slice that works on it. The
 //! slice finds the change when it renews its lease, and its writes are refused from then on
 //! (`lease.rs`). If the item has changed since it was read, the command is decided again. What an
-//! accepted command writes is in `command_writes.rs`.
+//! accepted command writes is in `command_writes.rs` and `rollbacks.rs`.
 
 use rerole_core::call::{CallError, Operation};
 use rerole_core::command::{
-    Command, CommandRecord, Decision, NextAttempt, Order, RotationOrder, StackOrder, Verdict,
-    decide, decide_for_stack,
+    Command, CommandRecord, Decision, FoundRollback, NeededFacts, NextAttempt, Order,
+    RollbackOrder, RotationOrder, StackOrder, Verdict, decide, decide_for_stack,
 };
 use rerole_core::keys::{Entry, RotationKey};
-use rerole_core::rotation::{RolePair, RoleRecord, RotationRecord, StackRecord, admit};
+use rerole_core::request::{RequestRules, check_recorded};
+use rerole_core::resource::OwnAccount;
+use rerole_core::rotation::{
+    RolePair, RoleRecord, RotationRecord, StackRecord, Transition, admit, admit_rollback,
+};
 use rerole_core::timestamp::Timestamp;
 
 use crate::aws::dynamodb::{Table, Transacted, TransactionPart, Write, to_item};
 use crate::aws::ledger::command_writes::{change_limits, change_stack, change_state, end};
 use crate::aws::ledger::roles::Roles;
+use crate::aws::ledger::rollbacks::roll_back;
 use crate::aws::ledger::rotations::Rotations;
 use crate::aws::ledger::stack::Stack;
 use crate::aws::ledger::{is_absent, item_key};
@@ -30,6 +35,8 @@ const ATTEMPTS: u32 = 8;
 #[derive(Debug, Clone, Copy)]
 pub struct Commands<'a> {
     pub(super) table: &'a Table,
+    /// What the roles of a rollback are held against.
+    pub(super) rules: Option<(&'a RequestRules, Option<&'a OwnAccount>)>,
 }
 
 /// The result of [`Commands::carry_out`].
@@ -44,10 +51,20 @@ pub struct CarriedOut {
 struct Plan {
     verdict: CommandRecord,
     has_ended: bool,
-    writes: Vec<Write>,
+    writes: Vec<TransactionPart>,
 }
 
-impl Commands<'_> {
+impl<'a> Commands<'a> {
+    /// Holds the roles of rollbacks against the rules of the stack, which may have changed since
+    /// the rotation. `own_account` is the account of the function, if known.
+    #[must_use]
+    pub fn under(self, rules: &'a RequestRules, own_account: Option<&'a OwnAccount>) -> Self {
+        Self {
+            rules: Some((rules, own_account)),
+            ..self
+        }
+    }
+
     /// Carries out a command, and records its verdict. A second delivery of its event changes
     /// nothing and returns the recorded verdict.
     ///
@@ -80,8 +97,7 @@ impl Commands<'_> {
             let mut item = to_item(&record);
             item.extend(entry);
             let put = Write::put(item).only_if(is_absent());
-            let parts = writes.into_iter().chain([put]);
-            let parts = parts.map(TransactionPart::from).collect();
+            let parts = writes.into_iter().chain([put.into()]).collect();
             match self.table.transact(operation, parts).await? {
                 Transacted::Done => return Ok(CarriedOut { record, has_ended }),
                 // Something has changed since it was read.
@@ -104,30 +120,39 @@ impl Commands<'_> {
             Some(found) if needs_roles(found, order) => Some(self.roles(found).await?),
             _ => None,
         };
-        let next_attempt = match (&found, &roles, order) {
+        let needed = match (&found, &roles, order) {
             (Some(found), Some(roles), RotationOrder::Retry) => {
-                Some(self.next_attempt(found, roles, (&stack, now)).await?)
+                NeededFacts::NextAttempt(self.next_attempt(found, roles, (&stack, now)).await?)
             }
-            _ => None,
+            (Some(found), roles, RotationOrder::Rollback(order)) => {
+                let roles = roles.as_ref();
+                let rollback = self.rollback(order, found, roles, (&stack, now)).await?;
+                NeededFacts::Rollback(rollback)
+            }
+            _ => NeededFacts::None,
         };
-        let decision = decide(
-            (command, order),
-            found.as_ref(),
-            &stack,
-            next_attempt.as_ref(),
-            now,
-        );
+        let decision = decide((command, order), found.as_ref(), &stack, needed, now);
         let writes = match (&decision, &found) {
+            (Decision::RollBack(plan), Some(found)) => roll_back(command, found, plan, roles, now),
             (Decision::Change(open), Some(found)) => {
-                change_state(command, found, *open, roles.as_ref(), now)
+                TransactionPart::all(change_state(command, found, *open, roles.as_ref(), now))
             }
-            (Decision::End, Some(found)) => end(command, found, roles.as_ref(), now),
-            (Decision::Limits(request), Some(found)) => change_limits(command, found, request, now),
+            (Decision::End, Some(found)) => {
+                TransactionPart::all(end(command, found, roles.as_ref(), now))
+            }
+            (Decision::Limits(request), Some(found)) => {
+                TransactionPart::all(change_limits(command, found, request, now))
+            }
             _ => Vec::new(),
         };
         let seq = found.map_or(0, |found| found.timeline_seq);
+        let has_ended = match &decision {
+            Decision::End => true,
+            Decision::RollBack(plan) => plan.of_rotation == Transition::Cancelled,
+            _ => false,
+        };
         Ok(Plan {
-            has_ended: decision == Decision::End,
+            has_ended,
             verdict: verdict(command, decision, seq, now),
             writes,
         })
@@ -141,7 +166,9 @@ impl Commands<'_> {
         let found = Stack { table: self.table }.read().await?;
         let decision = decide_for_stack((command, order), &found, now);
         let writes = match &decision {
-            Decision::Stack(order) => change_stack(command, &found, *order, now),
+            Decision::Stack(order) => {
+                TransactionPart::all(change_stack(command, &found, *order, now))
+            }
             _ => Vec::new(),
         };
         Ok(Plan {
@@ -180,6 +207,27 @@ impl Commands<'_> {
         Ok(None)
     }
 
+    /// Finds out what becomes of a rollback.
+    async fn rollback(
+        &self,
+        order: RollbackOrder,
+        found: &RotationRecord,
+        roles: Option<&RolePair>,
+        (stack, now): (&StackRecord, Timestamp),
+    ) -> Result<FoundRollback, CallError> {
+        let request = order.request(&found.request);
+        let (rotations, key) = (Rotations { table: self.table }, order.key(&found.key));
+        let record = rotations.read(&key).await?;
+        let roles = roles.map(|roles| roles.clone().without(&found.key).reversed());
+        Ok(FoundRollback {
+            record: record.map(Box::new),
+            admission: admit_rollback(&request, roles.as_ref(), stack, now),
+            rejection: self.rules.and_then(|(rules, own_account)| {
+                check_recorded(&request, own_account, rules).err()
+            }),
+        })
+    }
+
     async fn roles(&self, found: &RotationRecord) -> Result<RolePair, CallError> {
         Roles { table: self.table }.pair(&found.request).await
     }
@@ -193,6 +241,9 @@ impl Commands<'_> {
     ) -> Result<NextAttempt, CallError> {
         Ok(match self.replacing_new_role(found, &roles.new).await? {
             Some(by) => NextAttempt::NewRoleReplaced(by),
+            None if found.request.rollback.is_some() => {
+                NextAttempt::Admitted(admit_rollback(&found.request, Some(roles), stack, now))
+            }
             None => NextAttempt::Admitted(admit(&found.request, Some(roles), stack, now)),
         })
     }
@@ -204,6 +255,7 @@ fn needs_roles(found: &RotationRecord, order: RotationOrder) -> bool {
     let may_change = match order {
         RotationOrder::Retry => found.status().is_final(),
         RotationOrder::Cancel => !found.status().is_final(),
+        RotationOrder::Rollback(order) => !order.dry_run,
         RotationOrder::Pause | RotationOrder::Resume | RotationOrder::Change(_) => false,
     };
     may_change && !found.request.dry_run
@@ -211,7 +263,18 @@ fn needs_roles(found: &RotationRecord, order: RotationOrder) -> bool {
 
 /// Returns the verdict on a command. `seq` is the last entry of the timeline before it.
 fn verdict(command: &Command, decision: Decision, seq: u64, now: Timestamp) -> CommandRecord {
+    // A finished rotation stays as it is when it is taken back.
+    let adds_entry = match &decision {
+        Decision::Change(_) | Decision::End | Decision::Limits(_) | Decision::Stack(_) => true,
+        Decision::RollBack(plan) => plan.of_rotation != Transition::Stays,
+        Decision::NoChange(_) | Decision::Refused { .. } => false,
+    };
     let (verdict, explanation, allowed) = match decision {
+        Decision::RollBack(plan) => {
+            let key = RotationKey::of(&plan.request);
+            let explanation = format!("the rollback is {key}");
+            (Verdict::Accepted, Some(explanation), Vec::new())
+        }
         Decision::Change(_) | Decision::End | Decision::Limits(_) | Decision::Stack(_) => {
             (Verdict::Accepted, None, Vec::new())
         }
@@ -226,7 +289,7 @@ fn verdict(command: &Command, decision: Decision, seq: u64, now: Timestamp) -> C
         verdict,
         explanation,
         allowed,
-        seq: seq + u64::from(verdict == Verdict::Accepted),
+        seq: seq + u64::from(adds_entry),
         at: now,
         envelope: command.envelope.clone(),
     }

@@ -2,11 +2,11 @@
 //! roles, commands and timelines, the stack, the index run, and learned rates. Nothing is ever
 //! deleted from it. How a rotation or an index run proceeds is decided elsewhere.
 //!
-//! The rotation's own item has five files: `rotations` reads it, `opening` opens it, `lease` and
-//! `status` write it for a slice, and `command_writes` for a command. The rows have two: `rows` and
-//! `row_batches`. Each other file has one kind of item, and the type that reads and writes it. A
-//! write that would be wrong after its invocation lost the lease has a condition on the fence
-//! (`lease.rs`), so DynamoDB rejects it. The keys are in `rerole_core::keys`.
+//! The rotation's own item has six files: `rotations` reads it, `opening` opens it, `lease` and
+//! `status` write it for a slice, and `command_writes` and `rollbacks` for a command. The rows have
+//! two: `rows` and `row_batches`. Each other file has one kind of item, and the type that reads and
+//! writes it. A write that would be wrong after its invocation lost the lease has a condition on
+//! the fence (`lease.rs`), so DynamoDB rejects it. The keys are in `rerole_core::keys`.
 
 mod command_writes;
 mod commands;
@@ -18,6 +18,7 @@ mod region_indexes;
 mod rejections;
 mod reversions;
 mod roles;
+mod rollbacks;
 mod rotations;
 mod rounds;
 mod row_batches;
@@ -115,7 +116,10 @@ impl Ledger {
     /// The commands of all rotations and of the stack.
     #[must_use]
     pub fn commands(&self) -> Commands<'_> {
-        Commands { table: &self.table }
+        Commands {
+            table: &self.table,
+            rules: None,
+        }
     }
 
     /// The stack's own item.

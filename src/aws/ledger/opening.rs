@@ -167,7 +167,7 @@ fn lease_of(record: &RotationRecord) -> (u64, Option<Timestamp>, Option<String>)
 }
 
 /// Creates the item of a new rotation, with the first entry of its timeline.
-fn create(record: &RotationRecord) -> Vec<Write> {
+pub(super) fn create(record: &RotationRecord) -> Vec<Write> {
     let mut item = to_item(record);
     item.extend(rotation_key(&record.key, &Entry::Rotation));
     vec![Write::put(item).only_if(is_absent()), first_entry(record)]

@@ -2,7 +2,6 @@
 //! plan, those that are not attempted, and those that are opened again.
 
 use rerole_core::call::{CallError, Operation};
-use rerole_core::indexing::IndexItem;
 use rerole_core::keys::Entry;
 use rerole_core::rotation::{
     EarlierResult, Ending, Outcome, RotationRecord, Row, Settled, SettledAttributes,
@@ -33,32 +32,25 @@ pub struct Planned {
 }
 
 impl Rows<'_> {
-    /// Writes a pending row for each item that has no row, if `rotation` still has its lease. An
+    /// Writes each of these pending rows that does not exist, if `rotation` still has its lease. An
     /// existing row stays as it is.
     ///
     /// # Errors
     /// [`LeaseError::Lost`] if another invocation has taken over the rotation.
     ///
     /// # Panics
-    /// If there are more than [`PLAN_BATCH_LEN`] items.
+    /// If there are more than [`PLAN_BATCH_LEN`] rows.
     pub async fn plan(
         &self,
         rotation: &RotationRecord,
-        items: &[IndexItem],
+        mut rows: Vec<Row>,
     ) -> Result<Planned, LeaseError> {
         assert!(
-            items.len() <= PLAN_BATCH_LEN,
-            "a batch has at most {PLAN_BATCH_LEN} items"
+            rows.len() <= PLAN_BATCH_LEN,
+            "a batch has at most {PLAN_BATCH_LEN} rows"
         );
         let operation = Operation::on("plan associations", self.key);
         let mut planned = Planned::default();
-        let rows = items.iter();
-        let mut rows: Vec<Row> = rows
-            .map(|item| Row {
-                attempt: rotation.attempt,
-                ..Row::planned(&rotation.old_role_arn, item)
-            })
-            .collect();
         // A transaction is refused if some of its rows exist. The next round is without them.
         let mut rounds = Rounds::new(operation, Round::Write);
         while !rows.is_empty() {

@@ -5,7 +5,7 @@
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, EntryPrefix, RotationKey, RowRegion};
 use rerole_core::resource::{AssociationArn, RoleFields};
-use rerole_core::rotation::{Row, Settled};
+use rerole_core::rotation::{Row, Settled, WrittenMembers};
 use serde::Serialize;
 
 use crate::aws::dynamodb::{Change, Condition, Item, Query, Table, Write, number, text};
@@ -42,16 +42,54 @@ impl Rows<'_> {
             Select::All | Select::Pending => EntryPrefix::Associations,
             Select::PendingIn(region) => EntryPrefix::AssociationsIn(region.clone()),
         };
-        let mut query = Query::table(
-            Condition::new("rotationId = :key AND begins_with(entry, :prefix)")
-                .value("key", text(self.key))
-                .value("prefix", text(prefix)),
-        );
+        let mut query = self.with_prefix(&prefix);
         if select != Select::All {
             let is_pending = Condition::new("outcome = :pending");
             query = query.filter(is_pending.value("pending", text("Pending")));
         }
         let operation = Operation::on("read associations", self.key);
+        let page = self.table.query(operation, query.start(start)).await?;
+        page.try_map(|item| self.table.parse(operation, item))
+    }
+
+    /// Returns one page of the rows whose association the rotation has moved, each with what its
+    /// rollback has to know besides. The read is consistent.
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub async fn moved(
+        &self,
+        start: Option<PageStart>,
+    ) -> Result<Page<(Row, WrittenMembers)>, CallError> {
+        let operation = Operation::on("read moved associations", self.key);
+        let query = self.with_prefix(&EntryPrefix::Associations);
+        let is_updated = Condition::new("outcome = :updated").value("updated", text("Updated"));
+        let query = query.filter(is_updated).start(start);
+        let page = self.table.query(operation, query).await?;
+        page.try_map(|item| {
+            let written = self.table.parse(operation, item.clone())?;
+            Ok((self.table.parse(operation, item)?, written))
+        })
+    }
+
+    /// Returns one page of the rows from `first` to `last`, in the order of association ARNs. The
+    /// read is consistent.
+    ///
+    /// # Errors
+    /// As [`Self::page`].
+    pub async fn between(
+        &self,
+        [first, last]: [&AssociationArn; 2],
+        start: Option<PageStart>,
+    ) -> Result<Page<Row>, CallError> {
+        let operation = Operation::on("read associations", self.key);
+        let entry = |arn: &AssociationArn| text(Entry::Association(arn.clone()));
+        let query = Query::table(
+            Condition::new("rotationId = :key AND entry BETWEEN :first AND :last")
+                .value("key", text(self.key))
+                .value("first", entry(first))
+                .value("last", entry(last)),
+        );
         let page = self.table.query(operation, query.start(start)).await?;
         page.try_map(|item| self.table.parse(operation, item))
     }
@@ -141,6 +179,14 @@ impl Rows<'_> {
         };
         let row: Row = self.table.parse(operation, item)?;
         Ok(Some(RowRegion::of(&row.association_arn)))
+    }
+
+    fn with_prefix(&self, prefix: &EntryPrefix) -> Query {
+        Query::table(
+            Condition::new("rotationId = :key AND begins_with(entry, :prefix)")
+                .value("key", text(self.key))
+                .value("prefix", text(prefix)),
+        )
     }
 
     /// Updates the row if it is pending. Returns whether it was.

@@ -80,7 +80,7 @@ pub(super) async fn conclude(
         Stop::No | Stop::Deciding | Stop::NotRecorded | Stop::Unconfirmed => None,
     };
     let moved_before = match tally.counts.total {
-        0 => moved_before(context).await?,
+        0 if context.request().rollback.is_none() => moved_before(context).await?,
         _ => None,
     };
     let indexes = context.aws.ledger.region_indexes().read().await?;

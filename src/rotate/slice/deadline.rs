@@ -11,7 +11,8 @@ use crate::aws::state_machine::HAND_OVER_TIMEOUT;
 pub const DEADLINE_RESERVE: Duration = STEP_MAX.saturating_add(END_MAX);
 /// A change of the ledger: a batch of rows, the end of the plan, or the close.
 const STEP_MAX: Duration = ROUNDS_TIMEOUT;
-/// An association, from its Describe on: its update, its row, and the record of a stop.
+/// An association, from its Describe on: its update, its row, and the record of a departure, which
+/// follows an update that succeeded, or of a stop, which follows one that did not.
 const ASSOCIATION_MAX: Duration = EKS_CALL_TIMEOUT
     .saturating_mul(2)
     .saturating_add(DYNAMODB_OPERATION_TIMEOUT.saturating_mul(2));

@@ -16,7 +16,7 @@ pub(super) async fn reopen_rows(slice: &Context<'_>) -> Result<(), SliceError> {
         Ok::<_, SliceError>(rows.page(Select::All, start).await?)
     });
     while let Some(page) = pages.next().await? {
-        let reopened = |row: &Row| row.reopened(slice.record.attempt);
+        let reopened = |row: &Row| row.reopened(slice.request(), slice.record.attempt);
         let reopened: Vec<Row> = page.iter().filter_map(reopened).collect();
         for batch in reopened.chunks(SETTLE_BATCH_LEN) {
             slice.check()?;

@@ -16,6 +16,7 @@ use crate::rotate::slice::conclude::{BeforeSweep, conclude};
 use crate::rotate::slice::context::{Context, SliceSettings, TimeSpan};
 use crate::rotate::slice::error::{Incomplete, SWEEPS_MAX, SliceError};
 use crate::rotate::slice::execute::execute;
+use crate::rotate::slice::plan_rollback::plan_rollback;
 use crate::rotate::slice::renewal::renew_until;
 use crate::rotate::slice::reopen::reopen_rows;
 use crate::rotate::slice::scan::Scan;
@@ -211,15 +212,18 @@ impl<'a> Slice<'a> {
         if context.record.attempt > 1 {
             reopen_rows(context).await?;
         }
-        let plan = Scan::run(context).await?;
+        let created = match context.request().rollback {
+            None => Scan::run(context).await?.created,
+            Some(_) => plan_rollback(context).await?,
+        };
         // An earlier slice, or the indexer.
         let others_planned = context.record.fence > 1 || context.record.arrivals > 0;
         let counts = if others_planned {
             recount_rows(context).await?
         } else {
             Counts {
-                total: plan.created,
-                pending: plan.created,
+                total: created,
+                pending: created,
                 ..Counts::default()
             }
         };
@@ -233,11 +237,7 @@ impl<'a> Slice<'a> {
         state.counts = counts;
         state.is_planned = true;
         drop(state);
-        info!(
-            associations = counts.total,
-            outOfScope = plan.out_of_scope,
-            "rotation planned"
-        );
+        info!(associations = counts.total, "rotation planned");
         Ok(())
     }
 

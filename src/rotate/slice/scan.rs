@@ -2,15 +2,16 @@
 //! of a rotation is its plan, later ones are its sweeps, and both do the same. Which of index and
 //! ledger lags is decided in `rerole_core::rotation`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rerole_core::indexing::{IndexEntry, IndexItem, ItemKey};
-use rerole_core::resource::RoleField;
-use rerole_core::rotation::{Lag, Row, lag};
+use rerole_core::request::RotationRequest;
+use rerole_core::resource::{AssociationArn, RoleField};
+use rerole_core::rotation::{Lag, Outcome, Row, lag};
 use tracing::{error, info, warn};
 
 use crate::aws::index_table::{ROLE_PAGES, Replaces};
-use crate::aws::ledger::PLAN_BATCH_LEN;
+use crate::aws::ledger::{PLAN_BATCH_LEN, ROW_PAGES};
 use crate::aws::page::paginate;
 use crate::rotate::slice::context::Context;
 use crate::rotate::slice::error::SliceError;
@@ -53,7 +54,11 @@ impl<'a> Scan<'a> {
             });
             while let Some(entries) = pages.next().await? {
                 let items = scan.valid(entries);
-                scan.page(field, items).await?;
+                if slice.request().rollback.is_some() {
+                    scan.page_of_rollback(field, items).await?;
+                } else {
+                    scan.page(field, items).await?;
+                }
             }
         }
         Ok(scan.result)
@@ -80,22 +85,71 @@ impl<'a> Scan<'a> {
         items
     }
 
+    /// Compares a page of the index with the ledger, for a rollback. It adds no row.
+    async fn page_of_rollback(
+        &mut self,
+        field: RoleField,
+        items: Vec<IndexItem>,
+    ) -> Result<(), SliceError> {
+        let (Some(first), Some(last)) = (items.first(), items.last()) else {
+            return Ok(());
+        };
+        let range = [&first.association_arn, &last.association_arn];
+        let rows = self.slice.aws.ledger.rows(self.slice.key());
+        let mut pages = paginate(ROW_PAGES, async |start| {
+            self.slice.check()?;
+            Ok::<_, SliceError>(rows.between(range, start).await?)
+        });
+        // Most of the rows may be of associations that are on no page, and all of them may not fit
+        // into memory.
+        let arns = items.iter().map(|item| (&item.association_arn, None));
+        let mut found: BTreeMap<&AssociationArn, Option<Row>> = arns.collect();
+        while let Some(page) = pages.next().await? {
+            for row in page {
+                if let Some(place) = found.get_mut(&row.association_arn) {
+                    *place = Some(row);
+                }
+            }
+        }
+        let request = self.slice.request();
+        for item in &items {
+            if !is_first_time(request, field, item) {
+                continue;
+            }
+            let row = found.get(&item.association_arn).and_then(Option::as_ref);
+            let row = row.filter(|row| row.takes_back(item, &request.old_role_arn));
+            let is_left =
+                |row: &Row| row.outcome == Outcome::ChangedSince && lag(item, row) == Lag::Expected;
+            match row {
+                Some(row) if !is_left(row) => {
+                    if !request.dry_run {
+                        self.slice.check()?;
+                        self.repair_lag(item, row).await?;
+                    }
+                }
+                _ => self.result.out_of_scope += 1,
+            }
+        }
+        Ok(())
+    }
+
     /// Compares a page of the index with the ledger.
     async fn page(&mut self, field: RoleField, items: Vec<IndexItem>) -> Result<(), SliceError> {
         let request = self.slice.request();
-        // An association with the role in both fields is planned for each of them, in case the
-        // first secondary index lagged, but counted once.
-        let first_time = |item: &&IndexItem| {
-            field == RoleField::RoleArn || item.role_arn != request.old_role_arn.as_str()
-        };
+        let first_time = |item: &&IndexItem| is_first_time(request, field, item);
         let (in_scope, out_of_scope): (Vec<_>, Vec<_>) = items
             .into_iter()
             .partition(|item| request.scope.covers(item.location()));
         self.result.out_of_scope += out_of_scope.iter().filter(first_time).count() as u64;
         let rows = self.slice.aws.ledger.rows(self.slice.key());
+        let record = &self.slice.record;
         for batch in in_scope.chunks(PLAN_BATCH_LEN) {
             self.slice.check()?;
-            let planned = rows.plan(&self.slice.record, batch).await?;
+            let pending = batch.iter().map(|item| Row {
+                attempt: record.attempt,
+                ..Row::planned(&record.old_role_arn, item)
+            });
+            let planned = rows.plan(record, pending.collect()).await?;
             self.result.created += planned.created;
             self.slice.state().rows_added += planned.created;
             if request.dry_run {
@@ -137,4 +191,10 @@ impl<'a> Scan<'a> {
         }
         Ok(())
     }
+}
+
+/// Returns whether a scan finds an association for the first time. One with the role in both fields
+/// is planned for each of them, in case the first secondary index lagged, but counted once.
+fn is_first_time(request: &RotationRequest, field: RoleField, item: &IndexItem) -> bool {
+    field == RoleField::RoleArn || item.role_arn != request.old_role_arn.as_str()
 }

@@ -2,7 +2,8 @@
 //! ending is found is in `mover`.
 
 use rerole_core::call::CallError;
-use rerole_core::rotation::{Ending, Outcome, Row, Settled, Stop, Unconfirmed};
+use rerole_core::indexing::IndexItem;
+use rerole_core::rotation::{Ending, Outcome, Row, Settled, Stop, Unconfirmed, left_roles};
 use tracing::{debug, warn};
 
 use crate::aws::dynamodb::DYNAMODB_OPERATION_TIMEOUT;
@@ -11,6 +12,9 @@ use crate::rotate::slice::context::Context;
 
 /// Records the ending in the ledger and brings the index up to date. Neither write waits for the
 /// other. If one of them is missing, the next slice or the sweep repairs it.
+///
+/// If the lease may be lost, that the association has left its old role is recorded before: the
+/// index must not show it earlier.
 ///
 /// After a contradiction the row is settled first and the stop recorded after it, so the next slice
 /// finds at least the row.
@@ -28,6 +32,12 @@ pub(super) async fn settle(
         }
         state.note_unconfirmed(Unconfirmed::Updates);
         return Ok(());
+    }
+    if !slice.lease.outlives(DYNAMODB_OPERATION_TIMEOUT)
+        && let Err(error) = note_departures(slice, &settled).await
+    {
+        slice.state().note_unconfirmed(Unconfirmed::Updates);
+        return Err(error);
     }
     let rows = slice.aws.ledger.rows(slice.key());
     let (recorded, repaired) = tokio::join!(
@@ -75,6 +85,24 @@ fn is_confirmed(ending: &Ending) -> bool {
     matches!(ending, Ending::Updated { .. })
 }
 
+/// Records that a confirmed update has taken the association away from its old role, if a successor
+/// may have settled the row as failed. Then the close of the rotation does not count this
+/// departure, and once the index is repaired, the indexer does not find it either.
+async fn note_departures(slice: &Context<'_>, settled: &Settled) -> Result<(), CallError> {
+    let (Ending::Updated { response, .. }, Some(before)) = (&settled.ending, &settled.observed)
+    else {
+        return Ok(());
+    };
+    let [before, after] = [before, response].map(IndexItem::of);
+    for left in left_roles(&before, Some(&after), settled.at) {
+        if let Ok(role) = left.role.parse() {
+            let roles = slice.aws.ledger.roles();
+            roles.note_departure(&role, left.until).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Counts the outcome. Returns why the rotation has to stop, if it does.
 fn count(slice: &Context<'_>, outcome: Outcome) -> Option<String> {
     let mut state = slice.state();
@@ -93,7 +121,10 @@ async fn repair_index(slice: &Context<'_>, row: &Row, settled: &Settled) -> Resu
     }
     let index = &slice.aws.index;
     match (settled.ending.outcome(), settled.last_observed()) {
-        (Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted, Some(seen)) => {
+        (
+            Outcome::Updated | Outcome::AlreadyCurrent | Outcome::Drifted | Outcome::ChangedSince,
+            Some(seen),
+        ) => {
             index.repair(seen, settled.at).await?;
         }
         (Outcome::Deleted, _) => {
