@@ -41,5 +41,6 @@ pub mod locks_and_roles;
 pub mod plan_and_close;
 pub mod queues;
 mod requests;
+pub mod rollbacks;
 pub mod settle_and_resume;
 pub mod wire;

@@ -30,6 +30,7 @@ mod tests;
 use std::collections::HashMap;
 
 use rerole_core::indexing::IndexItem;
+use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationRequest;
 use rerole_core::resource::{Association, RoleField};
 use rerole_core::rotation::{Outcome, Row, Token};
@@ -113,8 +114,8 @@ impl SettleAndResume {
         }
         let change = [(RoleField::RoleArn.name(), request.new_role_arn.as_str())];
         let token = |version| {
-            let (id, arn) = (&request.rotation_id, &planned.association_arn);
-            Token::new(id, arn, eks::time_of(version), &change, 0)
+            let (key, arn) = (RotationKey::of(&request), &planned.association_arn);
+            Token::new(&key, arn, eks::time_of(version), &change, 0)
         };
         Self {
             without,

@@ -8,6 +8,7 @@ use rerole_model::locks_and_roles::LocksAndRoles;
 use rerole_model::plan_and_close::PlanAndClose;
 use rerole_model::queues::Disturbance::{Check, Commands, Death};
 use rerole_model::queues::Queues;
+use rerole_model::rollbacks::Rollbacks;
 use rerole_model::settle_and_resume::SettleAndResume;
 
 /// Fewer states than these mean that a model has shrunk by accident.
@@ -43,6 +44,7 @@ fn no_state_of_any_model_breaks_a_guarantee() {
             exhaust("queues and the check", Queues::new(Check, None)),
             2_700_000,
         ),
+        (exhaust("rollbacks", Rollbacks::new(None)), 58_000),
         (
             exhaust("settle and resume", SettleAndResume::new(None)),
             6_600_000,
