@@ -153,7 +153,7 @@ def check_alarms(harness):
     expected |= {("AWS/Lambda", "Duration", rotate)}
     metrics = ("StalledRotations", "StackFrozenHours")
     expected |= {("rerole", name, rotate) for name in metrics}
-    statuses = ("Rejected", "Failed", "CompletedWithFailures")
+    statuses = ("Rejected", "Failed", "CompletedWithFailures", "RollbackIncomplete")
     expected |= {("rerole", "Rotations", (*rotate, ("Status", status))) for status in statuses}
     metrics = ("StaleIndexRegions", "AssociationsReverted")
     expected |= {("rerole", name, indexer) for name in metrics}

@@ -85,6 +85,14 @@ class Fleet:
                 batch.put_item(Item=item_of(association))
         return created
 
+    def find(self, namespace, service_account):
+        """The association of a workload of `create_many`, as EKS describes it now."""
+        eks = self.cloud.client("eks", REGION)
+        names = {"namespace": namespace, "serviceAccount": service_account}
+        found = eks.list_pod_identity_associations(clusterName=CLUSTERS[REGION], **names)
+        (listed,) = found["associations"]
+        return eks.describe_pod_identity_association(**identifiers(listed))["association"]
+
     def update(self, association, **roles):
         update = self.eks_of(association).update_pod_identity_association
         return update(**identifiers(association), **roles)["association"]

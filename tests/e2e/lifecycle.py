@@ -1,4 +1,4 @@
-"""Scenarios about commands: pause and resume, cancel and retry, freeze, and two teams on one role."""
+"""Scenarios about commands: pause and resume, cancel and retry, freeze, rollback, and two teams on one role."""
 
 from expect import contains, equal, eventually, holds
 from harness import entry, executions, rotation
@@ -87,6 +87,34 @@ def a_frozen_stack_starts_nothing(harness):
     item = harness.wait_until_finished(FROZEN)
     equal("the status of the rotation", item["status"], "Succeeded")
     equal("all have moved", item["counts"]["updated"], COUNT)
+
+
+def a_rotation_is_taken_back(harness):
+    """A rollback moves back what its rotation has moved, and leaves what was changed in between."""
+    (early,) = harness.fleet.create_many("life-early", ROLES[3], 1, harness.index)
+    changed = harness.fleet.find("life", "app-7")
+    harness.fleet.update(changed, roleArn=ROLES[0])
+    run(harness, "rollback-plan", FROZEN)
+    item = harness.wait_until_finished(f"dry-run/rollback/{FROZEN}")
+    equal("the status of the dry run", item["status"], "Planned")
+    equal("the number that would go back", item["counts"]["wouldUpdate"], COUNT - 1)
+    run(harness, "rollback", FROZEN)
+    item = harness.wait_until_finished(f"rollback/{FROZEN}")
+    equal("the status of the rollback", item["status"], "RollbackIncomplete")
+    counts = {name: int(count) for name, count in item["counts"].items() if count}
+    equal("the number that has changed since", counts["changedSince"], 1)
+    equal("the number that has gone back", counts["updated"], COUNT - 1)
+    shown = run(harness, "rolled-back", FROZEN)
+    contains("[rolled-back] shows it", shown, "RollbackIncomplete", str(COUNT - 1))
+    for association, role in ((early, ROLES[3]), (changed, ROLES[0])):
+        association = harness.fleet.find(association["namespace"], association["serviceAccount"])
+        equal("an association that was left alone", association["roleArn"], role)
+    equal("the users of the new role", len(harness.index.users(ROLES[3])), 1)
+    equal("the users of the old role", len(harness.index.users(ROLES[2])), COUNT - 1)
+    equal("the rotation keeps its status", harness.ledger.item(FROZEN)["status"], "Succeeded")
+    # MiniStack starts an execution a second time that AWS would find running.
+    names = {execution["name"] for execution in executions(harness, f"rollback-{FROZEN}")}
+    equal("the rollback ran in the state machine", names, {f"rollback-{FROZEN}-1"})
 
 
 def request(harness, rotation_id, old_role, new_role, **more):

@@ -78,6 +78,7 @@ SCENARIOS = (
     lifecycle.a_rotation_is_paused_and_resumed,
     lifecycle.a_rotation_is_cancelled_and_tried_again,
     lifecycle.a_frozen_stack_starts_nothing,
+    lifecycle.a_rotation_is_taken_back,
     long_rotations.a_killed_slice_is_resumed,
 )
 LOG_TAIL_LINES = 30

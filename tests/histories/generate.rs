@@ -11,7 +11,7 @@ use rerole::rotate::slice::DEADLINE_RESERVE;
 use crate::common::environment::{REGIONS, SECONDARY_INDEXES};
 use crate::history::{
     Action, CallOf, Command, Effect, Fault, Function, History, Mode, NewAssociation, Quirk,
-    Request, ServiceName, Side, Step,
+    Request, Rollback, ServiceName, Side, Step,
 };
 use crate::world::{CLUSTERS, NAMESPACES};
 
@@ -70,6 +70,7 @@ pub fn generate(seed: u64) -> History {
     let (quirks, faults) = (draw.quirks(), draw.faults());
     // Last, so the rest of a history does not depend on it.
     steps.extend(draw.commands(&steps));
+    steps.extend(draw.rollbacks());
     steps.sort_by_key(|step| step.at);
     History {
         seed,
@@ -263,11 +264,56 @@ impl Draw {
             expected_seq: self.chance(0.15).then(|| self.0.u64(1..5)),
             age_secs: if self.chance(0.05) { 1_000 } else { 0 },
             again_after: self.chance(0.2).then(|| self.0.u64(10..60_000)),
+            ..Command::default()
         };
         Step {
             at,
             action: Action::Command(command),
         }
+    }
+
+    /// A third of the histories have a rollback, most often of the first rotation.
+    fn rollbacks(&mut self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        if self.chance(0.65) {
+            return steps;
+        }
+        let id = u32::try_from(self.skewed(2)).expect("a few");
+        for _ in 0..=self.skewed(2) {
+            let at = FOCUS_MS.start + 2_000 + self.at();
+            let command = Command {
+                name: "Rollback".to_owned(),
+                id: Some(id),
+                rollback: Rollback {
+                    dry_run: self.chance(0.15),
+                    include_changed: self.chance(0.3),
+                },
+                reason: self.reason(),
+                again_after: self.chance(0.2).then(|| self.0.u64(10..60_000)),
+                ..Command::default()
+            };
+            steps.push(Step {
+                at,
+                action: Action::Command(command),
+            });
+            if self.chance(0.5) {
+                continue;
+            }
+            // It is steered as soon as it runs.
+            let name = *self.any(&["Pause", "Cancel", "Retry", "Change"]);
+            let command = Command {
+                name: name.to_owned(),
+                id: Some(id),
+                of_rollback: true,
+                max_errors: (name == "Change").then(|| "100%".to_owned()),
+                ..Command::default()
+            };
+            steps.push(Step {
+                at: at + self.0.u64(100..15_000),
+                action: Action::Command(command),
+            });
+        }
+        steps
     }
 
     fn reason(&mut self) -> Option<String> {

@@ -159,6 +159,12 @@ pub struct Command {
     /// It is about the dry run with this ID.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
+    /// It is about the rollback of the rotation with this ID.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_rollback: bool,
+    /// The members of `Rollback`.
+    #[serde(default)]
+    pub rollback: Rollback,
     /// The new limits of `Change`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_errors: Option<String>,
@@ -175,6 +181,14 @@ pub struct Command {
     /// EventBridge delivers it a second time, this many milliseconds later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub again_after: Option<u64>,
+}
+
+/// How a rotation is to be taken back, as the members of `detail` have it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Rollback {
+    pub dry_run: bool,
+    pub include_changed: bool,
 }
 
 /// What goes wrong.

@@ -56,12 +56,15 @@ pub fn event(request: &Request, number: usize) -> Value {
 /// The event of a command that is delivered at `now`.
 pub fn command_event(command: &Command, number: usize, now: SystemTime) -> Value {
     let sent_at = now - Duration::from_secs(command.age_secs);
-    let prefix = if command.dry_run { "dry-run/" } else { "" };
+    let dry_run = if command.dry_run { "dry-run/" } else { "" };
+    let rollback = if command.of_rollback { "rollback/" } else { "" };
     let mut event = events::command_event(
         &command.name,
         &json!({
-            "rotationId": command.id.map(|id| format!("{prefix}r-{id}")),
+            "rotationId": command.id.map(|id| format!("{dry_run}{rollback}r-{id}")),
             "expectedSeq": command.expected_seq,
+            "dryRun": command.rollback.dry_run.then_some(true),
+            "includeChanged": command.rollback.include_changed.then_some(true),
             "maxErrors": command.max_errors,
             "maxConcurrency": command.max_concurrency,
             "reason": command.reason,

@@ -266,7 +266,12 @@ impl Runner {
                 });
                 self.settle().await;
             }
-            if is_finished {
+            // No event requests them.
+            for payload in self.open_rollbacks() {
+                self.lambda.deliver(Function::Rotate, payload).await;
+                self.settle().await;
+            }
+            if is_finished && self.open_rollbacks().is_empty() {
                 return;
             }
         }
@@ -283,11 +288,9 @@ impl Runner {
             });
         }
         let paused = self.paused().into_iter();
-        commands.extend(paused.map(|(id, dry_run)| Command {
+        commands.extend(paused.map(|paused| Command {
             name: "Resume".to_owned(),
-            id: Some(id),
-            dry_run,
-            ..Command::default()
+            ..paused
         }));
         for (at, command) in commands.iter().enumerate() {
             let number = 1_000 * (usize::try_from(round).expect("a few") + 1) + at;
@@ -297,16 +300,34 @@ impl Runner {
         }
     }
 
-    /// The IDs of the rotations that are paused, and which of them are dry runs.
-    fn paused(&self) -> Vec<(u32, bool)> {
+    /// Commands without a name about the rotations that are paused.
+    fn paused(&self) -> Vec<Command> {
         let items = self.world.aws.items(LEDGER).into_iter();
         let paused = items.filter(|item| item["status"] == "Paused");
         paused
             .filter_map(|item| {
                 let key = item["rotationId"].as_str()?;
-                let id = key.trim_start_matches("dry-run/").strip_prefix("r-")?;
-                Some((id.parse().ok()?, key.starts_with("dry-run/")))
+                let dry_run = key.strip_prefix("dry-run/");
+                let key = dry_run.unwrap_or(key);
+                let rollback = key.strip_prefix("rollback/");
+                let id = rollback.unwrap_or(key).strip_prefix("r-")?;
+                Some(Command {
+                    id: Some(id.parse().ok()?),
+                    dry_run: dry_run.is_some(),
+                    of_rollback: rollback.is_some(),
+                    ..Command::default()
+                })
             })
+            .collect()
+    }
+
+    /// The payloads that resume rollbacks that are open.
+    fn open_rollbacks(&self) -> Vec<Value> {
+        let items = self.world.aws.items(LEDGER).into_iter();
+        let is_open =
+            |item: &Value| item.get("rollbackOf").is_some() && item.get("finishedAt").is_none();
+        let open = items.filter(is_open);
+        open.map(|item| json!({ "rotationId": item["rotationId"] }))
             .collect()
     }
 

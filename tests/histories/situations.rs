@@ -26,7 +26,7 @@ impl Situations {
 }
 
 /// What the histories of CI must reach.
-pub const REQUIRED: [&str; 115] = [
+pub const REQUIRED: [&str; 121] = [
     // Ends of rotations and of their associations.
     "status Succeeded",
     "status Incomplete",
@@ -35,6 +35,8 @@ pub const REQUIRED: [&str; 115] = [
     "status NoAssociations",
     "status Planned",
     "status Cancelled",
+    "status RolledBack",
+    "status RollbackIncomplete",
     "outcome Updated",
     "outcome Updated, inferred",
     "outcome AlreadyCurrent",
@@ -44,6 +46,7 @@ pub const REQUIRED: [&str; 115] = [
     "outcome Failed",
     "outcome NotAttempted",
     "outcome WouldUpdate",
+    "outcome ChangedSince",
     // What invocations say.
     "Rotate: InProgress",
     "Rotate: Paused",
@@ -60,6 +63,9 @@ pub const REQUIRED: [&str; 115] = [
     "Rotate: Resume NoChange",
     "Rotate: Retry Accepted",
     "Rotate: Retry Refused",
+    "Rotate: Rollback Accepted",
+    "Rotate: Rollback NoChange",
+    "Rotate: Rollback Refused",
     "Rotate: Unfreeze Accepted",
     "Rotate: Rejected",
     "Rotate: already running",

@@ -123,8 +123,8 @@ async fn a_stale_owner_writes_nothing_to_the_ledger() {
     let owned = aws.ledger.owned(&stale);
     let renewed = owned.renew(aws.now() + LEASE, &progress(&aws)).await;
     assert!(matches!(renewed, Ok(Renewed::Lost)), "{renewed:?}");
-    let item = std::slice::from_ref(&item);
-    assert_lost("plan", rows.plan(&stale, item).await);
+    let planned = vec![Row::planned(&stale.old_role_arn, &item)];
+    assert_lost("plan", rows.plan(&stale, planned.clone()).await);
     assert_lost(
         "start",
         owned.start(&Counts::default(), &author(), aws.now()).await,
@@ -135,7 +135,8 @@ async fn a_stale_owner_writes_nothing_to_the_ledger() {
     assert_eq!(harness.aws.items(LEDGER), ledger);
 
     // The current owner can make the same calls.
-    assert_eq!(rows.plan(&current, item).await.unwrap().created, 1);
+    let created = rows.plan(&current, planned).await.unwrap().created;
+    assert_eq!(created, 1);
     let owned = aws.ledger.owned(&current);
     owned
         .close(&closed(&aws, &current), &author())
@@ -172,9 +173,8 @@ async fn planning_again_reports_a_settled_row_and_keeps_it() {
     let aws = harness.clients();
     let record = open(&aws, &request()).await;
     let rows = aws.ledger.rows(&record.key);
-    rows.plan(&record, std::slice::from_ref(&item))
-        .await
-        .unwrap();
+    let planned = vec![Row::planned(&record.old_role_arn, &item)];
+    rows.plan(&record, planned.clone()).await.unwrap();
     let region = rows.regions().await.unwrap().remove(0);
     let page = rows.page(Select::PendingIn(&region), None).await.unwrap();
     let row = page.items.into_iter().next().unwrap();
@@ -188,7 +188,7 @@ async fn planning_again_reports_a_settled_row_and_keeps_it() {
     assert!(rows.settle(&row, &settled).await.unwrap());
     let before = harness.rows("r-1");
 
-    let again = rows.plan(&record, &[item]).await.unwrap();
+    let again = rows.plan(&record, planned).await.unwrap();
     assert_eq!((again.created, again.existing.len()), (0, 1));
     assert!(
         !rows.settle(&row, &settled).await.unwrap(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rerole_sim::Association;
 
-use crate::common::guarantees::{self, Evidence, roles};
+use crate::common::guarantees::{self, Evidence, Rotation, roles};
 use crate::harness::{Harness, NEW, OLD};
 
 /// The associations before the run. Everything but their roles must be the same after it.
@@ -46,6 +46,8 @@ pub fn roles_with_associations_are_in_use(harness: &Harness) {
 ///    settled row. These scenarios have no scope, so every association on the old role is in scope.
 fn everything_indexed_is_settled(evidence: &Evidence) {
     let rotations = evidence.rotations.iter();
+    let replaces = |rotation: &&Rotation| rotation.old_role() == OLD;
+    let rotations = rotations.filter(replaces);
     for rotation in rotations.filter(|rotation| rotation.finished_at().is_some()) {
         for item in &evidence.index {
             let uses_old = item["roleArn"] == OLD || item["targetRoleArn"] == OLD;

@@ -1,7 +1,7 @@
 //! Reversions while a rotation is in progress or closes, and runs that crash while they record one.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rerole::rotate::slice::DEADLINE_RESERVE;

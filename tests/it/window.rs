@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use rerole::aws::CONNECT_TIMEOUT;
 use rerole::aws::eks::{OBSERVATION_AGE_MAX, UpdateError};
-use rerole_core::request::RotationId;
 use rerole_core::resource::RoleFields;
 use rerole_core::rotation::{Token, Update};
 use rerole_core::timestamp::Timestamp;
@@ -29,7 +28,7 @@ async fn update_after(age: Duration, fault: Fault) -> (Result<(), UpdateError>, 
     tokio::time::sleep(age).await;
     harness.inject(fault, is_update);
     let token = Token::new(
-        &RotationId::new("r-1").unwrap(),
+        &"r-1".parse().unwrap(),
         &arn.parse().unwrap(),
         Timestamp::from_millis(0),
         &[("roleArn", NEW)],

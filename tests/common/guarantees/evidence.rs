@@ -109,6 +109,11 @@ impl Rotation {
         self.item["request"]["dryRun"] == true
     }
 
+    /// The ID of the rotation that it takes back, if it is a rollback.
+    pub fn rollback_of(&self) -> Option<&str> {
+        self.item["rollbackOf"].as_str()
+    }
+
     pub fn old_role(&self) -> &str {
         text(&self.item["oldRoleArn"])
     }

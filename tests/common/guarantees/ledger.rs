@@ -152,11 +152,24 @@ fn status_is_true(evidence: &Evidence) {
         };
         let stays = count("Failed") + count("NotAttempted") + count("OwnedByAddon");
         let (key, status) = (&rotation.key, rotation.status());
+        let of_rollback = ["RolledBack", "RollbackIncomplete", "Cancelled"].contains(&status);
+        assert!(
+            rotation.rollback_of().is_none() || of_rollback,
+            "{key} ended as {status}"
+        );
         match status {
             "Succeeded" => assert_eq!(stays, 0, "{key} did not succeed"),
             "NoAssociations" => assert_eq!(rotation.rows.len(), 0, "{key} has rows"),
             "CompletedWithFailures" => assert!(count("Failed") > 0, "{key} has no failure"),
             "Incomplete" => assert_eq!(count("Failed"), 0, "{key} has failures"),
+            "RolledBack" => {
+                let left = stays + count("ChangedSince");
+                assert_eq!(left, 0, "{key} has not taken back everything");
+            }
+            "RollbackIncomplete" => assert!(
+                rotation.item.get("reason").is_some(),
+                "{key} is incomplete without a reason"
+            ),
             "Failed" => assert!(
                 rotation.item.get("stopped").is_some(),
                 "{key} was not stopped"
@@ -175,7 +188,7 @@ fn status_is_true(evidence: &Evidence) {
     clippy::cast_possible_truncation,
     reason = "milliseconds since 1970 fit"
 )]
-fn version(association: &Value) -> Option<Timestamp> {
+pub fn version(association: &Value) -> Option<Timestamp> {
     let seconds = association["modifiedAt"].as_f64()?;
     Some(Timestamp::from_millis((seconds * 1_000.0).round() as i64))
 }

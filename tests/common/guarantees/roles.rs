@@ -9,7 +9,12 @@ use serde_json::Value;
 use crate::common::guarantees::{Evidence, Rotation, text};
 
 /// The ends of an attempt that has covered its scope.
-const COVERED: [&str; 3] = ["Succeeded", "Incomplete", "CompletedWithFailures"];
+const COVERED: [&str; 4] = [
+    "Succeeded",
+    "Incomplete",
+    "CompletedWithFailures",
+    "RolledBack",
+];
 
 pub fn check(evidence: &Evidence) {
     only_open_rotations_hold_roles(evidence);
@@ -138,7 +143,7 @@ fn is_not_left_silently(evidence: &Evidence, association: &Association, role: &s
     let arn = &association.association_arn;
     let has_stayed = |row: &Value| {
         let outcome = text(&row["outcome"]);
-        ["Failed", "NotAttempted", "OwnedByAddon"].contains(&outcome)
+        ["Failed", "NotAttempted", "OwnedByAddon", "ChangedSince"].contains(&outcome)
     };
     let is_explained = rotation.row(arn).is_some_and(has_stayed)
         || rotation
@@ -178,20 +183,30 @@ fn replaced_by<'a>(
         let outcome = rotation.row(arn.as_str()).map(|row| text(&row["outcome"]));
         // One that was stopped or cancelled says that it has not moved everything, unless an
         // earlier attempt has.
-        let is_stopped = ["Failed", "Cancelled"].contains(&rotation.status());
+        let is_stopped = ["Failed", "Cancelled"].contains(&rotation.status())
+            || rotation.item.get("stopped").is_some();
         let mut statuses = rotation.timeline.iter().map(|(_, entry)| &entry["to"]);
-        let has_covered = statuses.any(|status| COVERED.iter().any(|covered| status == covered));
+        let has_covered = statuses.any(|status| COVERED.iter().any(|covered| status == covered))
+            || rotation.item["hasCoveredScope"] == true;
         let covers = (has_covered || !is_stopped) && rotation.covers(location);
         if rotation.new_role() == role {
             match outcome {
-                Some("Drifted" | "Deleted" | "OwnedByAddon") | None => {}
+                Some("Drifted" | "Deleted" | "OwnedByAddon" | "ChangedSince") | None => {}
                 Some(_) => return None,
             }
             if covers {
                 later_from.push(rotation.old_role());
             }
         }
-        if rotation.old_role() == role && (covers || outcome.is_some()) {
+        // A rollback takes back what it has a row for, and leaves what has changed since.
+        let replaces = match rotation.rollback_of() {
+            None => covers || outcome.is_some(),
+            Some(_) => {
+                outcome.is_some_and(|outcome| outcome != "ChangedSince")
+                    && is_taken_back(rotation, association, role)
+            }
+        };
+        if rotation.old_role() == role && replaces {
             let is_current_again = match outcome {
                 Some(_) => later_from.contains(&rotation.new_role()),
                 None => !later_from.is_empty(),
@@ -200,6 +215,16 @@ fn replaced_by<'a>(
         }
     }
     None
+}
+
+/// Whether the association has the role in a field that a rollback takes back.
+fn is_taken_back(rollback: &Rotation, association: &Association, role: &str) -> bool {
+    let row = rollback.row(&association.association_arn);
+    let fields = row.and_then(|row| row["fields"].as_array());
+    fields.into_iter().flatten().any(|field| match text(field) {
+        "roleArn" => association.role_arn == role,
+        _ => association.target_role_arn.as_deref() == Some(role),
+    })
 }
 
 /// A full run over complete regions has just ended, so a role that no association uses is free.

@@ -77,7 +77,12 @@ fn commands_are_in_the_timeline(evidence: &Evidence) {
         }
         let seq = command["seq"].as_u64().expect("a number");
         let entry = format!("timeline#{seq:08}");
-        let of_command = entries.get(&(key, entry.as_str()));
+        let of_command = if command["command"] == "Rollback" {
+            // A rotation that is finished stays as it is when it is taken back.
+            of_rollback(&entries, key, event_id)
+        } else {
+            entries.get(&(key, entry.as_str())).copied()
+        };
         let by = of_command.map(|entry| &entry["by"]);
         let sender = json!({
             "eventId": event_id,
@@ -100,6 +105,22 @@ fn commands_are_in_the_timeline(evidence: &Evidence) {
             "guarantee 12: {key} was changed by {event_id} because of {reason:?}, not {claimed:?}"
         );
     }
+}
+
+/// The entry in the timeline of the rollback of a rotation that this command has written.
+fn of_rollback<'a>(
+    entries: &BTreeMap<(&str, &str), &'a Value>,
+    key: &str,
+    event_id: &str,
+) -> Option<&'a Value> {
+    let keys = [format!("rollback/{key}"), format!("dry-run/rollback/{key}")];
+    let mut entries = entries.iter();
+    let entry = entries.find(|((key, entry), item)| {
+        keys.iter().any(|rollback| rollback == key)
+            && entry.starts_with("timeline#")
+            && item["by"]["eventId"] == event_id
+    });
+    entry.map(|(_, item)| *item)
 }
 
 /// 11. An update is sent only for a rotation that was in progress at most 10 s before, while the

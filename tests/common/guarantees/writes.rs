@@ -7,9 +7,11 @@ use rerole::aws::eks::EKS_CALL_TIMEOUT;
 use rerole_core::request::Location;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::CallRecord;
+use serde_json::Value;
 
 use crate::common::environment::{INDEX, INDEXER_ACCESS_KEY, ROTATE_ACCESS_KEY};
 use crate::common::grants::check_granted;
+use crate::common::guarantees::ledger::version;
 use crate::common::guarantees::{Evidence, Rotation, text, time};
 
 const UPDATE: &str = "UpdatePodIdentityAssociation";
@@ -20,6 +22,8 @@ const WINDOW: Duration = Duration::from_millis(5_000 + 60);
 
 /// How long before an update the lease was renewed at the latest.
 const LEASE_AGE_MAX: Duration = Duration::from_secs(7);
+/// A Describe may show our own write with a later time than the response to the update.
+const SAME_WRITE_WITHIN: Duration = Duration::from_mins(1);
 /// How long EKS Pod Identity credentials live, of a role itself and by role chaining.
 const CREDENTIALS: Duration = Duration::from_hours(6);
 const CREDENTIALS_OF_TARGET_ROLE: Duration = Duration::from_mins(59);
@@ -153,7 +157,55 @@ fn is_justified<'a>(evidence: &'a Evidence, update: &'a CallRecord) -> Justifica
         age <= WINDOW && asked <= WINDOW + EKS_CALL_TIMEOUT,
         "guarantee 2: {subject} was described {age:?} before its update, and asked for {asked:?}"
     );
+    if let Some(rotation_id) = rotation.rollback_of() {
+        takes_back_its_own(evidence, rotation_id, (update, rotation), describe);
+    }
     Justification { rotation, describe }
+}
+
+/// 10. A rollback writes only associations whose row says that its rotation moved them, in fields
+///     that it moved, and unless it was asked to, only as the rotation has left them.
+fn takes_back_its_own(
+    evidence: &Evidence,
+    rotation_id: &str,
+    (update, rollback): (&CallRecord, &Rotation),
+    describe: &CallRecord,
+) {
+    let shown = &describe.response["association"];
+    let mut rotations = evidence.real_rotations();
+    let rotation = rotations.find(|rotation| rotation.key == rotation_id);
+    let row = rotation.and_then(|rotation| rotation.row(text(&shown["associationArn"])));
+    let row = row.unwrap_or_else(|| panic!("guarantee 10: {rotation_id} has no row of {shown}"));
+    assert_eq!(row["outcome"], "Updated", "guarantee 10: {row:#}");
+    let fields = row["fields"].as_array().into_iter().flatten();
+    let fields: Vec<_> = fields.map(text).collect();
+    let sent = fields_sent(update);
+    assert!(
+        sent.iter().all(|field| fields.contains(field)),
+        "guarantee 10: {sent:?} was taken back of {row:#}"
+    );
+    if rollback.item["request"]["rollback"]["includeChanged"] == true {
+        return;
+    }
+    let left_at = row.get("modifiedAt").map(time).expect("it was moved");
+    let shown_at = version(shown).expect("a version");
+    assert!(
+        shown_at.since(left_at) <= SAME_WRITE_WITHIN,
+        "guarantee 10: {row:#} has changed since, and was taken back: {shown:#}"
+    );
+    if shown_at != left_at {
+        for (member, recorded) in [
+            ("roleArn", "roleArn"),
+            ("targetRoleArn", "targetRoleArn"),
+            ("externalId", "externalId"),
+        ] {
+            let recorded = row.get(recorded).unwrap_or(&Value::Null);
+            assert_eq!(
+                &shown[member], recorded,
+                "guarantee 10: {member} of {row:#}"
+            );
+        }
+    }
 }
 
 /// The last Describe of the association whose response the same invocation had received.
@@ -228,7 +280,7 @@ fn no_ending_hides_an_update(evidence: &Evidence, updates: &[(&CallRecord, Justi
             .any(|it| Some(it.association_arn.as_str()) == arn && it.owner_arn.is_some());
         let outcome = row.map(|row| text(&row["outcome"]));
         let is_hidden = match outcome {
-            None | Some("NotAttempted" | "AlreadyCurrent") => true,
+            None | Some("NotAttempted" | "AlreadyCurrent" | "ChangedSince") => true,
             Some("Drifted" | "OwnedByAddon") => !is_owned,
             Some(_) => false,
         };

@@ -8,5 +8,7 @@ mod freeze;
 mod refusals;
 /// Trying again what failed.
 mod retry;
+/// Taking back what a rotation has moved.
+mod rollback;
 /// Pausing and resuming, at each point of a rotation.
 mod ten_seconds;

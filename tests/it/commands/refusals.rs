@@ -139,14 +139,14 @@ const VERDICTS: &[(Situation, &str, &str, &str, &[&str])] = &[
         "Retry",
         "Refused",
         "InProgress",
-        &["Pause", "Cancel", "Change"],
+        &["Pause", "Cancel", "Rollback", "Change"],
     ),
     (
         Situation::Cancelling,
         "Pause",
         "Refused",
         "Cancelling",
-        &["Change"],
+        &["Rollback", "Change"],
     ),
     (
         Situation::Cancelling,
@@ -167,7 +167,7 @@ const VERDICTS: &[(Situation, &str, &str, &str, &[&str])] = &[
         "Retry",
         "Refused",
         "Cancelling",
-        &["Change"],
+        &["Rollback", "Change"],
     ),
     (Situation::OpenDryRun, "Pause", "Accepted", "Paused", &[]),
     (
@@ -186,35 +186,35 @@ const VERDICTS: &[(Situation, &str, &str, &str, &[&str])] = &[
         "Retry",
         "Refused",
         "Paused",
-        &["Resume", "Cancel", "Change"],
+        &["Resume", "Cancel", "Rollback", "Change"],
     ),
     (
         Situation::Finished,
         "Pause",
         "Refused",
         "Succeeded",
-        &["Retry"],
+        &["Retry", "Rollback"],
     ),
     (
         Situation::Finished,
         "Resume",
         "Refused",
         "Succeeded",
-        &["Retry"],
+        &["Retry", "Rollback"],
     ),
     (
         Situation::Finished,
         "Cancel",
         "Refused",
         "Succeeded",
-        &["Retry"],
+        &["Retry", "Rollback"],
     ),
     (
         Situation::Finished,
         "Change",
         "Refused",
         "Succeeded",
-        &["Retry"],
+        &["Retry", "Rollback"],
     ),
     (Situation::Finished, "Retry", "Accepted", "Planning", &[]),
     (
@@ -237,19 +237,56 @@ const VERDICTS: &[(Situation, &str, &str, &str, &[&str])] = &[
         "Resume",
         "Refused",
         "Paused",
-        &["Pause", "Unfreeze", "Cancel", "Change"],
+        &["Pause", "Unfreeze", "Cancel", "Rollback", "Change"],
     ),
     (
         Situation::Frozen,
         "Retry",
         "Refused",
         "Paused",
-        &["Pause", "Unfreeze", "Cancel", "Change"],
+        &["Pause", "Unfreeze", "Cancel", "Rollback", "Change"],
     ),
     (Situation::Frozen, "Change", "Accepted", "Paused", &[]),
     (Situation::Frozen, "Cancel", "Accepted", "Cancelling", &[]),
     (Situation::Frozen, "Freeze", "NoChange", "Paused", &[]),
     (Situation::Frozen, "Unfreeze", "Accepted", "InProgress", &[]),
+    (
+        Situation::InProgress,
+        "Rollback",
+        "Accepted",
+        "Cancelling",
+        &[],
+    ),
+    (Situation::Paused, "Rollback", "Accepted", "Cancelling", &[]),
+    (Situation::Frozen, "Rollback", "Accepted", "Cancelling", &[]),
+    (
+        Situation::Cancelling,
+        "Rollback",
+        "Accepted",
+        "Cancelling",
+        &[],
+    ),
+    (
+        Situation::Finished,
+        "Rollback",
+        "Accepted",
+        "Succeeded",
+        &[],
+    ),
+    (
+        Situation::OpenDryRun,
+        "Rollback",
+        "Refused",
+        "InProgress",
+        &["Pause", "Cancel", "Change"],
+    ),
+    (
+        Situation::FinishedDryRun,
+        "Rollback",
+        "Refused",
+        "Planned",
+        &[],
+    ),
 ];
 
 #[test]
@@ -274,7 +311,9 @@ fn each_command_has_a_verdict_in_each_situation() {
             let shown = response.get("allowed").cloned();
             assert_eq!(shown.unwrap_or(json!([])), json!(allowed), "{case}");
             let is_explained = response.get("explanation").is_some();
-            assert_eq!(is_explained, *verdict != "Accepted", "{case}");
+            // An accepted one names the key of the rollback.
+            let must_explain = *verdict != "Accepted" || *name == "Rollback";
+            assert_eq!(is_explained, must_explain, "{case}");
             if !status.is_empty() {
                 assert_eq!(harness.rotation(key)["status"], *status, "{case}");
             }

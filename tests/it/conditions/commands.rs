@@ -16,6 +16,7 @@ use crate::harness::event;
 pub const TABLES: &[Table] = &[
     pauses,
     cancelled_in_the_queue,
+    rollbacks,
     limits,
     verdicts,
     entries,
@@ -83,6 +84,27 @@ fn cancelled_in_the_queue() -> Vec<Outcome> {
     ];
     let rows = status_rows().chain(counted);
     cases("cancel a queued rotation", cancel, rows)
+}
+
+/// Of a rotation that is being cancelled, and stays so.
+fn rollbacks() -> Vec<Outcome> {
+    let roll_back = async |world: &World| {
+        open(&world.aws, &request()).await;
+        let cancelling = set("status", "Cancelling").set("phase", "Executing");
+        cancelling.apply(&world.harness.aws, &TableKey::rotation());
+        carry_out(
+            world,
+            &command("Rollback", &json!({})),
+            TableKey::rotation(),
+        )
+        .await;
+    };
+    let of_status = [
+        (set("status", "Cancelled"), Fails),
+        (unset("status"), Fails),
+    ];
+    let rows = timeline_rows().into_iter().chain(of_status);
+    cases("take a rotation back", roll_back, rows)
 }
 
 fn limits() -> Vec<Outcome> {

@@ -9,7 +9,7 @@ use crate::conditions::items::TableKey;
 use crate::conditions::rows::planned;
 use crate::harness::{OLD, THIRD};
 
-pub const TABLES: &[Table] = &[pending_rows, keys_of_the_index];
+pub const TABLES: &[Table] = &[pending_rows, moved_rows, keys_of_the_index];
 
 const DELETED_AT: &str = "2026-11-23T20:00:00.000Z";
 
@@ -27,6 +27,21 @@ fn pending_rows() -> Vec<Outcome> {
         (unset("outcome"), Fails),
     ];
     cases("read pending rows", read, rows)
+}
+
+fn moved_rows() -> Vec<Outcome> {
+    let read = async |world: &World| {
+        let (record, row) = planned(world).await;
+        set("outcome", "Updated").apply(&world.harness.aws, &TableKey::row(&row.association_arn));
+        world.arm(TableKey::row(&row.association_arn));
+        drop(world.aws.ledger.rows(&record.key).moved(None).await);
+    };
+    let rows = [
+        (as_it_is(), Holds),
+        (set("outcome", "AlreadyCurrent"), Fails),
+        (unset("outcome"), Fails),
+    ];
+    cases("read moved rows", read, rows)
 }
 
 fn keys_of_the_index() -> Vec<Outcome> {

@@ -1,7 +1,7 @@
 //! The cases of what the owner of a lease writes: each write requires the owner's fence and the
 //! lease. Closing is in `closing.rs`.
 
-use rerole_core::rotation::{Counts, Open, RotationRecord, State, Work};
+use rerole_core::rotation::{Counts, Open, RotationRecord, Row, State, Work};
 
 use crate::conditions::cases::Expected::{Fails, Holds};
 use crate::conditions::cases::{
@@ -124,7 +124,8 @@ fn plans() -> Vec<Outcome> {
         let item = indexed_association(&world.harness);
         let record = opened(world).await;
         let rows = world.aws.ledger.rows(&record.key);
-        drop(rows.plan(&record, &[item]).await);
+        let row = Row::planned(&record.old_role_arn, &item);
+        drop(rows.plan(&record, vec![row]).await);
     };
     cases("plan as the owner", plan, owner_rows())
 }

@@ -25,7 +25,7 @@ pub async fn planned(world: &World) -> (RotationRecord, Row) {
     let record = open(&world.aws, &request()).await;
     let row = Row::planned(&record.old_role_arn, &item);
     let rows = world.aws.ledger.rows(&record.key);
-    rows.plan(&record, &[item]).await.unwrap();
+    rows.plan(&record, vec![row.clone()]).await.unwrap();
     (record, row)
 }
 
@@ -35,7 +35,8 @@ fn plans() -> Vec<Outcome> {
         let record = open(&world.aws, &request()).await;
         world.arm(TableKey::row(&item.association_arn));
         let rows = world.aws.ledger.rows(&record.key);
-        drop(rows.plan(&record, &[item]).await);
+        let row = Row::planned(&record.old_role_arn, &item);
+        drop(rows.plan(&record, vec![row]).await);
     };
     let rows = [(as_it_is(), Holds), (set("outcome", "Updated"), Fails)];
     cases("plan a row", plan, rows)
@@ -73,7 +74,7 @@ fn reopenings() -> Vec<Outcome> {
         let row = std::slice::from_ref(&row);
         rows.settle_not_attempted(&record, row, now).await.unwrap();
         let settled = rows.get(&row[0].association_arn).await.unwrap().unwrap();
-        let reopened = settled.reopened(2).unwrap();
+        let reopened = settled.reopened(&record.request, 2).unwrap();
         world.arm(TableKey::row(&reopened.association_arn));
         rows.reopen(&record, &[reopened]).await.unwrap();
     };

@@ -98,6 +98,24 @@ const RETRY_LATER: &[Step] = &[
     Play,
 ];
 
+/// A rotation whose slice died, taken back by one command, and again, which changes nothing.
+const ROLL_BACK: &[Step] = &[
+    Die("r-1", ROLES),
+    Command("Rollback", Some("r-1")),
+    Play,
+    Command("Rollback", Some("r-1")),
+    Play,
+];
+
+/// A rotation that is finished, and a slice of its rollback that a pause interrupts.
+const INTERRUPTED_ROLLBACK: &[Step] = &[
+    Request("r-1", ROLES),
+    Command("Rollback", Some("r-1")),
+    Steer("rollback/r-1", "Pause"),
+    Command("Resume", Some("rollback/r-1")),
+    Play,
+];
+
 fn new_harness() -> Harness {
     // So a slice works for some seconds, and commands come in the middle.
     let second = Duration::from_secs(1);
@@ -115,6 +133,7 @@ fn event_of(number: usize, step: Step, now: Timestamp) -> Value {
         Request(id, [old, new]) | Die(id, [old, new]) => event(&json!({
             "rotationId": id, "oldRoleArn": old, "newRoleArn": new,
         })),
+        Steer(id, _) if id.starts_with("rollback/") => return json!({ "rotationId": id }),
         Steer(id, _) => event(&json!({ "rotationId": id })),
         Command(name, id) => {
             let limit = (name == "Change").then_some(50);
@@ -287,7 +306,18 @@ fn end(harness: &Harness) -> Vec<Value> {
         .collect()
 }
 
-fn crash_everywhere(name: &str, script: &[Step]) {
+/// What the ledger and EKS show at the end if it depends on chance how much has moved before a
+/// command: the statuses, and how many associations have which role.
+fn end_of_any_course(harness: &Harness) -> Vec<Value> {
+    let statuses = end(harness).into_iter().map(|of| json!([of[0], of[1]]));
+    let on_roles = [crate::harness::OLD, NEW].map(|role| {
+        let count = harness.aws.eks(|eks| eks.association_count_on(role));
+        json!([role, count])
+    });
+    statuses.chain(on_roles).collect()
+}
+
+fn crash_everywhere(name: &str, script: &[Step], end: fn(&Harness) -> Vec<Value>) {
     let (calls, expected) = in_virtual_time(async {
         let harness = new_harness();
         play(&harness, script).await;
@@ -314,31 +344,41 @@ fn crash_everywhere(name: &str, script: &[Step]) {
 
 #[test]
 fn a_crash_at_any_call_around_a_queue_loses_nothing() {
-    crash_everywhere("queue", QUEUE);
+    crash_everywhere("queue", QUEUE, end);
 }
 
 /// When the slice dies decides how much has moved before the cancellation.
 #[test]
 fn a_crash_at_any_call_around_a_cancellation_and_a_retry_loses_nothing() {
-    crash_everywhere("cancel and retry", CANCEL);
+    crash_everywhere("cancel and retry", CANCEL, end);
 }
 
 #[test]
 fn a_crash_at_any_call_around_pauses_loses_nothing() {
-    crash_everywhere("pause and freeze", PAUSE);
+    crash_everywhere("pause and freeze", PAUSE, end);
 }
 
 #[test]
 fn a_crash_at_any_call_of_an_interrupted_slice_loses_nothing() {
-    crash_everywhere("interrupt", INTERRUPT);
+    crash_everywhere("interrupt", INTERRUPT, end);
 }
 
 #[test]
 fn a_crash_at_any_call_around_a_retry_that_waits_loses_nothing() {
-    crash_everywhere("retry later", RETRY_LATER);
+    crash_everywhere("retry later", RETRY_LATER, end);
+}
+
+#[test]
+fn a_crash_at_any_call_around_a_rollback_of_an_open_rotation_loses_nothing() {
+    crash_everywhere("rollback", ROLL_BACK, end_of_any_course);
+}
+
+#[test]
+fn a_crash_at_any_call_around_an_interrupted_rollback_loses_nothing() {
+    crash_everywhere("interrupted rollback", INTERRUPTED_ROLLBACK, end);
 }
 
 #[test]
 fn a_crash_at_any_call_around_a_rotation_that_leaves_its_queue_loses_nothing() {
-    crash_everywhere("leave the queue", LEAVE);
+    crash_everywhere("leave the queue", LEAVE, end);
 }
