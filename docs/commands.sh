@@ -62,6 +62,21 @@ detail='{ "rotationId": "app-2026", "command": "Retry" }'
 aws events put-events \
     --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Command,Detail='$detail'"
 
+# [rollback-plan] Finds out what a rollback would do, and what has changed since. It writes nothing to EKS.
+detail='{ "rotationId": "app-2026", "command": "Rollback", "dryRun": true }'
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Command,Detail='$detail'"
+
+# [rollback] Gives the associations that the rotation has moved their old role again, and no others.
+detail='{ "rotationId": "app-2026", "command": "Rollback", "reason": "INC-8" }'
+aws events put-events \
+    --entries "EventBusName=$bus,Source=platform.iam,DetailType=Role Rotation Command,Detail='$detail'"
+
+# [rolled-back] Shows how the rollback has ended, and what it has left. That of the dry run is under dry-run/rollback/app-2026.
+aws dynamodb get-item --table-name "$ledger" --output table \
+    --key '{"rotationId": {"S": "rollback/app-2026"}, "entry": {"S": "rotation"}}' \
+    --query 'Item.{status: status.S, reason: reason.S, takenBack: counts.M.updated.N, changedSince: counts.M.changedSince.N}'
+
 # [freeze] Pauses all rotations of the stack, and lets new ones wait. In an emergency, this comes first.
 detail='{ "command": "Freeze", "reason": "INC-7" }'
 aws events put-events \
