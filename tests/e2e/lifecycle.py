@@ -16,6 +16,7 @@ def a_rotation_is_paused_and_resumed(harness):
     harness.fleet.create_many("life", ROLES[0], COUNT, harness.index)
     request(harness, PAUSED, ROLES[0], ROLES[1], maxConcurrency=ONE_AT_A_TIME)
     wait_until_it_moves(harness, PAUSED)
+    command(harness, "Pause", PAUSED, reason="CHG-1042")
     run(harness, "pause", PAUSED)
     item = eventually(
         "the rotation is paused, and its slice is over",
@@ -54,6 +55,7 @@ def a_rotation_is_cancelled_and_tried_again(harness):
     """A rotation is cancelled in the middle, releases its roles, and a retry moves the rest."""
     request(harness, CANCELLED, ROLES[1], ROLES[2], maxConcurrency=ONE_AT_A_TIME)
     wait_until_it_moves(harness, CANCELLED)
+    command(harness, "Cancel", CANCELLED)
     run(harness, "cancel", CANCELLED)
     item = harness.wait_until_finished(CANCELLED)
     equal("the status of the rotation", item["status"], "Cancelled")
@@ -119,6 +121,12 @@ def a_rotation_is_taken_back(harness):
 
 def request(harness, rotation_id, old_role, new_role, **more):
     harness.put_events(entry(rotation(rotation_id, old_role, new_role, **more)))
+
+
+def command(harness, name, rotation_id, **more):
+    """Sends a command at once. The AWS CLI needs some time to start, in which all could move."""
+    detail = {"rotationId": rotation_id, "command": name, **more}
+    harness.put_events(entry(detail, detail_type="Role Rotation Command"))
 
 
 def run(harness, name, rotation_id):
