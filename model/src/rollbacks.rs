@@ -12,6 +12,7 @@
 //! starts the next rotation that of `queues`, and what becomes of a lost answer that of
 //! `settle_and_resume`.
 
+mod command;
 mod eks;
 mod ledger;
 mod state;

@@ -30,44 +30,70 @@ pub(super) async fn start_next(
     roles: [&RoleArn; 2],
     by: &Author,
 ) -> Result<(), CallError> {
+    // Both roles may lead to the same rotation.
+    let mut started = None;
     for role in roles {
         for _ in 0..ATTEMPTS {
-            if Box::pin(start_next_of(aws, role, by)).await? {
-                break;
+            match Box::pin(start_next_of(aws, role, started.as_ref(), by)).await? {
+                Next::Started(key) => started = Some(key),
+                Next::Nothing => {}
+                Next::Changed => continue,
             }
+            break;
         }
     }
     Ok(())
 }
 
-/// As [`start_next`], for one role. Returns whether there is nothing more to try.
-async fn start_next_of(aws: &Aws, role: &RoleArn, by: &Author) -> Result<bool, CallError> {
+/// What came of the next rotation of a role.
+enum Next {
+    /// It has had its turn, and an execution works on it.
+    Started(RotationKey),
+    /// There is none to start.
+    Nothing,
+    /// Something has changed since it was read.
+    Changed,
+}
+
+/// As [`start_next`], for one role. `started` is the rotation that the other role has led to.
+async fn start_next_of(
+    aws: &Aws,
+    role: &RoleArn,
+    started: Option<&RotationKey>,
+    by: &Author,
+) -> Result<Next, CallError> {
     let Some(role) = aws.ledger.roles().read(role).await? else {
-        return Ok(true);
+        return Ok(Next::Nothing);
     };
     let rotations = aws.ledger.rotations();
     if let Some(holder) = &role.held_by {
+        if started == Some(holder) {
+            return Ok(Next::Nothing);
+        }
         let holder = rotations.read(holder).await?;
         let is_idle = |holder: &RotationRecord| {
             holder.state.work().is_some() && !holder.is_leased_at(aws.now())
         };
-        if let Some(holder) = holder.filter(is_idle) {
-            ensure_execution(aws, &holder).await?;
-        }
-        return Ok(true);
+        return Ok(match holder.filter(is_idle) {
+            Some(holder) => {
+                ensure_execution(aws, &holder).await?;
+                Next::Started(holder.key)
+            }
+            None => Next::Nothing,
+        });
     }
     let queue = queue_of(aws, &role).await?;
     let Some(first) = first_in(&queue) else {
-        return Ok(true);
+        return Ok(Next::Nothing);
     };
     match rotations.read(first).await? {
         Some(first) => Box::pin(start(aws, &first, by)).await,
-        None => Ok(true),
+        None => Ok(Next::Nothing),
     }
 }
 
-/// Starts a queued rotation, if it is its turn. Returns whether there is nothing more to try.
-async fn start(aws: &Aws, queued: &RotationRecord, by: &Author) -> Result<bool, CallError> {
+/// Starts a queued rotation, if it is its turn.
+async fn start(aws: &Aws, queued: &RotationRecord, by: &Author) -> Result<Next, CallError> {
     let ledger = &aws.ledger;
     let (roles, stack) = (ledger.roles(), ledger.stack());
     let (roles, stack) = tokio::try_join!(roles.pair(&queued.request), stack.read())?;
@@ -75,20 +101,20 @@ async fn start(aws: &Aws, queued: &RotationRecord, by: &Author) -> Result<bool, 
     let new = queue_of(aws, &roles.new).await?;
     let of_roles = [(&roles.old, old.as_slice()), (&roles.new, new.as_slice())];
     if stack.is_frozen() || !is_turn_of(&queued.key, of_roles) {
-        return Ok(true);
+        return Ok(Next::Nothing);
     }
     let rotations = ledger.rotations();
     if !rotations
         .start_queued(queued, &roles, by, aws.now())
         .await?
     {
-        return Ok(false);
+        return Ok(Next::Changed);
     }
     info!(rotationId = %queued.key, "queued rotation started");
     if let Some(started) = rotations.read(&queued.key).await? {
         Box::pin(ensure_execution(aws, &started)).await?;
     }
-    Ok(true)
+    Ok(Next::Started(queued.key.clone()))
 }
 
 /// Returns the rotations that wait for a role, up to the first that is not paused.

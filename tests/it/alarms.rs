@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use crate::common::grants::one_or_more;
 use crate::common::template::properties;
-use crate::harness::{Harness, OLD, error, event, is_update, rotation_event, stalled_check_event};
+use crate::harness::{
+    Harness, OLD, THIRD, TIMEOUT, error, event, is_update, rotation_event, stalled_check_event,
+};
 use crate::stack::rendered::{forwarding_stack, stack};
 
 /// The threshold lies between the latest time at which a slice hands over and the timeout.
@@ -102,14 +104,36 @@ async fn a_rejected_request_and_a_rotation_with_failures_raise_an_alarm() {
         harness.deliver(&event(&detail)).await.unwrap();
         let line = harness.metrics().pop().unwrap();
         assert_eq!(line["Status"], status, "{line:#}");
-        let watching: Vec<_> = stack(&[])
-            .of_type("AWS::CloudWatch::Alarm")
-            .into_iter()
-            .filter(|alarm| watches(properties(alarm), &line))
-            .collect();
         let expected: Vec<_> = alarm.into_iter().map(str::to_owned).collect();
-        assert_eq!(watching, expected, "{status}");
+        assert_eq!(raised_by(&line), expected, "{status}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollback_raises_an_alarm_only_if_it_has_left_something() {
+    for (changed, alarms) in [(0, &[][..]), (1, &["RollbackIncompleteAlarm"])] {
+        let harness = Harness::with_state_machine(Options::default());
+        harness.fleet(4);
+        harness.finish(&event(&json!({}))).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
+        for row in &harness.rows("r-1")[..changed] {
+            harness.set_role(row["associationArn"].as_str().unwrap(), THIRD);
+        }
+        let verdict = harness.command("Rollback", json!({})).await;
+        assert_eq!(verdict["verdict"], "Accepted", "{verdict:#}");
+        harness.play(TIMEOUT).await;
+        let line = harness.metrics().pop().unwrap();
+        assert_eq!(line["rotationId"], "rollback/r-1", "{line:#}");
+        assert_eq!(raised_by(&line), alarms, "{line:#}");
+    }
+}
+
+/// The alarms that a line with metrics raises.
+fn raised_by(line: &Value) -> Vec<String> {
+    let alarms = stack(&[]).of_type("AWS::CloudWatch::Alarm").into_iter();
+    alarms
+        .filter(|alarm| watches(properties(alarm), line))
+        .collect()
 }
 
 /// Whether a line has a metric of the alarm, with the alarm's dimensions, and fires it.

@@ -41,31 +41,14 @@ pub fn admit(
     let Some(roles) = roles else {
         return Admission::Start(now);
     };
-    if roles.are_free() && !stack.is_frozen() {
-        return Admission::Start(roles.next_start(now));
-    }
-    queue(request, roles)
-}
-
-/// As [`admit`], for a rollback: it waits only while a role is held, and before all others.
-#[must_use]
-pub fn admit_rollback(
-    request: &RotationRequest,
-    roles: Option<&RolePair>,
-    stack: &StackRecord,
-    now: Timestamp,
-) -> Admission {
-    let Some(roles) = roles else {
-        return Admission::Start(now);
+    // A rollback waits before all others.
+    let is_first = match request.rollback {
+        None => roles.are_free(),
+        Some(_) => roles.old.held_by.is_none() && roles.new.held_by.is_none(),
     };
-    let is_held = roles.old.held_by.is_some() || roles.new.held_by.is_some();
-    if !is_held && !stack.is_frozen() {
+    if is_first && !stack.is_frozen() {
         return Admission::Start(roles.next_start(now));
     }
-    queue(request, roles)
-}
-
-fn queue(request: &RotationRequest, roles: &RolePair) -> Admission {
     let queues = [
         (&roles.old, &request.old_role_arn),
         (&roles.new, &request.new_role_arn),
@@ -133,6 +116,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::request::Rollback;
     use crate::request::testing::requested;
 
     fn at(millis: i64) -> Timestamp {
@@ -189,6 +173,23 @@ mod tests {
                 new: new.clone(),
             };
             let admission = admit(&request, Some(&roles), stack, at(1_000));
+            assert_eq!(shown(admission), expected, "{roles:?}");
+        }
+        let rollback = request.taken_back(Rollback::default());
+        for (old, new, stack, expected) in [
+            (&free, &free, &thawed, "start at 1000"),
+            // It is before those that wait.
+            (&waited_for(1), &waited_for(50), &thawed, "start at 1000"),
+            (&held, &free, &thawed, "queue"),
+            (&free, &held, &thawed, "queue"),
+            (&free, &free, &frozen, "queue"),
+            (&held, &waited_for(50), &thawed, &full_of("old")),
+        ] {
+            let roles = RolePair {
+                old: old.clone(),
+                new: new.clone(),
+            };
+            let admission = admit(&rollback, Some(&roles), stack, at(1_000));
             assert_eq!(shown(admission), expected, "{roles:?}");
         }
         let dry_run = requested(&json!({ "dryRun": true })).request;

@@ -32,7 +32,7 @@ mod timeline;
 mod token;
 mod verification;
 
-pub use admission::{Admission, RolePair, admit, admit_rollback, queue_full};
+pub use admission::{Admission, RolePair, admit, queue_full};
 pub use association_move::{AssociationMove, Decision, EarlierSlices, Moment, Sent, Step, Update};
 pub use checkpoint::Checkpoint;
 pub use circuit_breaker::{CircuitBreaker, FailingSince, Place};

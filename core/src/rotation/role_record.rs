@@ -114,17 +114,14 @@ impl RoleRecord {
     }
 
     /// Returns the role after a rotation has begun to wait for it, behind those that wait already.
+    /// A rollback waits before all others.
     #[must_use]
     pub fn queued(mut self, key: &RotationKey) -> Self {
-        self.waiting.push(key.clone());
-        self.version += 1;
-        self
-    }
-
-    /// Returns the role after a rollback has begun to wait for it, before all others.
-    #[must_use]
-    pub fn queued_first(mut self, key: &RotationKey) -> Self {
-        self.waiting.insert(0, key.clone());
+        let place = match key {
+            RotationKey::Rollback(_) => 0,
+            _ => self.waiting.len(),
+        };
+        self.waiting.insert(place, key.clone());
         self.version += 1;
         self
     }
@@ -259,6 +256,15 @@ mod tests {
             };
             assert_eq!(role.clone().role_use(shown), expected, "{role:?}");
         }
+    }
+
+    #[test]
+    fn a_rollback_waits_before_all_others() {
+        let role = RoleRecord::default();
+        let role = role.queued(&key("r-1")).queued(&key("r-2"));
+        let role = role.queued(&key("rollback/r-0")).queued(&key("r-3"));
+        let waiting = ["rollback/r-0", "r-1", "r-2", "r-3"];
+        assert_eq!((role.waiting, role.version), (waiting.map(key).into(), 4));
     }
 
     /// The drain of an earlier rotation may be longer.

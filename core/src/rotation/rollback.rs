@@ -25,29 +25,14 @@ impl Row {
             return None;
         }
         Some(Self {
-            association_arn: moved.association_arn.clone(),
-            cluster_name: moved.cluster_name.clone(),
-            namespace: moved.namespace.clone(),
-            service_account: moved.service_account.clone(),
-            outcome: Outcome::Pending,
-            attempt,
-            fields: moved.fields,
             // What EKS showed after the update.
             previous_role_arn: moved.role_arn.clone().unwrap_or_default(),
             previous_target_role_arn: moved.target_role_arn.clone(),
             planned_modified_at: moved.modified_at.unwrap_or(moved.planned_modified_at),
             refusals: 0,
-            settled_at: None,
-            error_code: None,
-            error_message: None,
-            client_request_token: None,
-            inferred: false,
-            observed_target_role_arn: None,
-            role_arn: None,
-            target_role_arn: None,
-            modified_at: None,
             earlier_results: Vec::new(),
             written: Some(written),
+            ..moved.pending(attempt)
         })
     }
 }

@@ -175,20 +175,28 @@ impl Row {
         let surplus = earlier_results.len().saturating_sub(EARLIER_RESULTS_MAX);
         earlier_results.drain(..surplus);
         Some(Self {
-            outcome: Outcome::Pending,
-            attempt,
             // The next token must not be one that EKS has seen.
             refusals: self.refusals + u32::from(has_sent),
+            earlier_results,
+            ..self.pending(attempt)
+        })
+    }
+
+    /// Returns the row without what settling has added to it.
+    pub(super) fn pending(&self, attempt: u32) -> Self {
+        Self {
+            outcome: Outcome::Pending,
+            attempt,
             settled_at: None,
             error_code: None,
             error_message: None,
             client_request_token: None,
+            inferred: false,
             observed_target_role_arn: None,
             role_arn: None,
             target_role_arn: None,
             modified_at: None,
-            earlier_results,
             ..self.clone()
-        })
+        }
     }
 }

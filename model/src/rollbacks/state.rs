@@ -1,20 +1,14 @@
-//! One state: the ledger, EKS, the slices and the command; and the steps from it.
+//! One state: the ledger, EKS, the slices and the command; and the steps from it. Those of the
+//! slices are in `state/slices.rs`.
 
-use rerole_core::command::{
-    Command, Decision, FoundRollback, NeededFacts, Order, RollbackOrder, RollbackPlan,
-    RotationOrder, decide as decide_command,
-};
-use rerole_core::indexing::IndexItem;
-use rerole_core::request::{Envelope, EventSummary, Requested, Rollback};
-use rerole_core::rotation::{
-    Action as Decided, Admission, RotationRecord, Row as CoreRow, StackRecord, Status, Transition,
-    WrittenMembers, admit, admit_rollback, decide, decide_rollback,
-};
+mod slices;
+
+use rerole_core::rotation::{Admission, StackRecord, Transition, admit};
 
 use crate::commands::Life;
-use crate::requests::{association, at, requested, role};
-use crate::rollbacks::ledger::EXECUTING;
-use crate::rollbacks::{Author, Guard, Ledger, RollbackRow, Rollbacks, Row, Shown, Which};
+use crate::requests::{at, requested};
+use crate::rollbacks::command::decided;
+use crate::rollbacks::{Author, Guard, Ledger, Rollbacks, Shown, Which};
 
 /// What a slice is about to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -189,122 +183,6 @@ impl State {
         life.is_some_and(|life| life.work().is_some())
     }
 
-    /// A step of a slice of the rotation: `execute.rs`, `mover.rs`, `cancel.rs`, `conclude.rs`.
-    fn work(&mut self, model: &Rollbacks) {
-        self.rotation = match self.rotation {
-            Slice::Send(at) => {
-                self.associations[at].write(1, Author::Rotation);
-                Slice::Settle(at, self.associations[at].version)
-            }
-            Slice::Settle(at, version) => {
-                if self.ledger.rows[at] == Row::Pending {
-                    self.ledger.rows[at] = Row::Updated(version);
-                }
-                Slice::Next
-            }
-            Slice::Next => self.take_up(model),
-        };
-    }
-
-    fn take_up(&mut self, model: &Rollbacks) -> Slice {
-        let rows = &mut self.ledger.rows;
-        let Some(at) = rows.iter().position(|row| *row == Row::Pending) else {
-            let status = if self.ledger.rotation.is_cancelling() {
-                Status::Cancelled
-            } else {
-                Status::Succeeded
-            };
-            self.ledger.close(Which::Rotation, status);
-            return Slice::Next;
-        };
-        let is_cancelling = self.ledger.rotation.is_cancelling();
-        let is_described = self.has_died && model.has(Guard::DescribedAfterDeath);
-        if is_cancelling && !is_described {
-            rows[at] = Row::Other;
-            return Slice::Next;
-        }
-        let shown = self.associations[at];
-        let request = requested("r-1", ["a", "b"]).request;
-        let observed = shown.observed();
-        let planned = CoreRow::planned(
-            &request.old_role_arn,
-            &IndexItem::of(&Shown::new().observed()),
-        );
-        match decide(&request, planned.fields, &observed) {
-            Decided::Update(_) if !is_cancelling => return Slice::Send(at),
-            // `ending_on_new_role`: a slice that died may have set it.
-            Decided::AlreadyCurrent(_) if self.has_died => rows[at] = Row::Updated(shown.version),
-            _ => rows[at] = Row::Other,
-        }
-        Slice::Next
-    }
-
-    /// A step of a slice of the rollback.
-    fn roll_back(&mut self, model: &Rollbacks) {
-        if self.ledger.rollback != Some(EXECUTING) {
-            self.ledger.plan_rollback();
-            return;
-        }
-        self.rollback = match self.rollback {
-            Slice::Send(at) => {
-                self.associations[at].write(0, Author::Rollback);
-                Slice::Settle(at, 0)
-            }
-            Slice::Settle(at, _) => {
-                self.ledger.rollback_rows[at] = RollbackRow::Settled;
-                Slice::Next
-            }
-            Slice::Next => self.take_back(model),
-        };
-    }
-
-    fn take_back(&mut self, model: &Rollbacks) -> Slice {
-        let rows = &mut self.ledger.rollback_rows;
-        let is_pending = |row: &RollbackRow| matches!(row, RollbackRow::Pending(_));
-        let Some(at) = rows.iter().position(is_pending) else {
-            self.ledger.close(Which::Rollback, Status::RolledBack);
-            return Slice::Next;
-        };
-        let RollbackRow::Pending(version) = rows[at] else {
-            return Slice::Next;
-        };
-        let shown = self.associations[at];
-        let rollback = Rollback {
-            include_changed: !model.has(Guard::OwnWriteOnly),
-        };
-        let request = requested("r-1", ["a", "b"]).request;
-        let left = Shown {
-            role: 1,
-            version,
-            by: Author::Rotation,
-        };
-        let row = rollback_row(left);
-        let decided = decide_rollback(
-            &request.taken_back(rollback),
-            rollback,
-            &row,
-            &shown.observed(),
-        );
-        if let Decided::Update(_) = decided {
-            if shown.by == Author::OtherActor && shown.version > version {
-                self.wrong = Some(Wrong::ChangeUndone);
-            }
-            return Slice::Send(at);
-        }
-        rows[at] = RollbackRow::Settled;
-        Slice::Next
-    }
-
-    /// The other rotation moves what is on B, and closes.
-    fn finish_rival(&mut self) {
-        for shown in &mut self.associations {
-            if shown.role == 1 {
-                shown.write(2, Author::Rival);
-            }
-        }
-        self.ledger.close(Which::Rival, Status::Succeeded);
-    }
-
     fn request(&mut self) {
         let request = requested("r-2", ["b", "c"]).request;
         let roles = self.ledger.pair(Which::Rival);
@@ -371,67 +249,6 @@ impl State {
         let mut associations = self.associations.iter();
         associations.any(|shown| shown.by == Author::OtherActor && shown.role == 1)
     }
-}
-
-/// What follows from the command, if it is accepted.
-fn decided(ledger: &Ledger) -> Option<RollbackPlan> {
-    let rotation = requested("r-1", ["a", "b"]);
-    let updated = ledger.rows.iter();
-    let updated = updated.filter(|row| matches!(row, Row::Updated(_)));
-    let mut found = RotationRecord {
-        state: ledger.rotation_state(),
-        ..RotationRecord::start(&rotation, at(0))
-    };
-    found.counts.updated = updated.count() as u64;
-    let order = RollbackOrder::default();
-    let request = order.request(&rotation.request);
-    let record = ledger.rollback.map(|life| {
-        let requested = Requested {
-            request: request.clone(),
-            envelope: Envelope::default(),
-        };
-        Box::new(RotationRecord {
-            state: life.state(),
-            ..RotationRecord::queue(&requested, at(0))
-        })
-    });
-    let roles = ledger.pair(Which::Rollback);
-    let stack = StackRecord::default();
-    let needed = NeededFacts::Rollback(FoundRollback {
-        record,
-        admission: admit_rollback(&request, Some(&roles), &stack, at(0)),
-        rejection: None,
-    });
-    let order = RotationOrder::Rollback(order);
-    let command = Command {
-        event_id: "c-1".to_owned(),
-        order: Order::Rotation(Which::Rotation.key(), order),
-        expected_seq: None,
-        envelope: Envelope {
-            event: EventSummary {
-                time: Some(at(0)),
-                ..EventSummary::default()
-            },
-            ..Envelope::default()
-        },
-    };
-    match decide_command((&command, order), Some(&found), &stack, needed, at(0)) {
-        Decision::RollBack(plan) => Some(*plan),
-        _ => None,
-    }
-}
-
-/// The row of a rollback for an association that its rotation has left like this.
-fn rollback_row(left: Shown) -> CoreRow {
-    let old_role = role("a").parse().expect("a role");
-    let observed = left.observed();
-    let moved = CoreRow {
-        outcome: rerole_core::rotation::Outcome::Updated,
-        role_arn: Some(observed.role_arn.clone()),
-        modified_at: Some(observed.modified_at),
-        ..CoreRow::planned(&old_role, &IndexItem::of(&association("a-1", &role("a"))))
-    };
-    CoreRow::taken_back(&moved, WrittenMembers::default(), 1).expect("it was moved")
 }
 
 fn waits(life: Life) -> bool {

@@ -13,7 +13,7 @@ use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::aws::dynamodb::{Change, Condition, Write, number, text};
-use crate::aws::ledger::roles::{hold, leave, queue, queue_first};
+use crate::aws::ledger::roles::{hold, leave, queue};
 use crate::aws::ledger::rotations::{set_ready, set_start};
 use crate::aws::ledger::status::is_unchanged;
 use crate::aws::ledger::timeline::{StatusChange, has_seq, put_entry};
@@ -55,9 +55,6 @@ pub(super) fn change_state(
             .set_or_remove("queuedAt", (open == Open::Queued).then(|| text(now)));
     }
     let of_roles: Vec<Write> = match (open, roles) {
-        (Open::Queued, Some(roles)) if is_retry && found.request.rollback.is_some() => {
-            queue_first(found, roles).into()
-        }
         (Open::Queued, Some(roles)) if is_retry => queue(found, roles).into(),
         (_, Some(roles)) if is_retry => {
             let started_at = roles.next_start(now);

@@ -14,9 +14,7 @@ use rerole_core::command::{
 use rerole_core::keys::{Entry, RotationKey};
 use rerole_core::request::{RequestRules, check_recorded};
 use rerole_core::resource::OwnAccount;
-use rerole_core::rotation::{
-    RolePair, RoleRecord, RotationRecord, StackRecord, Transition, admit, admit_rollback,
-};
+use rerole_core::rotation::{RolePair, RoleRecord, RotationRecord, StackRecord, Transition, admit};
 use rerole_core::timestamp::Timestamp;
 
 use crate::aws::dynamodb::{Table, Transacted, TransactionPart, Write, to_item};
@@ -221,7 +219,7 @@ impl<'a> Commands<'a> {
         let roles = roles.map(|roles| roles.clone().without(&found.key).reversed());
         Ok(FoundRollback {
             record: record.map(Box::new),
-            admission: admit_rollback(&request, roles.as_ref(), stack, now),
+            admission: admit(&request, roles.as_ref(), stack, now),
             rejection: self.rules.and_then(|(rules, own_account)| {
                 check_recorded(&request, own_account, rules).err()
             }),
@@ -241,9 +239,6 @@ impl<'a> Commands<'a> {
     ) -> Result<NextAttempt, CallError> {
         Ok(match self.replacing_new_role(found, &roles.new).await? {
             Some(by) => NextAttempt::NewRoleReplaced(by),
-            None if found.request.rollback.is_some() => {
-                NextAttempt::Admitted(admit_rollback(&found.request, Some(roles), stack, now))
-            }
             None => NextAttempt::Admitted(admit(&found.request, Some(roles), stack, now)),
         })
     }

@@ -191,15 +191,6 @@ pub(super) fn queue(record: &RotationRecord, roles: &RolePair) -> [Write; 2] {
     ]
 }
 
-/// Returns the writes that let a rollback wait for both of its roles, before all others.
-pub(super) fn queue_first(record: &RotationRecord, roles: &RolePair) -> [Write; 2] {
-    let key = &record.key;
-    [
-        replace(&record.old_role_arn, &roles.old.clone().queued_first(key)),
-        replace(&record.new_role_arn, &roles.new.clone().queued_first(key)),
-    ]
-}
-
 /// Returns the writes after which a rotation no longer waits for its roles.
 pub(super) fn leave(record: &RotationRecord, roles: &RolePair) -> [Write; 2] {
     let key = &record.key;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::aws::dynamodb::{TransactionPart, Write, text};
 use crate::aws::ledger::command_writes::{change_state, end, next_attempt};
 use crate::aws::ledger::opening::create;
-use crate::aws::ledger::roles::{hold, queue_first};
+use crate::aws::ledger::roles::{hold, queue};
 use crate::aws::ledger::rotation_key;
 use crate::aws::ledger::rotations::{set_ready, set_start};
 use crate::aws::ledger::timeline::{StatusChange, has_seq, has_status};
@@ -112,7 +112,7 @@ impl Begin<'_> {
     /// Returns the writes to the items of the roles.
     fn of_roles(&self, record: &RotationRecord, roles: Option<&RolePair>) -> Vec<Write> {
         let of_roles = roles.map(|roles| match self.plan.start {
-            RollbackStart::Queued => queue_first(record, roles).to_vec(),
+            RollbackStart::Queued => queue(record, roles).to_vec(),
             RollbackStart::At(started_at) => hold(record, roles, started_at).to_vec(),
         });
         of_roles.unwrap_or_default()
