@@ -2,52 +2,40 @@
 //! checked before the first event. An error names the variable, so the log of a misconfigured
 //! function says at start what to change.
 
+mod clients;
 mod endpoints;
 
+pub use clients::ClientSettings;
 pub use endpoints::Endpoints;
 
 use std::time::Duration;
 
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use rerole_core::indexing::Coverage;
 use rerole_core::pacer::{InvalidRateShare, RateShare};
 use rerole_core::request::{
     ClusterGlob, InvalidMaxConcurrency, MaxConcurrency, RequestRules, SOURCE_OF_STACK,
 };
 use rerole_core::resource::{ROLE_PATH_FORM, is_region, is_role_path};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 /// A month.
 const STALE_AFTER_HOURS_MAX: u64 = 31 * 24;
 const OLD_ROLE_PATH: &str = "OLD_ROLE_PATH";
 const ROTATION_EVENT_SOURCE: &str = "ROTATION_EVENT_SOURCE";
+const EVENT_BUS_NAME: &str = "EVENT_BUS_NAME";
 /// The variable with the ARN of the state machine.
 const STATE_MACHINE_ARN: &str = "STATE_MACHINE_ARN";
 
-/// The settings that both functions have.
+/// The settings that the `rotate` and `indexer` functions have.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Name of the `AssociationIndex` table.
     pub association_index_table: String,
     /// Name of the `RotationLedger` table.
     pub rotation_ledger_table: String,
-    /// The name of the function, which its metrics have as a dimension.
-    pub function_name: String,
-    /// The region of the function and of the tables.
-    pub region: String,
-    /// In Lambda, the credentials from the environment. The CLI replaces them with a provider that
-    /// also reads profiles and single sign-on sessions, and that renews credentials.
-    pub credentials: SharedCredentialsProvider,
-    /// Which endpoints the clients call.
-    pub endpoints: Endpoints,
+    pub clients: ClientSettings,
     /// The state machine that resumes work that takes longer than one invocation. Without it, the
     /// next delivery of the event resumes the work.
     pub state_machine_arn: Option<String>,
-    /// Certificates to trust instead of the built-in ones, as PEM. Each has been parsed once.
-    pub ca_bundle: Option<Vec<u8>>,
     /// The maximum number of associations in flight. As long as EKS has not accepted the new role
     /// in a region, one association goes alone there, whatever this is.
     pub max_concurrency: MaxConcurrency,
@@ -70,6 +58,14 @@ pub struct RotateSettings {
 pub struct IndexerSettings {
     pub common: Settings,
     pub coverage: Coverage,
+}
+
+/// The settings of the `publisher` function.
+#[derive(Debug, Clone)]
+pub struct PublisherSettings {
+    pub clients: ClientSettings,
+    /// The bus on which it puts events.
+    pub event_bus_name: String,
 }
 
 /// A setting that is missing or invalid.
@@ -123,6 +119,19 @@ impl IndexerSettings {
     }
 }
 
+impl PublisherSettings {
+    /// Reads the variables with `lookup`: [`environment`], or a table in tests.
+    ///
+    /// # Errors
+    /// If a variable is missing or invalid: the first such variable.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, SettingsError> {
+        Ok(Self {
+            event_bus_name: event_bus_name(required(&lookup, EVENT_BUS_NAME)?)?,
+            clients: ClientSettings::from_lookup(&lookup)?,
+        })
+    }
+}
+
 impl Settings {
     /// Returns the value of `RUST_LOG`. It is read apart from the other settings, so an error in
     /// those can be logged.
@@ -141,24 +150,9 @@ impl Settings {
         Ok(Self {
             association_index_table: required("ASSOCIATION_INDEX_TABLE")?,
             rotation_ledger_table: required("ROTATION_LEDGER_TABLE")?,
-            // Lambda always sets it. The fallback serves the CLI and tests.
-            function_name: optional("AWS_LAMBDA_FUNCTION_NAME")
-                .unwrap_or_else(|| "rotate".to_owned()),
-            region: required("AWS_REGION")?,
-            credentials: SharedCredentialsProvider::new(Credentials::new(
-                required("AWS_ACCESS_KEY_ID")?,
-                required("AWS_SECRET_ACCESS_KEY")?,
-                optional("AWS_SESSION_TOKEN"),
-                // Lambda's credentials outlive the execution environment that has them.
-                None,
-                "environment",
-            )),
-            endpoints: Endpoints::from_lookup(optional)?,
+            clients: ClientSettings::from_lookup(&lookup)?,
             state_machine_arn: optional(STATE_MACHINE_ARN)
                 .map(state_machine_arn)
-                .transpose()?,
-            ca_bundle: optional("AWS_CA_BUNDLE")
-                .map(|path| ca_bundle(&path))
                 .transpose()?,
             max_concurrency: optional("MAX_CONCURRENCY")
                 .map_or(Ok(MaxConcurrency::default()), |text| max_concurrency(&text))?,
@@ -184,13 +178,13 @@ fn required(
     })
 }
 
-/// Reads what both functions have, and checks that all regions have the endpoints.
+/// Reads what the two functions have, and checks that all regions have the endpoints.
 fn common_and_coverage(
     lookup: &impl Fn(&str) -> Option<String>,
 ) -> Result<(Settings, Coverage), SettingsError> {
     let common = Settings::from_lookup(lookup)?;
-    let coverage = coverage(lookup, &common.region)?;
-    common.endpoints.check_regions(&coverage.regions)?;
+    let coverage = coverage(lookup, &common.clients.region)?;
+    common.clients.endpoints.check_regions(&coverage.regions)?;
     Ok((common, coverage))
 }
 
@@ -216,6 +210,21 @@ fn event_source(source: String) -> Result<String, SettingsError> {
     );
     Err(SettingsError {
         variable: ROTATION_EVENT_SOURCE,
+        problem,
+    })
+}
+
+/// Checks the name of an event bus.
+fn event_bus_name(name: String) -> Result<String, SettingsError> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"/.-_".contains(&b);
+    if name.len() <= 256 && name.bytes().all(allowed) {
+        return Ok(name);
+    }
+    let problem = format!(
+        "\"{name}\" is not allowed; allowed: 1 to 256 letters, digits, \"/\", \".\", \"-\" or \"_\""
+    );
+    Err(SettingsError {
+        variable: EVENT_BUS_NAME,
         problem,
     })
 }
@@ -316,28 +325,6 @@ fn rate_share(text: &str) -> Result<RateShare, SettingsError> {
             variable: "RATE_SHARE",
             problem: invalid.to_string(),
         })
-}
-
-/// Reads the bundle and parses each certificate in it. The SDK would panic on a malformed one at
-/// the first call, and would trust no server if the bundle had none.
-fn ca_bundle(path: &str) -> Result<Vec<u8>, SettingsError> {
-    let invalid = |problem: String| SettingsError {
-        variable: "AWS_CA_BUNDLE",
-        problem: format!("{path}: {problem}"),
-    };
-    let pem = std::fs::read(path).map_err(|error| invalid(format!("cannot be read: {error}")))?;
-    let mut roots = RootCertStore::empty();
-    for (index, certificate) in CertificateDer::pem_slice_iter(&pem).enumerate() {
-        let certificate =
-            certificate.map_err(|error| invalid(format!("is not a PEM bundle: {error}")))?;
-        roots
-            .add(certificate)
-            .map_err(|error| invalid(format!("certificate {}: {error}", index + 1)))?;
-    }
-    if roots.is_empty() {
-        return Err(invalid("contains no certificate".to_owned()));
-    }
-    Ok(pem)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{INDEX, LEDGER};
+use crate::harness::{BUS, INDEX, LEDGER};
 use crate::paths::{scratch, shipped};
 use crate::runtime_api::{Request, RuntimeApi};
 
@@ -93,6 +93,7 @@ impl Setup<'_> {
             ("AWS_ENDPOINT_URL", self.aws_url),
             ("ASSOCIATION_INDEX_TABLE", INDEX),
             ("ROTATION_LEDGER_TABLE", LEDGER),
+            ("EVENT_BUS_NAME", BUS),
             ("ROLE_PATH", "/platform/"),
             ("ROTATION_EVENT_SOURCE", "platform.iam"),
             ("INDEX_REGIONS", "eu-west-1,us-east-1"),

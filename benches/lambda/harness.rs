@@ -14,6 +14,7 @@ use crate::tls::Terminator;
 
 pub const INDEX: &str = "association-index";
 pub const LEDGER: &str = "rotation-ledger";
+pub const BUS: &str = "rerole";
 /// Tables that no function reads. An index is built there if the function must find an empty one.
 const UNREAD_INDEX: &str = "unread-index";
 const UNREAD_LEDGER: &str = "unread-ledger";
@@ -68,6 +69,7 @@ impl Harness {
         });
         aws.create_tables(INDEX, LEDGER);
         aws.create_tables(UNREAD_INDEX, UNREAD_LEDGER);
+        aws.create_event_bus(BUS);
         aws.complete_index(LEDGER, &["eu-west-1", "us-east-1"]);
         let fleet = Fleet {
             clusters: 20,
@@ -135,6 +137,21 @@ impl Harness {
     pub async fn shutdown(self) {
         self.server.shutdown().await;
     }
+}
+
+/// A record of the ledger's stream, as the publisher receives it: a rotation has succeeded.
+pub fn published_entry(number: usize) -> io::Result<Value> {
+    let aws = SimulatedAws::new(Options {
+        ledger_stream: true,
+        ..Options::default()
+    });
+    aws.create_tables(INDEX, LEDGER);
+    let sample = include_str!("../../events/published/rotation-succeeded.json");
+    let mut event: Value = serde_json::from_str(sample)?;
+    let mut item = event["detail"].take();
+    item["entry"] = Value::from(format!("timeline#{:08}", number + 1));
+    aws.put_item(LEDGER, item);
+    Ok(json!({ "Records": aws.stream_records(LEDGER, None, 1) }))
 }
 
 /// One event about a whole fleet.

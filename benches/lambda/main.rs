@@ -3,7 +3,7 @@
 //! simulates the Runtime API and AWS, both on loopback.
 //!
 //! ```text
-//! cargo build --release --target-dir target/shipped --package rerole --bin rotate --bin indexer
+//! cargo build --release --target-dir target/shipped --package rerole --bins
 //! cargo build --release --target-dir target/shipped --package rerole --example bare
 //! cargo bench --bench lambda
 //! ```
@@ -25,13 +25,15 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use function::{Function, Setup};
-use harness::{FleetEvent, Harness, Index, LATENCY, Protocol, rotation};
+use harness::{FleetEvent, Harness, Index, LATENCY, Protocol, published_entry, rotation};
 use paths::shipped;
 use serde_json::Value;
 
 /// The others are compared with the first.
-const BINARIES: [&str; 3] = ["examples/bare", "rotate", "indexer"];
-const FUNCTIONS: [&str; 2] = ["rotate", "indexer"];
+const BINARIES: [&str; 4] = ["examples/bare", "rotate", "indexer", "publisher"];
+const FUNCTIONS: [&str; 3] = ["rotate", "indexer", "publisher"];
+/// Those that work on fleets.
+const OF_FLEETS: [&str; 2] = ["rotate", "indexer"];
 /// Starts of each binary. The median of this many varies by a few percent between runs of the
 /// bench.
 const STARTS: usize = 41;
@@ -105,7 +107,7 @@ async fn main() -> io::Result<()> {
             if load.protocol == Protocol::Https && !is_installed("openssl", "version") {
                 continue;
             }
-            for binary in FUNCTIONS {
+            for binary in OF_FLEETS {
                 whole_fleet(binary, load).await?;
             }
         }
@@ -214,6 +216,9 @@ async fn instructions() -> io::Result<()> {
             millions(first),
             millions(warm)
         );
+        if !OF_FLEETS.contains(&binary) {
+            continue;
+        }
         let mut totals = vec![];
         for associations in [FEW, MANY] {
             let FleetEvent { event, index, .. } = FleetEvent::of(binary)?;
@@ -315,12 +320,12 @@ async fn whole_fleet(binary: &str, load: Load) -> io::Result<()> {
     Ok(())
 }
 
-/// An event about one association.
+/// An event about one association, or one entry of a timeline.
 fn small_event(binary: &str, harness: &Harness, number: usize) -> io::Result<Value> {
-    if binary == "rotate" {
-        rotation(number)
-    } else {
-        harness.update_message(0)
+    match binary {
+        "rotate" => rotation(number),
+        "publisher" => published_entry(number),
+        _ => harness.update_message(0),
     }
 }
 

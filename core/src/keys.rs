@@ -238,6 +238,17 @@ impl From<RotationKey> for LedgerKey {
     }
 }
 
+impl LedgerKey {
+    /// Reads the key of a timeline: that of a rotation, or of the stack. Returns `None` for others.
+    #[must_use]
+    pub fn of_timeline(text: &str) -> Option<Self> {
+        if text == STACK_PARTITION {
+            return Some(Self::Stack);
+        }
+        text.parse().ok().map(Self::Rotation)
+    }
+}
+
 impl fmt::Display for LedgerKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -285,6 +296,18 @@ impl Entry {
     #[must_use]
     pub fn region(text: &str) -> Option<&str> {
         text.strip_prefix(REGION_PREFIX)
+    }
+
+    /// Returns the number of an entry `timeline#<seq>`.
+    #[must_use]
+    pub fn timeline_seq(text: &str) -> Option<u64> {
+        text.strip_prefix(TIMELINE_PREFIX)?.parse().ok()
+    }
+
+    /// Returns whether an entry is `association#<associationArn>`.
+    #[must_use]
+    pub fn is_association(text: &str) -> bool {
+        text.starts_with(ASSOCIATION_PREFIX)
     }
 }
 

@@ -11,6 +11,7 @@
 //! - [`indexing`]: the association index, and how it is kept correct
 //! - [`rotation`]: one rotation, its rows, and how it ends
 //! - [`command`]: requests to change a rotation that exists
+//! - [`publishing`]: the events that rerole sends about rotations
 //! - [`state_machine`]: the input and names of Step Functions executions
 //! - [`pacer`]: the rate at which calls to EKS may be sent
 
@@ -26,6 +27,7 @@ pub mod indexing;
 pub mod keys;
 pub mod pacer;
 pub mod printable;
+pub mod publishing;
 pub mod request;
 pub mod resource;
 pub mod rotation;

@@ -1,5 +1,6 @@
 //! A call as tests see it: the request, and the record of what became of it.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -10,6 +11,7 @@ pub enum Service {
     Eks,
     DynamoDb,
     StepFunctions,
+    EventBridge,
 }
 
 /// One request that arrived.
@@ -30,11 +32,12 @@ pub struct Call {
     /// - DynamoDB: the table, followed by `/<partition key>/<sort key>` if the call is about one
     ///   item. Several tables are joined with `+`.
     /// - Step Functions: `<state machine>/<execution>`.
+    /// - EventBridge: the bus. Several buses are joined with `+`.
     pub subject: String,
     /// The idempotency token: `clientRequestToken` of EKS, `ClientRequestToken` of DynamoDB.
     pub token: Option<String>,
-    /// The parsed body; null without a body.
-    pub body: Value,
+    /// The parsed body; null without a body. Tests copy the log often, so it is shared.
+    pub body: Arc<Value>,
 }
 
 /// What became of a call.
@@ -51,7 +54,7 @@ pub struct CallRecord {
     /// The status with which the service responded, even if the response was lost.
     pub status: Option<u16>,
     pub error_code: Option<String>,
-    pub response: Value,
+    pub response: Arc<Value>,
     /// EKS repeated the response to an earlier call with the same token, without another effect.
     pub replayed: bool,
 }

@@ -1,6 +1,7 @@
 //! The log of all calls, their counts, and the hash of the trace.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -53,7 +54,7 @@ impl CallLog {
                 received_at: None,
                 status: None,
                 error_code: None,
-                response: Value::Null,
+                response: Arc::new(Value::Null),
                 replayed: false,
             });
         }

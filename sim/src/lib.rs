@@ -1,5 +1,6 @@
-//! A simulated AWS for tests and demonstrations: EKS Pod Identity associations, DynamoDB, and Step
-//! Functions as far as `StartExecution`. Only the wire is simulated; clients are real AWS clients.
+//! A simulated AWS for tests and demonstrations: EKS Pod Identity associations, DynamoDB with the
+//! stream of the ledger, Step Functions as far as `StartExecution`, and EventBridge as far as
+//! `PutEvents`. Only the wire is simulated; clients are real AWS clients.
 //!
 //! One [`SimulatedAws`] has two transports to the same services:
 //!
@@ -32,6 +33,7 @@ mod clock;
 mod cloudtrail;
 mod dynamodb;
 mod eks;
+mod event_bridge;
 mod fault;
 pub mod fleet;
 mod options;
@@ -48,6 +50,7 @@ mod wire;
 pub use call::{Call, CallRecord, Service};
 pub use clock::rfc3339_millis;
 pub use eks::{Association, Cluster, EksState, RoleState};
+pub use event_bridge::BusEvent;
 pub use fault::Fault;
 pub use options::{AddonUpdates, Buckets, CloudTrailTimes, Options, SameRoleUpdates, Throttle};
 pub use simulated_aws::SimulatedAws;

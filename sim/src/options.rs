@@ -68,6 +68,11 @@ pub struct Options {
     pub transaction_conflict_share: f64,
     /// The share (0 to 1) of item calls that fail with `ProvisionedThroughputExceededException`.
     pub dynamodb_throttle_share: f64,
+    /// The ledger has a stream. It keeps every version of every item, so it is for tests that read
+    /// it.
+    pub ledger_stream: bool,
+    /// The share (0 to 1) of `PutEvents` entries that are refused, in a call that succeeds.
+    pub refused_event_share: f64,
     /// Keeps every request and response for `SimulatedAws::calls`. Without it only `call_counts` is
     /// kept, and memory does not grow with the number of calls.
     pub keep_log: bool,
@@ -109,6 +114,8 @@ impl Default for Options {
             unprocessed_share: 0.0,
             transaction_conflict_share: 0.0,
             dynamodb_throttle_share: 0.0,
+            ledger_stream: false,
+            refused_event_share: 0.0,
             keep_log: true,
             cloudtrail: false,
             cloudtrail_throttles: false,

@@ -17,6 +17,7 @@ use crate::clock::VirtualClock;
 use crate::cloudtrail::{CloudTrail, CompletedCall, EventIds};
 use crate::dynamodb::{self, DynamoDb};
 use crate::eks::{self, EksState};
+use crate::event_bridge::{self, EventBridge};
 use crate::fault::{Fault, FaultInjector};
 use crate::options::Options;
 use crate::rng::Rng;
@@ -43,6 +44,7 @@ pub(crate) struct Pipeline {
     pub(crate) eks: Mutex<EksState>,
     pub(crate) dynamodb: Mutex<DynamoDb>,
     pub(crate) step_functions: Mutex<StepFunctions>,
+    pub(crate) event_bridge: Mutex<EventBridge>,
     pub(crate) log: Mutex<CallLog>,
     pub(crate) faults: FaultInjector,
     pub(crate) cloudtrail: CloudTrail,
@@ -65,6 +67,7 @@ impl Pipeline {
             eks: Mutex::new(EksState::new(&options)),
             dynamodb: Mutex::new(DynamoDb::new(&options, &clock)),
             step_functions: Mutex::new(StepFunctions::default()),
+            event_bridge: Mutex::new(EventBridge::new(options.refused_event_share)),
             log: Mutex::new(CallLog::new(&options)),
             faults: FaultInjector::new(),
             cloudtrail: CloudTrail::default(),
@@ -160,6 +163,7 @@ impl Pipeline {
             ServiceRequest::Eks(request) => request.subject(),
             ServiceRequest::DynamoDb(request) => lock(&self.dynamodb).subject(request),
             ServiceRequest::StepFunctions(request) => step_functions::subject(request),
+            ServiceRequest::EventBridge(request) => event_bridge::subject(request),
         };
         Call {
             index: 0,
@@ -170,7 +174,7 @@ impl Pipeline {
             region: request.caller.region.clone(),
             subject,
             token: parsed.token().map(str::to_owned),
-            body: parsed.body().clone(),
+            body: Arc::new(parsed.body().clone()),
         }
     }
 
@@ -186,12 +190,14 @@ impl Pipeline {
             Service::Eks => eks::injected(status, code, message),
             Service::DynamoDb => dynamodb::injected(status, code, message),
             Service::StepFunctions => step_functions::injected(status, code, message),
+            Service::EventBridge => event_bridge::injected(status, code, message),
         };
         match fault {
             Fault::Throttle => match parsed.service() {
                 Service::Eks => eks::throttled(),
                 Service::DynamoDb => dynamodb::throttled(),
                 Service::StepFunctions => step_functions::throttled(),
+                Service::EventBridge => event_bridge::throttled(),
             },
             Fault::BareThrottle => bare_throttle(),
             Fault::ServerError(status) => injected(*status, None, "Internal server error"),
@@ -216,13 +222,17 @@ impl Pipeline {
                 let mut rng = lock(&self.rng);
                 lock(&self.step_functions).respond(now, request, &mut rng)
             }
+            ServiceRequest::EventBridge(request) => {
+                let mut rng = lock(&self.rng);
+                lock(&self.event_bridge).respond(now, request, &mut rng)
+            }
         }
     }
 
     fn draw_request_id(&self, service: Service) -> String {
         let mut rng = lock(&self.rng);
         match service {
-            Service::Eks | Service::StepFunctions => rng.uuid(),
+            Service::Eks | Service::StepFunctions | Service::EventBridge => rng.uuid(),
             Service::DynamoDb => rng.dynamodb_request_id(),
         }
     }
@@ -233,7 +243,7 @@ impl Pipeline {
             record.applied_at = (response.is_success() && !response.rejected).then_some(now);
             record.status = Some(response.status);
             record.error_code.clone_from(&response.error_code);
-            record.response = response.body.clone();
+            record.response = Arc::new(response.body.clone());
             record.replayed = response.replayed;
         }
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::call::Service;
 use crate::dynamodb;
 use crate::eks::EksRequest;
+use crate::event_bridge;
 use crate::step_functions;
 use crate::wire::{JsonRequest, WireRequest};
 
@@ -13,25 +14,27 @@ pub(crate) enum ServiceRequest {
     Eks(EksRequest),
     DynamoDb(JsonRequest),
     StepFunctions(JsonRequest),
+    EventBridge(JsonRequest),
 }
 
 impl ServiceRequest {
-    /// Parses a request of `account`. The clients of DynamoDB and Step Functions name the operation
-    /// in a header; EKS's operations have paths.
+    /// Parses a request of `account`. The clients of most services name the operation in a header;
+    /// EKS's operations have paths.
     pub(crate) fn parse(request: &WireRequest, account: &str) -> Self {
         let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
         let Some(target) = &request.target else {
             return Self::Eks(EksRequest::new(request, account, body));
         };
-        match step_functions::operation(target) {
-            Some(operation) => Self::StepFunctions(JsonRequest {
-                operation: operation.to_owned(),
-                body,
-            }),
-            None => Self::DynamoDb(JsonRequest {
-                operation: dynamodb::operation(target).to_owned(),
-                body,
-            }),
+        let request = |operation: &str| JsonRequest {
+            operation: operation.to_owned(),
+            body,
+        };
+        if let Some(operation) = step_functions::operation(target) {
+            Self::StepFunctions(request(operation))
+        } else if let Some(operation) = event_bridge::operation(target) {
+            Self::EventBridge(request(operation))
+        } else {
+            Self::DynamoDb(request(dynamodb::operation(target)))
         }
     }
 
@@ -40,20 +43,25 @@ impl ServiceRequest {
             Self::Eks(_) => Service::Eks,
             Self::DynamoDb(_) => Service::DynamoDb,
             Self::StepFunctions(_) => Service::StepFunctions,
+            Self::EventBridge(_) => Service::EventBridge,
         }
     }
 
     pub(crate) fn operation(&self) -> &str {
         match self {
             Self::Eks(request) => request.route.operation(),
-            Self::DynamoDb(request) | Self::StepFunctions(request) => &request.operation,
+            Self::DynamoDb(request) | Self::StepFunctions(request) | Self::EventBridge(request) => {
+                &request.operation
+            }
         }
     }
 
     pub(crate) fn body(&self) -> &Value {
         match self {
             Self::Eks(request) => &request.body,
-            Self::DynamoDb(request) | Self::StepFunctions(request) => &request.body,
+            Self::DynamoDb(request) | Self::StepFunctions(request) | Self::EventBridge(request) => {
+                &request.body
+            }
         }
     }
 
@@ -65,7 +73,7 @@ impl ServiceRequest {
                 .body
                 .get("ClientRequestToken")
                 .and_then(Value::as_str),
-            Self::StepFunctions(_) => None,
+            Self::StepFunctions(_) | Self::EventBridge(_) => None,
         }
     }
 }

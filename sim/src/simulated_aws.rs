@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use crate::call::{Call, CallRecord, Service};
 use crate::eks::EksState;
+use crate::event_bridge::BusEvent;
 use crate::fault::Fault;
 use crate::options::Options;
 use crate::pipeline::Pipeline;
@@ -96,10 +97,15 @@ impl SimulatedAws {
     /// # Panics
     /// If one of the tables exists already.
     pub fn create_tables(&self, index_table: &str, ledger_table: &str) {
+        let create_ledger = if self.0.options.ledger_stream {
+            tables::create_ledger_with_stream
+        } else {
+            tables::create_ledger
+        };
         let mut dynamodb = lock(&self.0.dynamodb);
         for request in [
             tables::create_index(index_table),
-            tables::create_ledger(ledger_table),
+            create_ledger(ledger_table),
         ] {
             dynamodb
                 .create_table(request)
@@ -132,7 +138,8 @@ impl SimulatedAws {
     /// # Panics
     /// If the table does not exist or does not accept the item.
     pub fn put_item(&self, table: &str, item: Value) {
-        lock(&self.0.dynamodb).put(table, &item);
+        let now = self.now();
+        lock(&self.0.dynamodb).put(now, table, &item);
     }
 
     /// Deletes the item with this key if it exists. Indexes show it at once, whatever their lag.
@@ -140,7 +147,8 @@ impl SimulatedAws {
     /// # Panics
     /// If the table does not exist or has another key.
     pub fn delete_item(&self, table: &str, key: Value) {
-        lock(&self.0.dynamodb).delete(table, &key);
+        let now = self.now();
+        lock(&self.0.dynamodb).delete(now, table, &key);
     }
 
     /// Puts the association, as EKS has it now, into the index table.
@@ -158,6 +166,27 @@ impl SimulatedAws {
     /// Puts many new items, several times faster than one by one.
     pub(crate) fn import_items(&self, table: &str, items: &[Value]) {
         lock(&self.0.dynamodb).import(table, items);
+    }
+
+    /// Up to `limit` records of the stream of the ledger, as Lambda passes them to a function:
+    /// those after the record with this sequence number, or the first ones. It needs
+    /// `Options::ledger_stream`.
+    ///
+    /// # Panics
+    /// If the table does not exist or has no stream.
+    pub fn stream_records(&self, table: &str, after: Option<&str>, limit: usize) -> Vec<Value> {
+        let dynamodb = lock(&self.0.dynamodb);
+        dynamodb.stream_of(table).records(after, limit).to_vec()
+    }
+
+    /// Creates an event bus.
+    pub fn create_event_bus(&self, name: &str) {
+        lock(&self.0.event_bridge).create_bus(name);
+    }
+
+    /// All events on all buses, in the order in which they were put.
+    pub fn bus_events(&self) -> Vec<BusEvent> {
+        lock(&self.0.event_bridge).events().to_vec()
     }
 
     /// Creates a Standard state machine that does nothing.

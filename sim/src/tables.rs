@@ -56,6 +56,14 @@ pub(crate) fn create_ledger(table: &str) -> Value {
     create_table(table, ["rotationId", "entry"], [by_old_role, by_status])
 }
 
+/// The same, with a stream.
+pub(crate) fn create_ledger_with_stream(table: &str) -> Value {
+    let mut request = create_ledger(table);
+    request["StreamSpecification"] =
+        json!({ "StreamEnabled": true, "StreamViewType": "NEW_IMAGE" });
+    request
+}
+
 /// The ledger's item that says since when the index of a region is complete.
 pub(crate) fn region_index_item(region: &str, since: SystemTime) -> Value {
     let since = rfc3339_millis(since);

@@ -8,6 +8,7 @@ pub mod call_error;
 mod client_config;
 pub(crate) mod dynamodb;
 pub mod eks;
+pub mod event_bus;
 pub mod http;
 pub mod index_table;
 pub mod ledger;
@@ -47,7 +48,7 @@ impl Aws {
         http_client: SharedHttpClient,
         clock: SharedTimeSource,
     ) -> Self {
-        let dynamodb = dynamodb::client(settings, http_client.clone(), clock.clone());
+        let dynamodb = dynamodb::client(&settings.clients, http_client.clone(), clock.clone());
         Self {
             state_machine: StateMachine::new(settings, http_client.clone(), clock.clone()),
             eks: Eks::new(settings, http_client, clock.clone()),

@@ -5,7 +5,6 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::config::{Region, SharedHttpClient};
 use aws_sdk_sfn::operation::start_execution::StartExecutionError;
@@ -16,7 +15,7 @@ use rerole_core::state_machine::Execution;
 
 use crate::aws::call_error::call_error;
 use crate::aws::client_config::{Timeouts, behavior_version, retry_partition};
-use crate::settings::{Endpoints, Settings};
+use crate::settings::{ClientSettings, Settings};
 
 /// The limit for all calls with which a rotation or an index run is handed over. Usually it is one
 /// call, or a few, each of which takes tens of milliseconds.
@@ -40,9 +39,7 @@ pub enum Started {
 #[derive(Debug)]
 pub struct StateMachine {
     arn: String,
-    region: String,
-    endpoints: Endpoints,
-    credentials: SharedCredentialsProvider,
+    settings: ClientSettings,
     http_client: SharedHttpClient,
     clock: SharedTimeSource,
     client: OnceLock<Client>,
@@ -58,9 +55,7 @@ impl StateMachine {
     ) -> Option<Self> {
         settings.state_machine_arn.clone().map(|arn| Self {
             arn,
-            region: settings.region.clone(),
-            endpoints: settings.endpoints.clone(),
-            credentials: settings.credentials.clone(),
+            settings: settings.clients.clone(),
             http_client,
             clock,
             client: OnceLock::new(),
@@ -103,16 +98,16 @@ impl StateMachine {
             };
             let mut config = aws_sdk_sfn::Config::builder()
                 .behavior_version(behavior_version())
-                .region(Region::new(self.region.clone()))
-                .credentials_provider(self.credentials.clone())
+                .region(Region::new(self.settings.region.clone()))
+                .credentials_provider(self.settings.credentials.clone())
                 .http_client(self.http_client.clone())
                 .time_source(self.clock.clone())
-                .use_fips(self.endpoints.use_fips)
-                .use_dual_stack(self.endpoints.use_dual_stack)
+                .use_fips(self.settings.endpoints.use_fips)
+                .use_dual_stack(self.settings.endpoints.use_dual_stack)
                 .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
                 .retry_partition(retry_partition("states"))
                 .timeout_config(timeouts.into());
-            config.set_endpoint_url(self.endpoints.step_functions.clone());
+            config.set_endpoint_url(self.settings.endpoints.step_functions.clone());
             Client::from_conf(config.build())
         })
     }

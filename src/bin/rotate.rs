@@ -21,8 +21,13 @@ async fn main() -> ExitCode {
 async fn serve() -> Result<(), Error> {
     let settings = RotateSettings::from_lookup(environment)?;
     let clock = SharedTimeSource::new(SystemTimeSource::new());
-    let metrics = Metrics::in_log(settings.common.function_name.clone());
-    let handler = &RotateHandler::new(&settings, http_client(&settings.common)?, clock, metrics);
+    let metrics = Metrics::in_log(settings.common.clients.function_name.clone());
+    let handler = &RotateHandler::new(
+        &settings,
+        http_client(&settings.common.clients)?,
+        clock,
+        metrics,
+    );
     run(service_fn(|event: LambdaEvent<Value>| {
         handler.invoke(event)
     }))

@@ -1,4 +1,4 @@
-//! How both functions start: logging is set up first, so a function that cannot start logs why.
+//! How each function starts: logging is set up first, so a function that cannot start logs why.
 
 use std::process::ExitCode;
 

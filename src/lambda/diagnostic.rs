@@ -18,7 +18,7 @@ where
     }
 }
 
-/// Compares the report of an error with the expected text, for the tests of both functions.
+/// Compares the report of an error with the expected text, for the tests of the functions.
 #[cfg(test)]
 pub(crate) fn check(report: Diagnostic, expected: &expect_test::Expect) {
     let Diagnostic {

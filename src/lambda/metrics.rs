@@ -55,6 +55,15 @@ pub struct IndexMetrics {
     pub errors: Option<u64>,
 }
 
+/// What an invocation of the publisher did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishMetrics {
+    /// Events that the bus accepted, in order, before the first one that failed.
+    pub published: u64,
+    /// Items that do not have the form of the contract. They are left out.
+    pub unpublishable: u64,
+}
+
 impl Metrics {
     /// Creates metrics of the function with this name. `write_line` writes each line.
     #[must_use]
@@ -154,6 +163,15 @@ impl Metrics {
             let counts = [("AssociationsReverted", count)];
             self.write(now, &[], &[MetricSet::of_function(&counts)]);
         }
+    }
+
+    /// Writes what an invocation of the publisher did.
+    pub fn published(&self, now: Timestamp, publish: &PublishMetrics) {
+        let counts = [
+            ("EventsPublished", publish.published),
+            ("ItemsNotPublished", publish.unpublishable),
+        ];
+        self.write(now, &[], &[MetricSet::of_function(&counts)]);
     }
 
     /// Writes the state of the index. Each invocation of the reconciler does so, even a failed one.

@@ -1,4 +1,4 @@
-//! What both functions need of the Lambda runtime: start, invocations, errors, logs and metrics.
+//! What the functions need of the Lambda runtime: start, invocations, errors, logs and metrics.
 //! What a function does with an invocation is in `rotate` and `indexer`.
 
 pub mod bootstrap;

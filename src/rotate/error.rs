@@ -68,6 +68,13 @@ pub enum RotateError {
         command: CommandName,
         error: CallError,
     },
+    #[error("the timeline of {ledger_key} was not published again to the end: {error}; try again")]
+    NotRepublished {
+        ledger_key: String,
+        error: CallError,
+    },
+    #[error("the timeline of {ledger_key} has no entry {seq}")]
+    NoTimeline { ledger_key: String, seq: u64 },
     #[error("the check for stalled rotations failed: {0}; the next schedule repeats it")]
     StalledScanFailed(CallError),
     #[error(
@@ -163,6 +170,22 @@ mod tests {
                 expect![
                     "StalledScanFailed: the check for stalled rotations failed: query rotations by status r-1: came second; the next schedule repeats it"
                 ],
+            ),
+            (
+                RotateError::NotRepublished {
+                    ledger_key: "r-1".to_owned(),
+                    error: error("publish again the timeline of"),
+                },
+                expect![
+                    "NotRepublished: the timeline of r-1 was not published again to the end: publish again the timeline of r-1: came second; try again"
+                ],
+            ),
+            (
+                RotateError::NoTimeline {
+                    ledger_key: "r-1".to_owned(),
+                    seq: 7,
+                },
+                expect!["NoTimeline: the timeline of r-1 has no entry 7"],
             ),
             (
                 RotateError::InsufficientTime {

@@ -9,6 +9,7 @@ use lambda_runtime::LambdaEvent;
 use rerole_core::command::Command;
 use rerole_core::indexing::Coverage;
 use rerole_core::keys::{LedgerKey, RotationKey};
+use rerole_core::publishing::Republish;
 use rerole_core::request::{
     EventRecord, MaxConcurrency, Rejection, RequestRules, Requested, check_recorded,
 };
@@ -92,6 +93,10 @@ impl RotateHandler {
                 let key = command.order.ledger_key();
                 error_span!("command", requestId = request_id, rotationId = %key)
             }
+            Task::Republish(republish) => {
+                let key = &republish.key;
+                error_span!("republish", requestId = request_id, rotationId = %key)
+            }
             Task::CheckStalled | Task::Ignore { .. } | Task::Reject(_) => {
                 error_span!("invocation", requestId = request_id)
             }
@@ -120,6 +125,7 @@ impl RotateHandler {
                 self.command(&command, invocation).await
             }
             Task::CheckStalled => self.check_stalled(invocation).await,
+            Task::Republish(republish) => self.republish(&republish).await,
             Task::Ignore { detail_type } => {
                 info!(detailType = detail_type, "event ignored");
                 Ok(RotateResponse::Ignored {
@@ -163,6 +169,26 @@ impl RotateHandler {
         Ok(RotateResponse::Stalled {
             stalled_rotations: stalled.first,
             stack_frozen_at: stalled.frozen_at,
+        })
+    }
+
+    async fn republish(&self, republish: &Republish) -> Result<RotateResponse, RotateError> {
+        let timelines = self.aws.ledger.timelines();
+        let marked = timelines.republish(republish, self.aws.now()).await;
+        let marked = marked.map_err(|error| RotateError::NotRepublished {
+            ledger_key: republish.key.to_string(),
+            error,
+        })?;
+        if marked == 0 {
+            return Err(RotateError::NoTimeline {
+                ledger_key: republish.key.to_string(),
+                seq: republish.from_seq,
+            });
+        }
+        Ok(RotateResponse::Republished {
+            ledger_key: republish.key.to_string(),
+            from_seq: republish.from_seq,
+            to_seq: republish.from_seq + marked - 1,
         })
     }
 

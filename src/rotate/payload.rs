@@ -5,6 +5,7 @@
 use rerole_core::command::{Command, parse_command};
 use rerole_core::keys::RotationKey;
 use rerole_core::printable::printable;
+use rerole_core::publishing::Republish;
 use rerole_core::request::{EventRecord, Rejection, RequestRules, Requested, parse_event};
 use rerole_core::resource::OwnAccount;
 use rerole_core::state_machine::{ROTATION_ID, parse_resume};
@@ -41,6 +42,8 @@ pub enum Task {
     Command(Box<Command>),
     /// Report the open rotations that no invocation works on.
     CheckStalled,
+    /// Publish entries of a timeline again.
+    Republish(Republish),
     /// Acknowledge an event of another kind.
     Ignore { detail_type: String },
     /// Reject a payload that cannot be parsed, or that requests what is not allowed.
@@ -75,6 +78,9 @@ impl Task {
                 check,
                 format!("\"{STALLED_ROTATIONS}\""),
             ));
+        }
+        if let Some(members) = payload.get(Republish::MEMBER) {
+            return Republish::parse(members).map(Self::Republish);
         }
         if payload.get(ROTATION_ID).is_some() {
             return parse_resume(payload).map(Self::Resume);

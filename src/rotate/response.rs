@@ -53,6 +53,13 @@ pub enum RotateResponse {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stack_frozen_at: Option<Timestamp>,
     },
+    /// These entries of the timeline are published again.
+    #[serde(rename_all = "camelCase")]
+    Republished {
+        ledger_key: String,
+        from_seq: u64,
+        to_seq: u64,
+    },
     /// The event is of another kind, and is acknowledged.
     #[serde(rename_all = "camelCase")]
     Ignored { ignored_detail_type: String },
@@ -101,6 +108,14 @@ mod tests {
                     stack_frozen_at: None,
                 },
                 json!({ "stalledRotations": ["dry-run/r-1"] }),
+            ),
+            (
+                RotateResponse::Republished {
+                    ledger_key: "r-1".to_owned(),
+                    from_seq: 2,
+                    to_seq: 4,
+                },
+                json!({ "ledgerKey": "r-1", "fromSeq": 2, "toSeq": 4 }),
             ),
             (
                 RotateResponse::Ignored {

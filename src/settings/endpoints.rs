@@ -11,6 +11,7 @@ const COMMON: &str = "AWS_ENDPOINT_URL";
 const EKS: &str = "AWS_ENDPOINT_URL_EKS";
 const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 const STEP_FUNCTIONS: &str = "AWS_ENDPOINT_URL_SFN";
+const EVENT_BRIDGE: &str = "AWS_ENDPOINT_URL_EVENTBRIDGE";
 const USE_FIPS: &str = "AWS_USE_FIPS_ENDPOINT";
 const USE_DUAL_STACK: &str = "AWS_USE_DUALSTACK_ENDPOINT";
 /// Stands for the name of a region in the endpoint of EKS.
@@ -35,6 +36,8 @@ pub struct Endpoints {
     pub dynamodb: Option<String>,
     /// The endpoint of Step Functions; `None` for the public one.
     pub step_functions: Option<String>,
+    /// The endpoint of EventBridge; `None` for the public one.
+    pub event_bridge: Option<String>,
     /// Whether to call the public endpoints with FIPS 140 validated cryptography on AWS's side.
     pub use_fips: bool,
     /// Whether to call the public endpoints that IPv6 also reaches.
@@ -61,10 +64,11 @@ impl Endpoints {
             eks: of(EKS)?,
             dynamodb: of(DYNAMODB)?,
             step_functions: of(STEP_FUNCTIONS)?,
+            event_bridge: of(EVENT_BRIDGE)?,
             use_fips: switch(USE_FIPS, lookup(USE_FIPS))?,
             use_dual_stack: switch(USE_DUAL_STACK, lookup(USE_DUAL_STACK))?,
         };
-        let mut variables = [COMMON, EKS, DYNAMODB, STEP_FUNCTIONS].into_iter();
+        let mut variables = [COMMON, EKS, DYNAMODB, STEP_FUNCTIONS, EVENT_BRIDGE].into_iter();
         if let Some(given) = variables.find(|name| lookup(name).is_some()) {
             endpoints.check_public(given)?;
         }

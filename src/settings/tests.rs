@@ -1,4 +1,4 @@
-//! The settings of both functions from tables of variables: defaults, errors and CA bundles.
+//! The settings of the functions from tables of variables: defaults, errors and CA bundles.
 
 use expect_test::expect;
 
@@ -35,9 +35,27 @@ fn optional_settings_have_defaults() {
     let settings = read(&[]).unwrap();
     assert_eq!(settings.max_concurrency, MaxConcurrency::default());
     assert_eq!(settings.rate_share, RateShare::default());
-    assert_eq!(settings.endpoints, Endpoints::default());
+    assert_eq!(settings.clients.endpoints, Endpoints::default());
     assert_eq!(settings.state_machine_arn, None);
-    assert_eq!(settings.ca_bundle, None);
+    assert_eq!(settings.clients.ca_bundle, None);
+}
+
+#[test]
+fn the_publisher_needs_only_its_bus_and_its_clients() {
+    let read = |bus: Option<&str>| {
+        PublisherSettings::from_lookup(|name| match name {
+            "EVENT_BUS_NAME" => bus.map(str::to_owned),
+            name if name.starts_with("AWS_") => lookup(&[])(name),
+            name => panic!("it reads {name}"),
+        })
+    };
+    let settings = read(Some("platform/events.v1-x_y")).unwrap();
+    assert_eq!(settings.event_bus_name, "platform/events.v1-x_y");
+    assert_eq!(settings.clients.region, "us-east-1");
+    for bus in [None, Some(""), Some("a bus"), Some("arn:aws:events")] {
+        let error = read(bus).unwrap_err();
+        assert_eq!(error.variable, "EVENT_BUS_NAME", "{bus:?}");
+    }
 }
 
 #[test]

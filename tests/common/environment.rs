@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rerole::settings::{IndexerSettings, RotateSettings, Settings};
+use rerole::settings::{IndexerSettings, PublisherSettings, RotateSettings, Settings};
 use rerole_core::request::RequestRules;
 
 pub const INDEX: &str = "association-index";
@@ -26,6 +26,11 @@ pub const ROTATE_ACCESS_KEY: &str = "rotate-function";
 /// The access key that signs the calls of the indexer.
 pub const INDEXER_ACCESS_KEY: &str = "indexer-function";
 
+/// The access key that signs the calls of the publisher.
+pub const PUBLISHER_ACCESS_KEY: &str = "publisher-function";
+/// The bus of the stack.
+pub const BUS: &str = "rerole";
+
 /// The regions whose clusters are indexed.
 pub const REGIONS: [&str; 2] = ["eu-west-1", "us-east-1"];
 /// The function of every invocation. Only its account counts.
@@ -38,7 +43,7 @@ pub fn index_lag(lag: Duration) -> BTreeMap<String, Duration> {
     SECONDARY_INDEXES.map(|name| (name.to_owned(), lag)).into()
 }
 
-/// The usual settings that both functions share, with `variables` on top.
+/// The usual settings that `rotate` and `indexer` share, with `variables` on top.
 pub fn settings(variables: &[(&str, &str)]) -> Settings {
     rotate_settings(variables).common
 }
@@ -59,6 +64,11 @@ pub fn indexer_settings(variables: &[(&str, &str)]) -> IndexerSettings {
     IndexerSettings::from_lookup(lookup(&variables)).unwrap()
 }
 
+pub fn publisher_settings() -> PublisherSettings {
+    let own = [("AWS_ACCESS_KEY_ID", PUBLISHER_ACCESS_KEY)];
+    PublisherSettings::from_lookup(lookup(&own)).unwrap()
+}
+
 /// The usual environment variables, with `variables` on top.
 fn lookup<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
     let defaults = [
@@ -66,6 +76,7 @@ fn lookup<'a>(variables: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<St
         ("ROTATION_LEDGER_TABLE", LEDGER),
         ("ROLE_PATH", "/platform/"),
         ("ROTATION_EVENT_SOURCE", "platform.iam"),
+        ("EVENT_BUS_NAME", BUS),
         ("INDEX_REGIONS", "eu-west-1,us-east-1"),
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", ROTATE_ACCESS_KEY),

@@ -7,7 +7,7 @@ use rerole_sim::{CallRecord, Service};
 use serde_json::Value;
 
 use crate::common::environment::{
-    INDEX, INDEXER_ACCESS_KEY, LEDGER, ROTATE_ACCESS_KEY, STATE_MACHINE,
+    BUS, INDEX, INDEXER_ACCESS_KEY, LEDGER, PUBLISHER_ACCESS_KEY, ROTATE_ACCESS_KEY, STATE_MACHINE,
 };
 use crate::common::template::properties;
 
@@ -20,12 +20,16 @@ pub const ROTATE_POLICY: (&str, &str) = ("RotateRole", "rotate");
 /// The role and the policy for the code of the indexer.
 pub const INDEXER_POLICY: (&str, &str) = ("IndexerRole", "indexer");
 
+/// The role and the policy for the code of the publisher.
+pub const PUBLISHER_POLICY: (&str, &str) = ("PublisherRole", "publisher");
+
 /// Panics if one of these calls requires a permission that the template does not grant to the
 /// function that made the call.
 pub fn check_granted(calls: &[CallRecord]) {
     for (access_key, policy) in [
         (ROTATE_ACCESS_KEY, ROTATE_POLICY),
         (INDEXER_ACCESS_KEY, INDEXER_POLICY),
+        (PUBLISHER_ACCESS_KEY, PUBLISHER_POLICY),
     ] {
         let granted = granted_by(policy);
         for record in calls
@@ -77,6 +81,10 @@ pub fn required_by(record: &CallRecord) -> Vec<Permission> {
                 format!("states:{}", call.operation),
                 "StateMachine".to_owned(),
             )]
+        }
+        Service::EventBridge => {
+            assert_eq!(call.subject, BUS);
+            vec![(format!("events:{}", call.operation), "event-bus".to_owned())]
         }
         Service::DynamoDb if call.operation == "TransactWriteItems" => {
             let items = call.body["TransactItems"].as_array().unwrap().iter();
@@ -135,6 +143,11 @@ fn resource_kind(resource: &Value) -> String {
     const ASSOCIATION_ARN: &str =
         "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:podidentityassociation/*/*";
     const CLUSTER_ARN: &str = "arn:${AWS::Partition}:eks:*:${AWS::AccountId}:cluster/*";
+    const BUS_ARN: &str =
+        "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${Bus}";
+    if resource["Fn::Sub"][0] == BUS_ARN {
+        return "event-bus".to_owned();
+    }
     for (kind, arn) in [
         ("StateMachine", STATE_MACHINE_ARN),
         ("podidentityassociation", ASSOCIATION_ARN),

@@ -18,5 +18,7 @@ pub mod guarantees;
 pub mod liveness;
 /// An interpreter for the state machine of the template.
 pub mod state_machine;
+/// The mapping from the ledger's stream to the publisher.
+pub mod stream;
 /// The templates as JSON.
 pub mod template;

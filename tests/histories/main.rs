@@ -2,7 +2,7 @@
 //! fail, functions die, and AWS lags. The handlers and the SDK are the real ones, and time is
 //! virtual. After each history, every guarantee is checked.
 //!
-//! `cargo test --test histories` plays a few, and CI plays 3,600. For more:
+//! `cargo test --test histories` plays a few, and CI plays 2,400. For more:
 //! `cargo test --test histories -- --seeds 0..10000`. A history that fails is printed in its
 //! shortest form. Stored in `regressions/`, it is played again each time.
 

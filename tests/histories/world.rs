@@ -8,7 +8,7 @@ use aws_sdk_eks::Client;
 use aws_sdk_eks::config::{BehaviorVersion, Credentials, Region};
 use rerole_sim::{Buckets, Options, SameRoleUpdates, SimulatedAws, Throttle};
 
-use crate::common::environment::{INDEX, LEDGER, REGIONS};
+use crate::common::environment::{BUS, INDEX, LEDGER, REGIONS};
 use crate::history::{History, NewAssociation, Quirk};
 
 /// Region and name of each cluster.
@@ -56,6 +56,7 @@ impl World {
         fastrand::seed(history.seed);
         let aws = SimulatedAws::new(options(history));
         aws.create_tables(INDEX, LEDGER);
+        aws.create_event_bus(BUS);
         for (region, name) in CLUSTERS {
             aws.eks(|eks| eks.create_cluster(region, name));
         }
@@ -162,6 +163,8 @@ fn options(history: &History) -> Options {
     let mut options = Options {
         seed: history.seed,
         cloudtrail: true,
+        ledger_stream: true,
+        refused_event_share: 0.2,
         ..Options::default()
     };
     for quirk in &history.quirks {

@@ -60,6 +60,8 @@ mod payload;
 mod permissions;
 /// What the ledger shows of an open rotation.
 mod progress;
+/// What is published, from the ledger's stream.
+mod publisher;
 /// Rotations that wait for a role.
 mod queue;
 /// Index runs that crash or race with a rotation.

@@ -128,6 +128,7 @@ async fn every_sample_event_does_what_its_name_says() {
             RotateResponse::AlreadyRunning { .. } => "already running",
             RotateResponse::Open { .. } => "open",
             RotateResponse::Command { .. } => "command",
+            RotateResponse::Republished { .. } => "republished",
         };
         assert_eq!(actual, expected, "{name}");
     }

@@ -10,15 +10,20 @@ use rerole_sim::Options;
 use serde_json::json;
 
 use crate::common::grants::{
-    INDEXER_POLICY, Permission, ROTATE_POLICY, granted_by, one_or_more, required_by, statements,
+    INDEXER_POLICY, PUBLISHER_POLICY, Permission, ROTATE_POLICY, granted_by, one_or_more,
+    required_by, statements,
 };
+use crate::common::stream::Mapping;
 use crate::common::template::properties;
 use crate::harness::{Harness, OLD, TIMEOUT, event, rotation_event, stalled_check_event};
 
-/// A few invocations use every permission that the two functions are granted.
+/// A few invocations use every permission that the functions are granted.
 #[tokio::test(start_paused = true)]
 async fn every_granted_permission_is_used() {
-    let harness = Harness::with_state_machine(Options::default());
+    let harness = Harness::with_state_machine(Options {
+        ledger_stream: true,
+        ..Options::default()
+    });
     harness.fleet(5);
     let short = DEADLINE_RESERVE + Duration::from_millis(500);
     harness
@@ -38,6 +43,12 @@ async fn every_granted_permission_is_used() {
     harness.aws.clear_calls();
     Box::pin(use_every_permission_of_the_indexer(&harness)).await;
     assert_eq!(granted_by(INDEXER_POLICY), used(&harness));
+
+    harness.aws.clear_calls();
+    Mapping::new()
+        .deliver(&harness.aws, &harness.publisher())
+        .await;
+    assert_eq!(granted_by(PUBLISHER_POLICY), used(&harness));
 }
 
 /// Reconciles an index that differs from EKS, after a rotation.
@@ -91,7 +102,7 @@ fn used(harness: &Harness) -> BTreeSet<Permission> {
     harness.aws.calls().iter().flat_map(required_by).collect()
 }
 
-/// Apart from the two functions, the state machine reaches only logs and traces.
+/// Apart from two functions, the state machine reaches only logs and traces.
 #[test]
 fn the_state_machine_may_only_invoke_the_functions() {
     let functions = json!([
@@ -125,6 +136,11 @@ fn each_role_has_only_these_policies() {
             "IndexerFunction",
             "IndexerRole",
             vec!["indexer", "lambda-service"],
+        ),
+        (
+            "PublisherFunction",
+            "PublisherRole",
+            vec!["publisher", "lambda-service"],
         ),
         ("StateMachine", "StateMachineRole", vec!["state-machine"]),
     ] {

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use crate::stack::policy::{Request, Verdict, verdict};
 use crate::stack::rendered::{Rendered, forwarding_stack, stack};
 
-const FUNCTIONS: [(&str, &str); 2] = [
+const FUNCTIONS: [(&str, &str); 3] = [
     ("RotateFunction", "RotateRole"),
     ("IndexerFunction", "IndexerRole"),
+    ("PublisherFunction", "PublisherRole"),
 ];
 const KEY: &str = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -66,7 +67,7 @@ fn a_key_encrypts_tables_queues_and_logs_and_the_functions_may_use_it() {
             "/SSESpecification/KMSMasterKeyId",
         ),
         ("AWS::SQS::Queue", 4, "/KmsMasterKeyId"),
-        ("AWS::Logs::LogGroup", 3, "/KmsKeyId"),
+        ("AWS::Logs::LogGroup", 4, "/KmsKeyId"),
     ] {
         let resources = with.of_type(resource_type);
         assert_eq!(resources.len(), count, "{resource_type}");
@@ -154,7 +155,7 @@ fn the_functions_run_in_the_subnets_with_the_rights_for_it() {
 }
 
 #[test]
-fn both_functions_have_the_layer_the_signing_and_the_endpoints() {
+fn the_functions_have_the_layer_the_signing_and_the_endpoints() {
     let layer = "arn:aws:lambda:us-east-1:111122223333:layer:ca-bundle:3";
     let signing = "arn:aws:lambda:us-east-1:111122223333:code-signing-config:csc-0123456789abcdef0";
     let without = stack(&[]);
@@ -184,7 +185,10 @@ fn both_functions_have_the_layer_the_signing_and_the_endpoints() {
         assert_eq!(with["AWS_CA_BUNDLE"], "/opt/ca-bundle.pem");
         let endpoint = "AWS_ENDPOINT_URL_EKS";
         assert_eq!(without.get(endpoint), None);
-        assert_eq!(with[endpoint], "https://eks.{region}.example.internal");
+        // The publisher does not call EKS.
+        let of_eks = (function != "PublisherFunction")
+            .then(|| json!("https://eks.{region}.example.internal"));
+        assert_eq!(with.get(endpoint), of_eks.as_ref());
         for variable in ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"] {
             assert_eq!([&without[variable], &with[variable]], ["false", "true"]);
         }

@@ -23,14 +23,10 @@ fn updates_of(harness: &Harness, arn: &str) -> Vec<Value> {
         .into_iter()
         .filter(|update| update.call.subject.ends_with(id));
     updates
-        .map(|mut update| {
-            update
-                .call
-                .body
-                .as_object_mut()
-                .unwrap()
-                .remove("clientRequestToken");
-            update.call.body
+        .map(|update| {
+            let mut body = (*update.call.body).clone();
+            body.as_object_mut().unwrap().remove("clientRequestToken");
+            body
         })
         .collect()
 }

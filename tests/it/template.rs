@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_dynamodb::types::KeySchemaElement;
-use rerole::settings::{IndexerSettings, RotateSettings};
+use rerole::settings::{IndexerSettings, PublisherSettings, RotateSettings};
 use rerole_sim::Options;
 use serde_json::{Value, json};
 
@@ -23,7 +23,11 @@ const SET_BY_LAMBDA: [&str; 5] = [
     "AWS_SESSION_TOKEN",
 ];
 /// An operator sets these to run a function by hand against an AWS emulator.
-const SET_BY_HAND: [&str; 2] = ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SFN"];
+const SET_BY_HAND: [&str; 3] = [
+    "AWS_ENDPOINT_URL_DYNAMODB",
+    "AWS_ENDPOINT_URL_EVENTBRIDGE",
+    "AWS_ENDPOINT_URL_SFN",
+];
 
 #[test]
 fn the_template_sets_exactly_the_variables_that_the_settings_read() {
@@ -36,11 +40,19 @@ fn the_template_sets_exactly_the_variables_that_the_settings_read() {
             "IndexerFunction",
             variables_read_by(|lookup| drop(IndexerSettings::from_lookup(lookup).unwrap())),
         ),
+        (
+            "PublisherFunction",
+            variables_read_by(|lookup| drop(PublisherSettings::from_lookup(lookup).unwrap())),
+        ),
     ] {
         let variables = &properties(function)["Environment"]["Variables"];
         let set: BTreeSet<_> = variables.as_object().unwrap().keys().cloned().collect();
         for name in SET_BY_LAMBDA.iter().chain(&SET_BY_HAND) {
             assert!(read.remove(*name), "{name} is no longer read");
+        }
+        if function == "PublisherFunction" {
+            // All clients read it, and this function has none of EKS.
+            read.remove("AWS_ENDPOINT_URL_EKS");
         }
         assert_eq!(set, read, "{function}");
         assert_eq!(
@@ -73,6 +85,7 @@ fn value(name: &str) -> Option<String> {
     let value = match name {
         "ROLE_PATH" | "OLD_ROLE_PATH" => "/platform/",
         "ROTATION_EVENT_SOURCE" => "platform.iam",
+        "EVENT_BUS_NAME" => "rerole",
         "INDEX_REGIONS" => "eu-west-1",
         "INDEX_EXCLUDE" => "local-*",
         "STATE_MACHINE_ARN" => STATE_MACHINE,

@@ -345,10 +345,10 @@ fn handler(url: &str) -> Result<RotateHandler, DemoError> {
         };
         Some(value.to_owned())
     })?;
-    let client =
-        http_client(&settings.common).map_err(|error| DemoError::HttpClient(error.to_string()))?;
+    let client = http_client(&settings.common.clients)
+        .map_err(|error| DemoError::HttpClient(error.to_string()))?;
     // Metrics are JSON for CloudWatch, which only clutters the output of a terminal.
-    let metrics = Metrics::new(settings.common.function_name.clone(), drop);
+    let metrics = Metrics::new(settings.common.clients.function_name.clone(), drop);
     Ok(RotateHandler::new(
         &settings,
         client,

@@ -67,15 +67,15 @@ pub async fn connect(flags: &AwsFlags) -> Result<Connection, ConnectError> {
         }
         other => environment(other),
     })?;
-    let http_client =
-        http_client(&settings).map_err(|error| ConnectError::HttpClient(error.to_string()))?;
+    let http_client = http_client(&settings.clients)
+        .map_err(|error| ConnectError::HttpClient(error.to_string()))?;
     let mut loader =
         aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client.clone());
     if let Some(profile) = &flags.profile {
         loader = loader.profile_name(profile);
     }
     let config = loader.load().await;
-    settings.region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
+    settings.clients.region = config.region().ok_or(ConnectError::NoRegion)?.to_string();
     let credentials = config
         .credentials_provider()
         .ok_or(ConnectError::NoCredentials)?;
@@ -85,13 +85,13 @@ pub async fn connect(flags: &AwsFlags) -> Result<Connection, ConnectError> {
         Err(CredentialsError::CredentialsNotLoaded(_)) => return Err(ConnectError::NoCredentials),
         Err(error) => return Err(ConnectError::Credentials(causes(&error))),
     }
-    settings.credentials = credentials;
-    settings.endpoints = settings.endpoints.or(config.endpoint_url())?;
+    settings.clients.credentials = credentials;
+    settings.clients.endpoints = settings.clients.endpoints.or(config.endpoint_url())?;
     let clock = SharedTimeSource::new(SystemTimeSource::new());
     Ok(Connection {
         aws: Aws::new(&settings, http_client, clock),
-        region: settings.region,
+        region: settings.clients.region,
         concurrency,
-        endpoints: settings.endpoints,
+        endpoints: settings.clients.endpoints,
     })
 }

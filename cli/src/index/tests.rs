@@ -56,7 +56,7 @@ async fn with_empty_index() -> Harness {
     })
     .unwrap();
     let clock = SharedTimeSource::new(SystemTimeSource::new());
-    let aws = Aws::new(&settings, http_client(&settings).unwrap(), clock);
+    let aws = Aws::new(&settings, http_client(&settings.clients).unwrap(), clock);
     Harness {
         sim,
         aws,

@@ -6,6 +6,7 @@ use crate::resource::RoleArn;
 
 /// A field of an association that names a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum RoleField {
     /// The role whose credentials pods get. It is in the cluster's account.
     #[serde(rename = "roleArn")]

@@ -7,6 +7,7 @@ use crate::rotation::Outcome;
 
 /// The number of rows with each outcome.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Counts {
     /// The associations in the rotation: the sum of the fields below, except the last two.

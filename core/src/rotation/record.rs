@@ -151,6 +151,26 @@ impl RotationRecord {
         }
     }
 
+    /// Returns the rotation with another state.
+    #[must_use]
+    pub fn with_state(&self, state: State) -> Self {
+        Self {
+            state,
+            ..self.clone()
+        }
+    }
+
+    /// Returns the rotation as it starts at this time, or its next attempt does.
+    #[must_use]
+    pub fn started(mut self, at: Timestamp) -> Self {
+        if self.fence == 0 {
+            self.started_at = at;
+        } else {
+            self.attempt_started_at = Some(at);
+        }
+        self
+    }
+
     #[must_use]
     pub fn status(&self) -> Status {
         self.state.status()

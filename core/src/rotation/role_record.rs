@@ -59,7 +59,9 @@ pub struct RoleRecord {
 
 /// Why a role counts as in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct InUse {
+    #[cfg_attr(test, schemars(with = "String"))]
     pub since: Timestamp,
     /// The ledger key of a rotation, or the ARN of an association.
     pub by: String,

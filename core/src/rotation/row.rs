@@ -50,6 +50,8 @@ pub struct Row {
     pub inferred: bool,
     /// As EKS showed it before the update.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_role_arn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_target_role_arn: Option<String>,
     /// As EKS showed it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,6 +126,7 @@ impl Row {
             error_message: None,
             client_request_token: None,
             inferred: false,
+            observed_role_arn: None,
             observed_target_role_arn: None,
             role_arn: None,
             target_role_arn: None,
@@ -192,6 +195,7 @@ impl Row {
             error_message: None,
             client_request_token: None,
             inferred: false,
+            observed_role_arn: None,
             observed_target_role_arn: None,
             role_arn: None,
             target_role_arn: None,

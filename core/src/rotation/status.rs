@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The `status` of a rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Status {
     /// Another rotation holds one of its roles, or the stack is frozen.
     Queued,

@@ -4,31 +4,45 @@
 use serde::{Deserialize, Serialize};
 
 use crate::request::{Claim, Envelope, MaxConcurrency, MaxErrors};
-use crate::rotation::Status;
+use crate::rotation::{Status, Summary};
 use crate::timestamp::Timestamp;
 
-/// The item `(rotationId, "timeline#<seq>")`.
+/// The item `(rotationId, "timeline#<seq>")`. It is also what an event says (`crate::publishing`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TimelineEntry {
+    #[cfg_attr(test, schemars(with = "String"))]
     pub at: Timestamp,
     #[serde(flatten)]
     pub change: TimelineChange,
     /// The attempt of the rotation. Absent in the timeline of the stack.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "u32"))]
     pub attempt: Option<u32>,
     pub by: Author,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub reason: Option<String>,
+    /// The rotation after the change. Absent in the timeline of the stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Summary"))]
+    pub summary: Option<Box<Summary>>,
+    /// When an operator has last asked to publish the entry again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub republished_at: Option<Timestamp>,
 }
 
 /// What changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum TimelineChange {
     /// `from` is absent in the first entry.
     StatusChanged {
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, schemars(with = "Status"))]
         from: Option<Status>,
         to: Status,
     },
@@ -38,24 +52,30 @@ pub enum TimelineChange {
     Unfrozen,
     /// The limits of the rotation from then on.
     LimitsChanged {
+        #[cfg_attr(test, schemars(with = "String"))]
         max_errors: MaxErrors,
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(test, schemars(with = "String"))]
         max_concurrency: Option<MaxConcurrency>,
     },
 }
 
 /// Who changed it: the sender of an event, or rerole itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Author {
     /// Who sent the event, as the event claims. Absent if it claims nothing, or for rerole itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub requested_by: Option<Claim>,
     /// The event. Absent for what rerole did by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub event_id: Option<String>,
     /// The request ID of the invocation that made the change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub request_id: Option<String>,
 }
 
@@ -126,6 +146,8 @@ mod tests {
                 attempt: Some(1),
                 by,
                 reason: reason.map(str::to_owned),
+                summary: None,
+                republished_at: None,
             };
             let stored = serde_json::to_value(&entry).unwrap();
             assert_eq!(stored, expected);

@@ -9,8 +9,10 @@ mod error;
 mod json;
 mod lagging_index;
 mod requests;
+mod stream;
 mod unprocessed;
 
+use std::collections::BTreeMap;
 use std::iter;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -23,6 +25,7 @@ use crate::dynamodb::engine::run;
 use crate::dynamodb::error::DynamoDbError;
 use crate::dynamodb::lagging_index::{LaggingIndex, Write};
 use crate::dynamodb::requests::Schemas;
+use crate::dynamodb::stream::Stream;
 use crate::options::Options;
 use crate::rng::Rng;
 use crate::wire::{JsonRequest, Response};
@@ -35,6 +38,8 @@ pub(crate) struct DynamoDb {
     tables: Database,
     lagging: Vec<LaggingIndex>,
     schemas: Schemas,
+    /// Of the tables that have one.
+    streams: BTreeMap<String, Stream>,
     unprocessed_share: f64,
     transaction_conflict_share: f64,
     throttle_share: f64,
@@ -53,6 +58,7 @@ impl DynamoDb {
                 .collect(),
             tables: database(),
             schemas: Schemas::new(),
+            streams: BTreeMap::new(),
             unprocessed_share: options.unprocessed_share,
             transaction_conflict_share: options.transaction_conflict_share,
             throttle_share: options.dynamodb_throttle_share,
@@ -116,22 +122,27 @@ impl DynamoDb {
         self.run_and_replicate(now, operation, body)
     }
 
-    /// Runs the operation, and queues its writes for the indexes that lag.
+    /// Runs the operation. Its writes are queued for the indexes that lag, and added to streams.
     fn run_and_replicate(
         &mut self,
         now: SystemTime,
         operation: &str,
         body: Value,
     ) -> Result<Value, DynamoDbError> {
-        let keys = if self.lagging.is_empty() {
+        let mut keys = if self.lagging.is_empty() && self.streams.is_empty() {
             Vec::new()
         } else {
             requests::written_keys(operation, &body, &self.schemas)
         };
+        keys.retain(|(table, _)| {
+            let mut lagging = self.lagging.iter();
+            self.streams.contains_key(table) || lagging.any(|index| index.follows(table))
+        });
         let response = run(&self.tables, operation, body)?;
         for (table, key) in keys {
             let image = self.image(&table, &key);
             let write = Write { table, key, image };
+            self.stream(now, &write);
             for index in self.following(&write.table) {
                 index.queue(now, write.clone());
             }
@@ -147,7 +158,17 @@ impl DynamoDb {
         response.get_mut("Item").map(Value::take)
     }
 
-    pub(crate) fn create_table(&mut self, request: Value) -> Result<Value, DynamoDbError> {
+    /// Adds a write to the stream of its table, if it has one.
+    fn stream(&mut self, now: SystemTime, write: &Write) {
+        if let Some(stream) = self.streams.get_mut(&write.table) {
+            stream.add(now, &write.key, write.image.clone());
+        }
+    }
+
+    pub(crate) fn create_table(&mut self, mut request: Value) -> Result<Value, DynamoDbError> {
+        let stream = request
+            .as_object_mut()
+            .and_then(|it| it.remove("StreamSpecification"));
         let response = run(&self.tables, "CreateTable", request.clone())?;
         for index in &mut self.lagging {
             index.create_table(&request);
@@ -155,6 +176,9 @@ impl DynamoDb {
         let name = request["TableName"]
             .as_str()
             .expect("a table that was created has a name");
+        if stream.is_some_and(|stream| stream["StreamEnabled"] == true) {
+            self.streams.insert(name.to_owned(), Stream::default());
+        }
         self.schemas
             .insert(name.to_owned(), requests::key_names(&request));
         Ok(response)
@@ -169,6 +193,12 @@ impl DynamoDb {
 
 /// What tests read and write without the API: there are no faults, no log and no index lag.
 impl DynamoDb {
+    /// The stream of a table.
+    pub(crate) fn stream_of(&self, table: &str) -> &Stream {
+        let stream = self.streams.get(table);
+        stream.unwrap_or_else(|| panic!("a test reads streams that exist, not that of {table}"))
+    }
+
     /// Every item as a plain object, in order of the keys.
     pub(crate) fn items(&self, table: &str) -> Vec<Value> {
         let names = self.key_names(table);
@@ -198,7 +228,7 @@ impl DynamoDb {
         items
     }
 
-    pub(crate) fn put(&mut self, table: &str, plain: &Value) {
+    pub(crate) fn put(&mut self, now: SystemTime, table: &str, plain: &Value) {
         let item = json::to_item(plain);
         let key = json::pick(&item, &self.key_names(table));
         run(
@@ -207,14 +237,16 @@ impl DynamoDb {
             json!({ "TableName": table, "Item": item }),
         )
         .expect("a test puts valid items");
-        self.replicate_now(&Write {
+        let write = Write {
             table: table.to_owned(),
             key,
             image: Some(item),
-        });
+        };
+        self.stream(now, &write);
+        self.replicate_now(&write);
     }
 
-    pub(crate) fn delete(&mut self, table: &str, plain_key: &Value) {
+    pub(crate) fn delete(&mut self, now: SystemTime, table: &str, plain_key: &Value) {
         let key = json::pick(&json::to_item(plain_key), &self.key_names(table));
         run(
             &self.tables,
@@ -222,11 +254,13 @@ impl DynamoDb {
             json!({ "TableName": table, "Key": key }),
         )
         .expect("a test deletes by complete keys");
-        self.replicate_now(&Write {
+        let write = Write {
             table: table.to_owned(),
             key,
             image: None,
-        });
+        };
+        self.stream(now, &write);
+        self.replicate_now(&write);
     }
 
     /// Puts many new items at once, several times faster than one by one.

@@ -120,6 +120,19 @@ pub fn step_functions(aws: &SimulatedAws) -> aws_sdk_sfn::Client {
     aws_sdk_sfn::Client::from_conf(config)
 }
 
+/// A client of EventBridge without retries.
+pub fn event_bridge(aws: &SimulatedAws) -> aws_sdk_eventbridge::Client {
+    let config = aws_sdk_eventbridge::Config::builder()
+        .behavior_version(aws_sdk_eventbridge::config::BehaviorVersion::latest())
+        .region(aws_sdk_eventbridge::config::Region::from_static(REGION))
+        .credentials_provider(credentials("AKIDEXAMPLE"))
+        .retry_config(aws_sdk_eventbridge::config::retry::RetryConfig::disabled())
+        .http_client(aws.http_client())
+        .time_source(aws.time_source())
+        .build();
+    aws_sdk_eventbridge::Client::from_conf(config)
+}
+
 /// The error code of a failed call; "" if it succeeded.
 pub fn code_of<T, E: ProvideErrorMetadata>(result: Result<T, SdkError<E>>) -> String {
     error_of(result).0

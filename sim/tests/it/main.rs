@@ -12,6 +12,8 @@ mod cloudtrail;
 mod clusters;
 /// What is added to the embedded DynamoDB: lag, unprocessed entries, conflicts, throttles.
 mod dynamodb;
+/// Events on buses.
+mod event_bridge;
 /// What each fault does to state, log and client.
 mod faults;
 /// Fleets from a seed.
@@ -20,6 +22,8 @@ mod fleet;
 mod loopback;
 /// Executions of state machines: their names, and starting twice.
 mod step_functions;
+/// The stream of the ledger.
+mod stream;
 /// Throttling of EKS.
 mod throttles;
 /// Idempotency tokens of EKS.

@@ -23,7 +23,7 @@ use aws_smithy_async::time::SharedTimeSource;
 use aws_smithy_types::retry::RetryConfig;
 
 use crate::aws::client_config::{Timeouts, behavior_version, retry_partition};
-use crate::settings::Settings;
+use crate::settings::ClientSettings;
 
 /// The limit for all attempts at one call.
 pub(crate) const DYNAMODB_OPERATION_TIMEOUT: Duration = Duration::from_secs(6);
@@ -36,7 +36,7 @@ const DYNAMODB_ATTEMPTS: u32 = 6;
 /// Creates the client of both tables.
 #[must_use]
 pub(crate) fn client(
-    settings: &Settings,
+    settings: &ClientSettings,
     http_client: SharedHttpClient,
     clock: SharedTimeSource,
 ) -> aws_sdk_dynamodb::Client {

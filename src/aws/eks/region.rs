@@ -177,15 +177,15 @@ impl ClientTemplate {
         let mut config = aws_sdk_eks::Config::builder()
             .behavior_version(behavior_version())
             .region(aws_sdk_eks::config::Region::new(name.to_owned()))
-            .credentials_provider(self.settings.credentials.clone())
+            .credentials_provider(self.settings.clients.credentials.clone())
             .http_client(self.http_client.clone())
             .time_source(self.clock.clone())
             .interceptor(self.counter.clone())
-            .use_fips(self.settings.endpoints.use_fips)
-            .use_dual_stack(self.settings.endpoints.use_dual_stack)
+            .use_fips(self.settings.clients.endpoints.use_fips)
+            .use_dual_stack(self.settings.clients.endpoints.use_dual_stack)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts.into());
-        config.set_endpoint_url(self.settings.endpoints.eks(name));
+        config.set_endpoint_url(self.settings.clients.endpoints.eks(name));
         Client::from_conf(config.build())
     }
 }

@@ -14,7 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
 use crate::aws::http;
-use crate::settings::Settings;
+use crate::settings::ClientSettings;
 
 /// From <https://www.amazontrust.com/repository/>, as DER, because parsing PEM takes a sixth of all
 /// instructions at start.
@@ -30,7 +30,7 @@ const AMAZON_TRUST_SERVICES: [&[u8]; 5] = [
 ///
 /// # Errors
 /// If a root certificate cannot be parsed.
-pub fn http_client(settings: &Settings) -> Result<SharedHttpClient, rustls::Error> {
+pub fn http_client(settings: &ClientSettings) -> Result<SharedHttpClient, rustls::Error> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let config = config.with_safe_default_protocol_versions()?;
     Ok(http::client(
@@ -40,7 +40,7 @@ pub fn http_client(settings: &Settings) -> Result<SharedHttpClient, rustls::Erro
     ))
 }
 
-fn trusted_roots(settings: &Settings) -> Result<RootCertStore, rustls::Error> {
+fn trusted_roots(settings: &ClientSettings) -> Result<RootCertStore, rustls::Error> {
     let mut roots = RootCertStore::empty();
     match &settings.ca_bundle {
         Some(pem) => {

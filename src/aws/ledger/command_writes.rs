@@ -6,7 +6,7 @@ use rerole_core::command::{Command, StackOrder};
 use rerole_core::keys::{Entry, LedgerKey};
 use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{
-    Author, Counts, End, Open, RolePair, RotationRecord, StackRecord, State, Status,
+    Author, Counts, End, Open, RolePair, RoleUse, RotationRecord, StackRecord, State, Status,
     TimelineChange, TimelineEntry,
 };
 use rerole_core::timestamp::Timestamp;
@@ -28,21 +28,29 @@ pub(super) fn change_state(
     roles: Option<&RolePair>,
     now: Timestamp,
 ) -> Vec<Write> {
-    let (to, by) = (State::Open(open), Author::sender(&command.envelope));
+    let by = Author::sender(&command.envelope);
     let reason = command.envelope.claims.reason_text();
+    let is_retry = found.status().is_final();
+    let starts = is_retry && open != Open::Queued;
+    let started_at = roles.filter(|_| starts).map(|roles| roles.next_start(now));
+    let mut after = found.with_state(State::Open(open));
+    after.attempt += u32::from(is_retry);
+    if let Some(started_at) = started_at {
+        after = after.started(started_at);
+    }
     let change = StatusChange {
         seen: found,
-        to: &to,
+        after: &after,
         by: &by,
         reason: reason.as_deref(),
         at: now,
+        old_role: RoleUse::default(),
     };
-    let is_retry = found.status().is_final();
     let mut update = change.change();
     if found.status() == Status::Paused {
         update = update.remove("failingSince");
     }
-    if to.work().is_some() {
+    if after.state.work().is_some() {
         update = set_ready(update, now);
     }
     if let Open::Cancelling(_) = open {
@@ -54,13 +62,12 @@ pub(super) fn change_state(
         update = next_attempt(update, found)
             .set_or_remove("queuedAt", (open == Open::Queued).then(|| text(now)));
     }
-    let of_roles: Vec<Write> = match (open, roles) {
-        (Open::Queued, Some(roles)) if is_retry => queue(found, roles).into(),
-        (_, Some(roles)) if is_retry => {
-            let started_at = roles.next_start(now);
+    let of_roles: Vec<Write> = match (roles, started_at) {
+        (Some(roles), Some(started_at)) => {
             update = set_start(update, found, started_at);
             hold(found, roles, started_at).into()
         }
+        (Some(roles), None) if is_retry => queue(found, roles).into(),
         _ => Vec::new(),
     };
     let key = rotation_key(&found.key, &Entry::Rotation);
@@ -104,17 +111,22 @@ pub(super) fn end(
         reason: Some(reason.clone()),
         ..End::new(Status::Cancelled, now)
     }));
-    let change = StatusChange {
-        seen: found,
-        to: &to,
-        by: &Author::sender(&command.envelope),
-        reason: Some(&reason),
-        at: now,
-    };
     // Since an earlier attempt, the indexer may have counted reversions.
     let counts = Counts {
         reverted: found.counts.reverted + found.reversion_count,
         ..found.counts
+    };
+    let after = RotationRecord {
+        counts,
+        ..found.with_state(to)
+    };
+    let change = StatusChange {
+        seen: found,
+        after: &after,
+        by: &Author::sender(&command.envelope),
+        reason: Some(&reason),
+        at: now,
+        old_role: RoleUse::default(),
     };
     let update = change.change().set_all(&Attributes { counts });
     let is_unchanged = is_unchanged("reversionCount", found.reversion_count);
@@ -157,6 +169,8 @@ pub(super) fn change_limits(
         attempt: Some(found.attempt),
         by: Author::sender(&command.envelope),
         reason: command.envelope.claims.reason_text(),
+        summary: Some(Box::new(found.summary(RoleUse::default()))),
+        republished_at: None,
     };
     let key = rotation_key(&found.key, &Entry::Rotation);
     vec![
@@ -210,6 +224,8 @@ pub(super) fn change_stack(
         attempt: None,
         by,
         reason,
+        summary: None,
+        republished_at: None,
     };
     vec![
         Write::update(stack::key(), change).only_if(condition),

@@ -42,7 +42,7 @@ pub use row_batches::{PLAN_BATCH_LEN, Planned, SETTLE_BATCH_LEN};
 pub use rows::{Rows, Select};
 pub use stack::Stack;
 pub use status::Close;
-pub use timeline::StatusChange;
+pub use timeline::Timelines;
 
 use aws_sdk_dynamodb::Client;
 use rerole_core::keys::{Entry, LedgerKey, RotationKey};
@@ -99,6 +99,12 @@ impl Ledger {
             table: &self.table,
             key,
         }
+    }
+
+    /// The timelines of all rotations and of the stack.
+    #[must_use]
+    pub fn timelines(&self) -> Timelines<'_> {
+        Timelines { table: &self.table }
     }
 
     /// What the indexer tells the rotations.

@@ -5,7 +5,7 @@
 use rerole_core::command::{Command, RollbackPlan, RollbackStart};
 use rerole_core::keys::Entry;
 use rerole_core::request::{Requested, RotationRequest};
-use rerole_core::rotation::{Author, RolePair, RotationRecord, State, Transition};
+use rerole_core::rotation::{Author, RolePair, RoleUse, RotationRecord, State, Transition};
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
@@ -82,13 +82,18 @@ impl Begin<'_> {
             Author::sender(&self.command.envelope),
             self.command.envelope.claims.reason_text(),
         );
-        let to = State::Open(self.plan.open);
+        let mut after = earlier.with_state(State::Open(self.plan.open));
+        after.attempt += 1;
+        if let RollbackStart::At(started_at) = self.plan.start {
+            after = after.started(started_at);
+        }
         let change = StatusChange {
             seen: earlier,
-            to: &to,
+            after: &after,
             by: &by,
             reason: reason.as_deref(),
             at: self.now,
+            old_role: RoleUse::default(),
         };
         let update = next_attempt(change.change(), earlier).set_all(&Attributes {
             request: &self.plan.request,

@@ -5,7 +5,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, RotationKey};
-use rerole_core::rotation::{Author, Cause, RolePair, RotationRecord, State, Status, Transition};
+use rerole_core::rotation::{
+    Author, Cause, RolePair, RoleUse, RotationRecord, State, Status, Transition,
+};
 use rerole_core::timestamp::Timestamp;
 use tracing::error;
 
@@ -71,16 +73,17 @@ impl Rotations<'_> {
             return Ok(None);
         };
         let operation = Operation::on("change status of rotation", &seen.key);
-        let to = State::Open(open);
+        let after = seen.with_state(State::Open(open));
         let change = StatusChange {
             seen,
-            to: &to,
+            after: &after,
             by,
             reason,
             at: now,
+            old_role: RoleUse::default(),
         };
         let mut update = change.change();
-        if to.work().is_some() {
+        if after.state.work().is_some() {
             // While it was paused, no cluster failed.
             update = set_ready(update.remove("failingSince"), now);
         }
@@ -110,12 +113,14 @@ impl Rotations<'_> {
         };
         let operation = Operation::on("start queued rotation", &seen.key);
         let started_at = roles.next_start(now);
+        let after = seen.with_state(State::Open(open)).started(started_at);
         let change = StatusChange {
             seen,
-            to: &State::Open(open),
+            after: &after,
             by,
             reason: None,
             at: started_at,
+            old_role: RoleUse::default(),
         };
         // Its sweep counts what came back while it waited.
         let update = set_ready(change.change(), now).set("reversionCount", number(0));

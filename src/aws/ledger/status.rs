@@ -3,12 +3,13 @@
 
 use rerole_core::call::Operation;
 use rerole_core::rotation::{
-    Author, Cause, Counts, Departure, InUse, RolePair, RotationRecord, State, Status, Transition,
+    Author, Cause, Counts, Departure, InUse, RolePair, RoleUse, RotationRecord, State, Status,
+    Transition,
 };
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
-use crate::aws::dynamodb::{Condition, Refusal, Transacted, TransactionPart, Write, number, text};
+use crate::aws::dynamodb::{Condition, Refusal, Transacted, Write, number, text};
 use crate::aws::ledger::lease::{LeaseError, OwnedRotation};
 use crate::aws::ledger::roles::{Roles, replace};
 use crate::aws::ledger::rounds::{Round, Rounds};
@@ -48,16 +49,20 @@ impl OwnedRotation<'_> {
         let Transition::To(planned) = seen.state.after(Cause::Planned) else {
             return Err(LeaseError::Lost);
         };
-        let planned = State::Open(planned);
+        let planned = RotationRecord {
+            counts: *counts,
+            ..seen.with_state(State::Open(planned))
+        };
         let mut rounds = Rounds::new(operation, Round::Write);
         loop {
             rounds.start()?;
             let change = StatusChange {
                 seen: &seen,
-                to: &planned,
+                after: &planned,
                 by,
                 reason: None,
                 at: now,
+                old_role: RoleUse::default(),
             };
             let update = change.change().set_all(&Attributes { counts });
             let parts = vec![
@@ -90,19 +95,27 @@ impl OwnedRotation<'_> {
         loop {
             rounds.start()?;
             let end = close.record.state.end();
+            let roles = if close.record.request.dry_run {
+                None
+            } else {
+                Some(self.closed_roles(close).await?)
+            };
+            let old_role = roles.as_ref().map(|roles| roles.old.clone().role_use(None));
             let change = StatusChange {
                 seen: &seen,
-                to: &close.record.state,
+                after: &close.record,
                 by,
                 reason: end.and_then(|end| end.reason.as_deref()),
                 at: end.map_or(close.record.started_at, |end| end.finished_at),
+                old_role: old_role.unwrap_or_default(),
             };
             let mut parts = vec![
                 self.closed(&close.record, &change).into(),
                 change.entry().into(),
             ];
-            if !close.record.request.dry_run {
-                parts.extend(self.closed_roles(close).await?);
+            if let Some(RolePair { old, new }) = &roles {
+                parts.push(replace(&close.record.old_role_arn, old).into());
+                parts.push(replace(&close.record.new_role_arn, new).into());
             }
             match self.table.transact(operation, parts).await? {
                 Transacted::Done => return Ok(()),
@@ -166,8 +179,8 @@ impl OwnedRotation<'_> {
         self.update(update, condition)
     }
 
-    /// Returns the writes that close the items of both roles, as they are now.
-    async fn closed_roles(&self, close: &Close) -> Result<[TransactionPart; 2], LeaseError> {
+    /// Returns both roles, as they are now, after the close.
+    async fn closed_roles(&self, close: &Close) -> Result<RolePair, LeaseError> {
         let Close {
             record,
             departure,
@@ -179,12 +192,10 @@ impl OwnedRotation<'_> {
         if old.in_use != *seen_use {
             return Err(LeaseError::Lost);
         }
-        let old = old.closed_from(departure);
-        let new = new.closed_onto((!may_have_moved).then_some(self.key()));
-        Ok([
-            replace(&record.old_role_arn, &old).into(),
-            replace(&record.new_role_arn, &new).into(),
-        ])
+        Ok(RolePair {
+            old: old.closed_from(departure),
+            new: new.closed_onto((!may_have_moved).then_some(self.key())),
+        })
     }
 }
 

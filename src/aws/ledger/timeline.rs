@@ -1,28 +1,66 @@
 //! Changes of a rotation's status, and their entries in its timeline. Both are written in one
-//! transaction. Which change is allowed is decided in `rerole_core::rotation::State`.
+//! transaction. Which change is allowed is decided in `rerole_core::rotation::State`. The stream of
+//! the table shows each entry to the publisher, and shows it again when an entry is marked here.
 
+use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::{Entry, LedgerKey};
-use rerole_core::rotation::{Author, RotationRecord, State, TimelineChange, TimelineEntry};
+use rerole_core::publishing::Republish;
+use rerole_core::rotation::{
+    Author, RoleUse, RotationRecord, State, TimelineChange, TimelineEntry,
+};
 use rerole_core::timestamp::Timestamp;
 
-use crate::aws::dynamodb::{Change, Condition, Write, number, text, to_item};
+use crate::aws::dynamodb::{Change, Condition, Table, Write, number, text, to_item};
 use crate::aws::ledger::{is_absent, item_key};
 
-/// A change of a rotation's status.
+/// The timelines of all rotations and of the stack.
 #[derive(Debug, Clone, Copy)]
-pub struct StatusChange<'a> {
+pub struct Timelines<'a> {
+    pub(super) table: &'a Table,
+}
+
+impl Timelines<'_> {
+    /// Marks these entries, so that the stream of the table shows them to the publisher again.
+    /// Returns how many there are: the timeline may end before the last one.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be written. The first entries may have been marked.
+    pub async fn republish(&self, republish: &Republish, now: Timestamp) -> Result<u64, CallError> {
+        let operation = Operation::on("publish again the timeline of", &republish.key);
+        let mut marked = 0;
+        for seq in republish.from_seq..=republish.to_seq {
+            let key = item_key(&republish.key, &Entry::Timeline(seq));
+            let change = Change::default().set("republishedAt", text(now));
+            let exists = Condition::new("attribute_exists(rotationId)");
+            let update = Write::update(key, change).only_if(exists);
+            if !self.table.write(operation, update).await?.is_done() {
+                break;
+            }
+            marked += 1;
+        }
+        Ok(marked)
+    }
+}
+
+/// A change of a rotation's status.
+#[derive(Debug, Clone)]
+pub(super) struct StatusChange<'a> {
     /// The rotation as it was read.
-    pub seen: &'a RotationRecord,
-    pub to: &'a State,
-    pub by: &'a Author,
-    pub reason: Option<&'a str>,
-    pub at: Timestamp,
+    pub(super) seen: &'a RotationRecord,
+    /// The rotation after the change.
+    pub(super) after: &'a RotationRecord,
+    pub(super) by: &'a Author,
+    pub(super) reason: Option<&'a str>,
+    pub(super) at: Timestamp,
+    /// What may be said about the old role after the change. Nothing, unless the change closes a
+    /// rotation that has held it.
+    pub(super) old_role: RoleUse,
 }
 
 impl StatusChange<'_> {
     /// Returns the change of the rotation's item.
     pub(super) fn change(&self) -> Change {
-        set_state(self.to).set("timelineSeq", number(self.seen.timeline_seq + 1))
+        set_state(&self.after.state).set("timelineSeq", number(self.seen.timeline_seq + 1))
     }
 
     /// The condition that the status is the one that was read, and that nothing was added to the
@@ -37,12 +75,13 @@ impl StatusChange<'_> {
             at: self.at,
             change: TimelineChange::StatusChanged {
                 from: Some(self.seen.status()),
-                to: self.to.status(),
+                to: self.after.status(),
             },
-            // Only the next attempt opens a finished rotation.
-            attempt: Some(self.seen.attempt + u32::from(self.seen.status().is_final())),
+            attempt: Some(self.after.attempt),
             by: self.by.clone(),
             reason: self.reason.map(str::to_owned),
+            summary: Some(Box::new(self.after.summary(self.old_role.clone()))),
+            republished_at: None,
         };
         let key = self.seen.key.clone().into();
         put_entry(&key, self.seen.timeline_seq + 1, &entry)
@@ -60,6 +99,8 @@ pub(super) fn first_entry(record: &RotationRecord) -> Write {
         attempt: Some(record.attempt),
         by: Author::sender(&record.envelope),
         reason: record.envelope.claims.reason_text(),
+        summary: Some(Box::new(record.summary(RoleUse::default()))),
+        republished_at: None,
     };
     put_entry(&record.key.clone().into(), record.timeline_seq, &entry)
 }

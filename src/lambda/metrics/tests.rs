@@ -111,3 +111,17 @@ fn zero_stalled_rotations_are_also_written() {
         ]],
     );
 }
+
+#[test]
+fn what_was_not_published_is_counted_also_if_it_is_nothing() {
+    let publish = PublishMetrics {
+        published: 3,
+        unpublishable: 0,
+    };
+    check(
+        |metrics, now| metrics.published(now, &publish),
+        &expect![[
+            r#"{"EventsPublished":3,"FunctionName":"rerole-Rotate","ItemsNotPublished":0,"_aws":{"CloudWatchMetrics":[{"Dimensions":[["FunctionName"]],"Metrics":[{"Name":"EventsPublished","Unit":"Count"},{"Name":"ItemsNotPublished","Unit":"Count"}],"Namespace":"rerole"}],"Timestamp":1795467600000}}"#
+        ]],
+    );
+}

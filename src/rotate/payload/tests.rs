@@ -53,6 +53,7 @@ fn check(changes: Value, expected: &Expect) {
             format!("command {order:?} for {key}")
         }
         Task::CheckStalled => "check".to_owned(),
+        Task::Republish(republish) => format!("republish {}", republish.key),
         Task::Ignore { detail_type } => format!("ignore {detail_type}"),
         Task::Reject(rejection) => format!("reject {}: {rejection}", event.id),
     };
@@ -72,6 +73,10 @@ fn each_payload_asks_for_one_task() {
             expect![[
                 r#"reject 6a7e8feb-b491-4cf7-a9f1-bf3703467718: account "111122223333" is not allowed; allowed: rotationId as the only member"#
             ]],
+        ),
+        (
+            json!({ "republish": { "rotationId": "rollback/r-1" } }),
+            expect!["republish rollback/r-1"],
         ),
         (
             json!({ "check": "stalled" }),

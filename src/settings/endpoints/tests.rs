@@ -18,6 +18,7 @@ fn an_endpoint_for_one_service_overrides_the_common_endpoint() {
     assert_eq!(endpoints.eks("eu-west-1").as_deref(), two);
     assert_eq!(endpoints.dynamodb.as_deref(), one);
     assert_eq!(endpoints.step_functions.as_deref(), one);
+    assert_eq!(endpoints.event_bridge.as_deref(), one);
     let endpoints = read(&[(STEP_FUNCTIONS, "http://127.0.0.1:1")]).unwrap();
     assert_eq!(endpoints.step_functions.as_deref(), one);
     assert_eq!(endpoints.eks("eu-west-1"), None);
@@ -33,7 +34,7 @@ fn the_endpoint_of_eks_can_name_the_region() {
         endpoints.eks("eu-west-1").as_deref(),
         Some("https://vpce-1.eks.eu-west-1.vpce.amazonaws.com")
     );
-    for variable in [COMMON, DYNAMODB, STEP_FUNCTIONS] {
+    for variable in [COMMON, DYNAMODB, STEP_FUNCTIONS, EVENT_BRIDGE] {
         assert_eq!(read(&[(variable, url)]).unwrap_err().variable, variable);
     }
 }

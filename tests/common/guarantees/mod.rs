@@ -4,6 +4,7 @@
 //!
 //! Guarantees 4 (repeats write nothing) and 8 (crashes) need a scenario each.
 
+pub mod events;
 mod evidence;
 pub mod index;
 mod ledger;

@@ -1,6 +1,7 @@
 //! The stack's bus, and who may put events on it.
 
 use rerole::rotate::payload::DETAIL_TYPE;
+use rerole_core::publishing::{AssociationRoleChanged, RotationStatusChanged};
 
 use crate::access::{OPERATOR, STRANGER};
 use crate::common::template::{properties, template};
@@ -101,6 +102,7 @@ fn to_put_other_events_than_one_may() {
             ("rerole", COMMAND),
             ("rerole", "Role Rotation Status Changed"),
             (SOURCE, "Role Rotation Status Changed"),
+            ("rerole", "Association Role Changed"),
             (SOURCE, "role rotation requested"),
             (SOURCE, ""),
         ] {
@@ -109,6 +111,77 @@ fn to_put_other_events_than_one_may() {
             check(Some(principal), &[event, request], IsDenied::Yes);
         }
         check(Some(principal), &[], IsDenied::Yes);
+    }
+}
+
+/// The publisher says what has happened, and asks for nothing.
+#[test]
+fn the_publisher_puts_its_own_events_only() {
+    let stack = stack(&[]);
+    let publisher = stack.arn("PublisherRole");
+    let own = [
+        ("rerole", RotationStatusChanged::DETAIL_TYPE),
+        ("rerole", AssociationRoleChanged::DETAIL_TYPE),
+    ];
+    let statements = stack.statements_of_role("PublisherRole");
+    let grants = |events: &[(&str, &str)]| {
+        let (sources, detail_types): (Vec<_>, Vec<_>) = events.iter().copied().unzip();
+        let request = Request::new("events:PutEvents", BUS)
+            .key("events:source", &sources)
+            .key("events:detail-type", &detail_types);
+        verdict(&statements, &request)
+    };
+    for events in [&own[..], &own[..1], &own[1..]] {
+        assert_eq!(on_bus(&stack, Some(&publisher), events), Verdict::Silent);
+        assert_eq!(grants(events), Verdict::Allow, "{events:?}");
+    }
+    for event in [
+        ("rerole", DETAIL_TYPE),
+        ("rerole", COMMAND),
+        (SOURCE, DETAIL_TYPE),
+        (SOURCE, COMMAND),
+        (SOURCE, own[0].1),
+        ("rerole", "Role Created"),
+    ] {
+        for events in [&[event][..], &[event, own[0]], &[own[0], event]] {
+            let found = on_bus(&stack, Some(&publisher), events);
+            assert_eq!(found, Verdict::Deny, "{events:?}");
+            assert_eq!(grants(events), Verdict::Silent, "{events:?}");
+        }
+    }
+    let nothing = Request::new("events:PutEvents", BUS);
+    assert_eq!(verdict(&statements, &nothing), Verdict::Silent);
+}
+
+/// The publisher and its permission follow the parameters.
+#[test]
+fn what_happens_is_published_on_the_bus_that_is_named() {
+    for (parameters, bus) in [
+        (&[][..], "rerole"),
+        (&[("RotationEventBusName", "requests")], "requests"),
+        (&[("PublishEventBusName", "platform")], "platform"),
+        (
+            &[
+                ("RotationEventBusName", "requests"),
+                ("PublishEventBusName", "platform"),
+            ],
+            "platform",
+        ),
+    ] {
+        let stack = stack(parameters);
+        let function = stack.properties("PublisherFunction").unwrap();
+        assert_eq!(function["Environment"]["Variables"]["EVENT_BUS_NAME"], bus);
+        assert_eq!(stack.output("PublishEventBusName"), bus);
+        let statements = stack.statements_of_role("PublisherRole");
+        let put = |bus: &str| {
+            let arn = format!("arn:aws:events:us-east-1:111122223333:event-bus/{bus}");
+            let request = Request::new("events:PutEvents", arn)
+                .key("events:source", &["rerole"])
+                .key("events:detail-type", &[RotationStatusChanged::DETAIL_TYPE]);
+            verdict(&statements, &request)
+        };
+        assert_eq!(put(bus), Verdict::Allow, "{parameters:?}");
+        assert_eq!(put("default"), Verdict::Silent, "{parameters:?}");
     }
 }
 

@@ -24,7 +24,11 @@ fn a_queue_admits_its_sender_and_the_operators_only() {
     let principal = |name: &str| ("aws:PrincipalArn", stack.arn(name));
     let of_rule = |name: &str| ("aws:SourceArn", stack.arn(name));
     let senders = |queue: &str| match queue {
-        "OnFailureQueue" => vec![principal("RotateRole"), principal("IndexerRole")],
+        "OnFailureQueue" => vec![
+            principal("RotateRole"),
+            principal("IndexerRole"),
+            principal("PublisherRole"),
+        ],
         "UndeliveredQueue" => RULES.map(of_rule).to_vec(),
         "IndexerQueue" => vec![of_rule("AssociationChangedRule")],
         // SQS moves messages there itself.
@@ -35,6 +39,7 @@ fn a_queue_admits_its_sender_and_the_operators_only() {
     all_senders.extend([
         principal("RotateRole"),
         principal("IndexerRole"),
+        principal("PublisherRole"),
         principal("StateMachineRole"),
         of_rule("RuleOfAnotherStack"),
         ("aws:PrincipalArn", STRANGER.to_owned()),

@@ -169,7 +169,9 @@ fn whatever_is_put_on_the_bus_an_accepted_request_is_within_the_rules() {
                 rejected += 1;
                 false
             }
-            Task::Resume(_) | Task::CheckStalled | Task::Ignore { .. } => false,
+            Task::Resume(_) | Task::CheckStalled | Task::Republish(_) | Task::Ignore { .. } => {
+                false
+            }
         }
     });
     assert!(

@@ -30,6 +30,7 @@ mod reversions;
 mod roles;
 mod rotations;
 mod rows;
+mod timelines;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -60,6 +61,7 @@ static ALL: LazyLock<Vec<Outcome>> = LazyLock::new(|| {
         roles::TABLES,
         rotations::TABLES,
         rows::TABLES,
+        timelines::TABLES,
     ];
     tables
         .concat()

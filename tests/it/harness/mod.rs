@@ -24,9 +24,11 @@ use rerole::indexer::handler::IndexerHandler;
 use rerole::indexer::response::IndexerResponse;
 use rerole::lambda::invocation::Invocation;
 use rerole::lambda::metrics::Metrics;
+use rerole::publisher::handler::PublisherHandler;
 use rerole::rotate::error::RotateError;
 use rerole::rotate::handler::RotateHandler;
 use rerole::rotate::response::RotateResponse;
+use rerole::settings::PublisherSettings;
 use rerole_core::resource::OwnAccount;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::fleet::{Fleet, FleetSummary};
@@ -34,7 +36,7 @@ use rerole_sim::{Options, SimulatedAws};
 use serde_json::{Value, json};
 
 use crate::common::environment::{
-    FUNCTION_ARN, REGIONS, indexer_settings, rotate_settings, settings,
+    BUS, FUNCTION_ARN, REGIONS, indexer_settings, publisher_settings, rotate_settings, settings,
 };
 use crate::common::grants::check_granted;
 use crate::common::liveness::check_liveness;
@@ -68,6 +70,7 @@ impl Harness {
         aws.create_tables(INDEX, LEDGER);
         // As after a full run over both regions.
         aws.complete_index(LEDGER, &REGIONS);
+        aws.create_event_bus(BUS);
         let metrics = Lines::default();
         let rotate = build_rotate_handler(&aws, variables, metrics.clone());
         let indexer = build_indexer_handler(&aws, variables, metrics.clone());
@@ -257,6 +260,19 @@ impl Harness {
         build_indexer_handler(&self.aws, variables, self.metrics.clone())
     }
 
+    /// The publisher.
+    pub fn publisher(&self) -> PublisherHandler {
+        self.publisher_with(&publisher_settings())
+    }
+
+    /// The publisher with other settings.
+    pub fn publisher_with(&self, settings: &PublisherSettings) -> PublisherHandler {
+        let function_name = settings.clients.function_name.clone();
+        let metrics = metrics_into(self.metrics.clone(), function_name);
+        let (http_client, clock) = (self.aws.http_client(), self.aws.time_source());
+        PublisherHandler::new(settings, http_client, clock, metrics)
+    }
+
     /// An invocation that has `timeout` left.
     pub fn invocation(&self, timeout: Duration) -> Invocation {
         Invocation {
@@ -385,7 +401,7 @@ fn build_rotate_handler(
     metrics: Lines,
 ) -> RotateHandler {
     let settings = rotate_settings(variables);
-    let metrics = metrics_into(metrics, settings.common.function_name.clone());
+    let metrics = metrics_into(metrics, settings.common.clients.function_name.clone());
     RotateHandler::new(&settings, aws.http_client(), aws.time_source(), metrics)
 }
 
@@ -395,7 +411,7 @@ fn build_indexer_handler(
     metrics: Lines,
 ) -> IndexerHandler {
     let settings = indexer_settings(variables);
-    let metrics = metrics_into(metrics, settings.common.function_name.clone());
+    let metrics = metrics_into(metrics, settings.common.clients.function_name.clone());
     IndexerHandler::new(&settings, aws.http_client(), aws.time_source(), metrics)
 }
 

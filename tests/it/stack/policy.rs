@@ -1,5 +1,6 @@
 //! Evaluates policies as IAM documents it: a Deny wins, a key that is missing fulfils a negated
-//! condition and no other, and `ForAnyValue` looks at each value of the request's key.
+//! condition and no other, and `ForAnyValue` and `ForAllValues` look at each value of the request's
+//! key.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>
 
 use std::collections::BTreeMap;
@@ -101,6 +102,11 @@ fn holds(operator: &str, actual: Option<&[String]>, expected: &[&str]) -> bool {
             .into_iter()
             .flatten()
             .any(|value| holds(operator, Some(std::slice::from_ref(value)), expected));
+    }
+    if let Some(operator) = operator.strip_prefix("ForAllValues:") {
+        // It also holds for a key that is missing.
+        let mut actual = actual.into_iter().flatten();
+        return actual.all(|value| holds(operator, Some(std::slice::from_ref(value)), expected));
     }
     let equals = |value: &str| expected.contains(&value);
     let like = |value: &str| expected.iter().any(|pattern| is_arn_like(pattern, value));

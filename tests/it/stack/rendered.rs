@@ -174,7 +174,10 @@ impl Rendered {
         match function {
             "Ref" => self.reference(argument.as_str().unwrap()),
             "Fn::GetAtt" => Some(self.attribute(argument.as_str().unwrap())),
-            "Fn::Sub" => Some(json!(self.substitute(argument.as_str().unwrap()))),
+            "Fn::Sub" => Some(json!(match argument {
+                Value::Array(parts) => self.substitute(parts[0].as_str().unwrap(), &parts[1]),
+                text => self.substitute(text.as_str().unwrap(), &Value::Null),
+            })),
             "Fn::If" => {
                 let arguments = argument.as_array().unwrap();
                 let chosen = if self.holds(arguments[0].as_str().unwrap()) {
@@ -220,13 +223,15 @@ impl Rendered {
         }
     }
 
-    /// Replaces each `${name}` and `${name.attribute}`.
-    fn substitute(&self, text: &str) -> String {
+    /// Replaces each `${name}` and `${name.attribute}`. `own` are names of this text alone.
+    fn substitute(&self, text: &str, own: &Value) -> String {
         let mut parts = text.split("${");
         let mut result = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let (name, rest) = part.split_once('}').unwrap();
-            let value = if name.contains('.') {
+            let value = if let Some(value) = own.get(name) {
+                self.render(value).unwrap()
+            } else if name.contains('.') {
                 self.attribute(name)
             } else {
                 self.reference(name).unwrap()

@@ -1,0 +1,31 @@
+//! Wires the `publisher` function: settings, client, handler, runtime. No logic lives here.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::process::ExitCode;
+
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use rerole::aws::http::http_client;
+use rerole::lambda::bootstrap;
+use rerole::lambda::metrics::Metrics;
+use rerole::publisher::handler::PublisherHandler;
+use rerole::settings::{PublisherSettings, environment};
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    bootstrap::run(serve()).await
+}
+
+async fn serve() -> Result<(), Error> {
+    let settings = PublisherSettings::from_lookup(environment)?;
+    let clock = SharedTimeSource::new(SystemTimeSource::new());
+    let metrics = Metrics::in_log(settings.clients.function_name.clone());
+    let handler =
+        &PublisherHandler::new(&settings, http_client(&settings.clients)?, clock, metrics);
+    run(service_fn(|event: LambdaEvent<Value>| {
+        handler.invoke(event)
+    }))
+    .await
+}
