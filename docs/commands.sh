@@ -159,6 +159,10 @@ aws sqs receive-message --queue-url "$(output OnFailureQueueUrl)" --output text 
 aws lambda invoke --function-name "$(output RotateFunctionArn)" \
     --payload fileb://<(printf '{"check": "stalledRotations"}') /dev/stdout
 
+# [republish] Publishes the events about the rotation again, for example from the third one on.
+aws lambda invoke --function-name "$(output RotateFunctionArn)" \
+    --payload fileb://<(printf '{"republish": {"rotationId": "app-2026", "fromSeq": 3}}') /dev/stdout
+
 # [executions] Lists the executions of the state machine with their status, latest first.
 aws stepfunctions list-executions --state-machine-arn "$(output StateMachineArn)" --output table \
     --max-items 20 --query 'executions[].[startDate, status, executionArn]'
