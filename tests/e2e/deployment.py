@@ -11,13 +11,15 @@ QUEUES = ("OnFailureQueue", "UndeliveredQueue", "IndexerQueue", "IndexerDeadLett
 FAILURE_QUEUES = ("OnFailureQueue", "UndeliveredQueue", "IndexerDeadLetterQueue")
 OUTPUTS = {f"{queue}Url" for queue in QUEUES} | {"RotateFunctionArn", "IndexerFunctionArn"}
 OUTPUTS |= {"AssociationIndexTableName", "RotationLedgerTableName", "StateMachineArn"}
-OUTPUTS |= {"RotationEventBusName"}
+OUTPUTS |= {"RotationEventBusName", "PublishEventBusName", "PublisherFunctionArn"}
 COMMON_SETTINGS = {"ASSOCIATION_INDEX_TABLE", "ROTATION_LEDGER_TABLE", "MAX_CONCURRENCY"}
 COMMON_SETTINGS |= {"RATE_SHARE", "STATE_MACHINE_ARN", "RUST_LOG"}
 COMMON_SETTINGS |= {"INDEX_REGIONS", "INDEX_STALE_AFTER_HOURS", "INDEX_EXCLUDE"}
 COMMON_SETTINGS |= {"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"}
 ROTATE_SETTINGS = COMMON_SETTINGS | {"ROLE_PATH", "OLD_ROLE_PATH", "ROTATION_EVENT_SOURCE"}
 INDEXER_SETTINGS = COMMON_SETTINGS
+PUBLISHER_SETTINGS = {"EVENT_BUS_NAME", "RUST_LOG"}
+PUBLISHER_SETTINGS |= {"AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"}
 # The schedule, the function that it invokes, and the payload.
 SCHEDULES = {
     ("rate(5 minutes)", "rotate", '{"check": "stalledRotations"}'),
@@ -31,13 +33,11 @@ HOURS, DAYS = 3600, 24 * 3600
 def the_stack_is_complete(harness):
     """The stack has all its resources, and they refer to each other."""
     stack, url = harness.stack, harness.cloud.url
-    rotate, indexer = (set(function.variables) for function in stack.functions.values())
     equal("the outputs of the stack", set(stack.outputs), OUTPUTS)
-    equal("the settings of the rotate function", rotate, ROTATE_SETTINGS | {"AWS_ENDPOINT_URL"})
-    equal("the settings of the indexer", indexer, INDEXER_SETTINGS | {"AWS_ENDPOINT_URL"})
+    check_settings(stack, {"AWS_ENDPOINT_URL"})
     endpoints = {function.variables["AWS_ENDPOINT_URL"] for function in stack.functions.values()}
-    equal("the endpoint of both functions is the parameter", endpoints, {url})
-    arns = {function.variables["STATE_MACHINE_ARN"] for function in stack.functions.values()}
+    equal("the endpoint of all functions is the parameter", endpoints, {url})
+    arns = {function.variables["STATE_MACHINE_ARN"] for function in (stack.rotate, stack.indexer)}
     equal("both functions know the state machine", arns, {stack.outputs["StateMachineArn"]})
     regions = stack.indexer.variables["INDEX_REGIONS"]
     equal("the regions of the index", regions, f"{OTHER_REGION},{REGION}")
@@ -45,8 +45,15 @@ def the_stack_is_complete(harness):
     check_rotation_rule(harness)
     check_schedules(harness)
     check_indexer_queue(harness)
+    check_stream(harness)
     check_retries(harness)
     check_alarms(harness)
+
+
+def check_settings(stack, more=frozenset()):
+    settings = (ROTATE_SETTINGS, INDEXER_SETTINGS, PUBLISHER_SETTINGS)
+    for (name, function), expected in zip(stack.functions.items(), settings, strict=True):
+        equal(f"the settings of {name}", set(function.variables), expected | more)
 
 
 def check_tables(harness):
@@ -129,11 +136,31 @@ def check_indexer_queue(harness):
     equal("which keeps it for the maximum of SQS", retention, str(14 * DAYS))
 
 
+def check_stream(harness):
+    """How changes of the ledger reach the publisher. publishing.py checks that they do."""
+    stack = harness.stack
+    table = {"TableName": stack.outputs["RotationLedgerTableName"]}
+    described = harness.cloud.client("dynamodb").describe_table(**table)["Table"]
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
+    equal("the ledger has a stream", described["StreamSpecification"], stream)
+    client = harness.cloud.client("lambda")
+    mappings = client.list_event_source_mappings(FunctionName=stack.publisher.name)
+    (mapping,) = mappings["EventSourceMappings"]
+    arn = stack.stream_arn()
+    equal("the publisher reads the stream", mapping["EventSourceArn"], arn)
+    response_types = mapping["FunctionResponseTypes"]
+    equal("each record can fail by itself", response_types, ["ReportBatchItemFailures"])
+    equal("it starts at the first record", mapping["StartingPosition"], "TRIM_HORIZON")
+    (only,) = mapping["FilterCriteria"]["Filters"]
+    contains("it gets entries of timelines only", only["Pattern"], "timeline#")
+
+
 def check_retries(harness):
     """Lambda retries an event twice. Then it sends it to the on-failure queue."""
-    queue = harness.stack.queue("OnFailureQueue")
+    stack = harness.stack
+    queue = stack.queue("OnFailureQueue")
     client = harness.cloud.client("lambda")
-    for name, function in harness.stack.functions.items():
+    for name, function in (("rotate", stack.rotate), ("indexer", stack.indexer)):
         request = {"FunctionName": function.name, "Qualifier": "$LATEST"}
         config = client.get_function_event_invoke_config(**request)
         equal(f"retries of a failed invocation of {name}", config["MaximumRetryAttempts"], 2)
@@ -149,7 +176,11 @@ def check_alarms(harness):
     names = [stack.queue(queue)["QueueArn"].rpartition(":")[2] for queue in FAILURE_QUEUES]
     visible = "ApproximateNumberOfMessagesVisible"
     expected = {("AWS/SQS", visible, (("QueueName", name),)) for name in names}
-    rotate, indexer = ((("FunctionName", function.name),) for function in stack.functions.values())
+    rotate, indexer, publisher = (
+        (("FunctionName", function.name),) for function in stack.functions.values()
+    )
+    expected |= {("AWS/Lambda", name, publisher) for name in ("IteratorAge", "Errors")}
+    expected |= {("rerole", "ItemsNotPublished", publisher)}
     expected |= {("AWS/Lambda", "Duration", rotate)}
     metrics = ("StalledRotations", "StackFrozenHours")
     expected |= {("rerole", name, rotate) for name in metrics}
@@ -168,8 +199,7 @@ def a_stack_without_endpoint_is_as_on_aws(harness, template, parameters):
     cloud, name = harness.cloud, "rerole-plain"
     # Another source, so this stack does not receive the events of the first one.
     plain = deploy(cloud, template, name, **parameters, RotationEventSource="no.such.source")
-    equal("the settings of the rotate function", set(plain.rotate.variables), ROTATE_SETTINGS)
-    equal("the settings of the indexer", set(plain.indexer.variables), INDEXER_SETTINGS)
+    check_settings(plain)
     equal("the default regions of the index", plain.indexer.variables["INDEX_REGIONS"], "")
     tables = {plain.outputs[output] for output in plain.outputs if output.endswith("TableName")}
     dynamodb = cloud.client("dynamodb")
@@ -187,7 +217,7 @@ def a_stack_without_endpoint_is_as_on_aws(harness, template, parameters):
     equal("[remove-table] deletes them", remaining, set())
     listed = cloud.client("lambda").list_functions()["Functions"]
     functions = {function["FunctionName"] for function in listed}
-    deleted = {plain.rotate.name, plain.indexer.name}
+    deleted = {function.name for function in plain.functions.values()}
     holds("the functions are deleted", not functions & deleted, functions)
     outputs = Stack(cloud, harness.stack.name).outputs
     equal("the first stack is unchanged", outputs, harness.stack.outputs)

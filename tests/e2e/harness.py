@@ -20,6 +20,7 @@ class Harness:
         self.cloudtrail = CloudTrail(cloud)
         self.rotate_log = Log(cloud, stack.rotate, {"detail-type": "Ping"})
         self.indexer_log = Log(cloud, stack.indexer, {"Records": []})
+        self.publisher_log = Log(cloud, stack.publisher, {"Records": []})
         self.commands, self.fleet = Commands(cloud), Fleet(cloud)
         # The queues admit no one else, not even the root user. permissions.py sets it.
         self.operators_sqs = None

@@ -7,7 +7,7 @@ from stack import ACCOUNT
 ROLES = [f"arn:aws:iam::{ACCOUNT}:role/platform/life-{year}" for year in range(2025, 2029)]
 PAUSED, SECOND, CANCELLED, FROZEN = "paused", "second-team", "cancelled", "frozen"
 # One at a time, at a hundredth of a second each, these take longer than a command needs.
-COUNT = 1000
+COUNT = 400
 ONE_AT_A_TIME = "1"
 
 

@@ -14,10 +14,10 @@ from stack import ACCOUNT, REGION
 ID, EXECUTION = "long-rotation", "long-rotation-1"
 OLD_ROLE, NEW_ROLE = (f"arn:aws:iam::{ACCOUNT}:role/platform/long-{year}" for year in (2025, 2026))
 # One at a time, at a hundredth of a second each, these take several slices.
-COUNT = 3000
+COUNT = 2000
 ONE_AT_A_TIME = "1"
 # The function starts no work in the last 48 seconds before its timeout, so a slice takes 14 seconds.
-# The last one reads all rows twice, which takes MiniStack some 3 seconds each time, and starts its
+# The last one reads all rows twice, which takes MiniStack some 2 seconds each time, and starts its
 # sweep after 5 seconds.
 FUNCTION_TIMEOUT_SECONDS = 62
 # A slice that is killed leaves a lease of 45 seconds, for which the state machine waits a minute.

@@ -30,6 +30,7 @@ import indexing  # noqa: E402
 import lifecycle  # noqa: E402
 import long_rotations  # noqa: E402
 import permissions  # noqa: E402
+import publishing  # noqa: E402
 import rejections  # noqa: E402
 import reversions  # noqa: E402
 import rotations  # noqa: E402
@@ -52,6 +53,8 @@ SCENARIOS = (
     permissions.iam_simulation_agrees,
     permissions.updates_are_denied_outside_the_indexed_regions,
     permissions.queues_admit_operators_only,
+    publishing.ministack_needs_a_grant_without_conditions,
+    publishing.a_consumer_subscribes,
     indexing.a_full_reconcile_builds_the_index,
     indexing.the_command_line_tool_builds_the_index,
     indexing.the_index_lags_behind_eks,
@@ -79,6 +82,7 @@ SCENARIOS = (
     lifecycle.a_rotation_is_cancelled_and_tried_again,
     lifecycle.a_frozen_stack_starts_nothing,
     lifecycle.a_rotation_is_taken_back,
+    publishing.the_consumer_hears_of_every_status,
     long_rotations.a_killed_slice_is_resumed,
 )
 LOG_TAIL_LINES = 30
@@ -105,6 +109,7 @@ def run_scenarios(ministack, template, sam_folder, logs):
     harness = Harness(cloud, stack)
     logs["log of the rotate function"] = harness.rotate_log.messages
     logs["log of the indexer"] = harness.indexer_log.messages
+    logs["log of the publisher"] = harness.publisher_log.messages
     for scenario in SCENARIOS:
         step(first_line(scenario))
         scenario(harness)

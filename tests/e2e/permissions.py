@@ -40,6 +40,8 @@ ALLOWED = {
         "delete an item of the index",
         "scan the index",
     },
+    # An event of its own only, which publishing.py has it put.
+    "publisher": set(),
 }
 UNINDEXED_REGION = "ap-south-1"
 # The one requester of the stack, who is therefore also its one operator.
@@ -52,7 +54,8 @@ ALLOW, DENY = "allowed", "implicitDeny"
 def ministack_needs_a_grant_on_clusters(harness):
     """MiniStack checks the cluster, and AWS the association, so this grants both."""
     iam = harness.cloud.client("iam")
-    for name, function in harness.stack.functions.items():
+    for name in ("rotate", "indexer"):
+        function = harness.stack.functions[name]
         role = {"RoleName": function.role_name}
         policy = iam.get_role_policy(**role, PolicyName=name)["PolicyDocument"]
         on_clusters = [
@@ -138,8 +141,8 @@ def result_of(call):
 def iam_simulation_agrees(harness):
     """IAM itself decides about the actions that MiniStack checks differently or not at all."""
     iam = harness.cloud.client("iam")
-    for action, resource, rotate, indexer in decisions(harness.stack):
-        for name, expected in (("rotate", rotate), ("indexer", indexer)):
+    for action, resource, *expectations in decisions(harness.stack):
+        for name, expected in zip(harness.stack.functions, expectations, strict=True):
             request = {"ActionNames": [action], "ResourceArns": [resource]}
             role = {"PolicySourceArn": harness.stack.functions[name].role_arn}
             results = iam.simulate_principal_policy(**role, **request)["EvaluationResults"]
@@ -187,7 +190,7 @@ def queues_admit_operators_only(harness):
 
 
 def decisions(stack):
-    """Action, resource, and the decision for the rotate function and for the indexer."""
+    """Action, resource, and the decision for the rotate function, the indexer and the publisher."""
     here, elsewhere, foreign = (
         f"arn:aws:eks:{place}"
         for place in (f"{REGION}:{ACCOUNT}", f"{OTHER_REGION}:{ACCOUNT}", f"{REGION}:999900001111")
@@ -201,35 +204,40 @@ def decisions(stack):
         stack.queue(name)["QueueArn"]
         for name in ("OnFailureQueue", "UndeliveredQueue", "IndexerQueue")
     )
+    ledger = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/{stack.outputs['RotationLedgerTableName']}"
+    stream = stack.stream_arn()
     state_machine = stack.outputs["StateMachineArn"]
     execution = state_machine.replace(":stateMachine:", ":execution:") + ":any"
-    rotate_log, indexer_log = (
+    rotate_log, indexer_log, publisher_log = (
         f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{function.log_group}:log-stream:s"
         for function in stack.functions.values()
     )
     return (
-        (describe, f"{here}:{association}", ALLOW, ALLOW),
-        (describe, f"{elsewhere}:{association}", ALLOW, ALLOW),
-        (update, f"{here}:{association}", ALLOW, DENY),
-        (update, f"{elsewhere}:{association}", ALLOW, DENY),
-        (update, f"{foreign}:{association}", DENY, DENY),
-        (delete, f"{here}:{association}", DENY, DENY),
-        ("eks:ListClusters", "*", DENY, ALLOW),
-        ("eks:DescribeCluster", f"{elsewhere}:{cluster}", DENY, ALLOW),
-        (list_associations, f"{elsewhere}:{cluster}", DENY, ALLOW),
-        (list_associations, f"{foreign}:{cluster}", DENY, DENY),
-        ("eks:DeleteCluster", f"{here}:{cluster}", DENY, DENY),
-        ("sqs:SendMessage", on_failure, ALLOW, ALLOW),
-        ("sqs:SendMessage", undelivered, DENY, DENY),
-        ("sqs:ReceiveMessage", indexer_queue, DENY, ALLOW),
-        ("sqs:DeleteMessage", indexer_queue, DENY, ALLOW),
-        ("sqs:SendMessage", indexer_queue, DENY, DENY),
-        ("logs:PutLogEvents", rotate_log, ALLOW, DENY),
-        ("logs:PutLogEvents", indexer_log, DENY, ALLOW),
-        ("xray:PutTraceSegments", "*", ALLOW, ALLOW),
-        ("states:StartExecution", state_machine, ALLOW, ALLOW),
-        ("states:StartExecution", f"{state_machine}-of-others", DENY, DENY),
-        ("states:StopExecution", execution, DENY, DENY),
+        (describe, f"{here}:{association}", ALLOW, ALLOW, DENY),
+        (describe, f"{elsewhere}:{association}", ALLOW, ALLOW, DENY),
+        (update, f"{here}:{association}", ALLOW, DENY, DENY),
+        (update, f"{elsewhere}:{association}", ALLOW, DENY, DENY),
+        (update, f"{foreign}:{association}", DENY, DENY, DENY),
+        (delete, f"{here}:{association}", DENY, DENY, DENY),
+        ("eks:ListClusters", "*", DENY, ALLOW, DENY),
+        ("eks:DescribeCluster", f"{elsewhere}:{cluster}", DENY, ALLOW, DENY),
+        (list_associations, f"{elsewhere}:{cluster}", DENY, ALLOW, DENY),
+        (list_associations, f"{foreign}:{cluster}", DENY, DENY, DENY),
+        ("eks:DeleteCluster", f"{here}:{cluster}", DENY, DENY, DENY),
+        ("sqs:SendMessage", on_failure, ALLOW, ALLOW, ALLOW),
+        ("sqs:SendMessage", undelivered, DENY, DENY, DENY),
+        ("sqs:ReceiveMessage", indexer_queue, DENY, ALLOW, DENY),
+        ("sqs:DeleteMessage", indexer_queue, DENY, ALLOW, DENY),
+        ("sqs:SendMessage", indexer_queue, DENY, DENY, DENY),
+        ("logs:PutLogEvents", rotate_log, ALLOW, DENY, DENY),
+        ("logs:PutLogEvents", indexer_log, DENY, ALLOW, DENY),
+        ("logs:PutLogEvents", publisher_log, DENY, DENY, ALLOW),
+        ("dynamodb:GetRecords", stream, DENY, DENY, ALLOW),
+        ("dynamodb:GetItem", ledger, ALLOW, ALLOW, DENY),
+        ("xray:PutTraceSegments", "*", ALLOW, ALLOW, ALLOW),
+        ("states:StartExecution", state_machine, ALLOW, ALLOW, DENY),
+        ("states:StartExecution", f"{state_machine}-of-others", DENY, DENY, DENY),
+        ("states:StopExecution", execution, DENY, DENY, DENY),
     )
 
 

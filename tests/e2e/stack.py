@@ -132,8 +132,15 @@ class Stack:
         self.functions = {
             "rotate": Function(cloud, self.outputs["RotateFunctionArn"]),
             "indexer": Function(cloud, self.outputs["IndexerFunctionArn"]),
+            "publisher": Function(cloud, self.outputs["PublisherFunctionArn"]),
         }
-        self.rotate, self.indexer = self.functions.values()
+        self.rotate, self.indexer, self.publisher = self.functions.values()
+
+    def stream_arn(self):
+        """The stream of the ledger."""
+        table = {"TableName": self.outputs["RotationLedgerTableName"]}
+        described = self.cloud.client("dynamodb").describe_table(**table)
+        return described["Table"]["LatestStreamArn"]
 
     def rules(self):
         """Each EventBridge rule of this stack, with its targets, on both buses that it uses."""
