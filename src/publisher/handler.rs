@@ -9,7 +9,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent};
 use rerole_core::publishing::{OutgoingEvent, batches};
 use rerole_core::timestamp::Timestamp;
 use serde_json::Value;
-use tracing::{Instrument, error, error_span, info};
+use tracing::{Instrument, error, error_span, info, warn};
 
 use crate::aws::event_bus::EventBus;
 use crate::lambda::diagnostic::diagnostic;
@@ -74,7 +74,10 @@ impl PublisherHandler {
     /// # Errors
     /// If the payload is no batch of a DynamoDB stream.
     pub async fn handle(&self, payload: Value) -> Result<DynamoDbEventResponse, PublisherError> {
-        let batch = Batch::of(serde_json::from_value::<Event>(payload)?);
+        let event = serde_json::from_value::<Event>(payload)
+            .map_err(PublisherError::from)
+            .inspect_err(|error| warn!(%error, "invocation failed"))?;
+        let batch = Batch::of(event);
         let published = self.publish(&batch.events).await;
         let now = Timestamp::from(self.clock.now());
         self.metrics.published(

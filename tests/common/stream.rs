@@ -124,7 +124,7 @@ impl Mapping {
 }
 
 /// Whether an event matches a pattern of EventBridge, as far as the stack and the manual use them:
-/// equality, `prefix` and `exists`.
+/// equality and `prefix`.
 pub fn matches(pattern: &Value, event: &Value) -> bool {
     match pattern {
         Value::Object(members) => {
@@ -134,9 +134,6 @@ pub fn matches(pattern: &Value, event: &Value) -> bool {
         Value::Array(alternatives) => alternatives.iter().any(|alternative| {
             if let Some(prefix) = alternative["prefix"].as_str() {
                 return event.as_str().is_some_and(|text| text.starts_with(prefix));
-            }
-            if let Some(exists) = alternative["exists"].as_bool() {
-                return exists != event.is_null();
             }
             assert!(!alternative.is_object(), "unknown pattern {alternative}");
             alternative == event

@@ -3,14 +3,16 @@
 use std::io::Write;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use lambda_runtime::{Context, LambdaEvent};
 use rerole::lambda::logging;
-use rerole_sim::Fault;
+use rerole_sim::{Fault, Options, Service};
 use serde_json::{Value, json};
 use tracing::Dispatch;
 use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::harness::{Harness, REQUEST_ID, event, is_update, rotation_event};
+use crate::common::stream::Mapping;
+use crate::harness::{Harness, LEDGER, REQUEST_ID, event, is_update, rotation_event};
 
 /// Collects what is logged on this thread.
 #[derive(Clone, Default)]
@@ -103,6 +105,44 @@ async fn a_log_filter_keeps_the_ids_of_errors() {
     })
     .await;
     assert!(lines.len() >= 3, "{lines:#?}");
+    for line in &lines {
+        assert_eq!(line["span"]["requestId"], REQUEST_ID, "{line:#}");
+    }
+}
+
+/// The alarms of the publisher say that its log says why.
+#[tokio::test(start_paused = true)]
+async fn the_publisher_logs_why_it_fails_and_in_which_invocation() {
+    let harness = Harness::new(Options {
+        ledger_stream: true,
+        ..Options::default()
+    });
+    harness.inject(Fault::ServerError(503), |call| {
+        call.service == Service::EventBridge
+    });
+    for (seq, change) in [(1, "Frozen"), (2, "Thawed")] {
+        let entry = json!({
+            "rotationId": "stack/state", "entry": format!("timeline#{seq:08}"), "type": change,
+            "at": "2026-11-23T21:17:00.000Z", "by": {},
+        });
+        harness.aws.put_item(LEDGER, entry);
+    }
+    let entries = harness.aws.stream_records(LEDGER, None, 10).into_iter();
+    let mut entries = entries.filter(|record| Mapping::new().admits(record));
+    let mut batch = || json!({ "Records": [entries.next().unwrap()] });
+    let payloads = [json!("no batch"), batch(), batch()];
+    let lines = logged(LevelFilter::WARN, async || {
+        for payload in payloads.clone() {
+            let mut context = Context::default();
+            REQUEST_ID.clone_into(&mut context.request_id);
+            let event = LambdaEvent::new(payload, context);
+            drop(harness.publisher().invoke(event).await);
+        }
+    })
+    .await;
+    let texts: Vec<_> = lines.iter().map(|line| &line["message"]).collect();
+    let expected = ["invocation failed", "events not put", "item not published"];
+    assert_eq!(texts, expected, "{lines:#?}");
     for line in &lines {
         assert_eq!(line["span"]["requestId"], REQUEST_ID, "{line:#}");
     }

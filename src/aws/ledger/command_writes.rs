@@ -64,7 +64,7 @@ pub(super) fn change_state(
     }
     let of_roles: Vec<Write> = match (roles, started_at) {
         (Some(roles), Some(started_at)) => {
-            update = set_start(update, found, started_at);
+            update = set_start(update, &after);
             hold(found, roles, started_at).into()
         }
         (Some(roles), None) if is_retry => queue(found, roles).into(),

@@ -100,9 +100,9 @@ impl Begin<'_> {
         });
         let update = match self.plan.start {
             RollbackStart::Queued => update.set("queuedAt", text(self.now)),
-            RollbackStart::At(started_at) => {
+            RollbackStart::At(_) => {
                 let update = set_ready(update.remove("queuedAt"), self.now);
-                set_start(update, earlier, started_at)
+                set_start(update, &after)
             }
         };
         let key = rotation_key(&earlier.key, &Entry::Rotation);

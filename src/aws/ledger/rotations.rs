@@ -124,7 +124,7 @@ impl Rotations<'_> {
         };
         // Its sweep counts what came back while it waited.
         let update = set_ready(change.change(), now).set("reversionCount", number(0));
-        let update = set_start(update, seen, started_at);
+        let update = set_start(update, &after);
         let key = rotation_key(&seen.key, &Entry::Rotation);
         let update = Write::update(key, update).only_if(change.condition());
         let writes = [update, change.entry()].into_iter();
@@ -183,14 +183,13 @@ impl Rotations<'_> {
     }
 }
 
-/// Sets when a rotation started, or when its next attempt did.
-pub(super) fn set_start(update: Change, seen: &RotationRecord, started_at: Timestamp) -> Change {
-    let attribute = if seen.fence == 0 {
-        "startedAt"
-    } else {
-        "attemptStartedAt"
-    };
-    update.set(attribute, text(started_at))
+/// Sets when a rotation started, or when its next attempt did. It is `after` from then on
+/// ([`RotationRecord::started`]).
+pub(super) fn set_start(update: Change, after: &RotationRecord) -> Change {
+    match after.attempt_started_at {
+        None => update.set("startedAt", text(after.started_at)),
+        Some(at) => update.set("attemptStartedAt", text(at)),
+    }
 }
 
 /// Makes a rotation ready for a slice, in an execution of its own.
