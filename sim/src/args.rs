@@ -52,7 +52,7 @@ pub struct Args {
     /// A state machine that can be started; may be repeated
     #[arg(long = "state-machine", value_name = "ARN")]
     pub state_machines: Vec<String>,
-    /// Create a queue, function, stack, alarm, topic, rule and trail, each named sample
+    /// Create a queue, a stack, a function and more, all named sample
     #[arg(long)]
     pub samples: bool,
     /// The region of the samples

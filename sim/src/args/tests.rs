@@ -142,7 +142,7 @@ const HELP: Expect = expect![[r"
           --role-missing <ARN>       A role that EKS does not find; may be repeated
           --role-bad-trust <ARN>     A role whose trust policy EKS does not accept; may be repeated
           --state-machine <ARN>      A state machine that can be started; may be repeated
-          --samples                  Create a queue, function, stack, alarm, topic, rule and trail, each named sample
+          --samples                  Create a queue, a stack, a function and more, all named sample
           --region <REGION>          The region of the samples [default: us-east-1]
           --faults-by-region         Fail each call in a region named fault-STATUS-CODE with that error
           --cloudtrail <FILE>        Append each CloudTrail event about EKS to FILE, as a line of JSON
