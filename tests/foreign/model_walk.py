@@ -146,9 +146,12 @@ def mistyped(path, expected, value):
 
 
 def with_modeled_message(shape, body):
-    """DynamoDB writes `message` or `Message`, whatever the model says; clients read both."""
+    """DynamoDB writes `message` or `Message`, whatever the model says; clients read both. Errors
+    that have no members in the model have a message all the same."""
     if not isinstance(body, dict):
         return body
+    if not shape.members:
+        return {name: value for name, value in body.items() if name not in ("message", "Message")}
     for written, modeled in (("message", "Message"), ("Message", "message")):
         if written in body and written not in shape.members and modeled in shape.members:
             renamed = {written: modeled}
