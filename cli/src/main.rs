@@ -1,44 +1,63 @@
-//! `rerole`, the operator's command line tool: dispatches to `demo` and `index`, which have the
-//! commands.
-//!
-//! Exit codes: 0 if the command succeeded, 1 if it failed or found a difference, 2 if a flag is
-//! invalid.
+//! `rerole`, the operator's command line tool: dispatches to its verbs, and turns how they end into
+//! an exit code (`exit`).
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod answer;
 mod args;
+mod bus;
+mod coverage;
 mod demo;
-mod index;
+mod estimate;
+mod exit;
+mod failure;
+mod follow;
 mod invalid_flag;
+mod request;
+mod rotation;
+mod scope;
+mod silence;
+mod stack;
 mod terminal;
+mod users;
+mod verbs;
+mod verify;
+mod words;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
-use crate::args::{Cli, Command, DemoPlan};
-use crate::invalid_flag::InvalidFlag;
+use crate::args::{Cli, Command};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::terminal::{OutputError, print_error};
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Demo(flags) => match DemoPlan::try_from(&flags) {
-            Ok(plan) => demo::run(&plan),
-            Err(invalid) => usage_error("demo", &invalid),
-        },
-        Command::Index(command) => index::run(&command),
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let result = runtime
+        .map_err(Failure::Process)
+        .and_then(|runtime| runtime.block_on(run(Cli::parse().command)));
+    result.unwrap_or_else(|failure| report(&failure)).into()
+}
+
+async fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Plan(flags) => verbs::plan::run(&flags).await,
+        Command::Rotate(flags) => verbs::rotate::run(&flags).await,
+        Command::Demo(flags) => demo::run(&flags).await,
     }
 }
 
-/// Prints the error in clap's form, so all usage errors look the same and have the same exit code.
-fn usage_error(command: &str, invalid: &InvalidFlag) -> ExitCode {
-    let mut cli = Cli::command();
-    cli.build();
-    let error = match cli.find_subcommand_mut(command) {
-        Some(subcommand) => subcommand.error(ErrorKind::ValueValidation, invalid),
-        None => cli.error(ErrorKind::ValueValidation, invalid),
-    };
-    // If standard error cannot be written to, only the exit code can report the problem.
-    let _ = error.print();
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+/// Prints why a command failed, in one line.
+fn report(failure: &Failure) -> Exit {
+    match failure {
+        // The reader has closed the pipe, as `head` does. That needs no message.
+        Failure::Output(OutputError(error)) if error.kind() == ErrorKind::BrokenPipe => {}
+        _ => print_error(failure),
+    }
+    failure.exit()
 }

@@ -1,23 +1,124 @@
-//! Output to the terminal, as both commands write it: results, errors, and a progress bar.
+//! Output to the terminal: answers, errors, progress, and questions. What an answer contains is up
+//! to the commands.
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
+use comfy_table::presets::NOTHING;
+use comfy_table::{ContentArrangement, Table};
+use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rerole_core::printable::escape_controls;
+use rerole_core::rotation::Status;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::stack::flags::{ColorChoice, Form, OutputFlags};
+
+/// The width where there is no terminal, and the least that a table gets.
+const WIDTH_MIN: u16 = 80;
+/// Between two columns.
+const GAP: u16 = 2;
 
 /// Standard output could not be written to.
 #[derive(Debug, thiserror::Error)]
 #[error("write to standard output: {0}")]
 pub struct OutputError(pub io::Error);
 
-/// Prints the text and a line break to standard output, at once.
+/// How answers are laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Layout {
+    pub form: Form,
+    /// In columns. `None` if nothing is shortened.
+    width: Option<u16>,
+    has_color: bool,
+}
+
+impl Layout {
+    /// The layout that the flags, the environment and the terminal ask for.
+    pub fn new(flags: &OutputFlags) -> Self {
+        let columns = std::env::var("COLUMNS")
+            .ok()
+            .and_then(|text| text.parse().ok());
+        let terminal = Term::stdout().size_checked().map(|(_, columns)| columns);
+        let width = columns.or(terminal).unwrap_or(WIDTH_MIN).max(WIDTH_MIN);
+        let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self {
+            form: flags.output,
+            width: (flags.output != Form::Wide).then_some(width),
+            has_color: match flags.color {
+                ColorChoice::Always => true,
+                ColorChoice::Never => false,
+                ColorChoice::Auto => io::stdout().is_terminal() && !no_color,
+            },
+        }
+    }
+
+    /// A table without lines, with these column names. A row takes one line: if the table is too
+    /// wide, cells are shortened.
+    pub fn table<'a>(
+        &self,
+        header: &[&str],
+        rows: impl IntoIterator<Item = Vec<String>> + 'a,
+    ) -> String {
+        let mut table = Table::new();
+        table.load_style(NOTHING).set_truncation_indicator("…");
+        if let Some(width) = self.width {
+            table
+                .set_content_arrangement(ContentArrangement::Dynamic)
+                .set_width(width);
+        }
+        table.set_header(header.iter().map(|name| name.to_uppercase()));
+        for row in rows {
+            let mut row = comfy_table::Row::from(row.iter().map(|cell| escape_controls(cell)));
+            row.max_height(1);
+            table.add_row(row);
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, GAP));
+        }
+        let lines: Vec<String> = table
+            .lines()
+            .map(|line| line.trim_end().to_owned())
+            .collect();
+        lines.join("\n")
+    }
+
+    /// A status in its color: green for what is done, yellow for what waits for a person or leaves
+    /// something, red for what failed.
+    pub fn status(&self, status: Status) -> String {
+        let color = match Exit::of(status) {
+            Exit::Done => Style::new().green(),
+            Exit::StillInUse | Exit::WaitsForPerson => Style::new().yellow(),
+            _ => Style::new().red(),
+        };
+        self.paint(&color, format!("{status:?}"))
+    }
+
+    /// A heading.
+    pub fn heading(&self, text: impl Display) -> String {
+        self.paint(&Style::new().bold(), text.to_string())
+    }
+
+    /// Text that is less important.
+    pub fn faint(&self, text: impl Display) -> String {
+        self.paint(&Style::new().dim(), text.to_string())
+    }
+
+    fn paint(&self, style: &Style, text: String) -> String {
+        let style = style.clone().force_styling(self.has_color);
+        style.apply_to(text).to_string()
+    }
+}
+
+/// Prints the text and a line break to standard output, at once. The text may have colors, so what
+/// comes from AWS must have been passed through [`printable`] before.
 ///
 /// # Errors
 /// If standard output cannot be written to.
 pub fn print(text: &str) -> Result<(), OutputError> {
     let mut stdout = io::stdout().lock();
-    let written = writeln!(stdout, "{}", printable(text)).and_then(|()| stdout.flush());
+    let written = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
     written.map_err(OutputError)
 }
 
@@ -27,11 +128,37 @@ pub fn print_error(error: &impl Display) {
     let _ = writeln!(io::stderr(), "error: {}", printable(&error.to_string()));
 }
 
+/// Prints a remark to standard error: what the operator should know, beside the answer.
+pub fn note(text: &impl Display) {
+    let _ = writeln!(io::stderr(), "{}", printable(&text.to_string()));
+}
+
 /// Returns the text with its control characters escaped, except line breaks. It may come from an
 /// item that another principal has written.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(escape_controls).collect();
     lines.join("\n")
+}
+
+/// Asks a question on standard error, whose answer is yes or no.
+///
+/// # Errors
+/// If standard input is not a terminal, so nobody can answer.
+pub fn confirm(question: &str) -> Result<bool, Failure> {
+    let mut stdin = io::stdin().lock();
+    if !stdin.is_terminal() {
+        return Err(Failure::Unconfirmed(
+            "nothing was changed: standard input is not a terminal, so nobody can confirm; pass \
+             --yes",
+        ));
+    }
+    let mut stderr = io::stderr();
+    let mut answer = String::new();
+    write!(stderr, "{question} [y/N] ")
+        .and_then(|()| stderr.flush())
+        .and_then(|()| stdin.read_line(&mut answer))
+        .map_err(Failure::Process)?;
+    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 /// A progress bar on standard error, hidden if that is not a terminal. `style` is a template of

@@ -128,6 +128,10 @@ pub enum EntryPrefix {
     AssociationsIn(RowRegion),
     /// All reversions of a rotation.
     Reversions,
+    /// All entries of a timeline.
+    Timeline,
+    /// All commands about a rotation, or about the stack.
+    Commands,
     /// The items of all regions.
     Regions,
 }
@@ -386,6 +390,8 @@ impl fmt::Display for EntryPrefix {
                 write!(f, "{ASSOCIATION_PREFIX}arn:{partition}:eks:{region}:")
             }
             Self::Reversions => f.write_str(REVERSION_PREFIX),
+            Self::Timeline => f.write_str(TIMELINE_PREFIX),
+            Self::Commands => f.write_str(COMMAND_PREFIX),
             Self::Regions => f.write_str(REGION_PREFIX),
         }
     }

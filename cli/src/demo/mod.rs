@@ -7,21 +7,24 @@
 mod aws_cli;
 mod checks;
 mod evidence;
+pub mod flags;
 mod report;
 mod simulation;
 
-use std::io::{self, ErrorKind, IsTerminal};
+use std::io::{self, IsTerminal};
 use std::pin::pin;
-use std::process::ExitCode;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::args::{DemoPlan, Verbosity};
 use crate::demo::checks::Check;
-use crate::demo::simulation::{Deliveries, DemoError, EVENT_FILE, Simulation};
-use crate::terminal::{OutputError, print, print_error, progress_bar};
+use crate::demo::flags::{DemoFlags, DemoPlan, Verbosity};
+pub use crate::demo::simulation::DemoError;
+use crate::demo::simulation::{Deliveries, EVENT_FILE, Simulation};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::terminal::{print, progress_bar};
 
 /// The port that the demo suggests for `--keep`. No well-known service listens there.
 const PORT_SUGGESTED: u16 = 4550;
@@ -29,25 +32,17 @@ const PORT_SUGGESTED: u16 = 4550;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs the demo. It succeeds if every check holds.
-pub fn run(plan: &DemoPlan) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let result = runtime
-        .map_err(DemoError::Process)
-        .and_then(|runtime| runtime.block_on(demonstrate(plan)));
-    match result {
-        Ok(checks) if checks.iter().all(Check::held) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        // The reader closed the pipe before the last check was printed. That needs no message.
-        Err(DemoError::Output(OutputError(error))) if error.kind() == ErrorKind::BrokenPipe => {
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            print_error(&error);
-            ExitCode::FAILURE
-        }
-    }
+///
+/// # Errors
+/// If a flag is invalid, or the demo stops before its checks.
+pub async fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
+    let plan = DemoPlan::try_from(flags)?;
+    let checks = demonstrate(&plan).await?;
+    Ok(if checks.iter().all(Check::held) {
+        Exit::Done
+    } else {
+        Exit::Error
+    })
 }
 
 async fn demonstrate(plan: &DemoPlan) -> Result<Vec<Check>, DemoError> {

@@ -9,8 +9,8 @@ use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{Outcome, Summary};
 use rerole_sim::{Association, Service};
 
-use crate::args::DemoPlan;
 use crate::demo::evidence::{Delivery, LedgerRow};
+use crate::demo::flags::DemoPlan;
 use crate::demo::simulation::EVENT_FILE;
 
 /// Failures that are listed. More would hide the rest of the report, and the ledger has all of

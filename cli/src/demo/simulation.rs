@@ -26,8 +26,8 @@ use rerole_sim::fleet::{Fleet, FleetSummary};
 use rerole_sim::{Association, Call, Fault, LoopbackServer, Options, SimulatedAws, Throttle};
 use serde_json::Value;
 
-use crate::args::DemoPlan;
 use crate::demo::evidence::{Delivery, Evidence, LedgerRow};
+use crate::demo::flags::DemoPlan;
 use crate::terminal::OutputError;
 
 /// The event's file in the repository.

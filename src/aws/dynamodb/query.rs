@@ -15,6 +15,7 @@ pub(crate) struct Query {
     pub(super) key_condition: Condition,
     pub(super) filter: Option<Condition>,
     pub(super) limit: i32,
+    pub(super) is_descending: bool,
     pub(super) start: Option<PageStart>,
 }
 
@@ -27,6 +28,7 @@ impl Query {
             key_condition,
             filter: None,
             limit: PAGE_LEN,
+            is_descending: false,
             start: None,
         }
     }
@@ -53,6 +55,15 @@ impl Query {
     #[must_use]
     pub(crate) fn first(self) -> Self {
         Self { limit: 1, ..self }
+    }
+
+    /// Returns the last items first.
+    #[must_use]
+    pub(crate) fn descending(self) -> Self {
+        Self {
+            is_descending: true,
+            ..self
+        }
     }
 
     /// Starts after the page that returned this.

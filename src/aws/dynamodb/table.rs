@@ -83,6 +83,7 @@ impl Table {
             // A secondary index has no consistent reads.
             .set_consistent_read(query.index.is_none().then_some(true))
             .limit(query.limit)
+            .set_scan_index_forward(query.is_descending.then_some(false))
             .key_condition_expression(key_condition)
             .set_filter_expression(filter)
             .set_expression_attribute_names(names)

@@ -11,7 +11,7 @@ use rerole_core::command::{
     Command, CommandRecord, Decision, FoundRollback, NeededFacts, NextAttempt, Order,
     RollbackOrder, RotationOrder, StackOrder, Verdict, decide, decide_for_stack,
 };
-use rerole_core::keys::{Entry, RotationKey};
+use rerole_core::keys::{Entry, EntryPrefix, LedgerKey, RotationKey};
 use rerole_core::request::{RequestRules, check_recorded};
 use rerole_core::resource::OwnAccount;
 use rerole_core::rotation::{RolePair, RoleRecord, RotationRecord, StackRecord, Transition, admit};
@@ -23,7 +23,8 @@ use crate::aws::ledger::roles::Roles;
 use crate::aws::ledger::rollbacks::roll_back;
 use crate::aws::ledger::rotations::Rotations;
 use crate::aws::ledger::stack::Stack;
-use crate::aws::ledger::{is_absent, item_key};
+use crate::aws::ledger::{is_absent, item_key, with_prefix};
+use crate::aws::page::{Page, PageStart};
 
 /// Slices, commands and the indexer change the items. If they come first this often, something is
 /// wrong, and Lambda delivers the event again.
@@ -61,6 +62,36 @@ impl<'a> Commands<'a> {
             rules: Some((rules, own_account)),
             ..self
         }
+    }
+
+    /// Reads a command with its verdict. The read is consistent.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read, or if the item does not have the form of the contract.
+    pub async fn read(
+        &self,
+        key: &LedgerKey,
+        event_id: &str,
+    ) -> Result<Option<CommandRecord>, CallError> {
+        let operation = Operation::on("read command about", key);
+        let entry = Entry::Command(event_id.to_owned());
+        self.table.get_as(operation, item_key(key, &entry)).await
+    }
+
+    /// Returns one page of the commands about a rotation or about the stack, in the order of their
+    /// event IDs. The read is consistent.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub async fn page(
+        &self,
+        key: &LedgerKey,
+        start: Option<PageStart>,
+    ) -> Result<Page<CommandRecord>, CallError> {
+        let operation = Operation::on("read commands about", key);
+        let query = with_prefix(key, &EntryPrefix::Commands).start(start);
+        let page = self.table.query(operation, query).await?;
+        page.try_map(|item| self.table.parse(operation, item))
     }
 
     /// Carries out a command, and records its verdict. A second delivery of its event changes

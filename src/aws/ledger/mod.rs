@@ -33,7 +33,7 @@ pub use lease::{LeaseError, OwnedRotation, Renewed, SliceSummary};
 pub use opening::{NotAcquired, Opened};
 pub use rates::Rates;
 pub use region_indexes::RegionIndexes;
-pub use rejections::Rejections;
+pub use rejections::{RejectedEvent, Rejections};
 pub use reversions::Reversions;
 pub use roles::{RoleItems, Roles};
 pub use rotations::{FoundRotation, Rotations};
@@ -45,10 +45,10 @@ pub use status::Close;
 pub use timeline::Timelines;
 
 use aws_sdk_dynamodb::Client;
-use rerole_core::keys::{Entry, LedgerKey, RotationKey};
+use rerole_core::keys::{Entry, EntryPrefix, LedgerKey, RotationKey};
 use rerole_core::rotation::RotationRecord;
 
-use crate::aws::dynamodb::{Condition, Item, Table, number, text};
+use crate::aws::dynamodb::{Condition, Item, Query, Table, number, text};
 use crate::aws::page::PageLimit;
 
 /// With 250 rows on a page, a hundred times the largest fleet that rerole was measured with.
@@ -166,6 +166,15 @@ fn item_key(key: &LedgerKey, entry: &Entry) -> Item {
 /// Returns the key attributes of an item of a rotation.
 fn rotation_key(key: &RotationKey, entry: &Entry) -> Item {
     item_key(&key.clone().into(), entry)
+}
+
+/// The query of the entries of a partition that start with the same text.
+fn with_prefix(key: &LedgerKey, prefix: &EntryPrefix) -> Query {
+    Query::table(
+        Condition::new("rotationId = :key AND begins_with(entry, :prefix)")
+            .value("key", text(key))
+            .value("prefix", text(prefix)),
+    )
 }
 
 /// The condition that the lease has not changed hands.

@@ -8,11 +8,11 @@ use rerole_core::resource::RoleArn;
 use rerole_core::rotation::reversion::ReversionRow;
 use rerole_core::rotation::{InUse, RotationRecord, Row};
 
-use crate::aws::dynamodb::{Change, Condition, Query, Table, Transacted, Write, text, to_item};
+use crate::aws::dynamodb::{Change, Condition, Table, Transacted, Write, text, to_item};
 use crate::aws::ledger::roles::put_to_use;
 use crate::aws::ledger::rotations::Rotations;
-use crate::aws::ledger::{is_absent, rotation_key};
-use crate::aws::page::{PageLimit, paginate};
+use crate::aws::ledger::{is_absent, rotation_key, with_prefix};
+use crate::aws::page::{Page, PageLimit, PageStart, paginate};
 
 /// A rotation closes once in each attempt, so its item changes between read and write at most once.
 /// More often means that something is wrong.
@@ -75,6 +75,22 @@ impl Reversions<'_> {
         Ok(self.table.write(operation, count).await?.is_done())
     }
 
+    /// Returns one page of the reversions of a rotation, in the order of association ARNs. The read
+    /// is consistent.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read, or if a row does not have the form of the contract.
+    pub async fn page(
+        &self,
+        key: &RotationKey,
+        start: Option<PageStart>,
+    ) -> Result<Page<ReversionRow>, CallError> {
+        let operation = Operation::on("read reversions of", key);
+        let query = with_prefix(&key.clone().into(), &EntryPrefix::Reversions);
+        let page = self.table.query(operation, query.start(start)).await?;
+        page.try_map(|item| self.table.parse(operation, item))
+    }
+
     /// Returns how many reversions of a rotation are recorded.
     ///
     /// # Errors
@@ -82,11 +98,8 @@ impl Reversions<'_> {
     pub async fn count_of(&self, key: &RotationKey) -> Result<u64, CallError> {
         let operation = Operation::on("count reversions of", key);
         let mut pages = paginate(REVERSION_PAGES, async |start| {
-            let of_rotation = Condition::new("rotationId = :key AND begins_with(entry, :prefix)")
-                .value("key", text(key))
-                .value("prefix", text(EntryPrefix::Reversions));
-            let query = Query::table(of_rotation).start(start);
-            self.table.query(operation, query).await
+            let query = with_prefix(&key.clone().into(), &EntryPrefix::Reversions);
+            self.table.query(operation, query.start(start)).await
         });
         let mut count = 0;
         while let Some(page) = pages.next().await? {

@@ -168,6 +168,24 @@ impl Rotations<'_> {
         Ok(page.map(|item| self.found(operation, item)))
     }
 
+    /// Returns one page of the rotations with this status that started, or were queued, at `since`
+    /// or later, latest first. The secondary index is eventually consistent.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read.
+    pub async fn latest(
+        &self,
+        status: Status,
+        since: Timestamp,
+        start: Option<PageStart>,
+    ) -> Result<Page<FoundRotation>, CallError> {
+        let subject = format!("{status:?}");
+        let operation = Operation::on("query rotations by status", &subject);
+        let query = latest(status, since).start(start);
+        let page = self.table.query(operation, query).await?;
+        Ok(page.map(|item| self.found(operation, item)))
+    }
+
     fn found(self, operation: Operation<'_>, item: Item) -> FoundRotation {
         let ledger_key = match item.get("rotationId") {
             Some(AttributeValue::S(key)) => key.clone(),
@@ -181,6 +199,15 @@ impl Rotations<'_> {
             }
         }
     }
+}
+
+/// The query of the items with this status that started at `since` or later, latest first.
+pub(super) fn latest(status: Status, since: Timestamp) -> Query {
+    let condition = Condition::new("#status = :status AND startedAt >= :since")
+        .name("status")
+        .value("status", text(format!("{status:?}")))
+        .value("since", text(since));
+    Query::index(BY_STATUS, condition).descending()
 }
 
 /// Sets when a rotation started, or when its next attempt did. It is `after` from then on

@@ -9,7 +9,7 @@ use rerole_core::rotation::{Row, Settled, WrittenMembers};
 use serde::Serialize;
 
 use crate::aws::dynamodb::{Change, Condition, Item, Query, Table, Write, number, text};
-use crate::aws::ledger::rotation_key;
+use crate::aws::ledger::{rotation_key, with_prefix};
 use crate::aws::page::{Page, PageStart};
 
 /// The rows of one rotation.
@@ -182,11 +182,7 @@ impl Rows<'_> {
     }
 
     fn with_prefix(&self, prefix: &EntryPrefix) -> Query {
-        Query::table(
-            Condition::new("rotationId = :key AND begins_with(entry, :prefix)")
-                .value("key", text(self.key))
-                .value("prefix", text(prefix)),
-        )
+        with_prefix(&self.key.clone().into(), prefix)
     }
 
     /// Updates the row if it is pending. Returns whether it was.

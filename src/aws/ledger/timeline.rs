@@ -3,7 +3,7 @@
 //! the table shows each entry to the publisher, and shows it again when an entry is marked here.
 
 use rerole_core::call::{CallError, Operation};
-use rerole_core::keys::{Entry, LedgerKey};
+use rerole_core::keys::{Entry, EntryPrefix, LedgerKey};
 use rerole_core::publishing::Republish;
 use rerole_core::rotation::{
     Author, RoleUse, RotationRecord, State, TimelineChange, TimelineEntry,
@@ -11,7 +11,8 @@ use rerole_core::rotation::{
 use rerole_core::timestamp::Timestamp;
 
 use crate::aws::dynamodb::{Change, Condition, Table, Write, number, text, to_item};
-use crate::aws::ledger::{is_absent, item_key};
+use crate::aws::ledger::{is_absent, item_key, with_prefix};
+use crate::aws::page::{Page, PageStart};
 
 /// The timelines of all rotations and of the stack.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,26 @@ pub struct Timelines<'a> {
 }
 
 impl Timelines<'_> {
+    /// Returns one page of a timeline, oldest entry first, each with its number. The read is
+    /// consistent.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read, or if an entry does not have the form of the contract.
+    pub async fn page(
+        &self,
+        key: &LedgerKey,
+        start: Option<PageStart>,
+    ) -> Result<Page<(u64, TimelineEntry)>, CallError> {
+        let operation = Operation::on("read timeline of", key);
+        let query = with_prefix(key, &EntryPrefix::Timeline).start(start);
+        let page = self.table.query(operation, query).await?;
+        page.try_map(|item| {
+            let entry = item.get("entry").and_then(|entry| entry.as_s().ok());
+            let seq = entry.and_then(|entry| Entry::timeline_seq(entry));
+            Ok((seq.unwrap_or_default(), self.table.parse(operation, item)?))
+        })
+    }
+
     /// Marks these entries, so that the stream of the table shows them to the publisher again.
     /// Returns how many there are: the timeline may end before the last one.
     ///

@@ -1,0 +1,179 @@
+//! Puts requests and commands on the bus of the stack, and waits until the ledger shows what came
+//! of them. The CLI never writes to EKS or to the tables by itself.
+
+use std::time::Duration;
+
+use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use rerole::aws::call_error::call_error;
+use rerole::aws::ledger::RejectedEvent;
+use rerole_core::call::{CallError, Operation};
+use rerole_core::command::CommandRecord;
+use rerole_core::keys::{LedgerKey, RotationKey};
+use rerole_core::request::event_id;
+use rerole_core::rotation::RotationRecord;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::failure::Failure;
+use crate::stack::{Name, Stack};
+
+/// How long to wait for a verdict. EventBridge and Lambda take about a second.
+pub const VERDICT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Between two looks into the ledger.
+const POLL: Duration = Duration::from_millis(500);
+/// What the functions assume if nothing else is set.
+const DEFAULT_SOURCE: &str = "platform.iam";
+
+/// The type of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DetailType {
+    Request,
+    Command,
+}
+
+/// An event that is on the bus.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    pub event_id: String,
+    /// The whole event, as the function gets it.
+    pub event: Value,
+}
+
+/// What came of a request.
+#[derive(Debug)]
+pub enum RequestResult {
+    Recorded(Box<RotationRecord>),
+    Rejected(Box<RejectedEvent>),
+    /// The ledger shows nothing of it after [`VERDICT_TIMEOUT`].
+    Silence,
+}
+
+/// What came of a command.
+#[derive(Debug)]
+pub enum CommandResult {
+    Decided(Box<CommandRecord>),
+    Rejected(Box<RejectedEvent>),
+    Silence,
+}
+
+impl DetailType {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Request => "Role Rotation Requested",
+            Self::Command => "Role Rotation Command",
+        }
+    }
+}
+
+/// Puts an event on the bus.
+///
+/// # Errors
+/// If the caller may not put it, or `EventBridge` does not take it.
+pub async fn put(stack: &Stack, detail_type: DetailType, detail: &Value) -> Result<Sent, Failure> {
+    let bus = stack.output(Name::RotationEventBusName)?;
+    let source = stack
+        .outputs
+        .get(Name::RotationEventSource)
+        .unwrap_or(DEFAULT_SOURCE);
+    let entry = PutEventsRequestEntry::builder()
+        .event_bus_name(&bus)
+        .source(source)
+        .detail_type(detail_type.text())
+        .detail(detail.to_string())
+        .build();
+    let client = aws_sdk_eventbridge::Client::new(&stack.sdk);
+    let operation = Operation::on("put an event on bus", &bus);
+    let output = client.put_events().entries(entry).send().await;
+    let output = output.map_err(|error| call_error(operation, &error))?;
+    let result = output.entries.unwrap_or_default().into_iter().next();
+    let result = result
+        .unwrap_or_else(|| aws_sdk_eventbridge::types::PutEventsResultEntry::builder().build());
+    let Some(event_id) = result.event_id else {
+        let code = result.error_code.unwrap_or_default();
+        let message = result.error_message.unwrap_or_default();
+        return Err(Failure::Refused(format!(
+            "put an event on bus {bus}: EventBridge does not take it: {code}: {message}"
+        )));
+    };
+    let event = json!({
+        "version": "0",
+        "id": event_id,
+        "detail-type": detail_type.text(),
+        "source": source,
+        "account": stack.origin.account,
+        "time": stack.aws.now(),
+        "region": stack.origin.region,
+        "resources": [],
+        "detail": detail,
+    });
+    Ok(Sent { event_id, event })
+}
+
+/// Waits until the ledger has the rotation that the event requests.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub async fn await_request(
+    stack: &Stack,
+    key: &RotationKey,
+    sent: &Sent,
+) -> Result<RequestResult, CallError> {
+    let rotations = stack.aws.ledger.rotations();
+    let found = poll(async || {
+        if let Some(record) = rotations.read(key).await? {
+            return Ok(Some(RequestResult::Recorded(Box::new(record))));
+        }
+        let rejected = rejection(stack, sent).await?;
+        Ok(rejected.map(RequestResult::Rejected))
+    });
+    Ok(found.await?.unwrap_or(RequestResult::Silence))
+}
+
+/// Waits until the ledger has the verdict of the command.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub async fn await_verdict(
+    stack: &Stack,
+    key: &LedgerKey,
+    sent: &Sent,
+) -> Result<CommandResult, CallError> {
+    let commands = stack.aws.ledger.commands();
+    let found = poll(async || {
+        if let Some(record) = commands.read(key, &recorded_id(sent)).await? {
+            return Ok(Some(CommandResult::Decided(Box::new(record))));
+        }
+        let rejected = rejection(stack, sent).await?;
+        Ok(rejected.map(CommandResult::Rejected))
+    });
+    Ok(found.await?.unwrap_or(CommandResult::Silence))
+}
+
+async fn rejection(stack: &Stack, sent: &Sent) -> Result<Option<Box<RejectedEvent>>, CallError> {
+    let rejected = stack
+        .aws
+        .ledger
+        .rejections()
+        .read(&recorded_id(sent))
+        .await?;
+    Ok(rejected.map(Box::new))
+}
+
+/// The ID under which the ledger records the event.
+fn recorded_id(sent: &Sent) -> String {
+    event_id(&sent.event)
+}
+
+/// Looks until something is found, or the time is over.
+async fn poll<T>(
+    mut look: impl AsyncFnMut() -> Result<Option<T>, CallError>,
+) -> Result<Option<T>, CallError> {
+    let until = Instant::now() + VERDICT_TIMEOUT;
+    loop {
+        let found = look().await?;
+        if found.is_some() || Instant::now() >= until {
+            return Ok(found);
+        }
+        sleep(POLL).await;
+    }
+}

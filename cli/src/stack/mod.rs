@@ -1,0 +1,326 @@
+//! The deployed stack as the CLI sees it: where it is, who calls it, its outputs, and clients for
+//! its services. Credentials are in `credentials`, outputs in `outputs`.
+
+mod credentials;
+pub mod flags;
+mod outputs;
+
+pub use outputs::{Name, Outputs};
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudformation::operation::describe_stacks::DescribeStacksError;
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use rerole::aws::Aws;
+use rerole::aws::call_error::call_error;
+use rerole::aws::http::http_client;
+use rerole::settings::{Settings, SettingsError, environment};
+use rerole_core::call::{CallError, Operation};
+use rerole_core::indexing::ItemRules;
+use rerole_core::resource::{OwnAccount, RoleArn};
+use serde::Serialize;
+
+use crate::failure::Failure;
+use crate::invalid_flag::InvalidFlag;
+use crate::stack::flags::StackFlags;
+
+/// The version of this CLI.
+pub const CLI_VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Why the stack could not be found.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("set up the HTTP client: {0}")]
+    HttpClient(String),
+    #[error("no region: name one in --aws-region, or set AWS_REGION or the region of the profile")]
+    NoRegion,
+    #[error("read the AWS configuration: {0}; correct the file")]
+    ProfileFiles(String),
+    #[error("there is no profile \"{name}\" in the AWS configuration; known: {}", list(.known))]
+    NoProfile { name: String, known: Vec<String> },
+    #[error(
+        "no AWS credentials in the environment, the profile, or the machine's metadata; log in \
+         (aws sso login), or name a profile in --profile"
+    )]
+    NoCredentials,
+    #[error(
+        "load AWS credentials: {problem}; log in again ({login}), or name another profile in --profile"
+    )]
+    Credentials { problem: String, login: String },
+    #[error(
+        "there is no stack \"{name}\" in account {account}, region {region}; name another in \
+         --stack, --aws-region or --profile, or deploy one (docs/deploying.md)"
+    )]
+    NoStack {
+        name: String,
+        account: String,
+        region: String,
+    },
+    #[error(
+        "stack \"{stack}\" has no output {output}: it is not rerole, or of an earlier version; \
+         update it, or set {variable}"
+    )]
+    NoOutput {
+        stack: String,
+        output: String,
+        variable: &'static str,
+    },
+}
+
+/// Where an answer comes from: the first line of each screen, and a member of each JSON answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Origin {
+    pub account: String,
+    pub region: String,
+    pub stack: String,
+    /// The version of the deployed stack. Null if the stack does not say.
+    pub version: Option<String>,
+}
+
+/// A deployed stack.
+#[derive(Debug)]
+pub struct Stack {
+    pub origin: Origin,
+    /// The ARN of the caller, from `sts:GetCallerIdentity`.
+    pub caller_arn: String,
+    pub outputs: Outputs,
+    /// The tables and EKS, with the clients that ship.
+    pub aws: Aws,
+    /// What the clients of the other services are made from.
+    pub sdk: SdkConfig,
+    /// The flags that chose account and region, with their values. A command to paste has them.
+    pub chosen: Vec<(&'static str, String)>,
+    settings: Settings,
+}
+
+impl Stack {
+    /// Finds the stack, with three calls: to STS and CloudFormation, and for credentials.
+    ///
+    /// # Errors
+    /// If there are no credentials, no such stack, or not the outputs that every command needs.
+    pub async fn find(flags: &StackFlags) -> Result<Self, Failure> {
+        let placeholder = |_: &str| Some("placeholder".to_owned());
+        // `Settings` requires tables, region and credentials, which are found below.
+        let mut settings = Settings::from_lookup(|name| match name {
+            "ASSOCIATION_INDEX_TABLE"
+            | "ROTATION_LEDGER_TABLE"
+            | "AWS_REGION"
+            | "AWS_ACCESS_KEY_ID"
+            | "AWS_SECRET_ACCESS_KEY" => placeholder(name),
+            // It is the maximum of a function. The CLI has a flag.
+            "MAX_CONCURRENCY" | "STATE_MACHINE_ARN" => None,
+            other => environment(other),
+        })
+        .map_err(StackError::from)?;
+        let http_client = http_client(&settings.clients)
+            .map_err(|error| StackError::HttpClient(error.to_string()))?;
+        let sdk = credentials::load(flags, http_client.clone()).await?;
+        let region = sdk.region().ok_or(StackError::NoRegion)?.to_string();
+        let (identity, described) = tokio::join!(caller(&sdk), describe(&sdk, &flags.stack));
+        let Caller { account, arn } = identity?;
+        let described = described?;
+        let outputs = Outputs::new(described.clone().unwrap_or_default(), environment);
+        if described.is_none() && !outputs.name_tables() {
+            return Err(StackError::NoStack {
+                name: flags.stack.clone(),
+                account,
+                region,
+            }
+            .into());
+        }
+        let origin = Origin {
+            account,
+            region,
+            stack: flags.stack.clone(),
+            version: outputs.get(Name::Version).map(str::to_owned),
+        };
+        settings.association_index_table =
+            required(&origin, &outputs, Name::AssociationIndexTableName)?;
+        settings.rotation_ledger_table =
+            required(&origin, &outputs, Name::RotationLedgerTableName)?;
+        let aws = clients(&mut settings, &sdk, http_client)?;
+        Ok(Self {
+            origin,
+            caller_arn: arn,
+            outputs,
+            aws,
+            sdk,
+            chosen: flags.chosen(),
+            settings,
+        })
+    }
+
+    /// Returns an output that the command cannot do without.
+    ///
+    /// # Errors
+    /// If the stack does not have it, and the environment does not either.
+    pub fn output(&self, name: Name) -> Result<String, StackError> {
+        required(&self.origin, &self.outputs, name)
+    }
+
+    /// Parses a role: an ARN, or the path and name of a role of the stack's account.
+    ///
+    /// # Errors
+    /// If the text is neither.
+    pub fn role(&self, flag: &'static str, text: &str) -> Result<RoleArn, InvalidFlag> {
+        let arn = if text.starts_with("arn:") {
+            text.to_owned()
+        } else {
+            let name = text.trim_start_matches('/');
+            let (partition, account) = (self.partition(), &self.origin.account);
+            format!("arn:{partition}:iam::{account}:role/{name}")
+        };
+        arn.parse().map_err(|_| {
+            let allowed = "the ARN of an IAM role, or its path and name, such as platform/app-2026";
+            InvalidFlag::new(flag, text, allowed.to_owned())
+        })
+    }
+
+    /// Returns the partition of the stack's region, such as `aws`.
+    pub fn partition(&self) -> &'static str {
+        match self.origin.region.as_str() {
+            region if region.starts_with("cn-") => "aws-cn",
+            region if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+
+    /// Returns the regions whose clusters the stack indexes, sorted.
+    pub fn index_regions(&self) -> Vec<String> {
+        let mut regions = self.outputs.list(Name::IndexRegions);
+        if regions.is_empty() {
+            regions.push(&self.origin.region);
+        }
+        regions.sort_unstable();
+        regions.dedup();
+        regions.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Returns what items of the index are held against.
+    pub fn item_rules(&self) -> ItemRules<'_> {
+        ItemRules {
+            own_account: None,
+            regions: None,
+            now: self.aws.now(),
+        }
+    }
+
+    /// Checks that EKS has the endpoints that are called in these regions.
+    ///
+    /// # Errors
+    /// If it has not: the first such region.
+    pub fn check_regions(&self, regions: &[String]) -> Result<(), StackError> {
+        Ok(self.settings.clients.endpoints.check_regions(regions)?)
+    }
+
+    /// Returns the account as the functions know it.
+    pub fn own_account(&self) -> Option<OwnAccount> {
+        OwnAccount::of_function(self.outputs.get(Name::RotateFunctionArn)?)
+    }
+}
+
+impl Outputs {
+    fn name_tables(&self) -> bool {
+        let tables = [
+            Name::AssociationIndexTableName,
+            Name::RotationLedgerTableName,
+        ];
+        tables.into_iter().all(|table| self.get(table).is_some())
+    }
+}
+
+/// The caller of AWS.
+struct Caller {
+    account: String,
+    arn: String,
+}
+
+async fn caller(sdk: &SdkConfig) -> Result<Caller, CallError> {
+    let operation = Operation::on("find out", &"who is calling (sts:GetCallerIdentity)");
+    let identity = aws_sdk_sts::Client::new(sdk)
+        .get_caller_identity()
+        .send()
+        .await;
+    let identity = identity.map_err(|error| call_error(operation, &error))?;
+    Ok(Caller {
+        account: identity.account.unwrap_or_default(),
+        arn: identity.arn.unwrap_or_default(),
+    })
+}
+
+/// Returns the outputs and parameters of a stack by their names, or `None` if there is no such
+/// stack.
+async fn describe(
+    sdk: &SdkConfig,
+    name: &str,
+) -> Result<Option<BTreeMap<String, String>>, CallError> {
+    let operation = Operation::on("describe stack", &name);
+    let client = aws_sdk_cloudformation::Client::new(sdk);
+    let described = client.describe_stacks().stack_name(name).send().await;
+    let described = match described {
+        Ok(described) => described,
+        Err(error) if is_missing(&error) => return Ok(None),
+        Err(error) => return Err(call_error(operation, &error)),
+    };
+    let stack = described.stacks.unwrap_or_default().into_iter().next();
+    Ok(stack.map(|stack| {
+        let parameters = stack.parameters.unwrap_or_default().into_iter();
+        let parameters = parameters.map(|it| (it.parameter_key, it.parameter_value));
+        let outputs = stack.outputs.unwrap_or_default().into_iter();
+        let outputs = outputs.map(|it| (it.output_key, it.output_value));
+        // An output may have the name of a parameter. It says what came of it.
+        let values = parameters.chain(outputs);
+        values
+            .filter_map(|(key, value)| Some((key?, value?)))
+            .collect()
+    }))
+}
+
+/// CloudFormation has no error code of its own for a stack that does not exist.
+fn is_missing(error: &SdkError<DescribeStacksError, HttpResponse>) -> bool {
+    let error = error.as_service_error().map(|error| error.meta());
+    error.is_some_and(|error| {
+        let message = error.message().unwrap_or_default();
+        error.code() == Some("ValidationError") && message.contains("does not exist")
+    })
+}
+
+fn required(origin: &Origin, outputs: &Outputs, name: Name) -> Result<String, StackError> {
+    let value = outputs.get(name).map(str::to_owned);
+    value.ok_or_else(|| StackError::NoOutput {
+        stack: origin.stack.clone(),
+        output: name.key(),
+        variable: name.variable(),
+    })
+}
+
+/// Creates the clients that ship, with the credentials of the operator.
+fn clients(
+    settings: &mut Settings,
+    sdk: &SdkConfig,
+    http_client: SharedHttpClient,
+) -> Result<Aws, StackError> {
+    let clients = &mut settings.clients;
+    clients.region = sdk.region().ok_or(StackError::NoRegion)?.to_string();
+    clients.credentials = sdk
+        .credentials_provider()
+        .ok_or(StackError::NoCredentials)?;
+    clients.endpoints = clients.endpoints.clone().or(sdk.endpoint_url())?;
+    let clock = SharedTimeSource::new(SystemTimeSource::new());
+    Ok(Aws::new(settings, http_client, clock))
+}
+
+fn list(names: &[String]) -> String {
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join(", ")
+    }
+}

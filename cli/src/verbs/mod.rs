@@ -1,0 +1,27 @@
+//! The verbs of the CLI, a file or folder each. What several of them share is beside this folder.
+
+pub mod plan;
+pub mod rotate;
+
+use clap::Args;
+use std::time::Duration;
+
+/// The flags of every verb that changes something.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ChangeFlags {
+    /// Why, for example a change ticket; it is recorded
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Wait until it is done, at most for this time, such as 30m
+    #[arg(
+        long,
+        value_name = "TIMEOUT",
+        num_args = 0..=1,
+        require_equals = true,
+        value_parser = humantime::parse_duration,
+    )]
+    pub wait: Option<Option<Duration>>,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}

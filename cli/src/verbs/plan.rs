@@ -1,0 +1,191 @@
+//! `rerole plan`: asks for a dry run, follows it, and shows what a rotation would move, what would
+//! stay and why. With `--verify`, EKS is also asked for associations that the index does not know.
+
+use clap::Args;
+use rerole::indexer::walker::Difference;
+use rerole_core::keys::RotationKey;
+use rerole_core::rotation::{Counts, Status};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::answer::{Answer, Next};
+use crate::coverage::Coverage;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::follow::{Followed, Until, follow};
+use crate::request::{self, RequestFlags, Roles, default_plan_id, given_id};
+use crate::rotation::RotationView;
+use crate::rotation::rows::{self, RowView, Shown};
+use crate::rotation::text::{self, Context};
+use crate::stack::Stack;
+use crate::stack::flags::{OutputFlags, StackFlags};
+use crate::terminal::note;
+use crate::verbs::rotate::{roles, send};
+use crate::verify;
+
+#[derive(Debug, Clone, Args)]
+pub struct PlanFlags {
+    #[command(flatten)]
+    pub request: RequestFlags,
+    /// Also look in EKS for associations that the index does not know
+    #[arg(long)]
+    pub verify: bool,
+    /// Why, for example a change ticket; it is recorded
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    #[command(flatten)]
+    pub stack: StackFlags,
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// A finished dry run.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Plan {
+    #[serde(flatten)]
+    rotation: RotationView,
+    associations: Vec<RowView>,
+    index: Coverage,
+    /// What a person should look at before the rotation is started.
+    findings: Vec<String>,
+}
+
+/// Asks for a dry run and shows its result.
+///
+/// # Errors
+/// If the request is rejected, or AWS does not respond.
+pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
+    let stack = Stack::find(&flags.stack).await?;
+    let roles = roles(&stack, &flags.request)?;
+    let scope = flags.request.scope.scope()?;
+    let claims = request::claims(&stack.caller_arn, flags.reason.as_deref())?;
+    let id = match &flags.request.id {
+        Some(id) => Some(given_id(id)?),
+        None => default_plan_id(&roles, stack.aws.now()),
+    };
+    let id = id.ok_or_else(|| Failure::Refused("name an ID in --id".to_owned()))?;
+    let answer = Answer::start(&stack, &flags.output)?;
+    let mut detail = request::detail(&id, &roles, &flags.request.scope);
+    detail.insert("dryRun".to_owned(), json!(true));
+    detail.extend(claims);
+    let key = RotationKey::DryRun(id);
+    if let Some(exit) = send(&stack, &key, detail).await? {
+        return Ok(exit);
+    }
+    let Followed { record, exit } = follow(&stack, &key, Until::Finished, None).await?;
+    if record.finished_at().is_none() {
+        note(&format!(
+            "the dry run continues; follow it with: rerole status --wait {key}"
+        ));
+        return Ok(exit);
+    }
+    let old_role = roles.old.as_str();
+    let associations = rows::read(&stack, &key, old_role, &[Shown::All]).await?;
+    let rotation = RotationView::of(&stack, &record).await?;
+    let index = Coverage::read(&stack).await?;
+    let unknown = match flags.verify {
+        true => verify::unknown_users(&stack, &roles.old, &scope).await?,
+        false => Vec::new(),
+    };
+    let findings = findings(&rotation, &index, &unknown);
+    let plan = Plan {
+        rotation,
+        associations,
+        index,
+        findings,
+    };
+    let text = plan.text(&stack, &answer);
+    answer.end(&plan, &text, &next(&plan, &roles, flags))?;
+    Ok(plan.exit())
+}
+
+impl Plan {
+    fn exit(&self) -> Exit {
+        match self.rotation.status {
+            Status::Planned if self.findings.is_empty() => Exit::Done,
+            Status::Planned => Exit::FinishedOtherwise,
+            other => Exit::of(other),
+        }
+    }
+
+    fn text(&self, stack: &Stack, answer: &Answer<'_>) -> String {
+        let now = stack.aws.now();
+        let context = Context {
+            account: &stack.origin.account,
+            now,
+            layout: &answer.layout,
+        };
+        let mut parts = vec![text::rotation(&self.rotation, context)];
+        if !self.associations.is_empty() {
+            parts.push(rows::cluster_table(&self.associations, &answer.layout));
+        }
+        let stay: Vec<_> = self
+            .associations
+            .iter()
+            .filter(|row| {
+                row.outcome != format!("{:?}", rerole_core::rotation::Outcome::WouldUpdate)
+            })
+            .cloned()
+            .collect();
+        if !stay.is_empty() {
+            let table = rows::table(&stay, &stack.origin.account, &answer.layout);
+            parts.push(format!("Not moved:\n{table}"));
+        }
+        parts.push(self.index.text(now));
+        if !self.findings.is_empty() {
+            let lines: Vec<_> = self.findings.iter().map(|it| format!("  {it}")).collect();
+            parts.push(format!("Findings:\n{}", lines.join("\n")));
+        }
+        format!("\n{}", parts.join("\n\n"))
+    }
+}
+
+/// What a person should look at before the rotation is started.
+fn findings(view: &RotationView, index: &Coverage, unknown: &[Difference]) -> Vec<String> {
+    let Counts {
+        drifted,
+        owned_by_addon,
+        failed,
+        ..
+    } = view.counts;
+    let mut findings = Vec::new();
+    let mut note = |count: u64, what: &str| {
+        if count > 0 {
+            findings.push(format!("{count} {what}"));
+        }
+    };
+    note(failed, "cannot be read or moved");
+    note(
+        owned_by_addon,
+        "stay on the old role, because an add-on owns them",
+    );
+    note(drifted, "are on a third role, so they are left alone");
+    note(
+        unknown.len() as u64,
+        "in EKS that the index does not know: rerole index build",
+    );
+    for region in &index.regions {
+        if region.is_stale {
+            findings.push(format!("the index of {} is not up to date", region.region));
+        }
+    }
+    findings.extend(view.reason.clone());
+    findings
+}
+
+fn next(plan: &Plan, roles: &Roles, flags: &PlanFlags) -> Vec<Next> {
+    if plan.rotation.status != Status::Planned {
+        return crate::rotation::next::next(&plan.rotation);
+    }
+    let scope = flags.request.scope.text();
+    let rotate = format!(
+        "rerole rotate --from {} --to {}{scope}",
+        roles.old, roles.new
+    );
+    vec![
+        Next::new(rotate, "start the rotation"),
+        Next::new(format!("rerole who {}", roles.old), "who uses the old role"),
+    ]
+}

@@ -1,0 +1,308 @@
+//! `rerole rotate`: shows what a rotation would move, asks, requests it, and follows it.
+
+use std::time::Duration;
+
+use clap::Args;
+use rerole_core::call::CallError;
+use rerole_core::keys::RotationKey;
+use rerole_core::request::RotationId;
+use rerole_core::rotation::RotationRecord;
+use serde_json::{Map, Value};
+
+use crate::answer::Answer;
+use crate::bus::{self, DetailType, RequestResult};
+use crate::coverage::Coverage;
+use crate::estimate::{self, Estimate};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::follow::{Until, follow};
+use crate::request::{self, LimitFlags, RequestFlags, Roles, default_id, given_id};
+use crate::rotation::RotationView;
+use crate::rotation::next::next;
+use crate::rotation::text::{self, Context};
+use crate::silence;
+use crate::stack::Stack;
+use crate::stack::flags::{OutputFlags, StackFlags};
+use crate::terminal::{confirm, note};
+use crate::users::{Users, cluster_table};
+use crate::verbs::ChangeFlags;
+use crate::words;
+
+#[derive(Debug, Clone, Args)]
+pub struct RotateFlags {
+    #[command(flatten)]
+    pub request: RequestFlags,
+    #[command(flatten)]
+    pub limits: LimitFlags,
+    #[command(flatten)]
+    pub change: ChangeFlags,
+    #[command(flatten)]
+    pub stack: StackFlags,
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// What the index says of a rotation before it is requested.
+#[derive(Debug)]
+struct Preview {
+    users: Users,
+    /// Associations on the old role that the scope leaves out.
+    out_of_scope: usize,
+    coverage: Coverage,
+    estimate: Estimate,
+}
+
+/// The rotation that a request is about.
+#[derive(Debug)]
+enum Target {
+    New(RotationId),
+    /// It exists already, so asking again would change nothing.
+    Existing(Box<RotationRecord>),
+}
+
+/// Requests a rotation, and follows it with `--wait`.
+///
+/// # Errors
+/// If nothing is to be moved, nobody confirms, or AWS does not respond.
+pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
+    let stack = Stack::find(&flags.stack).await?;
+    let roles = roles(&stack, &flags.request)?;
+    let claims = request::claims(&stack.caller_arn, flags.change.reason.as_deref())?;
+    let answer = Answer::start(&stack, &flags.output)?;
+    let preview = Preview::read(&stack, &roles, &flags.request).await?;
+    let id = match target(&stack, &roles, &flags.request, &preview).await? {
+        Target::Existing(record) => {
+            note(&format!(
+                "rotation {} was requested before, so nothing was sent; for another rotation, \
+                 name an ID in --id",
+                record.key
+            ));
+            return show(&stack, &answer, &record.key, flags.change.wait).await;
+        }
+        Target::New(id) => id,
+    };
+    preview.check(&roles)?;
+    let text = preview.text(
+        &id,
+        &roles,
+        &flags.request,
+        Shown {
+            stack: &stack,
+            answer,
+        },
+    );
+    if !flags.change.yes {
+        answer.show_before_asking(&text)?;
+        let question = format!("Move {}?", words::count(preview.movable(), "association"));
+        if !confirm(&question)? {
+            return Err(Failure::Refused("nothing was changed".to_owned()));
+        }
+    } else {
+        answer.say(&text)?;
+    }
+    let mut detail = request::detail(&id, &roles, &flags.request.scope);
+    detail.extend(flags.limits.members());
+    detail.extend(claims);
+    let key = RotationKey::Rotation(id);
+    if let Some(exit) = send(&stack, &key, detail).await? {
+        return Ok(exit);
+    }
+    show(&stack, &answer, &key, flags.change.wait).await
+}
+
+/// The roles that the flags name.
+///
+/// # Errors
+/// If one is not a role.
+pub fn roles(stack: &Stack, flags: &RequestFlags) -> Result<Roles, Failure> {
+    Ok(Roles {
+        old: stack.role("--from", &flags.from)?,
+        new: stack.role("--to", &flags.to)?,
+    })
+}
+
+/// Sends the request, and waits until the ledger has it. Returns how the command ends if it has
+/// not.
+///
+/// # Errors
+/// If the request is rejected, or AWS does not respond.
+pub async fn send(
+    stack: &Stack,
+    key: &RotationKey,
+    detail: Map<String, Value>,
+) -> Result<Option<Exit>, Failure> {
+    let sent = bus::put(stack, DetailType::Request, &Value::Object(detail)).await?;
+    match bus::await_request(stack, key, &sent).await? {
+        RequestResult::Recorded(_) => Ok(None),
+        RequestResult::Rejected(rejected) => Err(Failure::Refused(format!(
+            "the request was rejected: {}",
+            rejected.rejection
+        ))),
+        RequestResult::Silence => {
+            silence::explain(stack, &sent).await;
+            Ok(Some(Exit::TimedOut))
+        }
+    }
+}
+
+/// Follows the rotation if asked to, and shows it.
+async fn show(
+    stack: &Stack,
+    answer: &Answer<'_>,
+    key: &RotationKey,
+    wait: Option<Option<Duration>>,
+) -> Result<Exit, Failure> {
+    let exit = match wait {
+        None => None,
+        Some(timeout) => Some(follow(stack, key, Until::Finished, timeout).await?.exit),
+    };
+    let view = RotationView::read(stack, key).await?;
+    let context = Context {
+        account: &stack.origin.account,
+        now: stack.aws.now(),
+        layout: &answer.layout,
+    };
+    let text = format!("\n{}", text::rotation(&view, context));
+    answer.end(&view, &text, &next(&view))?;
+    if exit == Some(Exit::Interrupted) {
+        note(&format!(
+            "the rotation continues; follow it with: rerole status --wait {key}"
+        ));
+    }
+    Ok(exit.unwrap_or(Exit::Done))
+}
+
+/// The rotation that the flags name. Without an ID, it is the first one between these roles that is
+/// not finished, or a new one.
+async fn target(
+    stack: &Stack,
+    roles: &Roles,
+    flags: &RequestFlags,
+    preview: &Preview,
+) -> Result<Target, Failure> {
+    let read = async |id: &RotationId| -> Result<Option<RotationRecord>, CallError> {
+        let key = RotationKey::Rotation(id.clone());
+        stack.aws.ledger.rotations().read(&key).await
+    };
+    let scope = flags.scope.scope()?;
+    let is_same = |record: &RotationRecord| {
+        record.old_role_arn == roles.old
+            && record.new_role_arn == roles.new
+            && record.request.scope == scope
+    };
+    if let Some(id) = &flags.id {
+        let id = given_id(id)?;
+        return Ok(match read(&id).await? {
+            // One that differs is requested, too, so the function says how it differs.
+            Some(record) if is_same(&record) => Target::Existing(Box::new(record)),
+            _ => Target::New(id),
+        });
+    }
+    let mut last = None;
+    for number in 1.. {
+        let Some(id) = default_id(roles, number) else {
+            break;
+        };
+        match read(&id).await? {
+            None if preview.users.items.is_empty() => break,
+            None => return Ok(Target::New(id)),
+            Some(record) if is_same(&record) && record.finished_at().is_none() => {
+                return Ok(Target::Existing(Box::new(record)));
+            }
+            Some(record) => last = is_same(&record).then_some(record).or(last),
+        }
+    }
+    match last {
+        Some(record) => Ok(Target::Existing(Box::new(record))),
+        None => Err(preview.nothing_to_move(roles)),
+    }
+}
+
+/// What a text is shown with.
+struct Shown<'a> {
+    stack: &'a Stack,
+    answer: Answer<'a>,
+}
+
+impl Preview {
+    async fn read(stack: &Stack, roles: &Roles, flags: &RequestFlags) -> Result<Self, Failure> {
+        let scope = flags.scope.scope()?;
+        let (users, coverage) = tokio::join!(Users::read(stack, &roles.old), Coverage::read(stack));
+        let mut users = users?;
+        let out_of_scope = users.keep_in(&scope);
+        let estimate = estimate::of(stack, &users).await?;
+        Ok(Self {
+            users,
+            out_of_scope,
+            coverage: coverage?,
+            estimate,
+        })
+    }
+
+    fn movable(&self) -> u64 {
+        let items = &self.users.items;
+        items.iter().filter(|item| item.owner_arn.is_none()).count() as u64
+    }
+
+    /// Whether there is something to move.
+    fn check(&self, roles: &Roles) -> Result<(), Failure> {
+        if self.users.items.is_empty() {
+            return Err(self.nothing_to_move(roles));
+        }
+        Ok(())
+    }
+
+    fn nothing_to_move(&self, roles: &Roles) -> Failure {
+        let elsewhere = match self.out_of_scope {
+            0 => String::new(),
+            count => format!(", and {count} outside the scope"),
+        };
+        let incomplete = self.coverage.incomplete();
+        let index = if incomplete.is_empty() {
+            "`rerole index status` shows how old the index is".to_owned()
+        } else {
+            format!(
+                "the index of {} was never complete: rerole index build",
+                words::list(&incomplete, 5)
+            )
+        };
+        Failure::Refused(format!(
+            "the index has no association on {} in this scope{elsewhere}; {index}",
+            roles.old
+        ))
+    }
+
+    fn text(
+        &self,
+        id: &RotationId,
+        roles: &Roles,
+        flags: &RequestFlags,
+        Shown { stack, answer }: Shown<'_>,
+    ) -> String {
+        let account = &stack.origin.account;
+        let name = |role: &rerole_core::resource::RoleArn| words::role(role.as_str(), account);
+        let clusters = self.users.by_cluster();
+        let moved = words::count(self.movable(), "association");
+        let stays = self.users.items.len() as u64 - self.movable();
+        let scope = Value::Object(flags.scope.members());
+        let mut lines = vec![
+            format!("\nRotation {}: moves {moved}", answer.layout.heading(id)),
+            format!("  from      {}", name(&roles.old)),
+            format!("  to        {}", name(&roles.new)),
+            format!("  scope     {}", text::scope(&scope)),
+            format!("  takes     {}", self.estimate.text()),
+        ];
+        if stays > 0 {
+            lines.push(format!("  stays     {stays} that an add-on owns"));
+        }
+        if self.out_of_scope > 0 {
+            lines.push(format!(
+                "  stays     {} outside the scope",
+                self.out_of_scope
+            ));
+        }
+        lines.push(format!("\n{}\n", cluster_table(&clusters, &answer.layout)));
+        lines.push(self.coverage.text(stack.aws.now()));
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,102 @@
+//! Times, numbers and names as the screens write them. Times are UTC.
+
+use std::time::Duration;
+
+use rerole_core::resource::RoleArn;
+use rerole_core::timestamp::Timestamp;
+
+/// A count and what it counts: `1 association`, `2 associations`.
+pub fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// A time to the second, and how long ago it was or in what time it will be:
+/// `2026-11-23 21:17:00 (5 min ago)`.
+pub fn time(at: Timestamp, now: Timestamp) -> String {
+    let distance = if at > now {
+        format!("in {}", duration(at.since(now)))
+    } else {
+        format!("{} ago", duration(now.since(at)))
+    };
+    format!("{} ({distance})", plain_time(at))
+}
+
+/// A time to the second: `2026-11-23 21:17:00`.
+pub fn plain_time(at: Timestamp) -> String {
+    let text = at.to_string();
+    let seconds = text.split('.').next().unwrap_or(&text);
+    seconds.replace('T', " ")
+}
+
+/// A duration in its largest unit, or its two largest ones: `40 s`, `5 min`, `3 h 20 min`, `2 d`.
+pub fn duration(duration: Duration) -> String {
+    let secs = duration.as_secs();
+    let (minutes, hours, days) = (secs / 60, secs / 3_600, secs / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{secs} s"),
+        (0, 0, _) => format!("{minutes} min"),
+        (0, _, _) if minutes % 60 == 0 => format!("{hours} h"),
+        (0, _, _) => format!("{hours} h {} min", minutes % 60),
+        _ => format!("{days} d"),
+    }
+}
+
+/// A role by its path and name if it is in the account of the stack, and else by its ARN.
+pub fn role(arn: &str, account: &str) -> String {
+    match arn.parse::<RoleArn>() {
+        Ok(role) if role.account() == account => {
+            let name = arn.split_once(":role/").map_or(arn, |(_, name)| name);
+            name.to_owned()
+        }
+        _ => arn.to_owned(),
+    }
+}
+
+/// Names after each other, at most `most` of them.
+pub fn list(names: &[String], most: usize) -> String {
+    let shown = names
+        .iter()
+        .take(most)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_has_its_largest_units() {
+        for (secs, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (61, "1 min"),
+            (3_600, "1 h"),
+            (3_720, "1 h 2 min"),
+            (86_400, "1 d"),
+        ] {
+            assert_eq!(duration(Duration::from_secs(secs)), text);
+        }
+    }
+
+    #[test]
+    fn a_time_says_how_far_away_it_is() {
+        let at: Timestamp = "2026-11-23T21:17:00.123Z".parse().unwrap();
+        let minute = Duration::from_mins(1);
+        assert_eq!(time(at, at + minute), "2026-11-23 21:17:00 (1 min ago)");
+        assert_eq!(time(at, at - minute), "2026-11-23 21:17:00 (in 1 min)");
+    }
+
+    #[test]
+    fn a_role_of_another_account_is_shown_with_it() {
+        let arn = "arn:aws:iam::111122223333:role/platform/app";
+        assert_eq!(role(arn, "111122223333"), "platform/app");
+        assert_eq!(role(arn, "444455556666"), arn);
+    }
+}
