@@ -33,6 +33,7 @@ mod clock;
 mod cloudformation;
 mod cloudtrail;
 mod cloudwatch;
+pub mod deployment;
 mod dynamodb;
 mod eks;
 mod event_bridge;

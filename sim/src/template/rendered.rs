@@ -103,7 +103,11 @@ impl Rendered {
     pub fn types(&self) -> Vec<(String, String)> {
         let resources = self.template["Resources"].as_object().into_iter().flatten();
         resources
-            .filter(|(_, resource)| resource["Condition"].as_str().is_none_or(|it| self.holds(it)))
+            .filter(|(_, resource)| {
+                resource["Condition"]
+                    .as_str()
+                    .is_none_or(|it| self.holds(it))
+            })
             .map(|(name, resource)| (name.clone(), text(&resource["Type"]).to_owned()))
             .collect()
     }
