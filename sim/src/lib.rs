@@ -9,6 +9,9 @@
 //!   trace.
 //! - [`SimulatedAws::serve`] listens on 127.0.0.1, for any client that talks to AWS over HTTP.
 //!
+//! [`deployment`] deploys a template, and runs what then happens by itself: rules, retries, queues,
+//! executions, schedules and alarms.
+//!
 //! For each EKS call that changes something, through either transport, there is the event that
 //! CloudTrail would deliver.
 //!

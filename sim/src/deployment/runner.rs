@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::deployment::functions::Functions;
 use crate::deployment::metrics::MetricId;
+use crate::deployment::schedules::Schedule;
 use crate::deployment::stack::{DeployedStack, Inbox};
 use crate::lambda::{FunctionError, FunctionInvocation, InvocationKind};
 use crate::rng::Rng;
@@ -54,7 +55,7 @@ impl<F: Functions> Runner<F> {
         loops.spawn_local(Rc::clone(&self).evaluate_alarms());
         loop {
             tokio::select! {
-                // The loops never end by themselves. A panic in one is a panic of the stack.
+                // A panic in a loop is a panic of the stack. That of a cron schedule ends at once.
                 Some(ended) = loops.join_next() => {
                     ended.expect("no loop of a stack panics");
                 }
@@ -68,9 +69,7 @@ impl<F: Functions> Runner<F> {
                 }
                 Some(name) = inbox.fired.recv() => {
                     let schedule = stack.schedules.iter().find(|it| it.name == name);
-                    let schedule = schedule.unwrap_or_else(|| panic!("there is no schedule {name}"));
-                    let (function, input) = (schedule.function.clone(), schedule.input.clone());
-                    spawn_local(Rc::clone(&self).deliver(function, input));
+                    self.fire(schedule.unwrap_or_else(|| panic!("there is no schedule {name}")));
                 }
             }
         }
@@ -137,15 +136,19 @@ impl<F: Functions> Runner<F> {
     }
 
     /// Fires the schedule with this index, for the first time after its period.
-    pub(super) async fn keep_schedule(self: Rc<Self>, index: usize) {
+    async fn keep_schedule(self: Rc<Self>, index: usize) {
         let schedule = &self.stack.schedules[index];
         let Some(period) = schedule.period() else {
             return;
         };
         loop {
             sleep(period).await;
-            let (function, input) = (schedule.function.clone(), schedule.input.clone());
-            Rc::clone(&self).deliver(function, input).await;
+            self.fire(schedule);
         }
+    }
+
+    fn fire(self: &Rc<Self>, schedule: &Schedule) {
+        let (function, input) = (schedule.function.clone(), schedule.input.clone());
+        spawn_local(Rc::clone(self).deliver(function, input));
     }
 }
