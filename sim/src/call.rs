@@ -44,7 +44,8 @@ pub struct Call {
     pub subject: String,
     /// The idempotency token: `clientRequestToken` of EKS, `ClientRequestToken` of DynamoDB.
     pub token: Option<String>,
-    /// The parsed body; null without a body. Of requests that are not in JSON, the members. Tests copy the log often, so it is shared.
+    /// The parsed body; null without a body. Of a request that is not in JSON, its members. Tests
+    /// copy the log often, so it is shared.
     pub body: Arc<Value>,
 }
 

@@ -98,10 +98,18 @@ impl Stacks {
                 Ok(json!({ "Stacks": stacks }))
             }
             "DescribeStackResources" => {
-                Ok(json!({ "StackResources": self.stack(request)?.resources() }))
+                let state = self.stack(request)?;
+                let own = json!({
+                    "StackName": state.stack.name,
+                    "StackId": state.id,
+                    "Timestamp": seconds(state.last_change()),
+                });
+                Ok(json!({ "StackResources": state.resources(&own) }))
             }
             "ListStackResources" => {
-                Ok(json!({ "StackResourceSummaries": self.stack(request)?.resources() }))
+                let state = self.stack(request)?;
+                let own = json!({ "LastUpdatedTimestamp": seconds(state.last_change()) });
+                Ok(json!({ "StackResourceSummaries": state.resources(&own) }))
             }
             operation => Err(ApiError::not_simulated(operation)),
         }
@@ -145,21 +153,21 @@ impl StackState {
         })
     }
 
-    fn resources(&self) -> Vec<Value> {
-        let updated_at = seconds(self.updated_at.unwrap_or(self.created_at));
+    /// The resources, each with the members of `own`, which differ between operations.
+    fn resources(&self, own: &Value) -> Vec<Value> {
         let resources = self.stack.resources.iter().map(|resource| {
-            json!({
-                "StackName": self.stack.name,
-                "StackId": self.id,
-                "LogicalResourceId": resource.logical_id,
-                "PhysicalResourceId": resource.physical_id,
-                "ResourceType": resource.resource_type,
-                "ResourceStatus": "CREATE_COMPLETE",
-                "Timestamp": updated_at,
-                "LastUpdatedTimestamp": updated_at,
-            })
+            let mut entry = own.clone();
+            entry["LogicalResourceId"] = json!(resource.logical_id);
+            entry["PhysicalResourceId"] = json!(resource.physical_id);
+            entry["ResourceType"] = json!(resource.resource_type);
+            entry["ResourceStatus"] = json!("CREATE_COMPLETE");
+            entry
         });
         resources.collect()
+    }
+
+    fn last_change(&self) -> SystemTime {
+        self.updated_at.unwrap_or(self.created_at)
     }
 }
 

@@ -1,6 +1,19 @@
-//! A simulated AWS for tests and demonstrations: EKS Pod Identity associations, DynamoDB with the
-//! stream of the ledger, Step Functions as far as `StartExecution`, and EventBridge as far as
-//! `PutEvents`. Only the wire is simulated; clients are real AWS clients.
+//! A simulated AWS for tests and demonstrations. Only the wire is simulated; clients are real AWS
+//! clients.
+//!
+//! - In full: EKS Pod Identity associations and their clusters, DynamoDB with the stream of the
+//!   ledger, and the messages of SQS queues.
+//! - As far as callers of `StartExecution`, `PutEvents` and `Invoke` see it: Step Functions,
+//!   EventBridge and Lambda. Nothing runs by itself: a test listens to
+//!   [`SimulatedAws::on_execution_started`] and [`SimulatedAws::on_bus_event`], and receives
+//!   [`SimulatedAws::invocations`].
+//! - As far as readers see it: stacks of CloudFormation, alarms of CloudWatch, subscriptions of
+//!   SNS, trails of CloudTrail, rules, executions and functions, and the caller's identity.
+//!
+//! An operation that is not simulated fails with an error that says so. Most resources belong to an
+//! account and a region, and callers see those of their own: a test creates them in
+//! [`Options::region`], or through a handle of [`SimulatedAws::in_region`]. Event buses and state
+//! machines are visible everywhere.
 //!
 //! One [`SimulatedAws`] has two transports to the same services:
 //!

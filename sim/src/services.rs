@@ -4,6 +4,8 @@
 use std::sync::Mutex;
 use std::time::SystemTime;
 
+use serde_json::Value;
+
 use crate::call::Service;
 use crate::cloudformation::Stacks;
 use crate::cloudwatch::Alarms;
@@ -69,15 +71,23 @@ impl Services {
                 Err(error) => request.error(&error),
             };
         }
+        match self.respond_at_once(now, request, &mut lock(rng)) {
+            Ok(body) => request.ok(body),
+            Err(error) => request.error(&error),
+        }
+    }
+
+    fn respond_at_once(
+        &self,
+        now: SystemTime,
+        request: &ApiRequest,
+        rng: &mut Rng,
+    ) -> Result<Value, ApiError> {
         let scope = request.scope();
-        let result = match request.api.service {
-            Service::EventBridge => lock(&self.event_bridge).respond(now, request, &mut lock(rng)),
-            Service::StepFunctions => {
-                lock(&self.step_functions).respond(now, request, &mut lock(rng))
-            }
-            Service::Sqs => lock(&self.sqs)
-                .of(scope)
-                .respond(now, request, &mut lock(rng)),
+        match request.api.service {
+            Service::EventBridge => lock(&self.event_bridge).respond(now, request, rng),
+            Service::StepFunctions => lock(&self.step_functions).respond(now, request, rng),
+            Service::Sqs => lock(&self.sqs).of(scope).respond(now, request, rng),
             Service::CloudWatch => lock(&self.cloudwatch).of(scope).respond(now, request),
             Service::CloudFormation => lock(&self.cloudformation).of(scope).respond(request),
             Service::Sns => lock(&self.sns).of(scope).respond(request),
@@ -86,10 +96,6 @@ impl Services {
             Service::Sts => sts::respond(request),
             // These have requests of their own.
             Service::Eks | Service::DynamoDb => Err(ApiError::not_simulated(&request.operation)),
-        };
-        match result {
-            Ok(body) => request.ok(body),
-            Err(error) => request.error(&error),
         }
     }
 

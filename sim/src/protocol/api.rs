@@ -86,7 +86,6 @@ static APIS: [Api; 9] = [
         failure: "InternalServiceError",
         invalid: "MissingParameter",
         subjects: &["AlarmName", "AlarmNamePrefix"],
-        ..BASE
     },
     Api {
         service: Service::Sts,

@@ -3,7 +3,7 @@
 use ciborium::Value as Cbor;
 use serde_json::Value;
 
-use crate::protocol::encoding::is_time;
+use crate::protocol::members::is_time;
 
 /// The tag of a time in seconds since 1970.
 const EPOCH_TIME: u64 = 1;

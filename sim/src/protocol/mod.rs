@@ -8,6 +8,7 @@ mod api;
 mod cbor;
 mod encoding;
 mod error;
+mod members;
 mod page;
 mod query;
 mod request;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Map, Value};
 
 use crate::clock::rfc3339_millis;
-use crate::protocol::encoding::is_time;
+use crate::protocol::members::is_time;
 
 /// The members of a form. `Names.member.1=a` is the first entry of the list `Names`.
 pub(crate) fn decode(body: &[u8]) -> Value {
@@ -135,7 +135,8 @@ mod tests {
         let expected = "<DoResponse xmlns=\"ns\"><DoResult>\
              <CreationTime>1970-01-01T00:00:01.500Z</CreationTime>\
              <List><member><N>1</N></member><member>a&lt;b</member></List><None></None>\
-             </DoResult><ResponseMetadata><RequestId>id</RequestId></ResponseMetadata></DoResponse>";
+             </DoResult><ResponseMetadata><RequestId>id</RequestId></ResponseMetadata>\
+             </DoResponse>";
         assert_eq!(xml, expected);
         let error = String::from_utf8(encode_error("ns", "Code", "a & b", "id")).unwrap();
         assert!(

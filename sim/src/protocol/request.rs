@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use crate::arn::Scope;
 use crate::protocol::api::Api;
-use crate::protocol::encoding::{Encoding, without_nulls};
+use crate::protocol::encoding::Encoding;
 use crate::protocol::error::ApiError;
+use crate::protocol::members::without_nulls;
 use crate::protocol::{cbor, query};
 use crate::wire::{Response, WireRequest};
 

@@ -31,7 +31,7 @@ fn a_stack_has_a_status_parameters_and_outputs() {
     in_virtual_time(async {
         let aws = at_home();
         let id = aws.create_stack(stack());
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         aws.set_stack_status("prod", "UPDATE_IN_PROGRESS");
         let client = cloudformation(&aws);
         for name in ["prod", &id] {

@@ -32,7 +32,7 @@ fn names(alarms: &[MetricAlarm]) -> Vec<&str> {
 fn an_alarm_keeps_its_state_until_it_is_set() {
     in_virtual_time(async {
         let (aws, client) = with_alarms(&["lag"]);
-        tokio::time::sleep(Duration::from_secs(60)).await;
+        tokio::time::sleep(Duration::from_mins(1)).await;
         aws.set_alarm_state("lag", AlarmState::Alarm, "above");
         let described = client.describe_alarms().send().await.unwrap();
         let alarm = &described.metric_alarms()[0];

@@ -81,17 +81,25 @@ pub fn eks_with(
     Client::from_conf(config)
 }
 
+/// A client of this SDK crate without retries, over HTTP to this URL.
+macro_rules! client_at {
+    ($sdk:ident, $url:expr) => {{
+        let config = $sdk::Config::builder()
+            .behavior_version($sdk::config::BehaviorVersion::latest())
+            .region($sdk::config::Region::from_static($crate::harness::REGION))
+            .credentials_provider($crate::harness::credentials("AKIDEXAMPLE"))
+            .retry_config($sdk::config::retry::RetryConfig::disabled())
+            .endpoint_url($url)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        $sdk::Client::from_conf(config)
+    }};
+}
+pub(crate) use client_at;
+
 /// A client of EKS without retries, over HTTP to this URL.
 pub fn eks_at(url: &str) -> Client {
-    let config = aws_sdk_eks::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static(REGION))
-        .credentials_provider(credentials("AKIDEXAMPLE"))
-        .retry_config(RetryConfig::disabled())
-        .endpoint_url(url)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    Client::from_conf(config)
+    client_at!(aws_sdk_eks, url)
 }
 
 /// For each service a function that makes a client of it in process, without retries.
@@ -261,6 +269,7 @@ fn cluster_and_id(subject: &str) -> (&str, &str) {
     subject.rsplit_once('/').expect("a cluster and an id")
 }
 
-fn credentials(access_key: &str) -> Credentials {
+/// The credentials of a caller with this access key.
+pub fn credentials(access_key: &str) -> Credentials {
     Credentials::new(access_key, "secret", None, None, "test")
 }

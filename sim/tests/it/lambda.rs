@@ -20,7 +20,7 @@ fn with_function() -> (SimulatedAws, Client) {
     let arn = aws.create_function(Function {
         name: "reconciler".to_owned(),
         variables: BTreeMap::from([("TABLE".to_owned(), "ledger".to_owned())]),
-        timeout: Duration::from_secs(900),
+        timeout: Duration::from_mins(15),
         ..Function::default()
     });
     assert_eq!(arn, ARN);
@@ -47,7 +47,7 @@ fn a_caller_waits_for_what_the_function_returns() {
         let mut invocations = aws.invocations();
         tokio::spawn(async move {
             while let Some(invocation) = invocations.recv().await {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 reply(invocation);
             }
         });

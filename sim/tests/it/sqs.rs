@@ -22,7 +22,7 @@ fn with_queues() -> (SimulatedAws, Client, String) {
     });
     let url = aws.create_queue(Queue {
         name: "work".to_owned(),
-        visibility_timeout: Duration::from_secs(60),
+        visibility_timeout: Duration::from_mins(1),
         dead_letter: Some(DeadLetter {
             queue: "work-dlq".to_owned(),
             receives_max: 2,
@@ -63,7 +63,7 @@ fn a_received_message_is_hidden_until_its_timeout_or_its_deletion() {
         let in_flight = QueueAttributeName::ApproximateNumberOfMessagesNotVisible;
         assert_eq!(attribute(&client, &url, in_flight).await, "1");
 
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
         let second = receive(&client, &url).await;
         let count = MessageSystemAttributeName::ApproximateReceiveCount;
         assert_eq!(second[0].attributes.as_ref().unwrap()[&count], "2");
@@ -115,7 +115,7 @@ fn a_visibility_timeout_can_be_changed_while_the_message_is_in_flight() {
 async fn bury(aws: &SimulatedAws) {
     for expected in [1, 1, 0] {
         assert_eq!(aws.receive_messages("work", 10).len(), expected);
-        sleep(Duration::from_secs(60)).await;
+        sleep(Duration::from_mins(1)).await;
     }
     assert_eq!(aws.messages("work"), []);
 }
@@ -174,9 +174,9 @@ fn a_message_has_attributes_and_may_be_delayed() {
             .string_value("v")
             .build()
             .unwrap();
-        let send = client.send_message().queue_url(&url).message_body("hello");
-        let send = send.message_attributes("k", value.clone()).delay_seconds(5);
-        let sent = send.send().await.expect("a valid message");
+        let call = client.send_message().queue_url(&url).message_body("hello");
+        let call = call.message_attributes("k", value.clone()).delay_seconds(5);
+        let sent = call.send().await.expect("a valid message");
         assert!(sent.md5_of_message_attributes().is_some());
         assert_eq!(receive(&client, &url).await, []);
         let delayed = QueueAttributeName::ApproximateNumberOfMessagesDelayed;

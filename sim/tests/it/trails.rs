@@ -1,5 +1,6 @@
 //! Trails: which events of which regions they log.
 
+use aws_sdk_cloudtrail::types::ReadWriteType;
 use rerole_sim::Trail;
 use serde_json::json;
 
@@ -27,10 +28,7 @@ fn a_trail_of_all_regions_is_found_in_each() {
         let selectors = selectors.send().await.unwrap();
         let selector = &selectors.event_selectors()[0];
         assert_eq!(selector.include_management_events(), Some(true));
-        assert_eq!(
-            selector.read_write_type().map(|it| it.as_str()),
-            Some("All")
-        );
+        assert_eq!(selector.read_write_type(), Some(&ReadWriteType::All));
     });
 }
 
