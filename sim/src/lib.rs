@@ -22,6 +22,9 @@
 //!   trace.
 //! - [`SimulatedAws::serve`] listens on 127.0.0.1, for any client that talks to AWS over HTTP.
 //!
+//! [`deployment`] deploys a template, and runs what then happens by itself: rules, retries, queues,
+//! executions, schedules and alarms.
+//!
 //! For each EKS call that changes something, through either transport, there is the event that
 //! CloudTrail would deliver.
 //!
@@ -46,9 +49,11 @@ mod clock;
 mod cloudformation;
 mod cloudtrail;
 mod cloudwatch;
+pub mod deployment;
 mod dynamodb;
 mod eks;
 mod event_bridge;
+pub mod event_pattern;
 mod fault;
 pub mod fleet;
 mod lambda;
@@ -63,10 +68,13 @@ mod services;
 mod simulated_aws;
 mod sns;
 mod sqs;
+pub mod state_machine;
 mod step_functions;
+pub mod stream_mapping;
 mod sts;
 mod sync;
 mod tables;
+pub mod template;
 mod trails;
 mod transport;
 mod wire;
