@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::demo::flags::DemoFlags;
+use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::plan::PlanFlags;
 use crate::verbs::rotate::RotateFlags;
 
@@ -23,6 +24,9 @@ pub enum Command {
     Plan(PlanFlags),
     /// Move the associations of a role to another one
     Rotate(RotateFlags),
+    /// Build, check or show the index of associations
+    #[command(subcommand)]
+    Index(IndexCommand),
     /// Rotate a simulated fleet on this machine, without an AWS account; only 127.0.0.1 is used
     Demo(DemoFlags),
 }

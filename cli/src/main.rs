@@ -48,6 +48,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Plan(flags) => verbs::plan::run(&flags).await,
         Command::Rotate(flags) => verbs::rotate::run(&flags).await,
+        Command::Index(command) => verbs::index::run(&command).await,
         Command::Demo(flags) => demo::run(&flags).await,
     }
 }
