@@ -5,7 +5,10 @@ use clap::{Parser, Subcommand};
 use crate::demo::flags::DemoFlags;
 use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::plan::PlanFlags;
+use crate::verbs::queues::QueuesCommand;
 use crate::verbs::rotate::RotateFlags;
+use crate::verbs::version::VersionFlags;
+use crate::verbs::who::WhoFlags;
 
 /// Moves EKS Pod Identity associations from one IAM role to another, safely
 ///
@@ -24,9 +27,16 @@ pub enum Command {
     Plan(PlanFlags),
     /// Move the associations of a role to another one
     Rotate(RotateFlags),
+    /// Find out who uses a role, and whether it may be deleted
+    Who(WhoFlags),
     /// Build, check or show the index of associations
     #[command(subcommand)]
     Index(IndexCommand),
+    /// List, show or send again what failed and could not be delivered
+    #[command(subcommand)]
+    Queues(QueuesCommand),
+    /// Show the versions of this CLI and of the deployed stack
+    Version(VersionFlags),
     /// Rotate a simulated fleet on this machine, without an AWS account; only 127.0.0.1 is used
     Demo(DemoFlags),
 }

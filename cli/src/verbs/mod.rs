@@ -2,7 +2,10 @@
 
 pub mod index;
 pub mod plan;
+pub mod queues;
 pub mod rotate;
+pub mod version;
+pub mod who;
 
 use clap::Args;
 use std::time::Duration;

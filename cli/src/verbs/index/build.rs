@@ -205,10 +205,10 @@ impl Builder<'_> {
             let deadline = Instant::now() + SLICE_MAX;
             let mut reconciler = Reconciler::new(self.aws, &writer, self.concurrency, deadline)
                 .on_save(|run| self.on_save(run));
-            let reconciled = reconciler.reconcile(&request).await?;
+            let slice = reconciler.reconcile(&request).await?;
             // The end of a slice has released the lease.
             self.hold(None);
-            match reconciled {
+            match slice {
                 Reconciled::Slice {
                     run,
                     end: SliceEnd::Finished,

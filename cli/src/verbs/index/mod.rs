@@ -6,7 +6,7 @@ mod check;
 mod expected;
 pub mod flags;
 mod run_view;
-mod selection;
+pub mod selection;
 mod show;
 mod status;
 
