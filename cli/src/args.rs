@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::demo::flags::DemoFlags;
+use crate::verbs::doctor::DoctorFlags;
 use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::plan::PlanFlags;
 use crate::verbs::queues::QueuesCommand;
@@ -35,6 +36,8 @@ pub enum Command {
     /// List, show or send again what failed and could not be delivered
     #[command(subcommand)]
     Queues(QueuesCommand),
+    /// Check whether this deployment is healthy, and what to do where it is not
+    Doctor(DoctorFlags),
     /// Show the versions of this CLI and of the deployed stack
     Version(VersionFlags),
     /// Rotate a simulated fleet on this machine, without an AWS account; only 127.0.0.1 is used

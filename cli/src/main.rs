@@ -53,6 +53,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Who(flags) => verbs::who::run(&flags).await,
         Command::Index(command) => verbs::index::run(&command).await,
         Command::Queues(command) => verbs::queues::run(&command).await,
+        Command::Doctor(flags) => verbs::doctor::run(&flags).await,
         Command::Version(flags) => verbs::version::run(&flags).await,
         Command::Demo(flags) => demo::run(&flags).await,
     }

@@ -1,5 +1,6 @@
 //! The verbs of the CLI, a file or folder each. What several of them share is beside this folder.
 
+pub mod doctor;
 pub mod index;
 pub mod plan;
 pub mod queues;
