@@ -140,9 +140,7 @@ impl Api {
     pub(crate) fn of_rpc_path(path: &str) -> Option<(&'static Self, &str)> {
         let (service, operation) = path.strip_prefix("/service/")?.split_once("/operation/")?;
         let is_named = |target: &&'static str| target.strip_suffix('.') == Some(service);
-        let api = APIS
-            .iter()
-            .find(|api| api.targets.iter().any(is_named))?;
+        let api = APIS.iter().find(|api| api.targets.iter().any(is_named))?;
         Some((api, operation))
     }
 

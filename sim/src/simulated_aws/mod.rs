@@ -152,6 +152,15 @@ impl SimulatedAws {
         }
     }
 
+    /// Creates a table from a `CreateTable` request.
+    ///
+    /// # Panics
+    /// If the table exists already, or the request is invalid.
+    pub fn create_table(&self, request: Value) {
+        let created = lock(&self.pipeline.dynamodb).create_table(request);
+        created.expect("a table is created once, by a valid request");
+    }
+
     /// Records in the ledger that the index of each region is complete as of now, as after a full
     /// run over these regions.
     ///

@@ -14,6 +14,8 @@ mod cloudtrail;
 mod cloudwatch;
 /// Clusters: their lives, lists, and denied ones.
 mod clusters;
+/// What happens by itself in a stack that is deployed.
+mod deployment;
 /// What is added to the embedded DynamoDB: lag, unprocessed entries, conflicts, throttles.
 mod dynamodb;
 /// Events on buses, and rules.
