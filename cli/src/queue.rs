@@ -43,11 +43,8 @@ impl Queue {
         Self::Indexer,
     ];
     /// The queues of what failed.
-    pub const OF_FAILURES: [Self; 3] = [
-        Self::OnFailure,
-        Self::Undelivered,
-        Self::IndexerDeadLetter,
-    ];
+    pub const OF_FAILURES: [Self; 3] =
+        [Self::OnFailure, Self::Undelivered, Self::IndexerDeadLetter];
 
     /// The name that the command line has for it.
     pub fn name(self) -> &'static str {
@@ -94,8 +91,13 @@ impl Queue {
         let operation = Operation::on("look at queue", &subject);
         let client = aws_sdk_sqs::Client::new(&stack.sdk);
         let get = client.get_queue_attributes().queue_url(self.url(stack)?);
-        let get = get.attribute_names(waiting.clone()).attribute_names(in_flight.clone());
-        let attributes = get.send().await.map_err(|error| call_error(operation, &error))?;
+        let get = get
+            .attribute_names(waiting.clone())
+            .attribute_names(in_flight.clone());
+        let attributes = get
+            .send()
+            .await
+            .map_err(|error| call_error(operation, &error))?;
         let attributes = attributes.attributes.unwrap_or_default();
         let number = |name: &QueueAttributeName| {
             let text = attributes.get(name);
@@ -129,7 +131,9 @@ impl Queue {
             .period(60)
             .statistics(Statistic::Maximum);
         let points = get.send().await.ok()?.datapoints.unwrap_or_default();
-        let last = points.into_iter().max_by_key(|point| point.timestamp.map(|at| at.secs()))?;
+        let last = points
+            .into_iter()
+            .max_by_key(|point| point.timestamp.map(|at| at.secs()))?;
         Duration::try_from_secs_f64(last.maximum?).ok()
     }
 

@@ -96,7 +96,10 @@ pub fn unread(error: &RunError) -> String {
 }
 
 fn uses(item: &IndexItem, role: &RoleArn, scope: &Scope) -> bool {
-    let roles = [Some(item.role_arn.as_str()), item.target_role_arn.as_deref()];
+    let roles = [
+        Some(item.role_arn.as_str()),
+        item.target_role_arn.as_deref(),
+    ];
     roles.contains(&Some(role.as_str())) && scope.covers(item.location())
 }
 

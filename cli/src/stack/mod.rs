@@ -210,7 +210,9 @@ impl Stack {
     /// If a parameter of the stack, or a variable in its place, is invalid.
     pub fn index_coverage(&self) -> Result<Coverage, StackError> {
         let lookup = |variable: &str| {
-            let name = Name::VARIANTS.iter().find(|name| name.variable() == variable)?;
+            let name = Name::VARIANTS
+                .iter()
+                .find(|name| name.variable() == variable)?;
             self.outputs.get(*name).map(str::to_owned)
         };
         Ok(rerole::settings::coverage(&lookup, &self.origin.region)?)

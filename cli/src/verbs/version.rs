@@ -45,7 +45,9 @@ pub async fn run(flags: &VersionFlags) -> Result<Exit, Failure> {
         Ok(stack) => stack,
         Err(failure) => {
             if flags.output.output != Form::Json {
-                note(&format!("rerole {CLI_VERSION}, and the version of the stack is unknown"));
+                note(&format!(
+                    "rerole {CLI_VERSION}, and the version of the stack is unknown"
+                ));
             }
             return Err(failure);
         }
@@ -61,7 +63,9 @@ pub async fn run(flags: &VersionFlags) -> Result<Exit, Failure> {
 /// What to do if CLI and stack are of different versions.
 pub fn advice(deployed: Option<&str>) -> Option<String> {
     let numbers = |text: &str| -> Vec<u64> {
-        text.split(['.', '-']).map_while(|part| part.parse().ok()).collect()
+        text.split(['.', '-'])
+            .map_while(|part| part.parse().ok())
+            .collect()
     };
     match deployed {
         None => Some(
@@ -118,7 +122,13 @@ impl Version {
                 text(&it.architecture),
             ]
         });
-        let header = ["function", "state", "last changed", "runtime", "architecture"];
+        let header = [
+            "function",
+            "state",
+            "last changed",
+            "runtime",
+            "architecture",
+        ];
         lines.push(layout.table(&header, rows));
         lines.extend(self.problems.iter().map(|it| printable(&format!("  {it}"))));
         lines.join("\n")

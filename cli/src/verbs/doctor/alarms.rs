@@ -44,7 +44,10 @@ pub async fn check(stack: &Stack) -> Vec<Finding> {
         findings.extend(subscribed(topic, confirmed(stack, topic).await));
     }
     if findings.is_empty() {
-        findings.push(CHECK.ok(format!("none of {} fires, and they notify somebody", alarms.len())));
+        findings.push(CHECK.ok(format!(
+            "none of {} fires, and they notify somebody",
+            alarms.len()
+        )));
     }
     findings
 }
@@ -116,7 +119,12 @@ fn subscribed(topic: &str, confirmed: Result<usize, CallError>) -> Option<Findin
             "subscribe to the topic, and confirm the subscription",
         )),
         Ok(_) => None,
-        Err(error) if error.code.as_deref().is_some_and(|code| code.contains("NotFound")) => {
+        Err(error)
+            if error
+                .code
+                .as_deref()
+                .is_some_and(|code| code.contains("NotFound")) =>
+        {
             Some(CHECK.warning(
                 format!("{topic} does not exist, so alarms reach nobody"),
                 "deploy with another AlarmTopicArn",

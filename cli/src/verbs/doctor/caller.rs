@@ -17,20 +17,42 @@ enum Named {
 pub fn check(stack: &Stack) -> Vec<Finding> {
     let check = Check("you");
     let caller = &stack.caller_arn;
-    let bus = stack.outputs.get(Name::RotationEventBusName).unwrap_or_default();
+    let bus = stack
+        .outputs
+        .get(Name::RotationEventBusName)
+        .unwrap_or_default();
     if bus != stack.origin.stack {
-        return vec![check.ok(format!("{caller}; the policy of your own bus {bus} decides"))];
+        return vec![check.ok(format!(
+            "{caller}; the policy of your own bus {bus} decides"
+        ))];
     }
     let requesters = stack.outputs.list(Name::RequesterArns);
     let operators = stack.outputs.list(Name::OperatorArns);
-    let operators = if operators.is_empty() { &requesters } else { &operators };
+    let operators = if operators.is_empty() {
+        &requesters
+    } else {
+        &operators
+    };
     if requesters.is_empty() {
         let todo = "look at the parameters RequesterArns and OperatorArns of the stack";
-        return vec![check.unknown(format!("{caller}; the stack does not say who may what"), todo)];
+        return vec![check.unknown(
+            format!("{caller}; the stack does not say who may what"),
+            todo,
+        )];
     }
     vec![
-        finding(named(caller, &requesters), caller, "request rotations", "RequesterArns"),
-        finding(named(caller, operators), caller, "command rotations", "OperatorArns"),
+        finding(
+            named(caller, &requesters),
+            caller,
+            "request rotations",
+            "RequesterArns",
+        ),
+        finding(
+            named(caller, operators),
+            caller,
+            "command rotations",
+            "OperatorArns",
+        ),
     ]
 }
 
@@ -116,8 +138,16 @@ mod tests {
         let assumed = "arn:aws:sts::111122223333:assumed-role/deployer/session";
         let user = "arn:aws:iam::111122223333:user/people/ann";
         for (caller, pattern, expected) in [
-            (user, "arn:aws:iam::111122223333:user/people/*".to_owned(), Named::Yes),
-            (user, "arn:aws:iam::111122223333:user/people/b*".to_owned(), Named::No),
+            (
+                user,
+                "arn:aws:iam::111122223333:user/people/*".to_owned(),
+                Named::Yes,
+            ),
+            (
+                user,
+                "arn:aws:iam::111122223333:user/people/b*".to_owned(),
+                Named::No,
+            ),
             (user, role("people/ann"), Named::No),
             (assumed, role("deployer"), Named::ByName),
             (assumed, role("ci/deployer"), Named::ByName),
@@ -135,7 +165,11 @@ mod tests {
                 "arn:aws:iam::444455556666:role/deployer".to_owned(),
                 Named::No,
             ),
-            ("arn:aws:iam::111122223333:root", role("deployer"), Named::No),
+            (
+                "arn:aws:iam::111122223333:root",
+                role("deployer"),
+                Named::No,
+            ),
         ] {
             assert_eq!(named(caller, &[&pattern]), expected, "{caller} {pattern}");
         }

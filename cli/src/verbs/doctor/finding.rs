@@ -56,7 +56,10 @@ impl Check {
             let todo = format!("to check it, you need {permission}");
             return self.unknown("you may not look", todo);
         }
-        self.warning(format!("could not be looked at: {error}"), "run rerole doctor again")
+        self.warning(
+            format!("could not be looked at: {error}"),
+            "run rerole doctor again",
+        )
     }
 
     fn finding(self, level: Level, found: String, todo: Option<String>) -> Finding {

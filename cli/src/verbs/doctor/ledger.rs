@@ -36,7 +36,10 @@ pub async fn index(stack: &Stack) -> Vec<Finding> {
                 format!("{region} is stale: complete as of {}", words::time(at, now)),
                 format!("rerole index build --region {region}"),
             ),
-            Some(at) => check.ok(format!("{region} is complete as of {}", words::time(at, now))),
+            Some(at) => check.ok(format!(
+                "{region} is complete as of {}",
+                words::time(at, now)
+            )),
         }
     };
     regions.map(finding).collect()
@@ -65,7 +68,10 @@ pub async fn index_run(stack: &Stack) -> Vec<Finding> {
         )
     } else if run.finished_at.is_none() && now.since(idle_since) > RESUMED_AFTER {
         check.problem(
-            format!("a run started {} stands still", words::time(run.started_at, now)),
+            format!(
+                "a run started {} stands still",
+                words::time(run.started_at, now)
+            ),
             "look at the log of the indexer, and run rerole index build",
         )
     } else {
@@ -105,8 +111,14 @@ pub async fn rotations(stack: &Stack) -> Vec<Finding> {
     };
     for record in open.iter().filter(|it| is_stalled(it)) {
         findings.push(check.problem(
-            format!("{} is stalled: no invocation has worked on it for ten minutes", record.key),
-            format!("rerole resume {}; the log of the rotate function says why", record.key),
+            format!(
+                "{} is stalled: no invocation has worked on it for ten minutes",
+                record.key
+            ),
+            format!(
+                "rerole resume {}; the log of the rotate function says why",
+                record.key
+            ),
         ));
     }
     let of = |status| open.iter().filter(move |it| it.status() == status);
@@ -152,7 +164,9 @@ pub async fn frozen(stack: &Stack) -> Vec<Finding> {
     };
     let by = record.frozen_by.and_then(|by| by.claims.requested_by);
     let by = by.map_or_else(String::new, |by| format!(" by {by}"));
-    let reason = record.reason.map_or_else(String::new, |reason| format!(": {reason}"));
+    let reason = record
+        .reason
+        .map_or_else(String::new, |reason| format!(": {reason}"));
     let since = words::time(at, stack.aws.now());
     vec![check.warning(
         format!("the stack is frozen since {since}{by}{reason}"),

@@ -21,7 +21,10 @@ pub fn version(stack: &Stack) -> Vec<Finding> {
     let deployed = stack.origin.version.as_deref();
     vec![match (deployed, version::advice(deployed)) {
         (_, Some(todo)) => check.warning("CLI and stack are of different versions", todo),
-        (deployed, None) => check.ok(format!("CLI and stack are {}", deployed.unwrap_or_default())),
+        (deployed, None) => check.ok(format!(
+            "CLI and stack are {}",
+            deployed.unwrap_or_default()
+        )),
     }]
 }
 
@@ -48,10 +51,14 @@ pub async fn functions(stack: &Stack) -> Vec<Finding> {
                 let text = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
                 let state = text(function.state);
                 let update = text(function.last_update_status);
-                findings.push(check.problem(
-                    format!("{name} is {state}, and its last update {update}"),
-                    function.reason.unwrap_or_else(|| "look at the function in Lambda".to_owned()),
-                ));
+                findings.push(
+                    check.problem(
+                        format!("{name} is {state}, and its last update {update}"),
+                        function
+                            .reason
+                            .unwrap_or_else(|| "look at the function in Lambda".to_owned()),
+                    ),
+                );
             }
         }
     }
@@ -84,7 +91,10 @@ pub async fn queues(stack: &Stack) -> Vec<Finding> {
                 let waiting = words::count(numbers.waiting, "change");
                 findings.extend(late.map(|age| {
                     check.warning(
-                        format!("{waiting} in EKS wait for the indexer, for {}", words::duration(age)),
+                        format!(
+                            "{waiting} in EKS wait for the indexer, for {}",
+                            words::duration(age)
+                        ),
                         "look at the log of the indexer",
                     )
                 }));

@@ -28,7 +28,9 @@ pub async fn bus(stack: &Stack) -> Vec<Finding> {
         Ok(rules) => rules,
         Err(error) => return vec![check.failed(PERMISSION, &error)],
     };
-    let mut requests = rules.iter().filter(|rule| mentions(rule, "Role Rotation Requested"));
+    let mut requests = rules
+        .iter()
+        .filter(|rule| mentions(rule, "Role Rotation Requested"));
     vec![match requests.next() {
         None => check.problem(
             format!("no rule of bus {bus} is for requests of rotations"),
@@ -36,7 +38,10 @@ pub async fn bus(stack: &Stack) -> Vec<Finding> {
         ),
         Some(rule) if !is_enabled(rule) => check.problem(
             format!("the rule of bus {bus} for requests of rotations is disabled"),
-            format!("aws events enable-rule --event-bus-name {bus} --name {}", name(rule)),
+            format!(
+                "aws events enable-rule --event-bus-name {bus} --name {}",
+                name(rule)
+            ),
         ),
         Some(_) => check.ok(format!("requests on {bus} reach the function")),
     }]
@@ -52,7 +57,9 @@ pub async fn changes(stack: &Stack) -> Vec<Finding> {
     });
     let looked = join_all(looks).await;
     let findings = regions.iter().zip(looked);
-    findings.map(|(region, rules)| change(stack, region, rules)).collect()
+    findings
+        .map(|(region, rules)| change(stack, region, rules))
+        .collect()
 }
 
 fn change(stack: &Stack, region: &str, rules: Result<Vec<Rule>, CallError>) -> Finding {
@@ -74,7 +81,10 @@ fn change(stack: &Stack, region: &str, rules: Result<Vec<Rule>, CallError>) -> F
     match (rules.first(), is_own) {
         (Some(rule), _) => check.problem(
             format!("the rule for changes in EKS of {region} is disabled"),
-            format!("aws events enable-rule --region {region} --name {}", name(rule)),
+            format!(
+                "aws events enable-rule --region {region} --name {}",
+                name(rule)
+            ),
         ),
         (None, true) => check.problem(
             format!("no rule brings changes in EKS of {region} to the indexer"),
@@ -93,7 +103,9 @@ async fn rules(client: &Client, bus: Option<&str>) -> Result<Vec<Rule>, CallErro
     let mut rules = Vec::new();
     let mut token = None;
     for _ in 0..PAGES_MAX {
-        let list = client.list_rules().set_event_bus_name(bus.map(str::to_owned));
+        let list = client
+            .list_rules()
+            .set_event_bus_name(bus.map(str::to_owned));
         let listed = list.set_next_token(token).send().await;
         let listed = listed.map_err(|error| call_error(operation, &error))?;
         rules.extend(listed.rules.unwrap_or_default());

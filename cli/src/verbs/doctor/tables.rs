@@ -35,18 +35,14 @@ pub async fn check(stack: &Stack) -> Vec<Finding> {
     findings
 }
 
-async fn describe(
-    client: &aws_sdk_dynamodb::Client,
-    name: &str,
-) -> Result<TableState, CallError> {
+async fn describe(client: &aws_sdk_dynamodb::Client, name: &str) -> Result<TableState, CallError> {
     let operation = Operation::on("describe table", &name);
     let described = client.describe_table().table_name(name).send().await;
     let described = described.map_err(|error| call_error(operation, &error))?;
     let table = described.table;
     let status = table.as_ref().and_then(|table| table.table_status.clone());
-    let is_usable = |status: &TableStatus| {
-        matches!(status, TableStatus::Active | TableStatus::Updating)
-    };
+    let is_usable =
+        |status: &TableStatus| matches!(status, TableStatus::Active | TableStatus::Updating);
     Ok(TableState {
         is_active: status.as_ref().is_none_or(is_usable),
         is_protected: table.is_some_and(|it| it.deletion_protection_enabled == Some(true)),

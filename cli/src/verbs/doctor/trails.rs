@@ -21,14 +21,19 @@ pub async fn check(stack: &Stack) -> Vec<Finding> {
     let regions = stack.index_regions();
     let looks = regions.iter().map(|region| logging_trail(stack, region));
     let looked = join_all(looks).await;
-    let findings = regions.iter().zip(looked).map(|(region, looked)| match looked {
-        Ok(Some(trail)) => CHECK.ok(format!("{trail} logs changes in {region}")),
-        Ok(None) => CHECK.problem(
-            format!("no trail logs management events in {region}, so changes in EKS are found late"),
-            "create a trail that logs write-only management events of all regions",
-        ),
-        Err(error) => CHECK.failed(PERMISSIONS, &error),
-    });
+    let findings = regions
+        .iter()
+        .zip(looked)
+        .map(|(region, looked)| match looked {
+            Ok(Some(trail)) => CHECK.ok(format!("{trail} logs changes in {region}")),
+            Ok(None) => CHECK.problem(
+                format!(
+                    "no trail logs management events in {region}, so changes in EKS are found late"
+                ),
+                "create a trail that logs write-only management events of all regions",
+            ),
+            Err(error) => CHECK.failed(PERMISSIONS, &error),
+        });
     findings.collect()
 }
 
@@ -38,7 +43,11 @@ async fn logging_trail(stack: &Stack, region: &str) -> Result<Option<String>, Ca
     let config = aws_sdk_cloudtrail::config::Builder::from(&stack.sdk);
     let config = config.region(Region::new(region.to_owned()));
     let client = Client::from_conf(config.build());
-    let described = client.describe_trails().include_shadow_trails(true).send().await;
+    let described = client
+        .describe_trails()
+        .include_shadow_trails(true)
+        .send()
+        .await;
     let described = described.map_err(|error| call_error(operation, &error))?;
     let mut failed = None;
     for trail in described.trail_list.unwrap_or_default() {
@@ -52,11 +61,7 @@ async fn logging_trail(stack: &Stack, region: &str) -> Result<Option<String>, Ca
     failed.map_or(Ok(None), Err)
 }
 
-async fn logs(
-    client: &Client,
-    trail: &Trail,
-    operation: Operation<'_>,
-) -> Result<bool, CallError> {
+async fn logs(client: &Client, trail: &Trail, operation: Operation<'_>) -> Result<bool, CallError> {
     let arn = trail.trail_arn.clone().or_else(|| trail.name.clone());
     let arn = arn.unwrap_or_default();
     let status = client.get_trail_status().name(&arn).send().await;
@@ -126,8 +131,14 @@ mod tests {
             (vec![management()], true),
             (vec![management(), field("readOnly", "false")], true),
             (vec![management(), field("readOnly", "true")], false),
-            (vec![management(), field("eventSource", "eks.amazonaws.com")], true),
-            (vec![management(), field("eventSource", "ec2.amazonaws.com")], false),
+            (
+                vec![management(), field("eventSource", "eks.amazonaws.com")],
+                true,
+            ),
+            (
+                vec![management(), field("eventSource", "ec2.amazonaws.com")],
+                false,
+            ),
             (vec![field("eventCategory", "Data")], false),
         ] {
             let selector = AdvancedEventSelector::builder().set_field_selectors(Some(fields));

@@ -116,10 +116,18 @@ pub async fn run(flags: &BuildFlags) -> Result<Exit, Failure> {
 
 fn finish(answer: &Answer<'_>, selection: Selection, run: &Run) -> Result<Exit, Failure> {
     let view = RunView::from(run);
-    let mut text = format!("\nThe index is built: {}: {}.", view.extent(), view.changes());
+    let mut text = format!(
+        "\nThe index is built: {}: {}.",
+        view.extent(),
+        view.changes()
+    );
     if view.error_count > 0 {
-        text = format!("\nThe run is finished, and the index is not complete. {}: {}.\n\n{}",
-            view.extent(), view.changes(), view.errors());
+        text = format!(
+            "\nThe run is finished, and the index is not complete. {}: {}.\n\n{}",
+            view.extent(),
+            view.changes(),
+            view.errors()
+        );
     }
     let next = [
         Next::new("rerole index status", "how old the index of each region is"),
@@ -218,7 +226,8 @@ impl Builder<'_> {
                     end: SliceEnd::Yielded,
                     ..
                 } => {
-                    self.bar.set_message("waiting for a rotation, which needs the calls");
+                    self.bar
+                        .set_message("waiting for a rotation, which needs the calls");
                     sleep(YIELD_PAUSE).await;
                 }
                 Reconciled::Slice { .. } | Reconciled::NothingToResume => {}
@@ -240,7 +249,11 @@ impl Builder<'_> {
 
     /// Gives the lease back, unless another invocation has the run meanwhile.
     async fn release(&self) -> Result<(), LeaseError> {
-        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = self
+            .held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         let Some(run) = held else {
             return Ok(());
         };
@@ -259,6 +272,9 @@ impl Builder<'_> {
     }
 
     fn holds(&self) -> bool {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
     }
 }

@@ -82,7 +82,10 @@ pub async fn run(flags: &CheckFlags) -> Result<Exit, Failure> {
         let build = format!("rerole index build{}", flags.part.text());
         next.push(Next::new(build, "correct the index"));
     }
-    next.push(Next::new("rerole index status", "how old the index of each region is"));
+    next.push(Next::new(
+        "rerole index status",
+        "how old the index of each region is",
+    ));
     answer.end(&check, &text, &next)?;
     Ok(if check.matches {
         Exit::Done
@@ -128,7 +131,10 @@ impl Check {
     pub fn text(&self, account: &str, layout: &Layout) -> String {
         let found = match self.differences.len() {
             0 if self.matches => "the index matches EKS.".to_owned(),
-            0 => format!("no association that could be read differs{}.", self.run.invalid()),
+            0 => format!(
+                "no association that could be read differs{}.",
+                self.run.invalid()
+            ),
             count => format!("{count} differ{}.", self.run.invalid()),
         };
         let mut parts = vec![format!("{}: {found}", self.run.extent())];
@@ -179,11 +185,14 @@ impl From<&Difference> for DifferenceView {
 }
 
 fn roles(user: Option<&User>, account: &str) -> String {
-    user.map_or_else(|| "-".to_owned(), |user| {
-        let role = words::role(&user.role_arn, account);
-        match &user.target_role_arn {
-            None => role,
-            Some(target) => format!("{role} to {}", words::role(target, account)),
-        }
-    })
+    user.map_or_else(
+        || "-".to_owned(),
+        |user| {
+            let role = words::role(&user.role_arn, account);
+            match &user.target_role_arn {
+                None => role,
+                Some(target) => format!("{role} to {}", words::role(target, account)),
+            }
+        },
+    )
 }

@@ -32,7 +32,10 @@ pub struct RunView {
     #[cfg_attr(test, schemars(with = "std::collections::BTreeMap<String, u64>"))]
     pub counts: RunCounts,
     /// The first errors.
-    #[cfg_attr(test, schemars(with = "Vec<std::collections::BTreeMap<String, String>>"))]
+    #[cfg_attr(
+        test,
+        schemars(with = "Vec<std::collections::BTreeMap<String, String>>")
+    )]
     pub errors: Vec<RunError>,
     /// The number of all errors.
     pub error_count: u64,

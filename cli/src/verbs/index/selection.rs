@@ -104,7 +104,10 @@ impl Selection {
             0 => "no cluster".to_owned(),
             count => {
                 let count = words::count(count as u64, "cluster");
-                format!("{count} ({})", words::list(&names(&self.clusters), NAMES_MAX))
+                format!(
+                    "{count} ({})",
+                    words::list(&names(&self.clusters), NAMES_MAX)
+                )
             }
         };
         let mut text = format!("Covers {clusters} in {regions}");
@@ -181,7 +184,10 @@ mod tests {
     use super::*;
 
     fn choose(globs: &[&str], unlisted: &[&str]) -> Result<Selection, String> {
-        let globs: Vec<_> = globs.iter().map(|it| ClusterGlob::new(it).unwrap()).collect();
+        let globs: Vec<_> = globs
+            .iter()
+            .map(|it| ClusterGlob::new(it).unwrap())
+            .collect();
         let existing = ["legacy", "prod-1", "prod-2"].map(|cluster| ClusterPlace {
             region: "eu-west-1".to_owned(),
             cluster: cluster.to_owned(),

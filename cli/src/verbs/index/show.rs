@@ -73,7 +73,10 @@ impl Show {
     fn text(&self, stack: &Stack) -> String {
         let it = &self.association;
         let role = |arn: &str| words::role(arn, &stack.origin.account);
-        let target = it.target_role_arn.as_deref().map_or_else(|| "-".to_owned(), role);
+        let target = it
+            .target_role_arn
+            .as_deref()
+            .map_or_else(|| "-".to_owned(), role);
         let lines = [
             format!("Association {}", it.association_arn),
             format!("  workload  {}/{}", it.namespace, it.service_account),

@@ -78,10 +78,14 @@ impl IndexStatus {
         let mut parts = vec![region_table(&self.index.regions, now, layout)];
         if !self.index_exclude.is_empty() {
             let globs = words::list(&self.index_exclude, 12);
-            parts.push(format!("The stack leaves out clusters {globs} (IndexExclude)."));
+            parts.push(format!(
+                "The stack leaves out clusters {globs} (IndexExclude)."
+            ));
         }
         parts.push(match &self.last_run {
-            None => "No index run yet. The stack starts the first one within 15 minutes.".to_owned(),
+            None => {
+                "No index run yet. The stack starts the first one within 15 minutes.".to_owned()
+            }
             Some(run) => last_run(run, now),
         });
         if let Some(waiting) = &self.waiting_run {
@@ -107,13 +111,17 @@ impl IndexStatus {
         if self.is_active() {
             next.push(Next::new("rerole index status", "look again"));
         }
-        next.push(Next::new("rerole index check", "compare the index with EKS"));
+        next.push(Next::new(
+            "rerole index check",
+            "compare the index with EKS",
+        ));
         next
     }
 }
 
 fn region_table(regions: &[RegionCoverage], now: Timestamp, layout: &Layout) -> String {
-    let time = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| words::time(at, now));
+    let time =
+        |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| words::time(at, now));
     let rows = regions.iter().map(|it| {
         let state = match (it.complete_as_of, it.is_stale) {
             (None, _) => "incomplete",
@@ -128,16 +136,28 @@ fn region_table(regions: &[RegionCoverage], now: Timestamp, layout: &Layout) -> 
             words::list(&it.excluded_clusters, 5),
         ]
     });
-    let header = ["region", "index", "complete as of", "lists as of", "left out"];
+    let header = [
+        "region",
+        "index",
+        "complete as of",
+        "lists as of",
+        "left out",
+    ];
     layout.table(&header, rows)
 }
 
 /// The run in some lines.
 fn last_run(run: &RunView, now: Timestamp) -> String {
     let started = words::time(run.started_at, now);
-    let state = match (run.finished_at, run.lease_until.filter(|until| *until > now)) {
+    let state = match (
+        run.finished_at,
+        run.lease_until.filter(|until| *until > now),
+    ) {
         (Some(at), _) => format!("finished {}", words::time(at, now)),
-        (None, Some(until)) => format!("in flight; its lease lasts until {}", words::time(until, now)),
+        (None, Some(until)) => format!(
+            "in flight; its lease lasts until {}",
+            words::time(until, now)
+        ),
         (None, None) => "not finished, and no invocation works on it; the stack resumes it within \
                          15 minutes"
             .to_owned(),

@@ -110,7 +110,10 @@ impl Harness {
     /// How many associations the index has.
     fn indexed_count(&self) -> usize {
         let items = self.sim.items(INDEX);
-        items.iter().filter(|item| item.get("roleArn").is_some()).count()
+        items
+            .iter()
+            .filter(|item| item.get("roleArn").is_some())
+            .count()
     }
 
     async fn last_run(&self) -> Option<Run> {
@@ -179,7 +182,9 @@ async fn check_reports_each_kind_of_difference_and_a_cluster_that_cannot_be_read
 async fn check_reports_each_association_of_a_deleted_cluster() {
     let harness = with_empty_index();
     harness.build_all().await;
-    harness.sim.eks(|eks| eks.delete_cluster("eu-west-1", "prod-1"));
+    harness
+        .sim
+        .eks(|eks| eks.delete_cluster("eu-west-1", "prod-1"));
     let check = harness.check().await;
     let kinds: Vec<_> = check.differences.iter().map(|it| it.difference).collect();
     assert_eq!(kinds, ["deleted"; 20]);
@@ -214,7 +219,10 @@ async fn an_interrupted_build_gives_its_lease_back_and_the_next_one_resumes_it()
         }
         at += Duration::from_millis(50);
     }
-    assert!(released > 3, "{released} runs were interrupted while they held the lease");
+    assert!(
+        released > 3,
+        "{released} runs were interrupted while they held the lease"
+    );
     assert!(harness.check().await.matches);
 }
 
@@ -257,6 +265,9 @@ async fn show_finds_an_association_by_its_arn_or_id() {
         assert_eq!(found.unwrap().association_arn.as_str(), arn, "{name}");
     }
     for name in ["a-nowhere", "no/id"] {
-        assert_eq!(find(&harness.aws, name, &regions, &rules).await.unwrap(), None);
+        assert_eq!(
+            find(&harness.aws, name, &regions, &rules).await.unwrap(),
+            None
+        );
     }
 }

@@ -84,7 +84,9 @@ impl<'a> Inbox<'a> {
     pub async fn release(&self, messages: &[Message]) {
         for message in messages {
             let change = self.client.change_message_visibility().queue_url(&self.url);
-            let change = change.receipt_handle(&message.receipt).visibility_timeout(0);
+            let change = change
+                .receipt_handle(&message.receipt)
+                .visibility_timeout(0);
             let _ = change.send().await;
         }
     }
@@ -111,7 +113,12 @@ impl<'a> Inbox<'a> {
         let arn = self.queue.arn(self.stack).await?;
         let subject = format!("{} (sqs:StartMessageMoveTask)", self.queue.name());
         let operation = Operation::on("move the messages of queue", &subject);
-        let started = self.client.start_message_move_task().source_arn(arn).send().await;
+        let started = self
+            .client
+            .start_message_move_task()
+            .source_arn(arn)
+            .send()
+            .await;
         match started.map_err(|error| call_error(operation, &error)) {
             Ok(_) => Ok(true),
             Err(error) if is_unknown(error.code.as_deref()) => Ok(false),
@@ -122,7 +129,12 @@ impl<'a> Inbox<'a> {
 
 /// Whether a service in place of SQS does not have the call.
 fn is_unknown(code: Option<&str>) -> bool {
-    let unknown = ["InvalidAction", "UnknownOperation", "UnsupportedOperation", "NotImplemented"];
+    let unknown = [
+        "InvalidAction",
+        "UnknownOperation",
+        "UnsupportedOperation",
+        "NotImplemented",
+    ];
     code.is_some_and(|code| unknown.iter().any(|name| code.contains(name)))
 }
 
@@ -139,6 +151,8 @@ fn message(received: Received) -> Message {
         body: received.body.unwrap_or_default(),
         attributes: attributes.collect(),
         sent_at: sent_at.map(Timestamp::from_millis),
-        receive_count: count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default(),
+        receive_count: count
+            .and_then(|count| u64::try_from(count).ok())
+            .unwrap_or_default(),
     }
 }

@@ -75,7 +75,8 @@ impl QueueView {
 
 impl Queues {
     fn text(&self, layout: &Layout) -> String {
-        let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |it| it.to_string());
+        let number =
+            |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |it| it.to_string());
         let rows = self.queues.iter().map(|it| {
             let age = it.oldest_age_seconds.map(Duration::from_secs);
             vec![
@@ -96,7 +97,9 @@ impl Queues {
 
     fn next(&self) -> Vec<Next> {
         let failures = self.queues.iter().filter(|it| it.name != Queue::Indexer);
-        let first = failures.into_iter().find(|it| it.messages.is_some_and(|it| it > 0));
+        let first = failures
+            .into_iter()
+            .find(|it| it.messages.is_some_and(|it| it > 0));
         let Some(QueueView { name, .. }) = first else {
             return Vec::new();
         };

@@ -131,7 +131,8 @@ fn failed(record: &Value, rules: Rules<'_>) -> Classified {
     let response = &record["responsePayload"];
     let text = |value: &Value| value.as_str().map(str::to_owned);
     let message = text(&response["errorMessage"]);
-    let kind = text(&response["errorType"]).or_else(|| text(&record["requestContext"]["condition"]));
+    let kind =
+        text(&response["errorType"]).or_else(|| text(&record["requestContext"]["condition"]));
     let error = match (kind, message) {
         (Some(kind), Some(message)) => Some(format!("{kind}: {message}")),
         (kind, message) => kind.or(message),
@@ -154,7 +155,10 @@ fn stream_batch(batch: &Value) -> (String, Action) {
     let from: Option<Timestamp> = time("approximateArrivalOfFirstRecord");
     let (Some(from), Some(to)) = (from, time("approximateArrivalOfLastRecord")) else {
         let stays = "it does not say when its records were written".to_owned();
-        return ("a batch of the ledger's stream".to_owned(), Action::Stays(stays));
+        return (
+            "a batch of the ledger's stream".to_owned(),
+            Action::Stays(stays),
+        );
     };
     let size = batch["batchSize"].as_u64().unwrap_or_default();
     let event = format!("{size} records of the ledger's stream, which were not published");
@@ -182,7 +186,10 @@ fn event(body: &Value, rules: Rules<'_>) -> (String, Action) {
 /// A payload of the functions, if it is one.
 fn payload(body: &Value) -> Option<(Function, String)> {
     if body["check"] == STALLED_ROTATIONS {
-        return Some((Function::Rotate, "the check for stalled rotations".to_owned()));
+        return Some((
+            Function::Rotate,
+            "the check for stalled rotations".to_owned(),
+        ));
     }
     if let Some(mode) = body["reconcile"]["mode"].as_str() {
         return Some((Function::Indexer, format!("an index run ({mode})")));
@@ -237,7 +244,10 @@ fn change(body: &Value, rules: Rules<'_>) -> (String, Action) {
             "an event of CloudTrail".to_owned(),
             Action::Stays(format!("it is about something else: {ignored}")),
         ),
-        Err(error) => ("an event of CloudTrail".to_owned(), Action::Stays(error.to_string())),
+        Err(error) => (
+            "an event of CloudTrail".to_owned(),
+            Action::Stays(error.to_string()),
+        ),
     }
 }
 
@@ -267,7 +277,8 @@ impl Action {
     pub fn text(&self, now: Timestamp) -> String {
         match self {
             Self::PutAgain(event) if event.is_outdated(now) => {
-                "put it on the bus again; it is too old, so rerole refuses and records it".to_owned()
+                "put it on the bus again; it is too old, so rerole refuses and records it"
+                    .to_owned()
             }
             Self::PutAgain(_) => "put it on the bus again".to_owned(),
             Self::Reconcile(ClusterPlace { region, cluster }) => {

@@ -13,8 +13,8 @@ use crate::stack::Stack;
 use crate::terminal::{Layout, confirm, note, printable};
 use crate::verbs::queues::inbox::Inbox;
 use crate::verbs::queues::message::{Action, Message, Rules};
-use crate::verbs::queues::{RedriveFlags, chosen};
 use crate::verbs::queues::resend::{Plan, resend};
+use crate::verbs::queues::{RedriveFlags, chosen};
 use crate::words;
 
 /// Messages of a queue that one command sends again. The next command does the rest.
@@ -77,7 +77,10 @@ pub async fn run(flags: &RedriveFlags) -> Result<Exit, Failure> {
         false => 0,
     };
     let mut tasks = Vec::new();
-    for queue in queues.into_iter().filter(|it| *it != Queue::IndexerDeadLetter) {
+    for queue in queues
+        .into_iter()
+        .filter(|it| *it != Queue::IndexerDeadLetter)
+    {
         tasks.extend(receive(&stack, queue).await?);
     }
     // Whatever happens, messages that are not deleted can be received by others at once.
@@ -86,7 +89,11 @@ pub async fn run(flags: &RedriveFlags) -> Result<Exit, Failure> {
     let redriven = redriven?;
     let exit = redriven.exit();
     let next = [Next::new("rerole queues list", "what is left")];
-    answer.end(&redriven, &format!("\n{}", redriven.text(&answer.layout)), &next)?;
+    answer.end(
+        &redriven,
+        &format!("\n{}", redriven.text(&answer.layout)),
+        &next,
+    )?;
     Ok(exit)
 }
 
@@ -97,7 +104,9 @@ async fn receive(stack: &Stack, queue: Queue) -> Result<Vec<Task>, Failure> {
         account: &stack.origin.account,
         source: bus::source(stack),
     };
-    let messages = Inbox::new(stack, queue)?.receive(MESSAGES_MAX, HIDDEN_SECS).await?;
+    let messages = Inbox::new(stack, queue)?
+        .receive(MESSAGES_MAX, HIDDEN_SECS)
+        .await?;
     let task = |message: Message| {
         let classified = message.classify(rules);
         Task {
@@ -138,7 +147,9 @@ async fn redrive(
     let plan = Plan::read(stack, tasks.iter().map(|task| &task.action)).await?;
     let sent = resend(stack, &plan).await;
     for task in tasks {
-        redriven.messages.push(settle(stack, task, sent.of(&task.action)).await);
+        redriven
+            .messages
+            .push(settle(stack, task, sent.of(&task.action)).await);
     }
     Ok(redriven)
 }
@@ -262,7 +273,11 @@ impl Redriven {
         }
         if !left.is_empty() {
             let rows = left.iter().map(|it| {
-                vec![it.queue.name().to_owned(), it.event.clone(), it.result.clone()]
+                vec![
+                    it.queue.name().to_owned(),
+                    it.event.clone(),
+                    it.result.clone(),
+                ]
             });
             let table = layout.table(&["queue", "event", "why it stays"], rows);
             lines.push(format!("Still in the queues:\n{table}"));

@@ -64,7 +64,10 @@ pub async fn entries(stack: &Stack, windows: &[Window]) -> Result<Vec<Entries>, 
                 let FoundRotation::Record(record) = found else {
                     continue;
                 };
-                let began = record.queued_at.unwrap_or(record.started_at).min(record.started_at);
+                let began = record
+                    .queued_at
+                    .unwrap_or(record.started_at)
+                    .min(record.started_at);
                 let ended = record.finished_at();
                 if began <= to + MARGIN && ended.is_none_or(|at| at >= from - MARGIN) {
                     keys.push(LedgerKey::Rotation(record.key.clone()));
@@ -104,7 +107,9 @@ async fn written(
     windows: &[Window],
 ) -> Result<Option<Entries>, CallError> {
     let timelines = stack.aws.ledger.timelines();
-    let mut pages = paginate(OPEN_ROTATION_PAGES, async |start| timelines.page(key, start).await);
+    let mut pages = paginate(OPEN_ROTATION_PAGES, async |start| {
+        timelines.page(key, start).await
+    });
     let mut written: Option<(u64, u64)> = None;
     while let Some(page) = pages.next().await? {
         for (seq, entry) in page {

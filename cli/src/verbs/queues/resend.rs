@@ -130,7 +130,9 @@ pub async fn resend(stack: &Stack, plan: &Plan) -> Sent {
 
 /// Puts the event again with its own time, so a command that has become too old is refused.
 async fn put(stack: &Stack, event: &BusEvent) -> Result<String, Failure> {
-    let time = event.time.map(|time| DateTime::from_millis(time.as_millis()));
+    let time = event
+        .time
+        .map(|time| DateTime::from_millis(time.as_millis()));
     let entry = PutEventsRequestEntry::builder()
         .source(&event.source)
         .detail_type(&event.detail_type)

@@ -73,7 +73,9 @@ pub async fn run(flags: &ShowFlags) -> Result<Exit, Failure> {
         let inbox = Inbox::new(&stack, queue)?;
         let messages = inbox.receive(SHOWN_MAX, HIDDEN_SECS).await?;
         inbox.release(&messages).await;
-        let views = messages.iter().map(|it| MessageView::new(it, queue, rules, now));
+        let views = messages
+            .iter()
+            .map(|it| MessageView::new(it, queue, rules, now));
         queues.push(ShownQueue {
             name: queue,
             messages: views.collect(),
@@ -81,7 +83,10 @@ pub async fn run(flags: &ShowFlags) -> Result<Exit, Failure> {
     }
     let shown = Shown { queues };
     let text = format!("\n{}", shown.text(now, &answer.layout));
-    let first = shown.queues.iter().find(|it| !it.messages.is_empty() && it.name != Queue::Indexer);
+    let first = shown
+        .queues
+        .iter()
+        .find(|it| !it.messages.is_empty() && it.name != Queue::Indexer);
     let next = first.map(|it| {
         let redrive = format!("rerole queues redrive {}", it.name.name());
         Next::new(redrive, "send them again")
@@ -126,16 +131,25 @@ impl ShownQueue {
         }
         let mut lines = vec![format!("{name}: {meaning}")];
         for it in &self.messages {
-            let sent = it.sent_at.map_or_else(String::new, |at| words::time(at, now));
+            let sent = it
+                .sent_at
+                .map_or_else(String::new, |at| words::time(at, now));
             lines.push(format!("\n  {sent}  {}", printable(&it.event)));
             if let Some(error) = &it.error {
                 lines.push(format!("    error    {}", printable(error)));
             }
             lines.push(format!("    redrive  {}", printable(&it.redrive)));
-            lines.push(format!("    message  {}, received {}", it.id, times(it.receive_count)));
+            lines.push(format!(
+                "    message  {}, received {}",
+                it.id,
+                times(it.receive_count)
+            ));
         }
         if self.messages.len() >= SHOWN_MAX {
-            lines.push(format!("\n  The first {}. There may be more.", self.messages.len()));
+            lines.push(format!(
+                "\n  The first {}. There may be more.",
+                self.messages.len()
+            ));
         }
         lines.push(
             "\n  The messages stay in the queue. A look counts as a receive; --output json has \

@@ -150,7 +150,9 @@ pub async fn run(flags: &WhoFlags) -> Result<Exit, Failure> {
     let text = format!("\n{}", text::who(&who, &stack, &answer.layout));
     answer.end(&who, &text, &next(&who, flags))?;
     if exit == Exit::Interrupted {
-        note(&format!("interrupted; wait again with: rerole who --wait {role}"));
+        note(&format!(
+            "interrupted; wait again with: rerole who --wait {role}"
+        ));
     }
     Ok(exit)
 }
@@ -206,12 +208,15 @@ impl Who {
     pub async fn read(stack: &Stack, role: &RoleArn) -> Result<Self, CallError> {
         let users = Users::read(stack, role).await?;
         // The role's item is read after the index: what arrives in between shows in it.
-        let (items, index) =
-            tokio::try_join!(roles(stack, role), Coverage::read(stack))?;
+        let (items, index) = tokio::try_join!(roles(stack, role), Coverage::read(stack))?;
         let Items { record, open, last } = items;
         let facts = Facts {
             users: users.items.len() as u64,
-            owned_by_addon: users.items.iter().filter(|it| it.owner_arn.is_some()).count() as u64,
+            owned_by_addon: users
+                .items
+                .iter()
+                .filter(|it| it.owner_arn.is_some())
+                .count() as u64,
             invalid_items: users.invalid.len() as u64,
             ..facts(&record, &open, &index)
         };
@@ -245,7 +250,11 @@ impl Who {
         let record = known_until.unwrap_or_default();
         let facts = Facts {
             users: self.users.len() as u64,
-            owned_by_addon: self.users.iter().filter(|it| it.owner_arn.is_some()).count() as u64,
+            owned_by_addon: self
+                .users
+                .iter()
+                .filter(|it| it.owner_arn.is_some())
+                .count() as u64,
             unknown_users: view.unknown.len() as u64,
             gone_users: view.gone.len() as u64,
             unread: view.unread.clone(),
@@ -271,7 +280,10 @@ impl Who {
 
 /// What does not depend on associations.
 fn facts(record: &RoleRecord, open: &[OpenRotation], index: &Coverage) -> Facts {
-    let stale = index.regions.iter().filter(|it| it.is_stale && it.complete_as_of.is_some());
+    let stale = index
+        .regions
+        .iter()
+        .filter(|it| it.is_stale && it.complete_as_of.is_some());
     Facts {
         in_use: record.in_use.clone(),
         left_until: record.left_until,
@@ -345,20 +357,32 @@ fn next(who: &Who, flags: &WhoFlags) -> Vec<Next> {
     let role = &who.role_arn;
     let mut next = Vec::new();
     if let Some(open) = who.open_rotations.first() {
-        next.push(Next::new(format!("rerole status {}", open.id), "how far its rotation is"));
+        next.push(Next::new(
+            format!("rerole status {}", open.id),
+            "how far its rotation is",
+        ));
     } else if !who.users.is_empty() {
         let plan = format!("rerole plan --from {role} --to ROLE");
         next.push(Next::new(plan, "what a rotation would move"));
     }
-    let differs = who.verified.as_ref().is_some_and(|it| !it.unknown.is_empty() || !it.gone.is_empty());
+    let differs = who
+        .verified
+        .as_ref()
+        .is_some_and(|it| !it.unknown.is_empty() || !it.gone.is_empty());
     if !who.index.is_fresh() || differs {
         next.push(Next::new("rerole index build", "complete the index"));
     }
     if !flags.verify {
-        next.push(Next::new(format!("rerole who {role} --verify"), "ask EKS as well"));
+        next.push(Next::new(
+            format!("rerole who {role} --verify"),
+            "ask EKS as well",
+        ));
     }
     if who.verdict == Verdict::MayBeUsedUntil {
-        next.push(Next::new(format!("rerole who {role} --wait"), "wait until it is over"));
+        next.push(Next::new(
+            format!("rerole who {role} --wait"),
+            "wait until it is over",
+        ));
     }
     next
 }

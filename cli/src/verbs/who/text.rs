@@ -51,7 +51,11 @@ impl Context<'_> {
     /// The role, the verdict and its grounds.
     fn head(&self, who: &Who, layout: &Layout) -> String {
         let role = printable(&words::role(&who.role_arn, self.account));
-        let mut lines = vec![format!("Role {}: {}", layout.heading(role), self.verdict(who))];
+        let mut lines = vec![format!(
+            "Role {}: {}",
+            layout.heading(role),
+            self.verdict(who)
+        )];
         let mut line = |name: &str, text: &str| {
             lines.push(format!("  {name:<9} {}", printable(text)));
         };
@@ -92,7 +96,10 @@ impl Context<'_> {
                 words::count(number, "association")
             ),
         };
-        format!("by rotation {} to {to} ({:?}{at}){reverted}", last.id, last.status)
+        format!(
+            "by rotation {} to {to} ({:?}{at}){reverted}",
+            last.id, last.status
+        )
     }
 
     fn verified(&self, verified: &VerifiedView, layout: &Layout) -> String {
@@ -111,7 +118,10 @@ impl Context<'_> {
         }
         if !verified.unread.is_empty() {
             let lines: Vec<_> = verified.unread.iter().map(|it| format!("  {it}")).collect();
-            parts.push(format!("EKS did not show:\n{}", printable(&lines.join("\n"))));
+            parts.push(format!(
+                "EKS did not show:\n{}",
+                printable(&lines.join("\n"))
+            ));
         }
         if parts.is_empty() {
             return "EKS shows the same.".to_owned();
@@ -125,16 +135,24 @@ fn may_be_deleted(verdict: Verdict) -> &'static str {
         Verdict::InUse => "no",
         Verdict::MayBeUsedUntil => "not yet",
         Verdict::CannotBeTold => "not as long as its use cannot be told",
-        Verdict::NoKnownUse => "rerole knows of nothing that uses it; see below what it cannot know",
+        Verdict::NoKnownUse => {
+            "rerole knows of nothing that uses it; see below what it cannot know"
+        }
     }
 }
 
 /// What an open rotation has to do with the role.
 pub fn open_rotation(open: &OpenRotation) -> String {
-    let OpenRotation { id, status, is_from } = open;
+    let OpenRotation {
+        id,
+        status,
+        is_from,
+    } = open;
     let side = if *is_from { "from" } else { "onto" };
     match status {
-        Status::Queued => format!("rotation {id} waits for its turn to move associations {side} it"),
+        Status::Queued => {
+            format!("rotation {id} waits for its turn to move associations {side} it")
+        }
         _ => format!("rotation {id} ({status:?}) moves associations {side} it"),
     }
 }
@@ -149,7 +167,11 @@ pub fn limits(role: &RoleArn, index: &Coverage) -> Vec<String> {
     ];
     let regions = index.regions.iter();
     let excluded: Vec<_> = regions
-        .flat_map(|it| it.excluded_clusters.iter().map(|name| format!("{}/{name}", it.region)))
+        .flat_map(|it| {
+            it.excluded_clusters
+                .iter()
+                .map(|name| format!("{}/{name}", it.region))
+        })
         .collect();
     if !excluded.is_empty() {
         limits.push(format!(

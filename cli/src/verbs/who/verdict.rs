@@ -127,7 +127,11 @@ impl Facts {
             grounds.push(format!(
                 "EKS shows {} on it as the index does not have {}: rerole index build",
                 words::count(self.unknown_users, "association"),
-                if self.unknown_users == 1 { "it" } else { "them" },
+                if self.unknown_users == 1 {
+                    "it"
+                } else {
+                    "them"
+                },
             ));
         }
         // What the index shows is said above.
@@ -204,10 +208,34 @@ mod tests {
             (Facts::default(), Verdict::NoKnownUse),
             (left(9), Verdict::NoKnownUse),
             (left(11), Verdict::MayBeUsedUntil),
-            (Facts { users: 1, ..left(9) }, Verdict::InUse),
-            (Facts { users: 1, ..left(11) }, Verdict::InUse),
-            (Facts { unknown_users: 1, ..left(9) }, Verdict::InUse),
-            (Facts { in_use: in_use(), ..left(9) }, Verdict::InUse),
+            (
+                Facts {
+                    users: 1,
+                    ..left(9)
+                },
+                Verdict::InUse,
+            ),
+            (
+                Facts {
+                    users: 1,
+                    ..left(11)
+                },
+                Verdict::InUse,
+            ),
+            (
+                Facts {
+                    unknown_users: 1,
+                    ..left(9)
+                },
+                Verdict::InUse,
+            ),
+            (
+                Facts {
+                    in_use: in_use(),
+                    ..left(9)
+                },
+                Verdict::InUse,
+            ),
             (
                 Facts {
                     open_rotations: vec!["rotation r-2 waits for it".to_owned()],
@@ -215,14 +243,54 @@ mod tests {
                 },
                 Verdict::InUse,
             ),
-            (Facts { incomplete_regions: region(), ..left(9) }, Verdict::CannotBeTold),
-            (Facts { incomplete_regions: region(), ..left(11) }, Verdict::CannotBeTold),
-            (Facts { stale_regions: region(), ..left(9) }, Verdict::CannotBeTold),
-            (Facts { stale_regions: region(), ..left(11) }, Verdict::CannotBeTold),
-            (Facts { invalid_items: 1, ..left(9) }, Verdict::CannotBeTold),
-            (Facts { unread: region(), ..left(9) }, Verdict::CannotBeTold),
             (
-                Facts { users: 1, stale_regions: region(), ..left(9) },
+                Facts {
+                    incomplete_regions: region(),
+                    ..left(9)
+                },
+                Verdict::CannotBeTold,
+            ),
+            (
+                Facts {
+                    incomplete_regions: region(),
+                    ..left(11)
+                },
+                Verdict::CannotBeTold,
+            ),
+            (
+                Facts {
+                    stale_regions: region(),
+                    ..left(9)
+                },
+                Verdict::CannotBeTold,
+            ),
+            (
+                Facts {
+                    stale_regions: region(),
+                    ..left(11)
+                },
+                Verdict::CannotBeTold,
+            ),
+            (
+                Facts {
+                    invalid_items: 1,
+                    ..left(9)
+                },
+                Verdict::CannotBeTold,
+            ),
+            (
+                Facts {
+                    unread: region(),
+                    ..left(9)
+                },
+                Verdict::CannotBeTold,
+            ),
+            (
+                Facts {
+                    users: 1,
+                    stale_regions: region(),
+                    ..left(9)
+                },
                 Verdict::InUse,
             ),
         ] {
@@ -231,7 +299,9 @@ mod tests {
             assert!(!judgement.grounds.is_empty(), "{facts:?}");
             // A time is only given where the verdict is about it.
             let of_time = ["until 1970-01-01 11:00:00", "by 1970-01-01 09:00:00"];
-            let gives_time = of_time.iter().any(|text| judgement.grounds.concat().contains(text));
+            let gives_time = of_time
+                .iter()
+                .any(|text| judgement.grounds.concat().contains(text));
             let may = matches!(verdict, Verdict::MayBeUsedUntil | Verdict::NoKnownUse);
             assert!(may || !gives_time, "{judgement:?}");
         }

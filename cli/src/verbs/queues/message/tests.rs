@@ -78,16 +78,26 @@ fn each_message_is_sent_again_in_its_own_way_or_stays() {
     let now: Timestamp = "2026-11-23T21:20:00Z".parse().unwrap();
     let schedule = json!({ "detail-type": "Scheduled Event", "source": "aws.events",
         "resources": ["arn:aws:events:us-east-1:111122223333:rule/rerole-IndexerFunctionFull-1A"] });
-    let foreign_rule = with(schedule.clone(), json!({ "resources": ["arn:…:rule/mine"] }));
+    let foreign_rule = with(
+        schedule.clone(),
+        json!({ "resources": ["arn:…:rule/mine"] }),
+    );
     for (body, event, action) in [
-        (request(), "request of rotation r-1", "put it on the bus again"),
+        (
+            request(),
+            "request of rotation r-1",
+            "put it on the bus again",
+        ),
         (
             with(request(), command()),
             "command Resume for r-1",
             "put it on the bus again; it is too old, so rerole refuses and records it",
         ),
         (
-            with(with(request(), command()), json!({ "time": "2026-11-23T21:10:00Z" })),
+            with(
+                with(request(), command()),
+                json!({ "time": "2026-11-23T21:10:00Z" }),
+            ),
             "command Resume for r-1",
             "put it on the bus again",
         ),
@@ -101,7 +111,11 @@ fn each_message_is_sent_again_in_its_own_way_or_stays() {
             "request of rotation r-1",
             "stays: it is of source \"other\" and account 111122223333, and not of this stack",
         ),
-        (failed(request()), "request of rotation r-1", "put it on the bus again"),
+        (
+            failed(request()),
+            "request of rotation r-1",
+            "put it on the bus again",
+        ),
         (
             change(),
             "CreatePodIdentityAssociation in eu-west-1/prod-1",
@@ -149,7 +163,10 @@ fn each_message_is_sent_again_in_its_own_way_or_stays() {
 fn the_error_is_that_of_the_function_or_of_the_delivery() {
     let error = classify(&failed(request()), &[]).error;
     assert_eq!(error.as_deref(), Some("LedgerUnavailable: no response"));
-    let attributes = [("ERROR_CODE", "NO_PERMISSIONS"), ("ERROR_MESSAGE", "not allowed")];
+    let attributes = [
+        ("ERROR_CODE", "NO_PERMISSIONS"),
+        ("ERROR_MESSAGE", "not allowed"),
+    ];
     let error = classify(&request(), &attributes).error;
     assert_eq!(error.as_deref(), Some("NO_PERMISSIONS: not allowed"));
     assert_eq!(classify(&request(), &[]).error, None);

@@ -27,7 +27,9 @@ fn role(verdict: Verdict, users: usize) -> Who {
         cluster: "prod-1".to_owned(),
         namespace: "payments".to_owned(),
         service_account: format!("api-{number}"),
-        association_arn: format!("arn:aws:eks:eu-west-1:111122223333:podidentityassociation/prod-1/a-{number}"),
+        association_arn: format!(
+            "arn:aws:eks:eu-west-1:111122223333:podidentityassociation/prod-1/a-{number}"
+        ),
         role_arn: ROLE.to_owned(),
         target_role_arn: None,
         owner_arn: None,
@@ -98,5 +100,8 @@ fn of_many_users_the_first_fifty_are_shown() {
     }];
     let text = context.text(&who, &Layout::of_width(80));
     assert!(text.contains("payments/api-50 ") && !text.contains("payments/api-51 "));
-    assert!(text.contains("and 1 more; --output json has all of them\n\nCLUSTER"), "{text}");
+    assert!(
+        text.contains("and 1 more; --output json has all of them\n\nCLUSTER"),
+        "{text}"
+    );
 }
