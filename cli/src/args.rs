@@ -6,10 +6,10 @@ use crate::demo::flags::DemoFlags;
 use crate::verbs::doctor::DoctorFlags;
 use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::plan::PlanFlags;
-use crate::verbs::queues::QueuesCommand;
+use crate::verbs::queues::flags::QueuesCommand;
 use crate::verbs::rotate::RotateFlags;
 use crate::verbs::version::VersionFlags;
-use crate::verbs::who::WhoFlags;
+use crate::verbs::who::flags::WhoFlags;
 
 /// Moves EKS Pod Identity associations from one IAM role to another, safely
 ///

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::queue::{Numbers, Queue};
 use crate::stack::Stack;
 use crate::terminal::{Layout, printable};
-use crate::verbs::queues::ListFlags;
+use crate::verbs::queues::flags::ListFlags;
 use crate::words;
 
 /// The queues of the stack.

@@ -11,10 +11,10 @@ use crate::failure::Failure;
 use crate::queue::Queue;
 use crate::stack::Stack;
 use crate::terminal::{Layout, confirm, note, printable};
+use crate::verbs::queues::flags::{RedriveFlags, chosen};
 use crate::verbs::queues::inbox::Inbox;
 use crate::verbs::queues::message::{Action, Message, Rules};
 use crate::verbs::queues::resend::{Plan, resend};
-use crate::verbs::queues::{RedriveFlags, chosen};
 use crate::words;
 
 /// Messages of a queue that one command sends again. The next command does the rest.

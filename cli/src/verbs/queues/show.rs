@@ -10,9 +10,9 @@ use crate::failure::Failure;
 use crate::queue::Queue;
 use crate::stack::Stack;
 use crate::terminal::{Layout, printable};
+use crate::verbs::queues::flags::{ShowFlags, chosen};
 use crate::verbs::queues::inbox::Inbox;
 use crate::verbs::queues::message::{Message, Rules};
-use crate::verbs::queues::{ShowFlags, chosen};
 use crate::words;
 
 /// Messages that are shown of a queue.

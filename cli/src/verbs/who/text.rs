@@ -1,15 +1,12 @@
 //! Who uses a role, as text.
 
-use rerole_core::resource::RoleArn;
-use rerole_core::rotation::Status;
 use rerole_core::timestamp::Timestamp;
 
-use crate::coverage::Coverage;
 use crate::stack::Stack;
 use crate::terminal::{Layout, printable};
 use crate::users::{self, User};
 use crate::verbs::who::verdict::Verdict;
-use crate::verbs::who::{LastRotation, OpenRotation, VerifiedView, Who};
+use crate::verbs::who::view::{LastRotation, VerifiedView, Who};
 use crate::words;
 
 /// Associations that a table shows. JSON has all.
@@ -139,51 +136,6 @@ fn may_be_deleted(verdict: Verdict) -> &'static str {
             "rerole knows of nothing that uses it; see below what it cannot know"
         }
     }
-}
-
-/// What an open rotation has to do with the role.
-pub fn open_rotation(open: &OpenRotation) -> String {
-    let OpenRotation {
-        id,
-        status,
-        is_from,
-    } = open;
-    let side = if *is_from { "from" } else { "onto" };
-    match status {
-        Status::Queued => {
-            format!("rotation {id} waits for its turn to move associations {side} it")
-        }
-        _ => format!("rotation {id} ({status:?}) moves associations {side} it"),
-    }
-}
-
-/// What rerole cannot know of a role.
-pub fn limits(role: &RoleArn, index: &Coverage) -> Vec<String> {
-    let mut limits = vec![
-        "who uses it in another way: service accounts with IRSA, nodes and other EC2 instances, \
-         Lambda functions, people"
-            .to_owned(),
-        "EKS clusters in other accounts and in regions that are not indexed".to_owned(),
-    ];
-    let regions = index.regions.iter();
-    let excluded: Vec<_> = regions
-        .flat_map(|it| {
-            it.excluded_clusters
-                .iter()
-                .map(|name| format!("{}/{name}", it.region))
-        })
-        .collect();
-    if !excluded.is_empty() {
-        limits.push(format!(
-            "clusters that the stack leaves out: {}",
-            words::list(&excluded, 12)
-        ));
-    }
-    limits.push(format!(
-        "CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and \
-         AssumeRoleWithWebIdentity of {role}"
-    ));
-    limits
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The screens of `rerole who`.
 
 use expect_test::{Expect, expect};
+use rerole_core::rotation::Status;
 
 use super::*;
-use crate::coverage::RegionCoverage;
+use crate::coverage::{Coverage, RegionCoverage};
+use crate::verbs::who::view::limits;
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 
