@@ -194,12 +194,11 @@ impl Builder<'_> {
                 built = &mut work => return Ok(built?),
                 interrupted = interrupt => interrupted?,
             }
-            if self.holds() {
-                tokio::select! {
-                    built = &mut work => return Ok(built?),
-                    () = self.saved.notified() => {}
-                    () = sleep(LAST_SAVE) => {}
-                }
+            // It also ends a claim that is on its way.
+            tokio::select! {
+                built = &mut work => return Ok(built?),
+                () = self.saved.notified() => {}
+                () = sleep(LAST_SAVE) => {}
             }
         }
         self.release().await?;
@@ -269,12 +268,5 @@ impl Builder<'_> {
 
     fn hold(&self, run: Option<Run>) {
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = run;
-    }
-
-    fn holds(&self) -> bool {
-        self.held
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
     }
 }

@@ -129,6 +129,9 @@ async fn redrive(
     if tasks.is_empty() && dead_letters == 0 {
         return Ok(Redriven::default());
     }
+    if tasks.len() >= MESSAGES_MAX {
+        note(&"these are the first messages; run the command again for the rest");
+    }
     let text = preview(tasks, dead_letters, stack.aws.now(), &answer.layout);
     let is_sent = |task: &&Task| !matches!(task.action, Action::Stays(_));
     let count = tasks.iter().filter(is_sent).count() as u64 + dead_letters;
@@ -239,9 +242,6 @@ fn preview(tasks: &[Task], dead_letters: u64, now: Timestamp, layout: &Layout) -
             more => format!("\nand {more} more"),
         };
         parts.push(format!("{table}{more}"));
-    }
-    if tasks.len() >= MESSAGES_MAX {
-        note(&"these are the first messages; run the command again for the rest");
     }
     format!("\n{}\n", parts.join("\n\n"))
 }
