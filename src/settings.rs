@@ -243,7 +243,11 @@ fn state_machine_arn(arn: String) -> Result<String, SettingsError> {
     })
 }
 
-fn coverage(
+/// Reads what the index of a stack covers. Without a list of regions, it is the stack's own one.
+///
+/// # Errors
+/// If a variable is invalid: the first such variable.
+pub fn coverage(
     lookup: &impl Fn(&str) -> Option<String>,
     own_region: &str,
 ) -> Result<Coverage, SettingsError> {

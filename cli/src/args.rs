@@ -3,8 +3,13 @@
 use clap::{Parser, Subcommand};
 
 use crate::demo::flags::DemoFlags;
+use crate::verbs::doctor::DoctorFlags;
+use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::plan::PlanFlags;
+use crate::verbs::queues::flags::QueuesCommand;
 use crate::verbs::rotate::RotateFlags;
+use crate::verbs::version::VersionFlags;
+use crate::verbs::who::flags::WhoFlags;
 
 /// Moves EKS Pod Identity associations from one IAM role to another, safely
 ///
@@ -23,6 +28,18 @@ pub enum Command {
     Plan(PlanFlags),
     /// Move the associations of a role to another one
     Rotate(RotateFlags),
+    /// Find out who uses a role, and whether it may be deleted
+    Who(WhoFlags),
+    /// Build, check or show the index of associations
+    #[command(subcommand)]
+    Index(IndexCommand),
+    /// List, show or send again what failed and could not be delivered
+    #[command(subcommand)]
+    Queues(QueuesCommand),
+    /// Check whether this deployment is healthy, and what to do where it is not
+    Doctor(DoctorFlags),
+    /// Show the versions of this CLI and of the deployed stack
+    Version(VersionFlags),
     /// Rotate a simulated fleet on this machine, without an AWS account; only 127.0.0.1 is used
     Demo(DemoFlags),
 }

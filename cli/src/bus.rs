@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
+use aws_sdk_eventbridge::types::builders::PutEventsRequestEntryBuilder;
 use rerole::aws::call_error::call_error;
 use rerole::aws::ledger::RejectedEvent;
 use rerole_core::call::{CallError, Operation};
@@ -65,36 +66,23 @@ impl DetailType {
     }
 }
 
+/// The source of the events that request rotations and command them.
+pub fn source(stack: &Stack) -> &str {
+    let source = stack.outputs.get(Name::RotationEventSource);
+    source.unwrap_or(DEFAULT_SOURCE)
+}
+
 /// Puts an event on the bus.
 ///
 /// # Errors
 /// If the caller may not put it, or `EventBridge` does not take it.
 pub async fn put(stack: &Stack, detail_type: DetailType, detail: &Value) -> Result<Sent, Failure> {
-    let bus = stack.output(Name::RotationEventBusName)?;
-    let source = stack
-        .outputs
-        .get(Name::RotationEventSource)
-        .unwrap_or(DEFAULT_SOURCE);
+    let source = source(stack);
     let entry = PutEventsRequestEntry::builder()
-        .event_bus_name(&bus)
         .source(source)
         .detail_type(detail_type.text())
-        .detail(detail.to_string())
-        .build();
-    let client = aws_sdk_eventbridge::Client::new(&stack.sdk);
-    let operation = Operation::on("put an event on bus", &bus);
-    let output = client.put_events().entries(entry).send().await;
-    let output = output.map_err(|error| call_error(operation, &error))?;
-    let result = output.entries.unwrap_or_default().into_iter().next();
-    let result = result
-        .unwrap_or_else(|| aws_sdk_eventbridge::types::PutEventsResultEntry::builder().build());
-    let Some(event_id) = result.event_id else {
-        let code = result.error_code.unwrap_or_default();
-        let message = result.error_message.unwrap_or_default();
-        return Err(Failure::Refused(format!(
-            "put an event on bus {bus}: EventBridge does not take it: {code}: {message}"
-        )));
-    };
+        .detail(detail.to_string());
+    let event_id = put_entry(stack, entry).await?;
     let event = json!({
         "version": "0",
         "id": event_id,
@@ -107,6 +95,32 @@ pub async fn put(stack: &Stack, detail_type: DetailType, detail: &Value) -> Resu
         "detail": detail,
     });
     Ok(Sent { event_id, event })
+}
+
+/// Puts an entry on the bus of the stack. Returns the ID of the event.
+///
+/// # Errors
+/// As [`put`].
+pub async fn put_entry(
+    stack: &Stack,
+    entry: PutEventsRequestEntryBuilder,
+) -> Result<String, Failure> {
+    let bus = stack.output(Name::RotationEventBusName)?;
+    let client = aws_sdk_eventbridge::Client::new(&stack.sdk);
+    let operation = Operation::on("put an event on bus", &bus);
+    let entry = entry.event_bus_name(&bus).build();
+    let output = client.put_events().entries(entry).send().await;
+    let output = output.map_err(|error| call_error(operation, &error))?;
+    let result = output.entries.unwrap_or_default().into_iter().next();
+    let result = result
+        .unwrap_or_else(|| aws_sdk_eventbridge::types::PutEventsResultEntry::builder().build());
+    result.event_id.ok_or_else(|| {
+        let code = result.error_code.unwrap_or_default();
+        let message = result.error_message.unwrap_or_default();
+        Failure::Refused(format!(
+            "put an event on bus {bus}: EventBridge does not take it: {code}: {message}"
+        ))
+    })
 }
 
 /// Waits until the ledger has the rotation that the event requests.

@@ -12,7 +12,9 @@ mod estimate;
 mod exit;
 mod failure;
 mod follow;
+mod functions;
 mod invalid_flag;
+mod queue;
 mod request;
 mod rotation;
 mod scope;
@@ -48,6 +50,11 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Plan(flags) => verbs::plan::run(&flags).await,
         Command::Rotate(flags) => verbs::rotate::run(&flags).await,
+        Command::Who(flags) => verbs::who::run(&flags).await,
+        Command::Index(command) => verbs::index::run(&command).await,
+        Command::Queues(command) => verbs::queues::run(&command).await,
+        Command::Doctor(flags) => verbs::doctor::run(&flags).await,
+        Command::Version(flags) => verbs::version::run(&flags).await,
         Command::Demo(flags) => demo::run(&flags).await,
     }
 }

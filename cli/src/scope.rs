@@ -75,7 +75,11 @@ impl ScopeFlags {
     }
 }
 
-fn globs<const LEN_MAX: usize, const ALSO: char>(
+/// Parses the values of a flag. Without any, there is no list.
+///
+/// # Errors
+/// If one is invalid.
+pub fn globs<const LEN_MAX: usize, const ALSO: char>(
     flag: &'static str,
     texts: &[String],
     parse: impl Fn(&str) -> Option<Glob<LEN_MAX, ALSO>>,

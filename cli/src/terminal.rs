@@ -54,6 +54,16 @@ impl Layout {
         }
     }
 
+    /// A layout of this width, without color.
+    #[cfg(test)]
+    pub fn of_width(width: u16) -> Self {
+        Self {
+            form: Form::Table,
+            width: Some(width),
+            has_color: false,
+        }
+    }
+
     /// A table without lines, with these column names. A row takes one line: if the table is too
     /// wide, cells are shortened.
     pub fn table<'a>(

@@ -3,8 +3,8 @@
 use indicatif::ProgressBar;
 use rerole::indexer::comparison::compare;
 use rerole::indexer::walker::Difference;
-use rerole_core::indexing::{Mode, Run, RunRequest};
-use rerole_core::request::{Location, Scope};
+use rerole_core::indexing::{IndexItem, Mode, Run, RunError, RunRequest};
+use rerole_core::request::Scope;
 use rerole_core::resource::RoleArn;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,6 +18,17 @@ const CONCURRENCY: usize = 16;
 /// It cannot be resumed, so this is far more than a fleet needs.
 const TIMEOUT: Duration = Duration::from_hours(12);
 
+/// How EKS differs from what the index shows of a role.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// Associations that use the role, and that the index has not, or not on this role.
+    pub unknown: Vec<Difference>,
+    /// Associations that the index has on the role, and that EKS has not, or not on this role.
+    pub gone: Vec<Difference>,
+    /// What could not be read, so nothing is known of it.
+    pub unread: Vec<RunError>,
+}
+
 /// Finds the associations in EKS that use the role, in this scope, and that the index has not, or
 /// not on this role.
 ///
@@ -28,6 +39,19 @@ pub async fn unknown_users(
     role: &RoleArn,
     scope: &Scope,
 ) -> Result<Vec<Difference>, Failure> {
+    let verified = users(stack, role, scope).await?;
+    if let Some(error) = verified.unread.first() {
+        return Err(Failure::Refused(format!("ask EKS: {}", unread(error))));
+    }
+    Ok(verified.unknown)
+}
+
+/// Compares what EKS shows of the role, in this scope, with what the index shows. Clusters that the
+/// stack leaves out are not looked at.
+///
+/// # Errors
+/// If the index cannot be read.
+pub async fn users(stack: &Stack, role: &RoleArn, scope: &Scope) -> Result<Verified, Failure> {
     let regions = stack.index_regions();
     let regions: Vec<_> = regions
         .into_iter()
@@ -38,7 +62,7 @@ pub async fn unknown_users(
         mode: Mode::Full,
         regions,
         cluster_names: scope.cluster_names.clone(),
-        exclude_clusters: Vec::new(),
+        exclude_clusters: stack.index_coverage()?.exclude_clusters,
     };
     let bar = progress_bar(0, "  asking EKS: {pos} calls, {elapsed}");
     let on_step = |run: &Run| show(&bar, run);
@@ -46,29 +70,37 @@ pub async fn unknown_users(
     let comparison = compare(&stack.aws, &request, CONCURRENCY, ends_at, on_step).await;
     bar.finish_and_clear();
     let comparison = comparison?;
-    if let Some(error) = comparison.run.errors.first() {
-        let place = error
-            .cluster_name
-            .as_deref()
-            .unwrap_or("the list of clusters");
-        return Err(Failure::Refused(format!(
-            "ask EKS: {place} in {}: {} ({} such errors)",
-            error.region, error.problem, comparison.run.error_count
-        )));
-    }
-    let uses = |roles: [Option<&str>; 2]| roles.contains(&Some(role.as_str()));
-    let is_unknown = |difference: &Difference| {
-        difference.shown.as_deref().is_some_and(|item| {
-            uses([Some(&item.role_arn), item.target_role_arn.as_deref()])
-                && scope.covers(Location {
-                    arn: &item.association_arn,
-                    namespace: &item.namespace,
-                    service_account: &item.service_account,
-                })
-        })
+    let mut verified = Verified {
+        unread: comparison.run.errors,
+        ..Verified::default()
     };
-    let differences = comparison.differences.into_iter();
-    Ok(differences.filter(is_unknown).collect())
+    for difference in comparison.differences {
+        let uses = |item: Option<&IndexItem>| item.is_some_and(|item| uses(item, role, scope));
+        match (
+            uses(difference.held.as_deref()),
+            uses(difference.shown.as_deref()),
+        ) {
+            (_, true) => verified.unknown.push(difference),
+            (true, false) => verified.gone.push(difference),
+            (false, false) => {}
+        }
+    }
+    Ok(verified)
+}
+
+/// Says what could not be read, and why.
+pub fn unread(error: &RunError) -> String {
+    let place = error.cluster_name.as_deref();
+    let place = place.unwrap_or("the list of clusters");
+    format!("{place} in {}: {}", error.region, error.problem)
+}
+
+fn uses(item: &IndexItem, role: &RoleArn, scope: &Scope) -> bool {
+    let roles = [
+        Some(item.role_arn.as_str()),
+        item.target_role_arn.as_deref(),
+    ];
+    roles.contains(&Some(role.as_str())) && scope.covers(item.location())
 }
 
 fn show(bar: &ProgressBar, run: &Run) {

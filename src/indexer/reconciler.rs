@@ -34,7 +34,7 @@ pub const RECONCILE_RESERVE: Duration = EKS_CALL_TIMEOUT
 /// Does slices of index runs.
 pub struct Reconciler<'a> {
     context: WalkContext<'a>,
-    /// Is called with the run after each save.
+    /// Is called with the run after it was claimed and after each save.
     on_save: Box<dyn Fn(&Run) + Send + Sync + 'a>,
 }
 
@@ -97,7 +97,7 @@ impl<'a> Reconciler<'a> {
         }
     }
 
-    /// Calls `on_save` with the run after each save.
+    /// Calls `on_save` with the run after it was claimed and after each save.
     #[must_use]
     pub fn on_save(self, on_save: impl Fn(&Run) + Send + Sync + 'a) -> Self {
         Self {
@@ -130,6 +130,7 @@ impl<'a> Reconciler<'a> {
                 }
                 Claim::Nothing => return Ok(Reconciled::NothingToResume),
             };
+            (self.on_save)(&run);
             info!(
                 mode = ?run.request.mode,
                 regions = ?run.request.regions,

@@ -53,11 +53,11 @@ impl Shown {
             .iter()
             .find(|(name, _)| name.eq_ignore_ascii_case(text));
         named.map(|(_, shown)| *shown).ok_or_else(|| {
-            let names = NAMES.map(|(name, _)| name).join(", ");
+            let all = NAMES.map(|(name, _)| name).join(", ");
             InvalidFlag::new(
                 "--rows",
                 text,
-                format!("names of {names}, separated by commas"),
+                format!("names of {all}, separated by commas"),
             )
         })
     }

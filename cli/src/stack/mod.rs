@@ -20,9 +20,10 @@ use rerole::aws::call_error::call_error;
 use rerole::aws::http::http_client;
 use rerole::settings::{Settings, SettingsError, environment};
 use rerole_core::call::{CallError, Operation};
-use rerole_core::indexing::ItemRules;
+use rerole_core::indexing::{Coverage, ItemRules};
 use rerole_core::resource::{OwnAccount, RoleArn};
 use serde::Serialize;
+use strum::VariantArray;
 
 use crate::failure::Failure;
 use crate::invalid_flag::InvalidFlag;
@@ -201,6 +202,20 @@ impl Stack {
         regions.sort_unstable();
         regions.dedup();
         regions.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Returns what the index of the stack covers.
+    ///
+    /// # Errors
+    /// If a parameter of the stack, or a variable in its place, is invalid.
+    pub fn index_coverage(&self) -> Result<Coverage, StackError> {
+        let lookup = |variable: &str| {
+            let name = Name::VARIANTS
+                .iter()
+                .find(|name| name.variable() == variable)?;
+            self.outputs.get(*name).map(str::to_owned)
+        };
+        Ok(rerole::settings::coverage(&lookup, &self.origin.region)?)
     }
 
     /// Returns what items of the index are held against.

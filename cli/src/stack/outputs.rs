@@ -95,6 +95,11 @@ impl Outputs {
         }
     }
 
+    /// Whether CloudFormation has described the stack, so an absent value is its default.
+    pub fn are_described(&self) -> bool {
+        !self.described.is_empty()
+    }
+
     /// Returns the value, unless it is absent or empty.
     pub fn get(&self, name: Name) -> Option<&str> {
         let described = || self.described.get(&name.key());

@@ -1,7 +1,12 @@
 //! The verbs of the CLI, a file or folder each. What several of them share is beside this folder.
 
+pub mod doctor;
+pub mod index;
 pub mod plan;
+pub mod queues;
 pub mod rotate;
+pub mod version;
+pub mod who;
 
 use clap::Args;
 use std::time::Duration;

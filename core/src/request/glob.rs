@@ -1,6 +1,8 @@
 //! Names in which `*` matches any characters, and lists of them. An entry of a list that starts
 //! with `!` excludes what it matches.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
@@ -40,6 +42,12 @@ pub struct Glob<const LEN_MAX: usize, const ALSO: char = '-'>(String);
 pub struct InvalidGlob {
     text: String,
     form: String,
+}
+
+impl<const LEN_MAX: usize, const ALSO: char> fmt::Display for Glob<LEN_MAX, ALSO> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl<const LEN_MAX: usize, const ALSO: char> Glob<LEN_MAX, ALSO> {

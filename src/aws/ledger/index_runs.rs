@@ -35,12 +35,10 @@ impl IndexRuns<'_> {
         request: &ReconcileRequest,
         now: Timestamp,
     ) -> Result<Claim, CallError> {
-        let read = Operation::on("read index run", &LedgerKey::Index);
         for _ in 0..CLAIM_ATTEMPTS {
             let found = self.last().await?;
-            let next: Option<Next> = self.table.get_as(read, key(&Entry::Next)).await?;
+            let waiting = self.waiting().await?;
             let seen_fence = found.as_ref().map(|run| run.fence);
-            let waiting = next.and_then(|next| next.request);
             let claim = claim(found, waiting.clone(), request, now);
             let Claim::Claimed(run) = &claim else {
                 return Ok(claim);
@@ -69,6 +67,16 @@ impl IndexRuns<'_> {
     pub async fn last(&self) -> Result<Option<Run>, CallError> {
         let read = Operation::on("read index run", &LedgerKey::Index);
         self.table.get_as(read, key(&Entry::Run)).await
+    }
+
+    /// Reads the request of the run that waits for its turn.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read.
+    pub async fn waiting(&self) -> Result<Option<RunRequest>, CallError> {
+        let read = Operation::on("read waiting index run", &LedgerKey::Index);
+        let next: Option<Next> = self.table.get_as(read, key(&Entry::Next)).await?;
+        Ok(next.and_then(|next| next.request))
     }
 
     /// Saves the run, which extends its lease to `lease_until`, or releases it if there is none.

@@ -1,0 +1,97 @@
+//! `rerole doctor`: is this deployment healthy, and what to do where it is not. Each check is a
+//! small function that returns what it has found; how that is written is in `text`.
+
+mod alarms;
+mod caller;
+mod finding;
+mod ledger;
+mod parts;
+mod rules;
+mod tables;
+mod text;
+mod trails;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::answer::{Answer, Next};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::stack::Stack;
+use crate::stack::flags::{OutputFlags, StackFlags};
+use crate::verbs::doctor::finding::{Finding, Level};
+
+#[derive(Debug, Clone, Args)]
+pub struct DoctorFlags {
+    #[command(flatten)]
+    pub stack: StackFlags,
+    #[command(flatten)]
+    pub output: OutputFlags,
+}
+
+/// All that was found.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Diagnosis {
+    /// Whether there is no problem.
+    healthy: bool,
+    findings: Vec<Finding>,
+}
+
+/// Checks the deployment.
+///
+/// # Errors
+/// If the stack cannot be found.
+pub async fn run(flags: &DoctorFlags) -> Result<Exit, Failure> {
+    let stack = Stack::find(&flags.stack).await?;
+    let answer = Answer::start(&stack, &flags.output)?;
+    let findings = findings(&stack).await;
+    let worst = findings.iter().map(|it| it.level).max();
+    let diagnosis = Diagnosis {
+        healthy: worst != Some(Level::Problem),
+        findings,
+    };
+    let text = format!("\n{}", text::findings(&diagnosis.findings));
+    let next = [Next::new("rerole list --open", "what is going on")];
+    answer.end(&diagnosis, &text, &next)?;
+    Ok(match diagnosis.healthy {
+        true => Exit::Done,
+        false => Exit::FinishedOtherwise,
+    })
+}
+
+/// Does all checks. Those that call AWS do so side by side.
+async fn findings(stack: &Stack) -> Vec<Finding> {
+    let (tables, functions, bus, queues, alarms) = tokio::join!(
+        tables::check(stack),
+        parts::functions(stack),
+        rules::bus(stack),
+        parts::queues(stack),
+        alarms::check(stack),
+    );
+    let (index, run, rotations, frozen, rates) = tokio::join!(
+        ledger::index(stack),
+        ledger::index_run(stack),
+        ledger::rotations(stack),
+        ledger::frozen(stack),
+        ledger::rates(stack),
+    );
+    let (trails, forwarding) = tokio::join!(trails::check(stack), rules::changes(stack));
+    let parts = [
+        parts::version(stack),
+        tables,
+        functions,
+        bus,
+        rotations,
+        frozen,
+        queues,
+        index,
+        run,
+        trails,
+        forwarding,
+        rates,
+        alarms,
+        caller::check(stack),
+    ];
+    parts.into_iter().flatten().collect()
+}

@@ -1,0 +1,31 @@
+//! `rerole index`: builds, checks and shows the association index by hand. The reconciler of the
+//! function does the work.
+
+mod build;
+mod check;
+mod expected;
+pub mod flags;
+mod run_view;
+pub mod selection;
+mod show;
+mod status;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::verbs::index::flags::IndexCommand;
+
+/// Runs a command.
+///
+/// # Errors
+/// If it has no result.
+pub async fn run(command: &IndexCommand) -> Result<Exit, Failure> {
+    match command {
+        IndexCommand::Build(flags) => build::run(flags).await,
+        IndexCommand::Check(flags) => check::run(flags).await,
+        IndexCommand::Status(flags) => status::run(flags).await,
+        IndexCommand::Show(flags) => show::run(flags).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,26 @@
+//! `rerole queues`: what failed and could not be delivered, and sending it again.
+
+pub mod flags;
+mod inbox;
+mod list;
+mod message;
+mod redrive;
+mod republish;
+mod resend;
+mod show;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::verbs::queues::flags::QueuesCommand;
+
+/// Runs a command.
+///
+/// # Errors
+/// If it has no result.
+pub async fn run(command: &QueuesCommand) -> Result<Exit, Failure> {
+    match command {
+        QueuesCommand::List(flags) => list::run(flags).await,
+        QueuesCommand::Show(flags) => show::run(flags).await,
+        QueuesCommand::Redrive(flags) => redrive::run(flags).await,
+    }
+}

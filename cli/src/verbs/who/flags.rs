@@ -1,0 +1,30 @@
+//! The flags of `rerole who`.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::stack::flags::{OutputFlags, StackFlags};
+
+#[derive(Debug, Clone, Args)]
+pub struct WhoFlags {
+    /// Role: its ARN, or its path and name, such as platform/app-2025
+    #[arg(value_name = "ROLE")]
+    pub role: String,
+    /// Also ask EKS, which takes a call for each association
+    #[arg(long)]
+    pub verify: bool,
+    /// Wait until no use of the role is known, at most for this time, such as 7h
+    #[arg(
+        long,
+        value_name = "TIMEOUT",
+        num_args = 0..=1,
+        require_equals = true,
+        value_parser = humantime::parse_duration,
+    )]
+    pub wait: Option<Option<Duration>>,
+    #[command(flatten)]
+    pub stack: StackFlags,
+    #[command(flatten)]
+    pub output: OutputFlags,
+}

@@ -1,0 +1,142 @@
+//! Who uses a role, as text.
+
+use rerole_core::timestamp::Timestamp;
+
+use crate::stack::Stack;
+use crate::terminal::{Layout, printable};
+use crate::users::{self, User};
+use crate::verbs::who::verdict::Verdict;
+use crate::verbs::who::view::{LastRotation, VerifiedView, Who};
+use crate::words;
+
+/// Associations that a table shows. JSON has all.
+const SHOWN_MAX: usize = 50;
+
+/// The whole answer.
+pub fn who(who: &Who, stack: &Stack, layout: &Layout) -> String {
+    let context = Context {
+        account: &stack.origin.account,
+        now: stack.aws.now(),
+    };
+    context.text(who, layout)
+}
+
+/// Where the text is shown.
+struct Context<'a> {
+    account: &'a str,
+    now: Timestamp,
+}
+
+impl Context<'_> {
+    fn text(&self, who: &Who, layout: &Layout) -> String {
+        let mut parts = vec![self.head(who, layout)];
+        if !who.users.is_empty() {
+            parts.push(users::table(&who.users, self.account, layout, SHOWN_MAX));
+        }
+        if who.users.len() > SHOWN_MAX {
+            parts.push(users::cluster_table(&who.clusters, layout));
+        }
+        if let Some(verified) = &who.verified {
+            parts.push(self.verified(verified, layout));
+        }
+        parts.push(who.index.text(self.now));
+        let limits: Vec<_> = who.limits.iter().map(|it| format!("  {it}")).collect();
+        parts.push(format!("rerole cannot know:\n{}", limits.join("\n")));
+        parts.join("\n\n")
+    }
+
+    /// The role, the verdict and its grounds.
+    fn head(&self, who: &Who, layout: &Layout) -> String {
+        let role = printable(&words::role(&who.role_arn, self.account));
+        let mut lines = vec![format!(
+            "Role {}: {}",
+            layout.heading(role),
+            self.verdict(who)
+        )];
+        let mut line = |name: &str, text: &str| {
+            lines.push(format!("  {name:<9} {}", printable(text)));
+        };
+        line("delete it", may_be_deleted(who.verdict));
+        for (number, ground) in who.grounds.iter().enumerate() {
+            line(if number == 0 { "because" } else { "" }, ground);
+        }
+        if let Some(last) = &who.last_rotation {
+            line("last left", &self.last_rotation(last));
+        }
+        lines.join("\n")
+    }
+
+    fn verdict(&self, who: &Who) -> String {
+        match (who.verdict, who.until) {
+            (Verdict::InUse, _) => "in use".to_owned(),
+            (Verdict::CannotBeTold, _) => "cannot be told".to_owned(),
+            (Verdict::MayBeUsedUntil, Some(until)) => {
+                format!("may still be used until {}", words::time(until, self.now))
+            }
+            (Verdict::MayBeUsedUntil, None) => "may still be used".to_owned(),
+            (Verdict::NoKnownUse, Some(since)) => {
+                format!("no known use since {}", words::time(since, self.now))
+            }
+            (Verdict::NoKnownUse, None) => "no known use".to_owned(),
+        }
+    }
+
+    fn last_rotation(&self, last: &LastRotation) -> String {
+        let to = words::role(&last.new_role_arn, self.account);
+        let at = last.finished_at.map_or_else(String::new, |at| {
+            format!(", finished {}", words::time(at, self.now))
+        });
+        let reverted = match last.reverted {
+            0 => String::new(),
+            number => format!(
+                "; another actor has moved back {}",
+                words::count(number, "association")
+            ),
+        };
+        format!(
+            "by rotation {} to {to} ({:?}{at}){reverted}",
+            last.id, last.status
+        )
+    }
+
+    fn verified(&self, verified: &VerifiedView, layout: &Layout) -> String {
+        let table = |title: &str, users: &[User]| {
+            let table = users::table(users, self.account, layout, SHOWN_MAX);
+            format!("{title}\n{table}")
+        };
+        let mut parts = Vec::new();
+        if !verified.unknown.is_empty() {
+            let title = "On the role in EKS, and not so in the index:";
+            parts.push(table(title, &verified.unknown));
+        }
+        if !verified.gone.is_empty() {
+            let title = "On the role in the index, and not any more in EKS:";
+            parts.push(table(title, &verified.gone));
+        }
+        if !verified.unread.is_empty() {
+            let lines: Vec<_> = verified.unread.iter().map(|it| format!("  {it}")).collect();
+            parts.push(format!(
+                "EKS did not show:\n{}",
+                printable(&lines.join("\n"))
+            ));
+        }
+        if parts.is_empty() {
+            return "EKS shows the same.".to_owned();
+        }
+        parts.join("\n\n")
+    }
+}
+
+fn may_be_deleted(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::InUse => "no",
+        Verdict::MayBeUsedUntil => "not yet",
+        Verdict::CannotBeTold => "not as long as its use cannot be told",
+        Verdict::NoKnownUse => {
+            "rerole knows of nothing that uses it; see below what it cannot know"
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

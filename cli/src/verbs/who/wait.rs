@@ -1,0 +1,66 @@
+//! `rerole who --wait`: looks again until no use of the role is known.
+
+use std::time::Duration;
+
+use indicatif::ProgressBar;
+use rerole_core::resource::RoleArn;
+use tokio::time::{Instant, sleep};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::stack::Stack;
+use crate::terminal::{printable, progress_bar};
+use crate::verbs::who::flags::WhoFlags;
+use crate::verbs::who::verdict::Verdict;
+use crate::verbs::who::view::Who;
+
+/// Between two looks into ledger and index. A drain takes hours.
+const POLL: Duration = Duration::from_secs(15);
+/// Between two questions to EKS while it shows more than the index. They read every association.
+const VERIFY_AGAIN: Duration = Duration::from_mins(10);
+
+/// Looks again and again until no use of the role is known.
+///
+/// # Errors
+/// If AWS does not respond.
+pub async fn wait(
+    stack: &Stack,
+    role: &RoleArn,
+    flags: &WhoFlags,
+    timeout: Option<Duration>,
+) -> Result<(Who, Exit), Failure> {
+    let ends_at = timeout.map(|timeout| Instant::now() + timeout);
+    let bar = progress_bar(0, "  {msg}, {elapsed}");
+    let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let ended = loop {
+        let mut who = Who::read(stack, role).await?;
+        let mut pause = POLL;
+        if flags.verify && who.verdict == Verdict::NoKnownUse {
+            who = who.verify(stack, role).await?;
+            pause = VERIFY_AGAIN;
+        }
+        show(&bar, &who);
+        if who.verdict == Verdict::NoKnownUse {
+            break (who, Exit::Done);
+        }
+        let left = ends_at.map(|at| at.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            break (who, Exit::TimedOut);
+        }
+        tokio::select! {
+            interrupted = &mut interrupt => {
+                interrupted.map_err(Failure::Process)?;
+                break (who, Exit::Interrupted);
+            }
+            () = sleep(left.map_or(pause, |left| left.min(pause))) => {}
+        }
+    };
+    bar.finish_and_clear();
+    Ok(ended)
+}
+
+fn show(bar: &ProgressBar, who: &Who) {
+    let why = who.grounds.first().cloned().unwrap_or_default();
+    bar.set_message(printable(&why));
+    bar.tick();
+}
