@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::demo::flags::DemoFlags;
 use crate::verbs::plan::PlanFlags;
 use crate::verbs::rotate::RotateFlags;
+use crate::verbs::status::StatusFlags;
 
 /// Moves EKS Pod Identity associations from one IAM role to another, safely
 ///
@@ -23,6 +24,8 @@ pub enum Command {
     Plan(PlanFlags),
     /// Move the associations of a role to another one
     Rotate(RotateFlags),
+    /// Show a rotation, what happened to it and why, and its associations
+    Status(StatusFlags),
     /// Rotate a simulated fleet on this machine, without an AWS account; only 127.0.0.1 is used
     Demo(DemoFlags),
 }

@@ -12,12 +12,15 @@ mod estimate;
 mod exit;
 mod failure;
 mod follow;
+mod frozen;
 mod invalid_flag;
+mod named;
 mod request;
 mod rotation;
 mod scope;
 mod silence;
 mod stack;
+mod statuses;
 mod terminal;
 mod users;
 mod verbs;
@@ -48,6 +51,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Plan(flags) => verbs::plan::run(&flags).await,
         Command::Rotate(flags) => verbs::rotate::run(&flags).await,
+        Command::Status(flags) => verbs::status::run(&flags).await,
         Command::Demo(flags) => demo::run(&flags).await,
     }
 }

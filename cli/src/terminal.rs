@@ -14,6 +14,7 @@ use rerole_core::rotation::Status;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::stack::flags::{ColorChoice, Form, OutputFlags};
+use crate::words;
 
 /// The width where there is no terminal, and the least that a table gets.
 const WIDTH_MIN: u16 = 80;
@@ -93,6 +94,14 @@ impl Layout {
             _ => Style::new().red(),
         };
         self.paint(&color, format!("{status:?}"))
+    }
+
+    /// Who sent an event: the name of a caller, or all of the claim where nothing is shortened.
+    pub fn caller(&self, claim: &str) -> String {
+        match self.form {
+            Form::Table => words::caller(claim).to_owned(),
+            Form::Wide | Form::Json => claim.to_owned(),
+        }
     }
 
     /// A heading.

@@ -2,6 +2,7 @@
 
 pub mod plan;
 pub mod rotate;
+pub mod status;
 
 use clap::Args;
 use std::time::Duration;
