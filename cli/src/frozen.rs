@@ -52,12 +52,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::stack::flags::OutputFlags;
+    use crate::stack::flags::Form;
 
     #[test]
     fn a_frozen_stack_says_since_when_by_whom_and_why() {
         let now: Timestamp = "2026-11-23T21:17:00.000Z".parse().unwrap();
-        let layout = Layout::new(&OutputFlags::default());
+        let layout = Layout::plain(Form::Table);
         let frozen = StackRecord {
             timeline_seq: 1,
             frozen_at: Some(now - Duration::from_mins(5)),

@@ -6,12 +6,14 @@
 mod answer;
 mod args;
 mod bus;
+mod command;
 mod coverage;
 mod demo;
 mod estimate;
 mod exit;
 mod failure;
 mod follow;
+mod found;
 mod frozen;
 mod invalid_flag;
 mod named;
@@ -20,8 +22,9 @@ mod rotation;
 mod scope;
 mod silence;
 mod stack;
-mod statuses;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod users;
 mod verbs;
 mod verify;
@@ -30,7 +33,8 @@ mod words;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use rerole_core::command::{RotationOrder, StackOrder};
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
@@ -51,7 +55,17 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     match command {
         Command::Plan(flags) => verbs::plan::run(&flags).await,
         Command::Rotate(flags) => verbs::rotate::run(&flags).await,
+        Command::List(flags) => verbs::list::run(&flags).await,
         Command::Status(flags) => verbs::status::run(&flags).await,
+        Command::Pause(flags) => verbs::steer::run(RotationOrder::Pause, &flags).await,
+        Command::Resume(flags) => verbs::steer::run(RotationOrder::Resume, &flags).await,
+        Command::Cancel(flags) => verbs::steer::run(RotationOrder::Cancel, &flags).await,
+        Command::Retry(flags) => verbs::steer::run(RotationOrder::Retry, &flags).await,
+        Command::Rollback(flags) => verbs::steer::roll_back(&flags).await,
+        Command::Change(flags) => verbs::steer::change(&flags).await,
+        Command::Freeze(flags) => verbs::freeze::run(StackOrder::Freeze, &flags).await,
+        Command::Unfreeze(flags) => verbs::freeze::run(StackOrder::Unfreeze, &flags).await,
+        Command::Completions(flags) => verbs::completions::run(&flags, Cli::command()),
         Command::Demo(flags) => demo::run(&flags).await,
     }
 }

@@ -11,6 +11,7 @@ use rerole_core::rotation::RotationRecord;
 use rerole_core::timestamp::Timestamp;
 
 use crate::failure::Failure;
+use crate::found::{ALL, BEGINNING};
 use crate::rotation::rejected::RejectedView;
 use crate::stack::Stack;
 use crate::words;
@@ -113,11 +114,9 @@ async fn known_ids(stack: &Stack, id: &str) -> Result<Vec<String>, CallError> {
             ids.extend(found.map(|record| record.key.to_string()));
         }
     }
-    for status in crate::statuses::ALL {
+    for status in ALL {
         let rotations = stack.aws.ledger.rotations();
-        let page = rotations
-            .latest(status, Timestamp::from_millis(0), None)
-            .await?;
+        let page = rotations.latest(status, BEGINNING, None).await?;
         ids.extend(page.items.into_iter().map(|found| match found {
             FoundRotation::Record(record) => record.key.to_string(),
             FoundRotation::Malformed { ledger_key } => ledger_key,
@@ -147,7 +146,13 @@ mod tests {
 
     #[test]
     fn similar_ids_are_proposed_best_first() {
-        let known = ["app-2026", "dry-run/app-2025", "app-2025", "payments", "APP-2025"];
+        let known = [
+            "app-2026",
+            "dry-run/app-2025",
+            "app-2025",
+            "payments",
+            "APP-2025",
+        ];
         let known = || known.map(str::to_owned).to_vec();
         let expected = ["APP-2025", "app-2025", "dry-run/app-2025", "app-2026"];
         assert_eq!(similar("app-2025x", known()), expected);

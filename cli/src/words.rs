@@ -112,7 +112,10 @@ mod tests {
                 "Operator/jane",
             ),
             ("arn:aws:iam::111122223333:user/jane", "jane"),
-            ("arn:aws:iam::111122223333:root", "arn:aws:iam::111122223333:root"),
+            (
+                "arn:aws:iam::111122223333:root",
+                "arn:aws:iam::111122223333:root",
+            ),
             ("pipeline/7", "pipeline/7"),
         ] {
             assert_eq!(caller(claim), name);

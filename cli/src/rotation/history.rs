@@ -88,8 +88,9 @@ pub struct CommandView {
     pub allowed: Vec<CommandName>,
     /// The last entry of the timeline after the command.
     pub seq: u64,
-    #[cfg_attr(test, schemars(with = "String"))]
-    pub at: Timestamp,
+    /// When it was decided. Null if nothing was sent.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub at: Option<Timestamp>,
     /// Who sent it and why, as the event claims.
     pub requested_by: Option<String>,
     pub reason: Option<String>,
@@ -172,7 +173,7 @@ impl From<&CommandRecord> for CommandView {
             explanation: record.explanation.clone(),
             allowed: record.allowed.clone(),
             seq: record.seq,
-            at: record.at,
+            at: Some(record.at),
             requested_by: claims.requested_by.as_ref().map(ToString::to_string),
             reason: claims.reason_text(),
             event_id: record.envelope.event.id.clone(),
@@ -234,13 +235,29 @@ impl History {
         let lines: Vec<_> = entries.iter().zip(&changes).map(line).collect();
         let more = match earlier {
             0 => String::new(),
-            count => format!("\n  {count} earlier; --timeline shows all"),
+            count => format!("  {count} earlier; --timeline shows all\n"),
         };
-        format!("Timeline:\n{}{more}", lines.join("\n"))
+        format!("Timeline:\n{more}{}", lines.join("\n"))
     }
 }
 
 impl CommandView {
+    /// What stands for the verdict on a command that was not sent, because nothing would change.
+    /// `seq` is the last entry of the timeline.
+    pub fn unsent(command: CommandName, explanation: String, seq: u64) -> Self {
+        Self {
+            command,
+            verdict: Verdict::NoChange,
+            explanation: Some(explanation),
+            allowed: Vec::new(),
+            seq,
+            at: None,
+            requested_by: None,
+            reason: None,
+            event_id: None,
+        }
+    }
+
     /// The command with its verdict, and why it was refused.
     fn line(&self, layout: &Layout) -> String {
         let by = self
@@ -249,7 +266,7 @@ impl CommandView {
             .map_or_else(|| words::UNNAMED.to_owned(), |claim| layout.caller(claim));
         let line = format!(
             "  {}  {:<8}  {:<8}  by {by}{}",
-            words::plain_time(self.at),
+            self.at.map(words::plain_time).unwrap_or_default(),
             format!("{:?}", self.command),
             format!("{:?}", self.verdict),
             because(self.reason.as_deref())

@@ -2,6 +2,7 @@
 //! is written as text is in `text`, its associations are in `rows`, what happened to it in `history`,
 //! and which commands make sense next in `next`.
 
+pub mod clusters;
 pub mod history;
 pub mod next;
 pub mod rejected;

@@ -92,7 +92,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::stack::flags::OutputFlags;
+    use crate::stack::flags::Form;
 
     fn rejected(event: &str) -> RejectedView {
         RejectedView::from(&RejectedEvent {
@@ -107,10 +107,18 @@ mod tests {
     #[test]
     fn a_rejected_event_says_which_field_is_wrong_and_who_sent_it() {
         let now = "2026-11-23T21:17:00.000Z".parse().unwrap();
-        let layout = Layout::new(&OutputFlags::default());
+        let layout = Layout::plain(Form::Table);
         let detail = json!({ "rotationId": "app", "requestedBy": "jane", "reason": "CHG-7" });
         let event = json!({ "id": "e-1", "detail": detail }).to_string();
-        expect![[r#""#]].assert_eq(&rejected(&event).text(&layout, now));
+        expect![[r#"
+            Event rejected/e-1: Rejected
+              field     detail.newRoleArn
+              value     "app"
+              allowed   the ARN of an IAM role
+              rotation  app
+              sent      by jane: CHG-7
+              rejected  2026-11-23 21:12:00 (5 min ago)"#]]
+        .assert_eq(&rejected(&event).text(&layout, now));
         let truncated = rejected(&event[..20]).text(&layout, now);
         assert!(truncated.contains(words::UNNAMED), "{truncated}");
     }

@@ -1,8 +1,12 @@
 //! The verbs of the CLI, a file or folder each. What several of them share is beside this folder.
 
+pub mod completions;
+pub mod freeze;
+pub mod list;
 pub mod plan;
 pub mod rotate;
 pub mod status;
+pub mod steer;
 
 use clap::Args;
 use std::time::Duration;

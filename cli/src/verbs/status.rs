@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::answer::{Answer, Next};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Followed, Until, follow};
+use crate::follow::{Followed, Until, follow, note_interrupted};
 use crate::frozen::FreezeView;
 use crate::named::{Named, find};
 use crate::rotation::RotationView;
@@ -22,7 +22,6 @@ use crate::rotation::rows::{self, RowView, Shown};
 use crate::rotation::text::{self, Context};
 use crate::stack::Stack;
 use crate::stack::flags::{OutputFlags, StackFlags};
-use crate::terminal::note;
 
 #[derive(Debug, Clone, Args)]
 pub struct StatusFlags {
@@ -119,9 +118,7 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
             let text = status.text((&stack, &answer), most);
             answer.end(&status, &text, &next(&status.rotation))?;
             if exit == Some(Exit::Interrupted) {
-                note(&format!(
-                    "the rotation continues; follow it with: rerole status --wait {key}"
-                ));
+                note_interrupted(&key);
             }
             Ok(exit.unwrap_or(Exit::of(status.rotation.status)))
         }

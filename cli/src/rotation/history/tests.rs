@@ -1,14 +1,16 @@
 use expect_test::expect;
 
 use super::*;
-use crate::stack::flags::OutputFlags;
+use crate::stack::flags::Form;
 
 fn layout() -> Layout {
-    Layout::new(&OutputFlags::default())
+    Layout::plain(Form::Table)
 }
 
 fn at(second: u32) -> Timestamp {
-    format!("2026-11-23T21:17:{second:02}.123Z").parse().unwrap()
+    format!("2026-11-23T21:17:{second:02}.123Z")
+        .parse()
+        .unwrap()
 }
 
 fn entry(seq: u64, change: ChangeView, by: Option<&str>) -> EntryView {
@@ -35,7 +37,7 @@ fn command(command: CommandName, verdict: Verdict) -> CommandView {
         explanation: None,
         allowed: Vec::new(),
         seq: 3,
-        at: at(30),
+        at: Some(at(30)),
         requested_by: None,
         reason: None,
         event_id: Some("e-2".to_owned()),
@@ -63,7 +65,11 @@ fn history() -> History {
             EntryView {
                 attempt: Some(2),
                 requested_by: None,
-                ..entry(5, status(Some(Status::Failed), Status::Planning), Some(jane))
+                ..entry(
+                    5,
+                    status(Some(Status::Failed), Status::Planning),
+                    Some(jane),
+                )
             },
         ],
         commands: vec![
@@ -85,7 +91,18 @@ fn history() -> History {
 
 #[test]
 fn a_timeline_says_what_changed_who_changed_it_and_why() {
-    expect![[r#""#]].assert_eq(&history().text(&layout(), usize::MAX));
+    expect![[r#"
+        Timeline:
+          2026-11-23 21:17:01  Queued                           by Operator/jane: CHG-7
+          2026-11-23 21:17:02  Queued -> Planning               by rerole
+          2026-11-23 21:17:03  limits: 25% errors, 8 at a time  by pipeline
+          2026-11-23 21:17:04  InProgress -> Failed             by rerole: stopped early:\u001b[2J 3 failed
+          2026-11-23 21:17:05  Failed -> Planning               by a sender that the event does not name, attempt 2
+
+        Commands:
+          2026-11-23 21:17:30  Retry     Accepted  by Operator/jane: INC-8
+          2026-11-23 21:17:30  Resume    Refused   by a sender that the event does not name
+              Resume is not allowed while the rotation is Succeeded; allowed then: Retry, Rollback"#]].assert_eq(&history().text(&layout(), usize::MAX));
 }
 
 #[test]
@@ -94,5 +111,9 @@ fn only_the_last_entries_are_shown_unless_all_are_asked_for() {
         commands: Vec::new(),
         ..history()
     };
-    expect![[r#""#]].assert_eq(&history.text(&layout(), 2));
+    expect![[r#"
+        Timeline:
+          2026-11-23 21:17:04  InProgress -> Failed  by rerole: stopped early:\u001b[2J 3 failed
+          2026-11-23 21:17:05  Failed -> Planning    by a sender that the event does not name, attempt 2
+          3 earlier; --timeline shows all"#]].assert_eq(&history.text(&layout(), 2));
 }
