@@ -3,11 +3,16 @@
 use clap::{Parser, Subcommand};
 
 use crate::demo::flags::DemoFlags;
+use crate::verbs::completions::CompletionsFlags;
 use crate::verbs::doctor::DoctorFlags;
+use crate::verbs::freeze::FreezeFlags;
 use crate::verbs::index::flags::IndexCommand;
+use crate::verbs::list::flags::ListFlags;
 use crate::verbs::plan::PlanFlags;
 use crate::verbs::queues::flags::QueuesCommand;
 use crate::verbs::rotate::RotateFlags;
+use crate::verbs::status::StatusFlags;
+use crate::verbs::steer::{ChangeLimitsFlags, RollbackFlags, SteerFlags};
 use crate::verbs::version::VersionFlags;
 use crate::verbs::who::flags::WhoFlags;
 
@@ -28,6 +33,26 @@ pub enum Command {
     Plan(PlanFlags),
     /// Move the associations of a role to another one
     Rotate(RotateFlags),
+    /// List rotations: those that are open, failed or waiting, and rejected events
+    List(ListFlags),
+    /// Show a rotation, what happened to it and why, and its associations
+    Status(StatusFlags),
+    /// Stop a rotation for now: no further update is sent, and its roles stay locked
+    Pause(SteerFlags),
+    /// Continue a paused rotation where it stopped
+    Resume(SteerFlags),
+    /// Stop a rotation for good, and release its roles; what was moved stays moved
+    Cancel(SteerFlags),
+    /// Try again what failed, was not attempted, or was owned by an add-on
+    Retry(SteerFlags),
+    /// Give the associations that a rotation has moved their old role again, and no others
+    Rollback(RollbackFlags),
+    /// Set new limits of an open rotation
+    Change(ChangeLimitsFlags),
+    /// Stop all rotations of the stack; in an emergency, this comes first
+    Freeze(FreezeFlags),
+    /// Let rotations continue that a freeze has paused
+    Unfreeze(FreezeFlags),
     /// Find out who uses a role, and whether it may be deleted
     Who(WhoFlags),
     /// Build, check or show the index of associations
@@ -40,6 +65,8 @@ pub enum Command {
     Doctor(DoctorFlags),
     /// Show the versions of this CLI and of the deployed stack
     Version(VersionFlags),
+    /// Print a script with which a shell completes commands and flags
+    Completions(CompletionsFlags),
     /// Rotate a simulated fleet on this machine, without an AWS account; only 127.0.0.1 is used
     Demo(DemoFlags),
 }

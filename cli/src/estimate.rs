@@ -49,6 +49,17 @@ pub async fn of(stack: &Stack, users: &Users) -> Result<Estimate, CallError> {
     for item in &users.items {
         *by_region.entry(item.association_arn.region()).or_default() += 1;
     }
+    by_regions(stack, &by_region).await
+}
+
+/// Estimates the time for this number of associations in each region.
+///
+/// # Errors
+/// If the ledger cannot be read.
+pub async fn by_regions(
+    stack: &Stack,
+    counts: &BTreeMap<&str, u64>,
+) -> Result<Estimate, CallError> {
     let share = stack
         .outputs
         .get(Name::RateShare)
@@ -56,7 +67,7 @@ pub async fn of(stack: &Stack, users: &Users) -> Result<Estimate, CallError> {
     let share = share.unwrap_or(RATE_SHARE_PERCENT) / 100.0;
     let mut longest = Duration::ZERO;
     let mut unknown = Vec::new();
-    for (region, count) in by_region {
+    for (&region, &count) in counts {
         match stack.aws.ledger.rates().read(region).await? {
             None => unknown.push(region.to_owned()),
             Some(learned) => {

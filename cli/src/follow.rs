@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::stack::Stack;
-use crate::terminal::progress_bar;
+use crate::terminal::{note, progress_bar};
 
 /// Between two looks into the ledger. A slice saves its progress every four seconds.
 const POLL: Duration = Duration::from_secs(1);
@@ -70,6 +70,13 @@ pub async fn follow(
     };
     bar.finish_and_clear();
     Ok(followed)
+}
+
+/// Says how to follow a rotation again after Ctrl-C.
+pub fn note_interrupted(key: &RotationKey) {
+    note(&format!(
+        "the rotation continues; follow it with: rerole status --wait {key}"
+    ));
 }
 
 /// Why nothing more is waited for, if so.

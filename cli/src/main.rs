@@ -6,14 +6,18 @@
 mod answer;
 mod args;
 mod bus;
+mod command;
 mod coverage;
 mod demo;
 mod estimate;
 mod exit;
 mod failure;
 mod follow;
+mod found;
+mod frozen;
 mod functions;
 mod invalid_flag;
+mod named;
 mod queue;
 mod request;
 mod rotation;
@@ -21,6 +25,8 @@ mod scope;
 mod silence;
 mod stack;
 mod terminal;
+#[cfg(test)]
+mod testing;
 mod users;
 mod verbs;
 mod verify;
@@ -29,7 +35,8 @@ mod words;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+use rerole_core::command::{RotationOrder, StackOrder};
 
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
@@ -55,6 +62,17 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Queues(command) => verbs::queues::run(&command).await,
         Command::Doctor(flags) => verbs::doctor::run(&flags).await,
         Command::Version(flags) => verbs::version::run(&flags).await,
+        Command::List(flags) => verbs::list::run(&flags).await,
+        Command::Status(flags) => verbs::status::run(&flags).await,
+        Command::Pause(flags) => verbs::steer::run(RotationOrder::Pause, &flags).await,
+        Command::Resume(flags) => verbs::steer::run(RotationOrder::Resume, &flags).await,
+        Command::Cancel(flags) => verbs::steer::run(RotationOrder::Cancel, &flags).await,
+        Command::Retry(flags) => verbs::steer::run(RotationOrder::Retry, &flags).await,
+        Command::Rollback(flags) => verbs::steer::roll_back(&flags).await,
+        Command::Change(flags) => verbs::steer::change(&flags).await,
+        Command::Freeze(flags) => verbs::freeze::run(StackOrder::Freeze, &flags).await,
+        Command::Unfreeze(flags) => verbs::freeze::run(StackOrder::Unfreeze, &flags).await,
+        Command::Completions(flags) => verbs::completions::run(&flags, Cli::command()),
         Command::Demo(flags) => demo::run(&flags).await,
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{ContentArrangement, Table};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table};
 use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rerole_core::printable::escape_controls;
@@ -14,6 +14,7 @@ use rerole_core::rotation::Status;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::stack::flags::{ColorChoice, Form, OutputFlags};
+use crate::words;
 
 /// The width where there is no terminal, and the least that a table gets.
 const WIDTH_MIN: u16 = 80;
@@ -64,6 +65,16 @@ impl Layout {
         }
     }
 
+    /// The layout where there is neither a terminal nor a variable of the environment.
+    #[cfg(test)]
+    pub fn plain(form: Form) -> Self {
+        Self {
+            form,
+            width: (form != Form::Wide).then_some(WIDTH_MIN),
+            has_color: false,
+        }
+    }
+
     /// A table without lines, with these column names. A row takes one line: if the table is too
     /// wide, cells are shortened.
     pub fn table<'a>(
@@ -71,6 +82,27 @@ impl Layout {
         header: &[&str],
         rows: impl IntoIterator<Item = Vec<String>> + 'a,
     ) -> String {
+        table_text(&self.build_table(header, rows))
+    }
+
+    /// A table whose first column has IDs to paste, so it is never shortened.
+    pub fn table_of_ids<'a>(
+        &self,
+        header: &[&str],
+        rows: impl IntoIterator<Item = Vec<String>> + 'a,
+    ) -> String {
+        let mut table = self.build_table(header, rows);
+        if let Some(ids) = table.column_mut(0) {
+            ids.set_constraint(ColumnConstraint::ContentWidth);
+        }
+        table_text(&table)
+    }
+
+    fn build_table<'a>(
+        &self,
+        header: &[&str],
+        rows: impl IntoIterator<Item = Vec<String>> + 'a,
+    ) -> Table {
         let mut table = Table::new();
         table.load_style(NOTHING).set_truncation_indicator("…");
         if let Some(width) = self.width {
@@ -87,11 +119,7 @@ impl Layout {
         for column in table.column_iter_mut() {
             column.set_padding((0, GAP));
         }
-        let lines: Vec<String> = table
-            .lines()
-            .map(|line| line.trim_end().to_owned())
-            .collect();
-        lines.join("\n")
+        table
     }
 
     /// A status in its color: green for what is done, yellow for what waits for a person or leaves
@@ -103,6 +131,14 @@ impl Layout {
             _ => Style::new().red(),
         };
         self.paint(&color, format!("{status:?}"))
+    }
+
+    /// Who sent an event: the name of a caller, or all of the claim where nothing is shortened.
+    pub fn caller(&self, claim: &str) -> String {
+        match self.form {
+            Form::Table => words::caller(claim).to_owned(),
+            Form::Wide | Form::Json => claim.to_owned(),
+        }
     }
 
     /// A heading.
@@ -119,6 +155,15 @@ impl Layout {
         let style = style.clone().force_styling(self.has_color);
         style.apply_to(text).to_string()
     }
+}
+
+/// The lines of a table, without the padding at their ends.
+fn table_text(table: &Table) -> String {
+    let lines: Vec<String> = table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect();
+    lines.join("\n")
 }
 
 /// Prints the text and a line break to standard output, at once. The text may have colors, so what

@@ -5,6 +5,9 @@ use std::time::Duration;
 use rerole_core::resource::RoleArn;
 use rerole_core::timestamp::Timestamp;
 
+/// Who sent an event that does not say so.
+pub const UNNAMED: &str = "a sender that the event does not name";
+
 /// A count and what it counts: `1 association`, `2 associations`.
 pub fn count(number: u64, noun: &str) -> String {
     let plural = if number == 1 { "" } else { "s" };
@@ -53,6 +56,14 @@ pub fn role(arn: &str, account: &str) -> String {
     }
 }
 
+/// A caller of AWS by its name, such as `jane` or `Operator/jane`. Other texts stay as they are.
+pub fn caller(claim: &str) -> &str {
+    let is_arn = claim.starts_with("arn:");
+    let resource = claim.splitn(6, ':').nth(5).filter(|_| is_arn);
+    let name = resource.and_then(|it| it.split_once('/'));
+    name.map_or(claim, |(_, name)| name)
+}
+
 /// Names after each other, at most `most` of them.
 pub fn list(names: &[String], most: usize) -> String {
     let shown = names
@@ -91,6 +102,24 @@ mod tests {
         let minute = Duration::from_mins(1);
         assert_eq!(time(at, at + minute), "2026-11-23 21:17:00 (1 min ago)");
         assert_eq!(time(at, at - minute), "2026-11-23 21:17:00 (in 1 min)");
+    }
+
+    #[test]
+    fn a_caller_is_shown_by_its_name() {
+        for (claim, name) in [
+            (
+                "arn:aws:sts::111122223333:assumed-role/Operator/jane",
+                "Operator/jane",
+            ),
+            ("arn:aws:iam::111122223333:user/jane", "jane"),
+            (
+                "arn:aws:iam::111122223333:root",
+                "arn:aws:iam::111122223333:root",
+            ),
+            ("pipeline/7", "pipeline/7"),
+        ] {
+            assert_eq!(caller(claim), name);
+        }
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! A rotation as screens and JSON show it: its record, and what else the ledger knows of it. How it
-//! is written as text is in `text`, its associations are in `rows`, and which commands make sense next in `next`.
+//! is written as text is in `text`, its associations are in `rows`, what happened to it in `history`,
+//! and which commands make sense next in `next`.
 
+pub mod clusters;
+pub mod history;
 pub mod next;
+pub mod rejected;
 pub mod rows;
 pub mod text;
 

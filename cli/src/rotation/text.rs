@@ -187,3 +187,6 @@ fn old_role(view: &RotationView, now: Timestamp) -> String {
         (None, None) => "no rotation has left it".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests;

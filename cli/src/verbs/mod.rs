@@ -1,10 +1,15 @@
 //! The verbs of the CLI, a file or folder each. What several of them share is beside this folder.
 
+pub mod completions;
 pub mod doctor;
+pub mod freeze;
 pub mod index;
+pub mod list;
 pub mod plan;
 pub mod queues;
 pub mod rotate;
+pub mod status;
+pub mod steer;
 pub mod version;
 pub mod who;
 

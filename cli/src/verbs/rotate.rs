@@ -15,7 +15,7 @@ use crate::coverage::Coverage;
 use crate::estimate::{self, Estimate};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Until, follow};
+use crate::follow::{Until, follow, note_interrupted};
 use crate::request::{self, LimitFlags, RequestFlags, Roles, default_id, given_id};
 use crate::rotation::RotationView;
 use crate::rotation::next::next;
@@ -165,9 +165,7 @@ async fn show(
     let text = format!("\n{}", text::rotation(&view, context));
     answer.end(&view, &text, &next(&view))?;
     if exit == Some(Exit::Interrupted) {
-        note(&format!(
-            "the rotation continues; follow it with: rerole status --wait {key}"
-        ));
+        note_interrupted(key);
     }
     Ok(exit.unwrap_or(Exit::Done))
 }

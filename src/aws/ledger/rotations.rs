@@ -160,10 +160,7 @@ impl Rotations<'_> {
     ) -> Result<Page<FoundRotation>, CallError> {
         let subject = format!("{status:?}");
         let operation = Operation::on("query rotations by status", &subject);
-        let condition = Condition::new("#status = :status")
-            .name("status")
-            .value("status", text(&subject));
-        let query = Query::index(BY_STATUS, condition).start(start);
+        let query = with_status(status).start(start);
         let page = self.table.query(operation, query).await?;
         Ok(page.map(|item| self.found(operation, item)))
     }
@@ -186,6 +183,31 @@ impl Rotations<'_> {
         Ok(page.map(|item| self.found(operation, item)))
     }
 
+    /// Returns one page of the rotations with this status that finished at `since` or later, those
+    /// that started last first. DynamoDB reads all that ever had this status. The secondary index
+    /// is eventually consistent.
+    ///
+    /// # Errors
+    /// If DynamoDB cannot be read.
+    pub async fn finished(
+        &self,
+        status: Status,
+        since: Timestamp,
+        start: Option<PageStart>,
+    ) -> Result<Page<FoundRotation>, CallError> {
+        let subject = format!("{status:?}");
+        let operation = Operation::on("query rotations by status", &subject);
+        // An item without the time is malformed, and is reported.
+        let is_late = Condition::new("attribute_not_exists(finishedAt) OR finishedAt >= :since")
+            .value("since", text(since));
+        let query = with_status(status)
+            .descending()
+            .filter(is_late)
+            .start(start);
+        let page = self.table.query(operation, query).await?;
+        Ok(page.map(|item| self.found(operation, item)))
+    }
+
     fn found(self, operation: Operation<'_>, item: Item) -> FoundRotation {
         let ledger_key = match item.get("rotationId") {
             Some(AttributeValue::S(key)) => key.clone(),
@@ -199,6 +221,14 @@ impl Rotations<'_> {
             }
         }
     }
+}
+
+/// The query of the items with this status.
+fn with_status(status: Status) -> Query {
+    let condition = Condition::new("#status = :status")
+        .name("status")
+        .value("status", text(format!("{status:?}")));
+    Query::index(BY_STATUS, condition)
 }
 
 /// The query of the items with this status that started at `since` or later, latest first.
