@@ -162,7 +162,7 @@ pub async fn frozen(stack: &Stack) -> Vec<Finding> {
     let Some(at) = record.frozen_at else {
         return Vec::new();
     };
-    let by = record.frozen_by.and_then(|by| by.claims.requested_by);
+    let by = record.frozen_by.and_then(|by| by.requested_by);
     let by = by.map_or_else(String::new, |by| format!(" by {by}"));
     let reason = record
         .reason
