@@ -10,7 +10,7 @@ use crate::stack::Stack;
 use crate::verbs::doctor::finding::{Check, Finding};
 
 const CHECK: Check = Check("alarms");
-/// A stack has about twenty. CloudWatch returns up to a hundred at once.
+/// A stack has about twenty. `CloudWatch` returns up to a hundred at once.
 const PAGES_MAX: usize = 20;
 
 /// Checks the alarms.

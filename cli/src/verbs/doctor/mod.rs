@@ -45,7 +45,7 @@ struct Diagnosis {
 pub async fn run(flags: &DoctorFlags) -> Result<Exit, Failure> {
     let stack = Stack::find(&flags.stack).await?;
     let answer = Answer::start(&stack, &flags.output)?;
-    let findings = findings(&stack).await;
+    let findings = Box::pin(findings(&stack)).await;
     let worst = findings.iter().map(|it| it.level).max();
     let diagnosis = Diagnosis {
         healthy: worst != Some(Level::Problem),
@@ -54,9 +54,10 @@ pub async fn run(flags: &DoctorFlags) -> Result<Exit, Failure> {
     let text = format!("\n{}", text::findings(&diagnosis.findings));
     let next = [Next::new("rerole list --open", "what is going on")];
     answer.end(&diagnosis, &text, &next)?;
-    Ok(match diagnosis.healthy {
-        true => Exit::Done,
-        false => Exit::FinishedOtherwise,
+    Ok(if diagnosis.healthy {
+        Exit::Done
+    } else {
+        Exit::FinishedOtherwise
     })
 }
 

@@ -72,9 +72,10 @@ fn change(stack: &Stack, region: &str, rules: Result<Vec<Rule>, CallError>) -> F
     let rules: Vec<_> = rules.iter().filter(|rule| mentions(rule, CHANGE)).collect();
     let is_own = region == own_region;
     if rules.iter().any(|rule| is_enabled(rule)) {
-        let found = match is_own {
-            true => format!("those of {region} reach the indexer"),
-            false => format!("those of {region} are forwarded to {own_region}"),
+        let found = if is_own {
+            format!("those of {region} reach the indexer")
+        } else {
+            format!("those of {region} are forwarded to {own_region}")
         };
         return check.ok(found);
     }

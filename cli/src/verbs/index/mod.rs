@@ -20,10 +20,10 @@ use crate::verbs::index::flags::IndexCommand;
 /// If it has no result.
 pub async fn run(command: &IndexCommand) -> Result<Exit, Failure> {
     match command {
-        IndexCommand::Build(flags) => build::run(flags).await,
-        IndexCommand::Check(flags) => check::run(flags).await,
-        IndexCommand::Status(flags) => status::run(flags).await,
-        IndexCommand::Show(flags) => show::run(flags).await,
+        IndexCommand::Build(flags) => Box::pin(build::run(flags)).await,
+        IndexCommand::Check(flags) => Box::pin(check::run(flags)).await,
+        IndexCommand::Status(flags) => Box::pin(status::run(flags)).await,
+        IndexCommand::Show(flags) => Box::pin(show::run(flags)).await,
     }
 }
 

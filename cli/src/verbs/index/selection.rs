@@ -113,7 +113,7 @@ impl Selection {
         let mut text = format!("Covers {clusters} in {regions}");
         if !self.excluded.is_empty() {
             let names = words::list(&names(&self.excluded), NAMES_MAX);
-            text.push_str(&format!("\nLeft out by the stack (IndexExclude): {names}"));
+            text = format!("{text}\nLeft out by the stack (IndexExclude): {names}");
         }
         text
     }

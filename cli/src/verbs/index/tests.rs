@@ -1,4 +1,4 @@
-//! The commands of `rerole index` against a simulated AWS, in virtual time.
+//! The commands of `rerole index` against a simulated AWS, in process.
 
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
@@ -35,6 +35,7 @@ struct Harness {
 /// Forty associations in two clusters and two regions, and an empty index.
 fn with_empty_index() -> Harness {
     let sim = SimulatedAws::new(Options {
+        latency: Duration::from_millis(1)..=Duration::from_millis(2),
         starts_at: SystemTime::now(),
         ..Options::default()
     });
@@ -125,7 +126,7 @@ fn text(check: &Check) -> String {
     check.text(ACCOUNT, &Layout::of_width(100))
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn check_reports_what_build_changes_and_changes_nothing_itself() {
     let harness = with_empty_index();
     let check = harness.check().await;
@@ -146,7 +147,7 @@ async fn check_reports_what_build_changes_and_changes_nothing_itself() {
     .assert_eq(&text(&check));
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn check_reports_each_kind_of_difference_and_a_cluster_that_cannot_be_read() {
     let harness = with_empty_index();
     harness.build_all().await;
@@ -178,7 +179,7 @@ async fn check_reports_each_kind_of_difference_and_a_cluster_that_cannot_be_read
     assert!(text.contains(unread), "{text}");
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn check_reports_each_association_of_a_deleted_cluster() {
     let harness = with_empty_index();
     harness.build_all().await;
@@ -190,7 +191,7 @@ async fn check_reports_each_association_of_a_deleted_cluster() {
     assert_eq!(kinds, ["deleted"; 20]);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_glob_that_chooses_nothing_is_an_error() {
     let harness = with_empty_index();
     let error = harness.select(&["nope*"]).await.unwrap_err().to_string();
@@ -201,7 +202,7 @@ async fn a_glob_that_chooses_nothing_is_an_error() {
     assert_eq!(harness.select(&["prod-2"]).await.unwrap().clusters.len(), 1);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn an_interrupted_build_gives_its_lease_back_and_the_next_one_resumes_it() {
     let harness = with_empty_index();
     let mut at = Duration::ZERO;
@@ -217,7 +218,7 @@ async fn an_interrupted_build_gives_its_lease_back_and_the_next_one_resumes_it()
             assert_eq!(run.lease_until, None, "interrupted after {at:?}");
             released += u32::from(before != Some(run.fence));
         }
-        at += Duration::from_millis(50);
+        at += Duration::from_millis(10);
     }
     assert!(
         released > 3,
@@ -226,7 +227,7 @@ async fn an_interrupted_build_gives_its_lease_back_and_the_next_one_resumes_it()
     assert!(harness.check().await.matches);
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn while_another_run_is_in_flight_nothing_is_built() {
     let harness = with_empty_index();
     let first = harness.build(Duration::from_hours(1));
@@ -244,7 +245,7 @@ async fn while_another_run_is_in_flight_nothing_is_built() {
     assert!(run.lease_until.is_some());
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn show_finds_an_association_by_its_arn_or_id() {
     let harness = with_empty_index();
     harness.build_all().await;

@@ -98,8 +98,8 @@ impl<'a> Inbox<'a> {
     pub async fn send(&self, body: &str) -> Result<(), Failure> {
         let subject = format!("{} (sqs:SendMessage)", self.queue.name());
         let operation = Operation::on("send to queue", &subject);
-        let send = self.client.send_message().queue_url(&self.url);
-        let sent = send.message_body(body).send().await;
+        let request = self.client.send_message().queue_url(&self.url);
+        let sent = request.message_body(body).send().await;
         sent.map_err(|error| call_error(operation, &error))?;
         Ok(())
     }

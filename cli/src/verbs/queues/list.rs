@@ -90,7 +90,8 @@ impl Queues {
         let header = ["queue", "messages", "in flight", "oldest", "what they are"];
         let mut text = layout.table(&header, rows);
         for problem in self.queues.iter().filter_map(|it| it.problem.as_deref()) {
-            text.push_str(&format!("\n{}", printable(problem)));
+            text.push('\n');
+            text.push_str(&printable(problem));
         }
         text
     }

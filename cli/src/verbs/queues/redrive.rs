@@ -72,9 +72,10 @@ pub async fn run(flags: &RedriveFlags) -> Result<Exit, Failure> {
     let stack = Stack::find(&flags.stack).await?;
     let answer = Answer::start(&stack, &flags.output)?;
     let queues = chosen(flags.queue);
-    let dead_letters = match queues.contains(&Queue::IndexerDeadLetter) {
-        true => Queue::IndexerDeadLetter.count(&stack).await?.waiting,
-        false => 0,
+    let dead_letters = if queues.contains(&Queue::IndexerDeadLetter) {
+        Queue::IndexerDeadLetter.count(&stack).await?.waiting
+    } else {
+        0
     };
     let mut tasks = Vec::new();
     for queue in queues
@@ -248,9 +249,10 @@ fn preview(tasks: &[Task], dead_letters: u64, now: Timestamp, layout: &Layout) -
 
 impl Redriven {
     fn exit(&self) -> Exit {
-        match self.messages.iter().all(|it| it.is_sent) {
-            true => Exit::Done,
-            false => Exit::FinishedOtherwise,
+        if self.messages.iter().all(|it| it.is_sent) {
+            Exit::Done
+        } else {
+            Exit::FinishedOtherwise
         }
     }
 

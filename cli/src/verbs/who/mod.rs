@@ -35,7 +35,7 @@ pub async fn run(flags: &WhoFlags) -> Result<Exit, Failure> {
             let exit = who.verdict.exit();
             (who, exit)
         }
-        Some(timeout) => wait(&stack, &role, flags, timeout).await?,
+        Some(timeout) => Box::pin(wait(&stack, &role, flags, timeout)).await?,
     };
     let text = format!("\n{}", text::who(&who, &stack, &answer.layout));
     answer.end(&who, &text, &next(&who, flags))?;
