@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::demo::flags::DemoFlags;
+use crate::playground::flags::PlaygroundFlags;
 use crate::verbs::plan::PlanFlags;
 use crate::verbs::rotate::RotateFlags;
 
@@ -25,4 +26,6 @@ pub enum Command {
     Rotate(RotateFlags),
     /// Rotate a simulated fleet on this machine, without an AWS account; only 127.0.0.1 is used
     Demo(DemoFlags),
+    /// Run a stack in a simulated AWS on this machine, for every command of this tool
+    Playground(PlaygroundFlags),
 }

@@ -13,11 +13,14 @@ mod exit;
 mod failure;
 mod follow;
 mod invalid_flag;
+mod playground;
+mod refusals;
 mod request;
 mod rotation;
 mod scope;
 mod silence;
 mod stack;
+mod stop_signals;
 mod terminal;
 mod users;
 mod verbs;
@@ -49,6 +52,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Plan(flags) => verbs::plan::run(&flags).await,
         Command::Rotate(flags) => verbs::rotate::run(&flags).await,
         Command::Demo(flags) => demo::run(&flags).await,
+        Command::Playground(flags) => playground::run(&flags).await,
     }
 }
 
