@@ -8,6 +8,7 @@ use crate::verbs::doctor::DoctorFlags;
 use crate::verbs::freeze::FreezeFlags;
 use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::list::flags::ListFlags;
+use crate::playground::flags::PlaygroundFlags;
 use crate::verbs::plan::PlanFlags;
 use crate::verbs::queues::flags::QueuesCommand;
 use crate::verbs::rotate::RotateFlags;
@@ -69,4 +70,6 @@ pub enum Command {
     Completions(CompletionsFlags),
     /// Rotate a simulated fleet on this machine, without an AWS account; only 127.0.0.1 is used
     Demo(DemoFlags),
+    /// Run a stack in a simulated AWS on this machine, for every command of this tool
+    Playground(PlaygroundFlags),
 }

@@ -19,11 +19,14 @@ mod functions;
 mod invalid_flag;
 mod named;
 mod queue;
+mod playground;
+mod refusals;
 mod request;
 mod rotation;
 mod scope;
 mod silence;
 mod stack;
+mod stop_signals;
 mod terminal;
 #[cfg(test)]
 mod testing;
@@ -74,6 +77,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Unfreeze(flags) => verbs::freeze::run(StackOrder::Unfreeze, &flags).await,
         Command::Completions(flags) => verbs::completions::run(&flags, Cli::command()),
         Command::Demo(flags) => demo::run(&flags).await,
+        Command::Playground(flags) => playground::run(&flags).await,
     }
 }
 
