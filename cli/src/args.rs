@@ -3,12 +3,12 @@
 use clap::{Parser, Subcommand};
 
 use crate::demo::flags::DemoFlags;
+use crate::playground::flags::PlaygroundFlags;
 use crate::verbs::completions::CompletionsFlags;
 use crate::verbs::doctor::DoctorFlags;
 use crate::verbs::freeze::FreezeFlags;
 use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::list::flags::ListFlags;
-use crate::playground::flags::PlaygroundFlags;
 use crate::verbs::plan::PlanFlags;
 use crate::verbs::queues::flags::QueuesCommand;
 use crate::verbs::rotate::RotateFlags;
