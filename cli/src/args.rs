@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::demo::flags::DemoFlags;
+use crate::playground::flags::PlaygroundFlags;
 use crate::verbs::completions::CompletionsFlags;
 use crate::verbs::freeze::FreezeFlags;
 use crate::verbs::list::flags::ListFlags;
@@ -52,4 +53,6 @@ pub enum Command {
     Completions(CompletionsFlags),
     /// Rotate a simulated fleet on this machine, without an AWS account; only 127.0.0.1 is used
     Demo(DemoFlags),
+    /// Run a stack in a simulated AWS on this machine, for every command of this tool
+    Playground(PlaygroundFlags),
 }

@@ -9,6 +9,7 @@ use rerole_core::call::{CallError, ErrorClass, FailedCall};
 use crate::demo::DemoError;
 use crate::exit::Exit;
 use crate::invalid_flag::InvalidFlag;
+use crate::playground::PlaygroundError;
 use crate::stack::StackError;
 use crate::terminal::OutputError;
 
@@ -31,6 +32,8 @@ pub enum Failure {
     Output(#[from] OutputError),
     #[error(transparent)]
     Demo(DemoError),
+    #[error(transparent)]
+    Playground(#[from] PlaygroundError),
     #[error("start the runtime or listen for signals: {0}")]
     Process(io::Error),
 }

@@ -17,11 +17,14 @@ mod found;
 mod frozen;
 mod invalid_flag;
 mod named;
+mod playground;
+mod refusals;
 mod request;
 mod rotation;
 mod scope;
 mod silence;
 mod stack;
+mod stop_signals;
 mod terminal;
 #[cfg(test)]
 mod testing;
@@ -67,6 +70,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Unfreeze(flags) => verbs::freeze::run(StackOrder::Unfreeze, &flags).await,
         Command::Completions(flags) => verbs::completions::run(&flags, Cli::command()),
         Command::Demo(flags) => demo::run(&flags).await,
+        Command::Playground(flags) => playground::run(&flags).await,
     }
 }
 

@@ -12,7 +12,7 @@ use rerole_sim::{Buckets, Options, Throttle};
 pub const INDEX_TABLE: &str = "AssociationIndex";
 pub const LEDGER_TABLE: &str = "RotationLedger";
 
-/// A simulated AWS on 127.0.0.1: EKS Pod Identity associations, DynamoDB, Step Functions
+/// A simulated AWS on 127.0.0.1: EKS Pod Identity associations, DynamoDB, and what surrounds them
 #[derive(Debug, Parser)]
 #[command(name = "rerole-sim", version, after_help = after_help())]
 pub struct Args {
@@ -52,6 +52,12 @@ pub struct Args {
     /// A state machine that can be started; may be repeated
     #[arg(long = "state-machine", value_name = "ARN")]
     pub state_machines: Vec<String>,
+    /// Create a queue, a stack, a function and more, all named sample
+    #[arg(long)]
+    pub samples: bool,
+    /// The region of the samples
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    region: String,
     /// Fail each call in a region named fault-STATUS-CODE with that error
     #[arg(long)]
     pub faults_by_region: bool,
@@ -65,6 +71,7 @@ impl Args {
     pub fn options(&self) -> Options {
         Options {
             seed: self.seed,
+            region: self.region.clone(),
             latency: self.latency(),
             throttle: self.throttle,
             buckets: if self.throttle_each_operation {

@@ -1,4 +1,4 @@
-//! Partitions, and the ARNs of EKS resources.
+//! Partitions and ARNs.
 
 /// An account in a region. EKS keeps resources, and throttles calls, per account and region.
 #[derive(Clone, Copy, Debug)]
@@ -26,11 +26,14 @@ impl Scope<'_> {
     }
 
     fn eks_arn(self, resource: &str) -> String {
+        self.arn("eks", resource)
+    }
+
+    /// The ARN of a resource of this service.
+    pub(crate) fn arn(self, service: &str, resource: &str) -> String {
         let Self { account, region } = self;
-        format!(
-            "arn:{}:eks:{region}:{account}:{resource}",
-            partition(region)
-        )
+        let partition = partition(region);
+        format!("arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 }
 
@@ -40,5 +43,13 @@ pub(crate) fn partition(region: &str) -> &'static str {
         _ if region.starts_with("cn-") => "aws-cn",
         _ if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
+    }
+}
+
+/// The domain of the endpoints of a region.
+pub(crate) fn dns_suffix(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-cn" => "amazonaws.com.cn",
+        _ => "amazonaws.com",
     }
 }

@@ -12,6 +12,13 @@ pub enum Service {
     DynamoDb,
     StepFunctions,
     EventBridge,
+    Sqs,
+    Sns,
+    Sts,
+    Lambda,
+    CloudFormation,
+    CloudTrail,
+    CloudWatch,
 }
 
 /// One request that arrived.
@@ -32,11 +39,13 @@ pub struct Call {
     /// - DynamoDB: the table, followed by `/<partition key>/<sort key>` if the call is about one
     ///   item. Several tables are joined with `+`.
     /// - Step Functions: `<state machine>/<execution>`.
-    /// - EventBridge: the bus. Several buses are joined with `+`.
+    /// - EventBridge: the bus, or `<bus>/<rule>`. Several buses are joined with `+`.
+    /// - All others: the name of the queue, topic, function, stack, trail or alarm.
     pub subject: String,
     /// The idempotency token: `clientRequestToken` of EKS, `ClientRequestToken` of DynamoDB.
     pub token: Option<String>,
-    /// The parsed body; null without a body. Tests copy the log often, so it is shared.
+    /// The parsed body; null without a body. Of a request that is not in JSON, its members. Tests
+    /// copy the log often, so it is shared.
     pub body: Arc<Value>,
 }
 

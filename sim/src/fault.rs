@@ -27,7 +27,7 @@ pub enum Fault {
     DelayResponse(Duration),
     /// The service's own throttling error: HTTP 429 in EKS,
     /// `ProvisionedThroughputExceededException` in DynamoDB, `ThrottlingException` in Step
-    /// Functions.
+    /// Functions and EventBridge, `TooManyRequestsException` in Lambda.
     Throttle,
     /// HTTP 429 without an error code.
     BareThrottle,

@@ -65,6 +65,8 @@ pub struct Fleet {
     pub associations: usize,
     /// How many of them the index shows on `old_role`.
     pub rotating: usize,
+    /// The IAM path of all other roles.
+    pub role_path: String,
     pub old_role: String,
     /// The role to rotate to. No association uses it yet.
     pub new_role: String,
@@ -89,6 +91,7 @@ impl Default for Fleet {
             regions: vec!["eu-west-1".to_owned(), "us-east-1".to_owned()],
             associations: 500,
             rotating: 200,
+            role_path: "/workloads/".to_owned(),
             old_role: "arn:aws:iam::111122223333:role/workloads/payments-2025".to_owned(),
             new_role: "arn:aws:iam::111122223333:role/workloads/payments-2026".to_owned(),
             drifted: 0,
@@ -218,8 +221,8 @@ impl Fleet {
     }
 
     fn role(&self, account: &str, name: &str) -> String {
-        let partition = partition(&self.regions[0]);
-        format!("arn:{partition}:iam::{account}:role/workloads/{name}")
+        let (partition, path) = (partition(&self.regions[0]), &self.role_path);
+        format!("arn:{partition}:iam::{account}:role{path}{name}")
     }
 }
 

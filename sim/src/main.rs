@@ -4,6 +4,7 @@
 //! time is up: a forgotten process does not run forever.
 
 mod args;
+mod samples;
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -49,6 +50,9 @@ async fn run(args: Args) -> io::Result<()> {
     args.state_machines
         .iter()
         .for_each(|arn| aws.create_state_machine(arn));
+    if args.samples {
+        samples::create(&aws);
+    }
     if args.faults_by_region {
         aws.on_call(fault_by_region);
     }

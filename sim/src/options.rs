@@ -25,6 +25,10 @@ pub struct Options {
     pub seed: u64,
     /// The 12-digit account of callers whose access key is not itself a 12-digit account.
     pub account: String,
+    /// The region of the queues, functions, stacks and other resources that a test creates through
+    /// a `SimulatedAws`, unless it says another with `SimulatedAws::in_region`. Callers see the
+    /// resources of their own account and region.
+    pub region: String,
     /// The time that the clock shows at first; it then advances with tokio's clock.
     pub starts_at: SystemTime,
     /// Latency of each call: half of it passes before the effect, half after. Zero is allowed.
@@ -96,6 +100,7 @@ impl Default for Options {
         Self {
             seed: 1,
             account: "111122223333".to_owned(),
+            region: "us-east-1".to_owned(),
             starts_at: SystemTime::UNIX_EPOCH + Duration::from_secs(STARTS_AT_EPOCH_SECS),
             latency: Duration::from_millis(20)..=Duration::from_millis(60),
             eks_latency: None,

@@ -17,12 +17,11 @@ use crate::clock::VirtualClock;
 use crate::cloudtrail::{CloudTrail, CompletedCall, EventIds};
 use crate::dynamodb::{self, DynamoDb};
 use crate::eks::{self, EksState};
-use crate::event_bridge::{self, EventBridge};
 use crate::fault::{Fault, FaultInjector};
 use crate::options::Options;
 use crate::rng::Rng;
 use crate::service_request::ServiceRequest;
-use crate::step_functions::{self, StepFunctions};
+use crate::services::Services;
 use crate::sync::lock;
 use crate::wire::{Response, WireRequest, bare_throttle};
 
@@ -43,12 +42,11 @@ pub(crate) struct Pipeline {
     pub(crate) clock: VirtualClock,
     pub(crate) eks: Mutex<EksState>,
     pub(crate) dynamodb: Mutex<DynamoDb>,
-    pub(crate) step_functions: Mutex<StepFunctions>,
-    pub(crate) event_bridge: Mutex<EventBridge>,
+    pub(crate) services: Services,
     pub(crate) log: Mutex<CallLog>,
     pub(crate) faults: FaultInjector,
     pub(crate) cloudtrail: CloudTrail,
-    rng: Mutex<Rng>,
+    pub(crate) rng: Mutex<Rng>,
 }
 
 impl fmt::Debug for Pipeline {
@@ -66,8 +64,7 @@ impl Pipeline {
         Self {
             eks: Mutex::new(EksState::new(&options)),
             dynamodb: Mutex::new(DynamoDb::new(&options, &clock)),
-            step_functions: Mutex::new(StepFunctions::default()),
-            event_bridge: Mutex::new(EventBridge::new(options.refused_event_share)),
+            services: Services::new(&options),
             log: Mutex::new(CallLog::new(&options)),
             faults: FaultInjector::new(),
             cloudtrail: CloudTrail::default(),
@@ -108,12 +105,12 @@ impl Pipeline {
             let pipeline = Arc::clone(self);
             tokio::spawn(async move {
                 sleep(delay).await;
-                pipeline.process(&arrived, &Fault::None);
+                pipeline.process(&arrived, &Fault::None).await;
             });
             pause(latency / 2).await;
             return Err(ConnectionLost);
         }
-        let (response, request_id) = self.process(&arrived, &fault);
+        let (response, request_id) = self.process(&arrived, &fault).await;
         match &fault {
             Fault::FreezeAfter => return self.faults.freeze().await,
             Fault::DelayResponse(extra) => pause(latency / 2 + *extra).await,
@@ -131,13 +128,13 @@ impl Pipeline {
 
     /// Lets the call take effect, unless the fault is an error. Returns the response and its
     /// request ID.
-    fn process(&self, arrived: &Arrived, fault: &Fault) -> (Response, String) {
+    async fn process(&self, arrived: &Arrived, fault: &Fault) -> (Response, String) {
         let Arrived {
             record,
             request,
             parsed,
         } = arrived;
-        let response = self.respond(parsed, fault);
+        let response = self.respond(parsed, fault).await;
         let request_id = self.draw_request_id(parsed.service());
         self.log_response(*record, &response);
         if let ServiceRequest::Eks(parsed) = parsed {
@@ -149,6 +146,7 @@ impl Pipeline {
                 request_id: &request_id,
             });
         }
+        self.services.notify_listeners();
         (response, request_id)
     }
 
@@ -162,8 +160,7 @@ impl Pipeline {
         let subject = match parsed {
             ServiceRequest::Eks(request) => request.subject(),
             ServiceRequest::DynamoDb(request) => lock(&self.dynamodb).subject(request),
-            ServiceRequest::StepFunctions(request) => step_functions::subject(request),
-            ServiceRequest::EventBridge(request) => event_bridge::subject(request),
+            ServiceRequest::Api(request) => Services::subject(request),
         };
         Call {
             index: 0,
@@ -185,19 +182,17 @@ impl Pipeline {
     }
 
     /// The response to the call. The call takes effect unless the fault is an error.
-    fn respond(&self, parsed: &ServiceRequest, fault: &Fault) -> Response {
-        let injected = |status, code, message: &str| match parsed.service() {
-            Service::Eks => eks::injected(status, code, message),
-            Service::DynamoDb => dynamodb::injected(status, code, message),
-            Service::StepFunctions => step_functions::injected(status, code, message),
-            Service::EventBridge => event_bridge::injected(status, code, message),
+    async fn respond(&self, parsed: &ServiceRequest, fault: &Fault) -> Response {
+        let injected = |status, code, message: &str| match parsed {
+            ServiceRequest::Eks(_) => eks::injected(status, code, message),
+            ServiceRequest::DynamoDb(_) => dynamodb::injected(status, code, message),
+            ServiceRequest::Api(request) => request.injected(status, code, message),
         };
         match fault {
-            Fault::Throttle => match parsed.service() {
-                Service::Eks => eks::throttled(),
-                Service::DynamoDb => dynamodb::throttled(),
-                Service::StepFunctions => step_functions::throttled(),
-                Service::EventBridge => event_bridge::throttled(),
+            Fault::Throttle => match parsed {
+                ServiceRequest::Eks(_) => eks::throttled(),
+                ServiceRequest::DynamoDb(_) => dynamodb::throttled(),
+                ServiceRequest::Api(request) => request.throttled(),
             },
             Fault::BareThrottle => bare_throttle(),
             Fault::ServerError(status) => injected(*status, None, "Internal server error"),
@@ -206,11 +201,11 @@ impl Pipeline {
                 code,
                 message,
             } => injected(*status, Some(code), message),
-            _ => self.dispatch(parsed),
+            _ => self.dispatch(parsed).await,
         }
     }
 
-    fn dispatch(&self, parsed: &ServiceRequest) -> Response {
+    async fn dispatch(&self, parsed: &ServiceRequest) -> Response {
         let now = self.now();
         match parsed {
             ServiceRequest::Eks(request) => eks::respond(&mut lock(&self.eks), now, request),
@@ -218,22 +213,15 @@ impl Pipeline {
                 let mut rng = lock(&self.rng);
                 lock(&self.dynamodb).respond(now, request, &mut rng)
             }
-            ServiceRequest::StepFunctions(request) => {
-                let mut rng = lock(&self.rng);
-                lock(&self.step_functions).respond(now, request, &mut rng)
-            }
-            ServiceRequest::EventBridge(request) => {
-                let mut rng = lock(&self.rng);
-                lock(&self.event_bridge).respond(now, request, &mut rng)
-            }
+            ServiceRequest::Api(request) => self.services.respond(now, request, &self.rng).await,
         }
     }
 
     fn draw_request_id(&self, service: Service) -> String {
         let mut rng = lock(&self.rng);
         match service {
-            Service::Eks | Service::StepFunctions | Service::EventBridge => rng.uuid(),
             Service::DynamoDb => rng.dynamodb_request_id(),
+            _ => rng.uuid(),
         }
     }
 
@@ -258,7 +246,7 @@ impl Pipeline {
 
 /// The response as bytes, with the headers that all responses of the service have.
 fn to_http(response: &Response, service: Service, request_id: &str) -> http::Response<Vec<u8>> {
-    let body = serde_json::to_vec(&response.body).expect("a JSON value can be serialized");
+    let body = response.bytes(request_id);
     let mut builder = http::Response::builder()
         .status(response.status)
         .header("content-type", response.content_type);

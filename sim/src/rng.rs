@@ -10,6 +10,7 @@ pub(crate) struct Rng {
     ids: fastrand::Rng,
     shares: fastrand::Rng,
     event_ids: fastrand::Rng,
+    resource_ids: fastrand::Rng,
 }
 
 impl Rng {
@@ -20,6 +21,7 @@ impl Rng {
             ids: root.fork(),
             shares: root.fork(),
             event_ids: root.fork(),
+            resource_ids: root.fork(),
         }
     }
 
@@ -47,6 +49,11 @@ impl Rng {
     /// The id of an EventBridge event or of a CloudTrail record.
     pub(crate) fn event_id(&mut self) -> String {
         uuid(&mut self.event_ids)
+    }
+
+    /// The id of a message, a stack or another resource that AWS names by a UUID.
+    pub(crate) fn resource_id(&mut self) -> String {
+        uuid(&mut self.resource_ids)
     }
 
     /// A request id of 52 upper-case letters and digits, as DynamoDB gives.

@@ -5,36 +5,33 @@ use serde_json::Value;
 use crate::call::Service;
 use crate::dynamodb;
 use crate::eks::EksRequest;
-use crate::event_bridge;
-use crate::step_functions;
+use crate::lambda;
+use crate::protocol::ApiRequest;
 use crate::wire::{JsonRequest, WireRequest};
 
 /// A request for one of the services.
 pub(crate) enum ServiceRequest {
     Eks(EksRequest),
     DynamoDb(JsonRequest),
-    StepFunctions(JsonRequest),
-    EventBridge(JsonRequest),
+    /// For any other service.
+    Api(ApiRequest),
 }
 
 impl ServiceRequest {
-    /// Parses a request of `account`. The clients of most services name the operation in a header;
-    /// EKS's operations have paths.
+    /// Parses a request of `account`. The operations of EKS and Lambda have paths. Of all other
+    /// services that a header names, DynamoDB is the default.
     pub(crate) fn parse(request: &WireRequest, account: &str) -> Self {
+        let by_path = || lambda::parse(request, account);
+        if let Some(request) = ApiRequest::parse(request, account).or_else(by_path) {
+            return Self::Api(request);
+        }
         let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-        let Some(target) = &request.target else {
-            return Self::Eks(EksRequest::new(request, account, body));
-        };
-        let request = |operation: &str| JsonRequest {
-            operation: operation.to_owned(),
-            body,
-        };
-        if let Some(operation) = step_functions::operation(target) {
-            Self::StepFunctions(request(operation))
-        } else if let Some(operation) = event_bridge::operation(target) {
-            Self::EventBridge(request(operation))
-        } else {
-            Self::DynamoDb(request(dynamodb::operation(target)))
+        match &request.target {
+            None => Self::Eks(EksRequest::new(request, account, body)),
+            Some(target) => Self::DynamoDb(JsonRequest {
+                operation: dynamodb::operation(target).to_owned(),
+                body,
+            }),
         }
     }
 
@@ -42,26 +39,23 @@ impl ServiceRequest {
         match self {
             Self::Eks(_) => Service::Eks,
             Self::DynamoDb(_) => Service::DynamoDb,
-            Self::StepFunctions(_) => Service::StepFunctions,
-            Self::EventBridge(_) => Service::EventBridge,
+            Self::Api(request) => request.api.service,
         }
     }
 
     pub(crate) fn operation(&self) -> &str {
         match self {
             Self::Eks(request) => request.route.operation(),
-            Self::DynamoDb(request) | Self::StepFunctions(request) | Self::EventBridge(request) => {
-                &request.operation
-            }
+            Self::DynamoDb(request) => &request.operation,
+            Self::Api(request) => &request.operation,
         }
     }
 
     pub(crate) fn body(&self) -> &Value {
         match self {
             Self::Eks(request) => &request.body,
-            Self::DynamoDb(request) | Self::StepFunctions(request) | Self::EventBridge(request) => {
-                &request.body
-            }
+            Self::DynamoDb(request) => &request.body,
+            Self::Api(request) => &request.parameters,
         }
     }
 
@@ -73,7 +67,7 @@ impl ServiceRequest {
                 .body
                 .get("ClientRequestToken")
                 .and_then(Value::as_str),
-            Self::StepFunctions(_) | Self::EventBridge(_) => None,
+            Self::Api(_) => None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Step Functions, as far as a caller that starts Standard state machines sees it:
-//! `StartExecution`, whose names are unique.
+//! Step Functions, as far as a caller that starts Standard state machines and looks at their
+//! executions sees it. The names of executions are unique.
 //!
 //! Executions do not run: an execution stays open until a test sets its status. A test that needs
 //! the effects of a state machine interprets the definition itself.
@@ -7,18 +7,20 @@
 use std::collections::BTreeSet;
 use std::time::SystemTime;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::clock::since_epoch;
+use crate::protocol::{ApiError, ApiRequest, Paging};
 use crate::rng::Rng;
-use crate::wire::{JsonRequest, Response};
 
-const JSON: &str = "application/x-amz-json-1.0";
-/// What the `x-amz-target` header of Step Functions clients starts with.
-const TARGET_PREFIX: &str = "AWSStepFunctions.";
 const NAME_LEN_MAX: usize = 80;
 /// What the name of an execution must not contain, beside white space and control characters.
 const NOT_IN_NAMES: &str = "<>{}[]?*\"#%\\^|~`$&,;:/";
+const PAGES: Paging = Paging {
+    limit: "maxResults",
+    token: "nextToken",
+    default: 100,
+};
 
 /// An execution of a state machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,16 +44,28 @@ pub enum ExecutionStatus {
     Aborted,
 }
 
+impl ExecutionStatus {
+    /// The name in the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "RUNNING",
+            Self::Succeeded => "SUCCEEDED",
+            Self::Failed => "FAILED",
+            Self::TimedOut => "TIMED_OUT",
+            Self::Aborted => "ABORTED",
+        }
+    }
+}
+
 /// All state machines and their executions.
 #[derive(Default)]
 pub(crate) struct StepFunctions {
     state_machines: BTreeSet<String>,
     /// In the order of their starts.
     executions: Vec<Execution>,
+    /// How many of the executions `take_new` has returned.
+    taken: usize,
 }
-
-/// An error's code and message.
-type StepFunctionsError = (&'static str, String);
 
 impl StepFunctions {
     pub(crate) fn create_state_machine(&mut self, arn: &str) {
@@ -76,33 +90,69 @@ impl StepFunctions {
         execution.stopped_at = (status != ExecutionStatus::Running).then_some(now);
     }
 
+    /// The executions that were started since the last call.
+    pub(crate) fn take_new(&mut self) -> Vec<Execution> {
+        let new = self.executions[self.taken..].to_vec();
+        self.taken = self.executions.len();
+        new
+    }
+
     /// Responds to one request at `now`.
     pub(crate) fn respond(
         &mut self,
         now: SystemTime,
-        request: &JsonRequest,
+        request: &ApiRequest,
         rng: &mut Rng,
-    ) -> Response {
-        let result = match request.operation.as_str() {
-            "StartExecution" => self.start_execution(now, &request.body, rng),
-            operation => Err((
-                "UnknownOperationException",
-                format!("{operation} is not simulated"),
-            )),
-        };
-        match result {
-            Ok(body) => Response::ok(JSON, body),
-            Err((code, message)) => error(400, Some(code), &message),
+    ) -> Result<Value, ApiError> {
+        match request.operation.as_str() {
+            "StartExecution" => self.start_execution(now, request, rng),
+            "DescribeExecution" => self.describe_execution(request),
+            "ListExecutions" => self.list_executions(request),
+            operation => Err(ApiError::not_simulated(operation)),
         }
+    }
+
+    fn describe_execution(&self, request: &ApiRequest) -> Result<Value, ApiError> {
+        let arn = request.required("executionArn")?;
+        let mut executions = self.executions.iter();
+        let execution = executions.find(|execution| execution.execution_arn == arn);
+        let Some(execution) = execution else {
+            let message = format!("Execution Does Not Exist: '{arn}'");
+            return Err(ApiError::new("ExecutionDoesNotExist", message));
+        };
+        let mut members = entry(execution);
+        members["input"] = json!(execution.input.to_string());
+        Ok(members)
+    }
+
+    /// The executions of a state machine, the latest first.
+    fn list_executions(&self, request: &ApiRequest) -> Result<Value, ApiError> {
+        let state_machine = request.required("stateMachineArn")?;
+        self.check_exists(state_machine)?;
+        let status = request.text("statusFilter");
+        let wanted = self.executions.iter().rev().filter(|execution| {
+            execution.state_machine_arn == state_machine
+                && status.is_none_or(|status| execution.status.as_str() == status)
+        });
+        let (executions, next) = PAGES.page(request, wanted.map(entry).collect())?;
+        Ok(json!({ "executions": executions, "nextToken": next }))
+    }
+
+    fn check_exists(&self, state_machine: &str) -> Result<(), ApiError> {
+        if self.state_machines.contains(state_machine) {
+            return Ok(());
+        }
+        let message = format!("State Machine Does Not Exist: '{state_machine}'");
+        Err(ApiError::new("StateMachineDoesNotExist", message))
     }
 
     fn start_execution(
         &mut self,
         now: SystemTime,
-        body: &Value,
+        request: &ApiRequest,
         rng: &mut Rng,
-    ) -> Result<Value, StepFunctionsError> {
-        let execution = self.new_execution(now, body, rng)?;
+    ) -> Result<Value, ApiError> {
+        let execution = self.new_execution(now, request, rng)?;
         let arn = &execution.execution_arn;
         let Some(earlier) = self
             .executions
@@ -117,10 +167,8 @@ impl StepFunctions {
         if earlier.status == ExecutionStatus::Running && earlier.input == execution.input {
             Ok(started(earlier))
         } else {
-            Err((
-                "ExecutionAlreadyExists",
-                format!("Execution Already Exists: '{arn}'"),
-            ))
+            let message = format!("Execution Already Exists: '{arn}'");
+            Err(ApiError::new("ExecutionAlreadyExists", message))
         }
     }
 
@@ -128,25 +176,24 @@ impl StepFunctions {
     fn new_execution(
         &self,
         now: SystemTime,
-        body: &Value,
+        request: &ApiRequest,
         rng: &mut Rng,
-    ) -> Result<Execution, StepFunctionsError> {
-        let text = |member: &str| body.get(member).and_then(Value::as_str);
+    ) -> Result<Execution, ApiError> {
+        let text = |member: &str| request.text(member);
         let state_machine = text("stateMachineArn").unwrap_or_default();
         let Some((arn_prefix, machine_name)) = state_machine.split_once(":stateMachine:") else {
-            return Err(("InvalidArn", format!("Invalid Arn: '{state_machine}'")));
+            let message = format!("Invalid Arn: '{state_machine}'");
+            return Err(ApiError::new("InvalidArn", message));
         };
-        if !self.state_machines.contains(state_machine) {
-            let message = format!("State Machine Does Not Exist: '{state_machine}'");
-            return Err(("StateMachineDoesNotExist", message));
-        }
+        self.check_exists(state_machine)?;
         let name = text("name").map_or_else(|| rng.uuid(), str::to_owned);
         if !is_valid_name(&name) {
-            return Err(("InvalidName", format!("Invalid Name: '{name}'")));
+            let message = format!("Invalid Name: '{name}'");
+            return Err(ApiError::new("InvalidName", message));
         }
         let Ok(input) = serde_json::from_str(text("input").unwrap_or("{}")) else {
-            let message = "Invalid State Machine Execution Input".to_owned();
-            return Err(("InvalidExecutionInput", message));
+            let message = "Invalid State Machine Execution Input";
+            return Err(ApiError::new("InvalidExecutionInput", message));
         };
         Ok(Execution {
             execution_arn: format!("{arn_prefix}:execution:{machine_name}:{name}"),
@@ -160,35 +207,31 @@ impl StepFunctions {
     }
 }
 
-/// The operation that an `x-amz-target` header names; none if it is not one of Step Functions.
-pub(crate) fn operation(target: &str) -> Option<&str> {
-    target.strip_prefix(TARGET_PREFIX)
-}
-
 /// What the request is about: `<state machine>/<execution>`.
-pub(crate) fn subject(request: &JsonRequest) -> String {
-    let text = |member: &str| {
-        request
-            .body
-            .get(member)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-    };
-    let state_machine = text("stateMachineArn")
-        .rsplit(':')
-        .next()
-        .unwrap_or_default();
+pub(crate) fn subject(request: &ApiRequest) -> String {
+    if let Some((_, subject)) = request
+        .text("executionArn")
+        .and_then(|arn| arn.split_once(":execution:"))
+    {
+        return subject.replace(':', "/");
+    }
+    let text = |member: &str| request.text(member).unwrap_or_default();
+    let state_machine = text("stateMachineArn");
+    let state_machine = state_machine.rsplit(':').next().unwrap_or_default();
     format!("{state_machine}/{}", text("name"))
 }
 
-/// The throttling error.
-pub(crate) fn throttled() -> Response {
-    error(400, Some("ThrottlingException"), "Rate exceeded").rejected()
-}
-
-/// An error that a hook injects. Without a code, the one for a 5xx status.
-pub(crate) fn injected(status: u16, code: Option<&str>, message: &str) -> Response {
-    error(status, code.or(Some("InternalFailure")), message).rejected()
+/// The members that descriptions and lists have in common.
+fn entry(execution: &Execution) -> Value {
+    let seconds = |time| since_epoch(time).as_secs_f64();
+    json!({
+        "executionArn": execution.execution_arn,
+        "stateMachineArn": execution.state_machine_arn,
+        "name": execution.name,
+        "status": execution.status.as_str(),
+        "startDate": seconds(execution.started_at),
+        "stopDate": execution.stopped_at.map(seconds),
+    })
 }
 
 fn started(execution: &Execution) -> Value {
@@ -199,15 +242,4 @@ fn started(execution: &Execution) -> Value {
 fn is_valid_name(name: &str) -> bool {
     let is_allowed = |c: char| !c.is_whitespace() && !c.is_control() && !NOT_IN_NAMES.contains(c);
     (1..=NAME_LEN_MAX).contains(&name.chars().count()) && name.chars().all(is_allowed)
-}
-
-/// An error without a code has an empty body.
-fn error(status: u16, code: Option<&str>, message: &str) -> Response {
-    let mut members = Map::new();
-    if let Some(code) = code {
-        let kind = format!("com.amazonaws.swf.service.v2.model#{code}");
-        members.insert("__type".to_owned(), json!(kind));
-        members.insert("message".to_owned(), json!(message));
-    }
-    Response::error(JSON, status, code, members)
 }

@@ -4,6 +4,7 @@ use http::{HeaderMap, Method, Uri};
 use serde_json::{Map, Value};
 
 use crate::arn::partition;
+use crate::protocol::Encoding;
 
 /// A request from the wire. `path` is still percent-encoded.
 pub(crate) struct WireRequest {
@@ -13,7 +14,9 @@ pub(crate) struct WireRequest {
     pub(crate) target: Option<String>,
     pub(crate) caller: Caller,
     pub(crate) user_agent: String,
+    pub(crate) content_type: String,
     pub(crate) body: Vec<u8>,
+    headers: HeaderMap,
 }
 
 impl WireRequest {
@@ -26,8 +29,14 @@ impl WireRequest {
             target: text("x-amz-target").map(str::to_owned),
             caller: Caller::from_authorization(text("authorization").unwrap_or_default()),
             user_agent: text("user-agent").unwrap_or_default().to_owned(),
+            content_type: text("content-type").unwrap_or_default().to_owned(),
             body,
+            headers: headers.clone(),
         }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
     }
 }
 
@@ -37,6 +46,8 @@ impl WireRequest {
 pub(crate) struct Caller {
     pub(crate) access_key: String,
     pub(crate) region: String,
+    /// The service that the request is signed for.
+    pub(crate) service: String,
 }
 
 impl Caller {
@@ -59,6 +70,7 @@ impl Caller {
         Self {
             access_key: access_key.to_owned(),
             region: region.to_owned(),
+            service: parts.next().unwrap_or_default().to_owned(),
         }
     }
 
@@ -78,7 +90,7 @@ impl Caller {
     }
 }
 
-/// A request in JSON whose operation is in the `x-amz-target` header.
+/// A request to DynamoDB, whose operation is in the `x-amz-target` header.
 pub(crate) struct JsonRequest {
     pub(crate) operation: String,
     pub(crate) body: Value,
@@ -89,6 +101,8 @@ pub(crate) struct JsonRequest {
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
+    /// How the body is written. Services make it of JSON values in any case.
+    pub(crate) encoding: Encoding,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Value,
     pub(crate) error_code: Option<String>,
@@ -103,6 +117,7 @@ impl Response {
         Self {
             status: 200,
             content_type,
+            encoding: Encoding::Json,
             headers: Vec::new(),
             body,
             error_code: None,
@@ -133,6 +148,15 @@ impl Response {
 
     pub(crate) fn is_success(&self) -> bool {
         self.status < 300
+    }
+
+    /// The body on the wire. A success without content has none.
+    pub(crate) fn bytes(&self, request_id: &str) -> Vec<u8> {
+        match &self.error_code {
+            Some(code) => self.encoding.encode_error(code, &self.body, request_id),
+            None if self.body.is_null() && self.status != 200 => Vec::new(),
+            None => self.encoding.encode(&self.body, request_id),
+        }
     }
 }
 

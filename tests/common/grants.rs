@@ -100,6 +100,7 @@ pub fn required_by(record: &CallRecord) -> Vec<Permission> {
                 .collect()
         }
         Service::DynamoDb => vec![table_permission(&call.operation, &call.body)],
+        other => panic!("no function calls {other:?}"),
     }
 }
 

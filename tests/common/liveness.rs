@@ -127,7 +127,7 @@ fn fault_end(options: &Options, record: &CallRecord, now: SystemTime) -> Option<
             code.as_ref()
                 .is_some_and(|code| !expected.contains(&code.as_str()))
         }
-        Service::StepFunctions | Service::EventBridge => code.is_some(),
+        _ => code.is_some(),
     };
     // Latency alone does not take that long.
     let is_delayed = took > 2 * *options.latency.end();

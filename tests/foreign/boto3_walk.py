@@ -5,7 +5,8 @@
 
 Needs the packages of requirements.txt beside it. Prints a line for each operation, and
 `N passed, N failed` at the end; the exit code is 1 if anything failed. Each operation must succeed
-at least once, and must fail at least once with each error of its model.
+at least once. Those that rerole's functions call must also fail at least once with each error of
+their models.
 """
 
 import copy
@@ -16,6 +17,7 @@ sys.dont_write_bytecode = True
 
 import dynamodb_steps  # noqa: E402
 import eks_steps  # noqa: E402
+import operator_steps  # noqa: E402
 from model_walk import error_status, walk_success  # noqa: E402
 from simulator import (  # noqa: E402
     REGION,
@@ -30,6 +32,11 @@ from simulator import (  # noqa: E402
 STATE_MACHINE = f"arn:aws:states:{REGION}:111122223333:stateMachine:slices"
 STEP_FUNCTIONS_METHODS = {
     "StartExecution": ("start_execution", {"stateMachineArn": STATE_MACHINE}),
+    "DescribeExecution": (
+        "describe_execution",
+        {"executionArn": f"{STATE_MACHINE}:r-1".replace("stateMachine", "execution")},
+    ),
+    "ListExecutions": ("list_executions", {"stateMachineArn": STATE_MACHINE}),
 }
 
 
@@ -37,6 +44,7 @@ def main():
     binary = binary_path(sys.argv[1] if len(sys.argv) > 1 else None)
     report = Report()
     flags = ["--fleet", "200", "--faults-by-region", "--state-machine", STATE_MACHINE]
+    flags += ["--samples", "--region", REGION]
     flags += ["--role-missing", eks_steps.MISSING_ROLE]
     flags += ["--role-bad-trust", eks_steps.BAD_TRUST_ROLE]
     with Simulator(binary, *flags) as simulator:
@@ -49,6 +57,8 @@ def main():
         for step in dynamodb_steps.STEPS:
             step(dynamodb)
         executions(Client(report, simulator, "stepfunctions"))
+        for service, step in operator_steps.STEPS.items():
+            step(Client(report, simulator, service))
         every_modelled_error(report, simulator, "eks", eks_steps.METHODS)
         every_modelled_error(report, simulator, "dynamodb", dynamodb_steps.METHODS)
         every_modelled_error(report, simulator, "stepfunctions", STEP_FUNCTIONS_METHODS)
@@ -74,6 +84,8 @@ def executions(step_functions):
     for error, more in rows:
         parameters = {"stateMachineArn": STATE_MACHINE, **more}
         step_functions.call("start_execution", error, **parameters)
+    for method, parameters in list(STEP_FUNCTIONS_METHODS.values())[1:]:
+        step_functions.call(method, **parameters)
 
 
 def every_modelled_error(report, simulator, service, methods):

@@ -4,6 +4,9 @@ boto3 itself accepts unknown members and wrong types, so its own parsing proves 
 makes no calls: its functions take bodies and shapes, and return a list of problems.
 """
 
+import datetime
+import xml.etree.ElementTree as ElementTree
+
 # Timestamps are epoch seconds between the years 2001 and 2286; milliseconds are far beyond.
 EPOCH_SECONDS = (1e9, 1e10)
 
@@ -19,7 +22,7 @@ def walk_success(operation, body, status):
 def walk_error(operation, code, body, status, unmodeled):
     """Problems of an error; `unmodeled` maps codes that the model does not have to statuses."""
     path = f"{operation.name}!{code}"
-    shapes = {shape.name: shape for shape in operation.error_shapes}
+    shapes = {error_code(shape): shape for shape in operation.error_shapes}
     if code not in shapes:
         if unmodeled.get(code) != status:
             return [f"{path}: status {status}, and not an error of this operation"]
@@ -30,6 +33,41 @@ def walk_error(operation, code, body, status, unmodeled):
     expected = error_status(shape)
     problems = [] if status == expected else [f"{path}: status {status} instead of {expected}"]
     return problems + walk(shape, with_modeled_message(shape, body), path)
+
+
+def error_code(shape):
+    """The code of an error on the wire, which may differ from its name in the model."""
+    return shape.metadata.get("error", {}).get("code", shape.name)
+
+
+def from_xml(operation, text):
+    """Code (none of a success) and body of an AWS Query response, as JSON would have them."""
+    root = ElementTree.fromstring(text)
+    for element in root.iter():
+        element.tag = element.tag.rpartition("}")[2]
+    error = root.find("Error")
+    if error is not None:
+        return error.findtext("Code"), {"message": error.findtext("Message")}
+    result = root.find(f"{operation.name}Result")
+    return None, value_of(operation.output_shape, result)
+
+
+def value_of(shape, element):
+    """The value of an element. Of what the model does not have, `walk` finds the text unknown."""
+    kind = shape.type_name if shape else "string"
+    if kind == "structure":
+        members = {child.tag: child for child in element}
+        return {name: value_of(shape.members.get(name), it) for name, it in members.items()}
+    if kind == "list":
+        return [value_of(shape.member, entry) for entry in element]
+    text = element.text or ""
+    if kind == "timestamp":
+        return datetime.datetime.fromisoformat(text).timestamp()
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    if kind in ("integer", "long"):
+        return int(text)
+    return text
 
 
 def error_status(shape):
@@ -108,9 +146,12 @@ def mistyped(path, expected, value):
 
 
 def with_modeled_message(shape, body):
-    """DynamoDB writes `message` or `Message`, whatever the model says; clients read both."""
+    """DynamoDB writes `message` or `Message`, whatever the model says; clients read both. Errors
+    that have no members in the model have a message all the same."""
     if not isinstance(body, dict):
         return body
+    if not shape.members:
+        return {name: value for name, value in body.items() if name not in ("message", "Message")}
     for written, modeled in (("message", "Message"), ("Message", "message")):
         if written in body and written not in shape.members and modeled in shape.members:
             renamed = {written: modeled}

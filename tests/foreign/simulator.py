@@ -30,12 +30,12 @@ import boto3  # noqa: E402
 from botocore.config import Config  # noqa: E402
 from botocore.exceptions import ClientError  # noqa: E402
 
-from model_walk import walk_error, walk_success  # noqa: E402
+from model_walk import from_xml, walk_error, walk_success  # noqa: E402
 
 REGION = "eu-west-1"
 CREDENTIALS = {"aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "secret"}
 # Errors of AWS that its models do not have: the throttle, IAM and the protocol layer in EKS, and
-# validation in DynamoDB.
+# validation in other services.
 UNMODELLED = {
     "eks": {
         "TooManyRequestsException": 429,
@@ -43,7 +43,7 @@ UNMODELLED = {
         "SerializationException": 400,
     },
     "dynamodb": {"ValidationException": 400, "SerializationException": 400},
-    "stepfunctions": {},
+    "cloudformation": {"ValidationError": 400},
 }
 
 
@@ -121,20 +121,27 @@ class Client:
     def check_response(self, operation_model, response_dict, **_):
         headers, status = response_dict["headers"], response_dict["status_code"]
         text = response_dict["body"]
-        self.raw = body = json.loads(text)
         problems = []
         if not headers.get("x-amzn-requestid"):
             problems.append("no x-amzn-requestid")
         if self.service == "dynamodb" and headers.get("x-amz-crc32") != str(zlib.crc32(text)):
             problems.append(f"x-amz-crc32 {headers.get('x-amz-crc32')} is not that of the body")
-        if self.service == "eks":
+        if headers["content-type"].startswith("text/xml"):
+            code, body = from_xml(operation_model, text)
+        elif operation_model.name == "Invoke" and status < 300 or not text:
+            # The body is the payload of a function, or there is none.
+            code, body = None, {}
+        else:
+            body = json.loads(text)
             code = headers.get("x-amzn-errortype")
-        else:
-            code = body.pop("__type", "").rpartition("#")[2] or None
+            code = code or body.pop("__type", "").rpartition("#")[2] or None
+        self.raw = body
         if status < 300:
-            problems += walk_success(operation_model, body, status)
+            # Of a function's invocation, the steps check the status.
+            shown = 200 if operation_model.name == "Invoke" else status
+            problems += walk_success(operation_model, body, shown)
         else:
-            unmodelled = UNMODELLED[self.service]
+            unmodelled = UNMODELLED.get(self.service, {})
             problems += walk_error(operation_model, code, body, status, unmodelled)
         self.report.add_response(self.service, operation_model.name, code, problems)
         self.last = operation_model.name

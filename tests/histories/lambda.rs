@@ -13,6 +13,7 @@ use rerole::rotate::handler::RotateHandler;
 use rerole_core::resource::OwnAccount;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::ExecutionStatus;
+use rerole_sim::state_machine::{End, Failure};
 use serde_json::{Value, json};
 use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
@@ -22,7 +23,7 @@ use crate::common::environment::{
     rotate_settings,
 };
 use crate::common::liveness::check_liveness;
-use crate::common::state_machine::{End, Failure, Functions, killed, play, to_wire};
+use crate::common::state_machine::{Functions, killed, play, to_wire};
 use crate::history::{Function, History, Quirk};
 use crate::sandbox::{Sandboxed, Sandboxes};
 use crate::situations::Situations;

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::common::environment::{LEDGER, publisher_settings};
 use crate::common::guarantees::{Evidence, check_at_rest, check_followed, events, time};
-use crate::common::stream::Mapping;
+use crate::common::stream::{deliver, mapping_with_associations};
 use crate::failed_check::{self, FailedCheck, has_panicked};
 use crate::faults;
 use crate::history::{
@@ -154,14 +154,14 @@ impl Runner {
     /// when: the publisher reads nothing but the stream, and nothing else reads the bus.
     async fn publish(&self, history: &History) {
         let aws = &self.world.aws;
-        let mut mapping = Mapping::with_associations();
+        let mut mapping = mapping_with_associations();
         mapping.record_age_max = Duration::MAX;
         mapping.repeats = history.seed.is_multiple_of(2);
         let settings = publisher_settings();
         let metrics = Metrics::new(settings.clients.function_name.clone(), drop);
         let (http_client, clock) = (aws.http_client(), aws.time_source());
         let publisher = PublisherHandler::new(&settings, http_client, clock, metrics);
-        mapping.deliver(aws, &publisher).await;
+        deliver(&mut mapping, aws, &publisher).await;
         events::are_the_timelines(aws);
         events::are_the_moved_associations(aws);
     }

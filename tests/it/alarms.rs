@@ -8,11 +8,10 @@ use rerole_sim::Options;
 use serde_json::{Value, json};
 
 use crate::common::grants::one_or_more;
-use crate::common::template::properties;
+use crate::common::template::{forwarding_stack, properties, stack};
 use crate::harness::{
     Harness, OLD, THIRD, TIMEOUT, error, event, is_update, rotation_event, stalled_check_event,
 };
-use crate::stack::rendered::{forwarding_stack, stack};
 
 /// The threshold lies between the latest time at which a slice hands over and the timeout.
 #[test]

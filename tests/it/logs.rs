@@ -11,7 +11,7 @@ use tracing::Dispatch;
 use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
-use crate::common::stream::Mapping;
+use crate::common::stream::mapping;
 use crate::harness::{Harness, LEDGER, REQUEST_ID, event, is_update, rotation_event};
 
 /// Collects what is logged on this thread.
@@ -128,7 +128,7 @@ async fn the_publisher_logs_why_it_fails_and_in_which_invocation() {
         harness.aws.put_item(LEDGER, entry);
     }
     let entries = harness.aws.stream_records(LEDGER, None, 10).into_iter();
-    let mut entries = entries.filter(|record| Mapping::new().admits(record));
+    let mut entries = entries.filter(|record| mapping().admits(record));
     let mut batch = || json!({ "Records": [entries.next().unwrap()] });
     let payloads = [json!("no batch"), batch(), batch()];
     let lines = logged(LevelFilter::WARN, async || {

@@ -8,7 +8,7 @@ mod common;
 mod guarantees;
 /// The simulated AWS and the handlers of one test.
 mod harness;
-/// The templates, rendered, and with their policies evaluated.
+/// The policies of the templates, evaluated.
 mod stack;
 
 /// Who may put events and send messages, by the template's policies.

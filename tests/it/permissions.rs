@@ -13,7 +13,7 @@ use crate::common::grants::{
     INDEXER_POLICY, PUBLISHER_POLICY, Permission, ROTATE_POLICY, granted_by, one_or_more,
     required_by, statements,
 };
-use crate::common::stream::Mapping;
+use crate::common::stream::{deliver, mapping};
 use crate::common::template::properties;
 use crate::harness::{Harness, OLD, TIMEOUT, event, rotation_event, stalled_check_event};
 
@@ -45,9 +45,7 @@ async fn every_granted_permission_is_used() {
     assert_eq!(granted_by(INDEXER_POLICY), used(&harness));
 
     harness.aws.clear_calls();
-    Mapping::new()
-        .deliver(&harness.aws, &harness.publisher())
-        .await;
+    deliver(&mut mapping(), &harness.aws, &harness.publisher()).await;
     assert_eq!(granted_by(PUBLISHER_POLICY), used(&harness));
 }
 

@@ -1,10 +1,11 @@
 //! The parameters for strict environments, on the rendered templates. Without a parameter, nothing
 //! of it is there.
 
+use rerole_sim::template::Rendered;
 use serde_json::{Value, json};
 
+use crate::common::template::{forwarding_stack, stack, statements_of_role};
 use crate::stack::policy::{Request, Verdict, verdict};
-use crate::stack::rendered::{Rendered, forwarding_stack, stack};
 
 const FUNCTIONS: [(&str, &str); 3] = [
     ("RotateFunction", "RotateRole"),
@@ -107,7 +108,7 @@ fn a_key_encrypts_tables_queues_and_logs_and_the_functions_may_use_it() {
                 ),
             ] {
                 let request = Request::new(action, KEY).key("kms:ViaService", &[service]);
-                let found = verdict(&stack.statements_of_role(role), &request);
+                let found = verdict(&statements_of_role(stack, role), &request);
                 assert_eq!(found, expected, "{role} {action} {service}");
             }
         }
@@ -135,7 +136,7 @@ fn the_functions_run_in_the_subnets_with_the_rights_for_it() {
     for (function, role) in FUNCTIONS {
         assert_eq!(without.properties(function).unwrap().get("VpcConfig"), None);
         assert_eq!(with.properties(function).unwrap()["VpcConfig"], expected);
-        let decide = |stack: &Rendered| verdict(&stack.statements_of_role(role), &attach);
+        let decide = |stack: &Rendered| verdict(&statements_of_role(stack, role), &attach);
         assert_eq!(
             (decide(&without), decide(&with)),
             (Verdict::Silent, Verdict::Allow)

@@ -112,12 +112,7 @@ impl TryFrom<&DemoFlags> for DemoPlan {
              owned by an add-on"
         );
         check_range("--fail", flags.fail, 0..=movable, why)?;
-        if let Some(rate) = flags.throttle
-            && !(THROTTLE_MIN..=THROTTLE_MAX).contains(&rate)
-        {
-            let allowed = format!("{THROTTLE_MIN} to {THROTTLE_MAX} calls a second");
-            return Err(InvalidFlag::new("--throttle", rate, allowed));
-        }
+        check_throttle(flags.throttle)?;
         Ok(Self {
             clusters: flags.clusters,
             associations: flags.associations,
@@ -138,8 +133,25 @@ impl TryFrom<&DemoFlags> for DemoPlan {
     }
 }
 
-/// `why` follows the range in the error message.
-fn check_range(
+/// Checks the value of `--throttle`.
+///
+/// # Errors
+/// If the simulation cannot be throttled to that rate.
+pub fn check_throttle(rate: Option<f64>) -> Result<(), InvalidFlag> {
+    match rate {
+        Some(rate) if !(THROTTLE_MIN..=THROTTLE_MAX).contains(&rate) => {
+            let allowed = format!("{THROTTLE_MIN} to {THROTTLE_MAX} calls a second");
+            Err(InvalidFlag::new("--throttle", rate, allowed))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks a number. `why` follows the range in the error message.
+///
+/// # Errors
+/// If it is out of the range.
+pub fn check_range(
     flag: &'static str,
     value: usize,
     range: RangeInclusive<usize>,

@@ -16,7 +16,6 @@ use std::pin::pin;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::demo::checks::Check;
 use crate::demo::flags::{DemoFlags, DemoPlan, Verbosity};
@@ -24,6 +23,7 @@ pub use crate::demo::simulation::DemoError;
 use crate::demo::simulation::{Deliveries, EVENT_FILE, Simulation};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::stop_signals::StopSignals;
 use crate::terminal::{print, progress_bar};
 
 /// The port that the demo suggests for `--keep`. No well-known service listens there.
@@ -94,7 +94,7 @@ async fn demonstrate(plan: &DemoPlan) -> Result<Vec<Check>, DemoError> {
 async fn finish(plan: &DemoPlan, simulation: Simulation) -> Result<(), DemoError> {
     // Registered before the URL is printed, because its reader may send the signal at once.
     let mut signals = if plan.keep {
-        Some(StopSignals::listen()?)
+        Some(StopSignals::listen().map_err(DemoError::Process)?)
     } else {
         None
     };
@@ -167,29 +167,6 @@ async fn with_progress<T>(
             _ = tick.tick(), if !bar.is_hidden() => {
                 bar.set_position(simulation.moved_count() as u64);
             }
-        }
-    }
-}
-
-/// The two signals that end `--keep`.
-struct StopSignals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl StopSignals {
-    fn listen() -> Result<Self, DemoError> {
-        let listen = |kind| signal(kind).map_err(DemoError::Process);
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
         }
     }
 }

@@ -23,11 +23,12 @@ use rerole_core::request::{RequestRules, RotationRequest};
 use rerole_core::resource::OwnAccount;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::fleet::{Fleet, FleetSummary};
-use rerole_sim::{Association, Call, Fault, LoopbackServer, Options, SimulatedAws, Throttle};
+use rerole_sim::{Association, LoopbackServer, Options, SimulatedAws, Throttle};
 use serde_json::Value;
 
 use crate::demo::evidence::{Delivery, Evidence, LedgerRow};
 use crate::demo::flags::DemoPlan;
+use crate::refusals::{Refusals, refuse};
 use crate::terminal::OutputError;
 
 /// The event's file in the repository.
@@ -54,9 +55,6 @@ const LATENCY: RangeInclusive<Duration> = Duration::from_millis(2)..=Duration::f
 const TIMEOUT: Duration = Duration::from_mins(15);
 /// Lambda delivers an asynchronous event once, and again up to two times after errors.
 const DELIVERIES_MAX: u32 = 3;
-/// The error of an update that `--fail` makes EKS refuse. It is permanent, so rerole does not
-/// retry.
-const REFUSAL_CODE: &str = "InvalidRequestException";
 
 /// Why the demo stopped before its checks. A failed check is not an error: it is a result.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +128,7 @@ impl Simulation {
         }
         .build(&aws, INDEX_TABLE);
         let refused: BTreeSet<String> = movable(&fleet).take(plan.refused).cloned().collect();
-        refuse(&aws, &refused);
+        refuse(&aws, &refused, Refusals::Always);
         let server = aws.serve_on(plan.port).await;
         let server = server.map_err(|error| DemoError::Listen {
             port: plan.port,
@@ -302,32 +300,6 @@ fn movable(fleet: &FleetSummary) -> impl Iterator<Item = &String> {
         .rotating
         .iter()
         .filter(|arn| !fleet.drifted.contains(arn) && !fleet.owned_by_addon.contains(arn))
-}
-
-/// Makes EKS refuse to update these associations.
-fn refuse(aws: &SimulatedAws, arns: &BTreeSet<String>) {
-    let subjects: BTreeSet<String> = aws.eks(|eks| {
-        let found = arns.iter().filter_map(|arn| eks.association(arn));
-        found
-            .map(|association| {
-                format!(
-                    "{}/{}",
-                    association.cluster_name, association.association_id
-                )
-            })
-            .collect()
-    });
-    aws.on_call(move |call: &Call| {
-        if call.operation != "UpdatePodIdentityAssociation" || !subjects.contains(&call.subject) {
-            return Fault::None;
-        }
-        let message = "refused because of the flag --fail of the demo".to_owned();
-        Fault::Error {
-            status: 400,
-            code: REFUSAL_CODE.to_owned(),
-            message,
-        }
-    });
 }
 
 fn handler(url: &str) -> Result<RotateHandler, DemoError> {

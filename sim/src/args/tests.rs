@@ -27,7 +27,8 @@ fn without_flags_the_defaults_apply() {
     assert!(!options.cloudtrail && !options.keep_log);
     assert!(args.fleet().is_none() && !args.faults_by_region && args.cloudtrail.is_none());
     assert!(args.missing_roles.is_empty() && args.bad_trust_roles.is_empty());
-    assert!(args.state_machines.is_empty());
+    assert!(args.state_machines.is_empty() && !args.samples);
+    assert_eq!(options.region, "us-east-1");
 }
 
 #[test]
@@ -35,7 +36,7 @@ fn every_flag_sets_its_value() {
     let args = parse(
         "--port 4567 --seed 7 --fleet 99 --seconds 60 --latency-ms 20 --throttle 0.5,2 \
          --throttle-each-operation --role-missing m1 --role-missing m2 --role-bad-trust b --state-machine s \
-         --faults-by-region --cloudtrail events.jsonl",
+         --samples --region eu-west-1 --faults-by-region --cloudtrail events.jsonl",
     )
     .expect("valid flags");
     let options = args.options();
@@ -63,7 +64,8 @@ fn every_flag_sets_its_value() {
         ),
         (&["b".to_owned()][..], &["s".to_owned()][..])
     );
-    assert!(args.faults_by_region && options.cloudtrail);
+    assert!(args.faults_by_region && options.cloudtrail && args.samples);
+    assert_eq!(options.region, "eu-west-1");
     assert_eq!(args.cloudtrail.as_deref(), Some(Path::new("events.jsonl")));
     let fleet = args.fleet().expect("a fleet was asked for");
     assert_eq!(
@@ -123,7 +125,7 @@ fn help_exits_0_and_names_the_roles_of_the_fleet() {
 }
 
 const HELP: Expect = expect![[r"
-    A simulated AWS on 127.0.0.1: EKS Pod Identity associations, DynamoDB, Step Functions
+    A simulated AWS on 127.0.0.1: EKS Pod Identity associations, DynamoDB, and what surrounds them
 
     Usage: rerole-sim [OPTIONS]
 
@@ -140,6 +142,8 @@ const HELP: Expect = expect![[r"
           --role-missing <ARN>       A role that EKS does not find; may be repeated
           --role-bad-trust <ARN>     A role whose trust policy EKS does not accept; may be repeated
           --state-machine <ARN>      A state machine that can be started; may be repeated
+          --samples                  Create a queue, a stack, a function and more, all named sample
+          --region <REGION>          The region of the samples [default: us-east-1]
           --faults-by-region         Fail each call in a region named fault-STATUS-CODE with that error
           --cloudtrail <FILE>        Append each CloudTrail event about EKS to FILE, as a line of JSON
       -h, --help                     Print help

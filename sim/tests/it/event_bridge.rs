@@ -1,13 +1,16 @@
-//! Events on buses: what `PutEvents` accepts and refuses.
+//! Events on buses: what `PutEvents` accepts and refuses, and who hears of it. Rules as readers see
+//! them.
+
+use std::sync::mpsc;
 
 use aws_sdk_eventbridge::Client;
 use aws_sdk_eventbridge::operation::put_events::PutEventsOutput;
 use aws_sdk_eventbridge::primitives::DateTime;
-use aws_sdk_eventbridge::types::PutEventsRequestEntry;
-use rerole_sim::{Options, SimulatedAws};
+use aws_sdk_eventbridge::types::{PutEventsRequestEntry, RuleState};
+use rerole_sim::{Options, Rule, RuleTarget, RuleTrigger, SimulatedAws};
 use serde_json::json;
 
-use crate::harness::{code_of, event_bridge, in_virtual_time};
+use crate::harness::{at_home, code_of, event_bridge, in_virtual_time};
 
 fn entry(bus: &str, detail: &str) -> PutEventsRequestEntry {
     PutEventsRequestEntry::builder()
@@ -118,5 +121,100 @@ fn a_share_of_the_events_is_refused() {
         }
         let accepted = aws.bus_events().len();
         assert!((70..130).contains(&accepted), "{accepted}");
+    });
+}
+
+#[test]
+fn listeners_have_each_event_before_the_caller_has_the_response() {
+    in_virtual_time(async {
+        let aws = at_home();
+        let client = event_bridge(&aws);
+        let (sender, receiver) = mpsc::channel();
+        let observed = aws.clone();
+        aws.on_bus_event(move |event| {
+            let delivered = event.as_delivered();
+            sender
+                .send((delivered, observed.bus_events().len()))
+                .unwrap();
+        });
+        let entries = vec![entry("default", r#"{"a": 1}"#), entry("nowhere", "{}")];
+        put(&client, entries).await;
+        let (delivered, events) = receiver.try_recv().expect("one event was put");
+        assert_eq!(events, 1);
+        let expected = json!({
+            "version": "0",
+            "id": aws.bus_events()[0].id,
+            "detail-type": "Test",
+            "source": "tests",
+            "account": "111122223333",
+            "time": "2026-11-23T21:00:00Z",
+            "region": "eu-west-1",
+            "resources": [],
+            "detail": { "a": 1 },
+        });
+        assert_eq!(delivered, expected);
+        assert!(receiver.try_recv().is_err(), "the other one was refused");
+    });
+}
+
+#[test]
+fn a_bus_has_a_policy_and_rules_with_targets() {
+    in_virtual_time(async {
+        let aws = at_home();
+        aws.create_event_bus("platform");
+        let policy = json!({ "Statement": [] });
+        aws.set_bus_policy("platform", &policy);
+        let pattern = json!({ "source": ["tests"] });
+        let rule = |name: &str, trigger: RuleTrigger| Rule {
+            name: name.to_owned(),
+            bus: "platform".to_owned(),
+            description: String::new(),
+            trigger,
+            enabled: name == "events",
+            targets: vec![RuleTarget {
+                id: "queue".to_owned(),
+                arn: "arn:aws:sqs:eu-west-1:111122223333:work".to_owned(),
+                ..RuleTarget::default()
+            }],
+        };
+        let arn = aws.create_rule(rule("events", RuleTrigger::Pattern(pattern.clone())));
+        aws.create_rule(rule(
+            "hourly",
+            RuleTrigger::Schedule("rate(1 hour)".to_owned()),
+        ));
+        let client = event_bridge(&aws);
+        let bus = client
+            .describe_event_bus()
+            .name("platform")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(bus.policy(), Some(policy.to_string().as_str()));
+        let bus_arn = "arn:aws:events:eu-west-1:111122223333:event-bus/platform";
+        assert_eq!(bus.arn(), Some(bus_arn));
+
+        let listed = client.list_rules().event_bus_name(bus_arn).name_prefix("h");
+        let listed = listed.send().await.unwrap();
+        assert_eq!(
+            listed.rules()[0].schedule_expression(),
+            Some("rate(1 hour)")
+        );
+        assert_eq!(listed.rules()[0].state(), Some(&RuleState::Disabled));
+        let described = client.describe_rule().event_bus_name("platform");
+        let described = described.name("events").send().await.unwrap();
+        assert_eq!(described.arn(), Some(arn.as_str()));
+        assert_eq!(
+            described.event_pattern(),
+            Some(pattern.to_string().as_str())
+        );
+        let targets = client.list_targets_by_rule().event_bus_name("platform");
+        let targets = targets.rule("events").send().await.unwrap();
+        assert_eq!(targets.targets()[0].id(), "queue");
+        assert_eq!(aws.calls()[2].call.subject, "platform/events");
+
+        let absent = client.describe_rule().name("events").send().await;
+        assert_eq!(code_of(absent), "ResourceNotFoundException");
+        let absent = client.describe_event_bus().name("nowhere").send().await;
+        assert_eq!(code_of(absent), "ResourceNotFoundException");
     });
 }

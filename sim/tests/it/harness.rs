@@ -81,56 +81,63 @@ pub fn eks_with(
     Client::from_conf(config)
 }
 
+/// A client of this SDK crate without retries, over HTTP to this URL.
+macro_rules! client_at {
+    ($sdk:ident, $url:expr) => {{
+        let config = $sdk::Config::builder()
+            .behavior_version($sdk::config::BehaviorVersion::latest())
+            .region($sdk::config::Region::from_static($crate::harness::REGION))
+            .credentials_provider($crate::harness::credentials("AKIDEXAMPLE"))
+            .retry_config($sdk::config::retry::RetryConfig::disabled())
+            .endpoint_url($url)
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        $sdk::Client::from_conf(config)
+    }};
+}
+pub(crate) use client_at;
+
 /// A client of EKS without retries, over HTTP to this URL.
 pub fn eks_at(url: &str) -> Client {
-    let config = aws_sdk_eks::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static(REGION))
-        .credentials_provider(credentials("AKIDEXAMPLE"))
-        .retry_config(RetryConfig::disabled())
-        .endpoint_url(url)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    Client::from_conf(config)
+    client_at!(aws_sdk_eks, url)
 }
 
-/// A client of DynamoDB without retries.
-pub fn dynamodb(aws: &SimulatedAws) -> aws_sdk_dynamodb::Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
-        .region(aws_sdk_dynamodb::config::Region::from_static(REGION))
-        .credentials_provider(credentials("AKIDEXAMPLE"))
-        .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
-        .http_client(aws.http_client())
-        .time_source(aws.time_source())
-        .build();
-    aws_sdk_dynamodb::Client::from_conf(config)
+/// For each service a function that makes a client of it in process, without retries.
+macro_rules! clients {
+    ($($name:ident: $sdk:ident,)*) => {
+        $(pub fn $name(aws: &SimulatedAws) -> $sdk::Client {
+            let config = $sdk::Config::builder()
+                .behavior_version($sdk::config::BehaviorVersion::latest())
+                .region($sdk::config::Region::from_static(REGION))
+                .credentials_provider(credentials("AKIDEXAMPLE"))
+                .retry_config($sdk::config::retry::RetryConfig::disabled())
+                .http_client(aws.http_client())
+                .time_source(aws.time_source())
+                .build();
+            $sdk::Client::from_conf(config)
+        })*
+    };
 }
 
-/// A client of Step Functions without retries.
-pub fn step_functions(aws: &SimulatedAws) -> aws_sdk_sfn::Client {
-    let config = aws_sdk_sfn::Config::builder()
-        .behavior_version(aws_sdk_sfn::config::BehaviorVersion::latest())
-        .region(aws_sdk_sfn::config::Region::from_static(REGION))
-        .credentials_provider(credentials("AKIDEXAMPLE"))
-        .retry_config(aws_sdk_sfn::config::retry::RetryConfig::disabled())
-        .http_client(aws.http_client())
-        .time_source(aws.time_source())
-        .build();
-    aws_sdk_sfn::Client::from_conf(config)
+clients! {
+    cloudformation: aws_sdk_cloudformation,
+    cloudtrail: aws_sdk_cloudtrail,
+    cloudwatch: aws_sdk_cloudwatch,
+    dynamodb: aws_sdk_dynamodb,
+    event_bridge: aws_sdk_eventbridge,
+    lambda: aws_sdk_lambda,
+    sns: aws_sdk_sns,
+    sqs: aws_sdk_sqs,
+    step_functions: aws_sdk_sfn,
+    sts: aws_sdk_sts,
 }
 
-/// A client of EventBridge without retries.
-pub fn event_bridge(aws: &SimulatedAws) -> aws_sdk_eventbridge::Client {
-    let config = aws_sdk_eventbridge::Config::builder()
-        .behavior_version(aws_sdk_eventbridge::config::BehaviorVersion::latest())
-        .region(aws_sdk_eventbridge::config::Region::from_static(REGION))
-        .credentials_provider(credentials("AKIDEXAMPLE"))
-        .retry_config(aws_sdk_eventbridge::config::retry::RetryConfig::disabled())
-        .http_client(aws.http_client())
-        .time_source(aws.time_source())
-        .build();
-    aws_sdk_eventbridge::Client::from_conf(config)
+/// An AWS whose home is `REGION`.
+pub fn at_home() -> SimulatedAws {
+    SimulatedAws::new(Options {
+        region: REGION.to_owned(),
+        ..Options::default()
+    })
 }
 
 /// The error code of a failed call; "" if it succeeded.
@@ -262,6 +269,7 @@ fn cluster_and_id(subject: &str) -> (&str, &str) {
     subject.rsplit_once('/').expect("a cluster and an id")
 }
 
-fn credentials(access_key: &str) -> Credentials {
+/// The credentials of a caller with this access key.
+pub fn credentials(access_key: &str) -> Credentials {
     Credentials::new(access_key, "secret", None, None, "test")
 }

@@ -1,5 +1,6 @@
-//! Executions of state machines: their names, and starting twice.
+//! Executions of state machines: their names, starting twice, and reading them.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use aws_sdk_sfn::operation::start_execution::builders::StartExecutionFluentBuilder;
@@ -90,6 +91,51 @@ fn an_execution_without_a_name_gets_one() {
         let (aws, client) = with_state_machine();
         start(&client).send().await.expect("a valid start");
         assert_eq!(aws.executions()[0].name.len(), 36);
+    });
+}
+
+#[test]
+fn executions_are_described_and_listed_latest_first() {
+    in_virtual_time(async {
+        let (aws, client) = with_state_machine();
+        let (sender, receiver) = mpsc::channel();
+        aws.on_execution_started(move |execution| sender.send(execution.name.clone()).unwrap());
+        for name in ["r-1", "r-2", "r-2"] {
+            start(&client)
+                .name(name)
+                .input(r#"{"a":1}"#)
+                .send()
+                .await
+                .unwrap();
+        }
+        assert_eq!(receiver.try_iter().collect::<Vec<_>>(), ["r-1", "r-2"]);
+        aws.set_execution_status("r-1", ExecutionStatus::Failed);
+
+        let arn = aws.executions()[0].execution_arn.clone();
+        let described = client.describe_execution().execution_arn(&arn);
+        let described = described.send().await.expect("it exists");
+        assert_eq!(described.status().as_str(), "FAILED");
+        assert_eq!(described.input(), Some(r#"{"a":1}"#));
+        assert!(described.stop_date().is_some());
+        let list = || client.list_executions().state_machine_arn(STATE_MACHINE);
+        let first = list().max_results(1).send().await.unwrap();
+        assert_eq!(first.executions()[0].name(), "r-2");
+        let second = list()
+            .set_next_token(first.next_token)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(second.executions()[0].name(), "r-1");
+        assert_eq!(second.next_token(), None);
+        let failed = list().status_filter("FAILED".into()).send().await.unwrap();
+        assert_eq!(failed.executions().len(), 1);
+
+        let absent = client.describe_execution().execution_arn(format!("{arn}0"));
+        assert_eq!(code_of(absent.send().await), "ExecutionDoesNotExist");
+        let absent = client
+            .list_executions()
+            .state_machine_arn(format!("{STATE_MACHINE}0"));
+        assert_eq!(code_of(absent.send().await), "StateMachineDoesNotExist");
     });
 }
 

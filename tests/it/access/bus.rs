@@ -2,11 +2,13 @@
 
 use rerole::rotate::payload::DETAIL_TYPE;
 use rerole_core::publishing::{AssociationRoleChanged, RotationStatusChanged};
+use rerole_sim::template::Rendered;
 
 use crate::access::{OPERATOR, STRANGER};
-use crate::common::template::{properties, template};
+use crate::common::template::{
+    REQUESTER, forwarding_stack, parameter_accepts, properties, stack, statements_of_role, template,
+};
 use crate::stack::policy::{Request, Verdict, verdict};
-use crate::stack::rendered::{REQUESTER, Rendered, forwarding_stack, parameter_accepts, stack};
 
 const SOURCE: &str = "platform.iam";
 const COMMAND: &str = "Role Rotation Command";
@@ -123,7 +125,7 @@ fn the_publisher_puts_its_own_events_only() {
         ("rerole", RotationStatusChanged::DETAIL_TYPE),
         ("rerole", AssociationRoleChanged::DETAIL_TYPE),
     ];
-    let statements = stack.statements_of_role("PublisherRole");
+    let statements = statements_of_role(&stack, "PublisherRole");
     let grants = |events: &[(&str, &str)]| {
         let (sources, detail_types): (Vec<_>, Vec<_>) = events.iter().copied().unzip();
         let request = Request::new("events:PutEvents", BUS)
@@ -172,7 +174,7 @@ fn what_happens_is_published_on_the_bus_that_is_named() {
         let function = stack.properties("PublisherFunction").unwrap();
         assert_eq!(function["Environment"]["Variables"]["EVENT_BUS_NAME"], bus);
         assert_eq!(stack.output("PublishEventBusName"), bus);
-        let statements = stack.statements_of_role("PublisherRole");
+        let statements = statements_of_role(&stack, "PublisherRole");
         let put = |bus: &str| {
             let arn = format!("arn:aws:events:us-east-1:111122223333:event-bus/{bus}");
             let request = Request::new("events:PutEvents", arn)

@@ -1,10 +1,11 @@
 //! The stack's queues, and who may send to them. `.ci/e2e` has MiniStack evaluate these policies.
 
+use rerole_sim::template::Rendered;
 use serde_json::{Value, json};
 
 use crate::access::{OPERATOR, STRANGER};
+use crate::common::template::{REQUESTER, forwarding_stack, stack};
 use crate::stack::policy::{Request, Verdict, verdict};
-use crate::stack::rendered::{REQUESTER, Rendered, forwarding_stack, stack};
 
 /// The rules of the stack. SAM names a rule after its function and event.
 const RULES: [&str; 6] = [
@@ -125,7 +126,7 @@ fn what_eventbridge_cannot_deliver_goes_to_a_queue_that_admits_it() {
 /// The statements of the policy of a queue.
 fn policy_of_queue(stack: &Rendered, queue: &str) -> Vec<Value> {
     let policy = stack.properties(&format!("{queue}Policy")).unwrap();
-    assert_eq!(policy["Queues"], json!([format!("rerole-{queue}-1A2B3C")]));
+    assert_eq!(policy["Queues"], json!([stack.queue_url(queue)]));
     policy["PolicyDocument"]["Statement"]
         .as_array()
         .unwrap()

@@ -4,8 +4,8 @@ use expect_test::expect_file;
 use serde_json::{Value, json};
 
 use crate::access::OPERATOR;
+use crate::common::template::{parameter_accepts, stack, statements_of_role};
 use crate::stack::policy::{Request, Verdict, verdict};
-use crate::stack::rendered::{parameter_accepts, stack};
 
 #[test]
 fn associations_are_updated_in_the_indexed_regions_only() {
@@ -20,7 +20,7 @@ fn associations_are_updated_in_the_indexed_regions_only() {
         ("", "eu-west-1", Verdict::Silent),
     ] {
         let stack = stack(&[("IndexRegions", regions)]);
-        let statements = stack.statements_of_role("RotateRole");
+        let statements = statements_of_role(&stack, "RotateRole");
         let decide = |action| {
             let request = Request::new(action, association(region));
             verdict(&statements, &request.key("aws:RequestedRegion", &[region]))
@@ -49,7 +49,7 @@ fn roles_under_both_paths_can_be_passed_and_read_and_no_others() {
         (&[("OldRolePath", "/legacy/")], "/platform/", true),
         (&[("OldRolePath", "/legacy/")], "/other/", false),
     ] {
-        let statements = stack(parameters).statements_of_role("RotateRole");
+        let statements = statements_of_role(&stack(parameters), "RotateRole");
         let expected = if is_granted {
             Verdict::Allow
         } else {

@@ -10,6 +10,7 @@ use rerole_sim::{ExecutionStatus, Fault, Options, Service, Throttle};
 use serde_json::{Value, json};
 
 use crate::cloudtrail::{client, create, on_save_with_state_machine, update};
+use crate::common::state_machine::slices;
 use crate::guarantees::{Before, check, roles_with_associations_are_in_use};
 use crate::harness::{
     Harness, NEW, OLD, STATE_MACHINE, THIRD, TIMEOUT, error, event, is_update, rotation_event,
@@ -515,7 +516,7 @@ async fn a_long_rollback_continues_in_the_state_machine() {
     let played = harness
         .play(DEADLINE_RESERVE + Duration::from_secs(10))
         .await;
-    assert!(played.slices() > 1, "{}", played.slices());
+    assert!(slices(&played) > 1, "{}", slices(&played));
     assert_eq!(
         played.output()["status"],
         "RolledBack",

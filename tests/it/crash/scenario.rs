@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use rerole::rotate::response::RotateResponse;
+use rerole_sim::state_machine::End;
 use rerole_sim::{CallRecord, ExecutionStatus, Fault};
 use serde_json::{Value, json};
 
-use crate::common::state_machine::End;
+use crate::common::state_machine::slices;
 use crate::guarantees::{Before, check};
 use crate::harness::{Harness, NEW, TIMEOUT, in_virtual_time};
 
@@ -187,7 +188,7 @@ impl<F: Fn() -> Harness> Scenario<F> {
             .any(|execution| execution.status == ExecutionStatus::Running)
         {
             assert_eq!(
-                harness.play(self.timeout).await.slices(),
+                slices(&harness.play(self.timeout).await),
                 1,
                 "{}",
                 self.name

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use rerole_sim::state_machine::{Failure, Played};
 use rerole_sim::{Execution, ExecutionStatus};
 use serde_json::Value;
 use tokio::time::sleep;
 
-use crate::common::state_machine::{Failure, Functions, Played, killed, play, to_wire};
+use crate::common::state_machine::{Functions, killed, play, to_wire};
 use crate::harness::Harness;
 
 impl Harness {

@@ -7,10 +7,10 @@ use rerole::rotate::slice::DEADLINE_RESERVE;
 use rerole_core::rotation::{
     LEASE, Open, PauseCause, PausedFrom, STALLED_AFTER, State, Status, Work,
 };
+use rerole_sim::state_machine::{choose, seconds};
 use serde_json::{Value, json};
 use strum::VariantNames;
 
-use crate::common::state_machine::{choose, seconds};
 use crate::common::template::properties;
 use crate::harness::TIMEOUT;
 

@@ -7,6 +7,7 @@ use rerole_sim::fleet::Fleet;
 use rerole_sim::{ExecutionStatus, Fault, Options, Service, Throttle};
 use serde_json::json;
 
+use crate::common::state_machine::slices;
 use crate::harness::{Harness, indexer_handler, rotation_event, timestamp};
 use crate::long_rotations::{assert_executions, error_type};
 
@@ -75,7 +76,7 @@ async fn the_state_machine_finishes_a_long_index_run() {
         "{:#}",
         played.output()
     );
-    assert!(played.slices() >= 3, "{:?}", played.path);
+    assert!(slices(&played) >= 3, "{:?}", played.path);
     harness.check_index();
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::common::environment::{BUS, LEDGER};
 use crate::common::guarantees::events::are_the_timelines;
-use crate::common::stream::Mapping;
+use crate::common::stream::{deliver, mapping};
 use crate::harness::rotation_event;
 use crate::publisher::{is_put, publish, refusing, stack};
 
@@ -65,9 +65,9 @@ async fn lost_responses_repeat_events_and_change_nothing_else() {
 async fn batches_that_are_delivered_twice_change_nothing() {
     let harness = stack(30);
     harness.finish(&rotation_event()).await;
-    let mut mapping = Mapping::new();
+    let mut mapping = mapping();
     mapping.repeats = true;
-    mapping.deliver(&harness.aws, &harness.publisher()).await;
+    deliver(&mut mapping, &harness.aws, &harness.publisher()).await;
     are_the_timelines(&harness.aws);
     assert_eq!(harness.aws.bus_events().len(), 2 * 3);
 }
@@ -79,8 +79,8 @@ async fn what_is_not_published_for_22_hours_is_given_up() {
     harness.finish(&rotation_event()).await;
     harness.inject(Fault::ServerError(503), is_put);
     let since = harness.aws.now();
-    let mut mapping = Mapping::new();
-    mapping.deliver(&harness.aws, &harness.publisher()).await;
+    let mut mapping = mapping();
+    deliver(&mut mapping, &harness.aws, &harness.publisher()).await;
     let took = harness.aws.now().duration_since(since).unwrap();
     let expected = Duration::from_hours(22);
     assert!(took.abs_diff(expected) < Duration::from_mins(5), "{took:?}");
@@ -98,8 +98,8 @@ async fn an_item_that_cannot_be_published_is_left_out_and_counted() {
     });
     harness.aws.put_item(LEDGER, planted);
     harness.finish(&rotation_event()).await;
-    let mut mapping = Mapping::new();
-    mapping.deliver(&harness.aws, &harness.publisher()).await;
+    let mut mapping = mapping();
+    deliver(&mut mapping, &harness.aws, &harness.publisher()).await;
     let events = harness.aws.bus_events();
     assert!(
         events
@@ -119,7 +119,7 @@ async fn a_bus_that_does_not_exist_loses_nothing() {
     let first = |records: &[Value]| records[0]["dynamodb"]["SequenceNumber"].clone();
     let admitted: Vec<_> = records
         .into_iter()
-        .filter(|record| Mapping::new().admits(record))
+        .filter(|record| mapping().admits(record))
         .collect();
     let mut settings = crate::common::environment::publisher_settings();
     settings.event_bus_name = format!("{BUS}-2");

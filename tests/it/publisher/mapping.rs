@@ -4,7 +4,7 @@ use rerole_core::publishing::OutgoingEvent;
 use serde_json::json;
 
 use crate::common::environment::LEDGER;
-use crate::common::stream::{Mapping, template};
+use crate::common::stream::{mapping, mapping_with_associations, template};
 use crate::common::template::properties;
 use crate::harness::rotation_event;
 use crate::publisher::stack;
@@ -55,7 +55,7 @@ async fn the_filters_admit_what_is_published_and_nothing_else() {
     harness.command("Rollback", json!({ "dryRun": true })).await;
     let resume = json!({ "rotationId": "dry-run/rollback/r-1" });
     harness.deliver(&resume).await.unwrap();
-    let (of_rotations, of_both) = (Mapping::new(), Mapping::with_associations());
+    let (of_rotations, of_both) = (mapping(), mapping_with_associations());
     let mut published = [0, 0];
     for record in harness.aws.stream_records(LEDGER, None, 1_000) {
         let item = serde_json::from_value(record["dynamodb"]["NewImage"].clone()).unwrap();

@@ -6,17 +6,18 @@ mod mapping;
 mod republish;
 mod samples;
 
+use rerole_sim::stream_mapping::StreamMapping;
 use rerole_sim::{Call, Options, Service};
 
 use crate::common::guarantees::events::{are_the_moved_associations, are_the_timelines};
-use crate::common::stream::Mapping;
+use crate::common::stream::{deliver, mapping_with_associations};
 use crate::harness::Harness;
 
 /// Delivers the stream to the publisher of a stack that also publishes associations, and checks
 /// that the events are what the ledger has.
-async fn publish(harness: &Harness) -> Mapping {
-    let mut mapping = Mapping::with_associations();
-    mapping.deliver(&harness.aws, &harness.publisher()).await;
+async fn publish(harness: &Harness) -> StreamMapping {
+    let mut mapping = mapping_with_associations();
+    deliver(&mut mapping, &harness.aws, &harness.publisher()).await;
     are_the_timelines(&harness.aws);
     are_the_moved_associations(&harness.aws);
     assert!(mapping.given_up.is_empty(), "{mapping:?}");

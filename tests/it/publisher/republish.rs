@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use crate::common::environment::LEDGER;
 use crate::common::guarantees::events::are_the_timelines;
+use crate::common::stream::deliver;
 use crate::harness::rotation_event;
 use crate::publisher::{publish, stack};
 
@@ -21,7 +22,7 @@ async fn entries_are_published_again_and_say_so() {
         response,
         json!({ "ledgerKey": "r-1", "fromSeq": 2, "toSeq": 3 })
     );
-    mapping.deliver(&harness.aws, &harness.publisher()).await;
+    deliver(&mut mapping, &harness.aws, &harness.publisher()).await;
     are_the_timelines(&harness.aws);
     let events = harness.aws.bus_events();
     let again = &events[before.len()..];

@@ -7,9 +7,9 @@ use expect_test::expect_file;
 use rerole_core::rotation::Status;
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::BusEvent;
+use rerole_sim::event_pattern::matches;
 use serde_json::{Value, json};
 
-use crate::common::stream::matches;
 use crate::harness::{command_event, rotation_event};
 use crate::publisher::{publish, stack};
 

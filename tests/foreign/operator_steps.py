@@ -1,0 +1,121 @@
+"""The services that an operator's tools call, with the samples of `rerole-sim --samples`.
+
+Each step is one service: its operations succeed, and fail with the errors that tools meet.
+"""
+
+import json
+
+from simulator import REGION
+
+ACCOUNT = "111122223333"
+NAME = "sample"
+QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}"
+
+
+def identity(sts):
+    identity = sts.call("get_caller_identity")
+    sts.check("GetCallerIdentity", identity["Account"] == ACCOUNT, f"{identity}")
+
+
+def stacks(cloudformation):
+    stack = cloudformation.call("describe_stacks", StackName=NAME)["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    is_right = outputs["QueueUrl"].endswith(f"/{ACCOUNT}/{NAME}")
+    cloudformation.check("DescribeStacks", is_right, f"{stack}")
+    cloudformation.call("list_stack_resources", StackName=NAME)
+    cloudformation.call("describe_stack_resources", StackName=NAME)
+    absent = "Stack with id absent does not exist"
+    cloudformation.call("describe_stacks", "ValidationError", absent, StackName="absent")
+
+
+def queues(sqs):
+    url = sqs.call("get_queue_url", QueueName=NAME)["QueueUrl"]
+    sqs.call("list_queues", QueueNamePrefix=NAME)
+    note = {"StringValue": "v", "DataType": "String"}
+    attributes = {"MessageAttributes": {"k": note}}
+    sqs.call("send_message", QueueUrl=url, MessageBody="hello", **attributes)
+    wanted = {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
+
+    def receive(**parameters):
+        return sqs.call("receive_message", QueueUrl=url, **wanted, **parameters).get("Messages", [])
+
+    message = receive(VisibilityTimeout=600)[0]
+    sqs.check("ReceiveMessage", message["Body"] == "hello", f"{message}")
+    handle = {"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]}
+    sqs.call("change_message_visibility", **handle, VisibilityTimeout=0)
+    # It has been received as often as the redrive policy allows.
+    sqs.check("ReceiveMessage", receive() == [], "the message is not in the dead-letter queue")
+    counts = sqs.call("get_queue_attributes", QueueUrl=f"{url}-dlq", AttributeNames=["All"])
+    count = counts["Attributes"]["ApproximateNumberOfMessages"]
+    sqs.check("GetQueueAttributes", count == "1", f"{counts}")
+    sqs.call("start_message_move_task", SourceArn=f"{QUEUE_ARN}-dlq")
+    tasks = sqs.call("list_message_move_tasks", SourceArn=f"{QUEUE_ARN}-dlq")["Results"]
+    is_right = tasks[0]["ApproximateNumberOfMessagesMoved"] == 1
+    sqs.check("ListMessageMoveTasks", is_right, f"{tasks}")
+    receipt = receive()[0]["ReceiptHandle"]
+    sqs.call("delete_message", QueueUrl=url, ReceiptHandle=receipt)
+    sqs.call("get_queue_url", "AWS.SimpleQueueService.NonExistentQueue", QueueName="absent")
+
+
+def alarms(cloudwatch):
+    cloudwatch.call("set_alarm_state", AlarmName=NAME, StateValue="ALARM", StateReason="a test")
+    shown = cloudwatch.call("describe_alarms", AlarmNamePrefix=NAME)["MetricAlarms"]
+    states = [alarm["StateValue"] for alarm in shown]
+    cloudwatch.check("DescribeAlarms", states == ["ALARM"], f"{shown}")
+    absent = {"AlarmName": "absent", "StateValue": "OK", "StateReason": "a test"}
+    cloudwatch.call("set_alarm_state", "ResourceNotFound", **absent)
+
+
+def topics(sns):
+    topic = f"arn:aws:sns:{REGION}:{ACCOUNT}:{NAME}"
+    shown = sns.call("list_subscriptions_by_topic", TopicArn=topic)["Subscriptions"]
+    sns.check("ListSubscriptionsByTopic", len(shown) == 1, f"{shown}")
+    sns.call("list_subscriptions_by_topic", "NotFound", TopicArn=f"{topic}-2")
+
+
+def trails(cloudtrail):
+    for method in ("describe_trails", "list_trails"):
+        cloudtrail.call(method)
+    status = cloudtrail.call("get_trail_status", Name=NAME)
+    cloudtrail.check("GetTrailStatus", status["IsLogging"], f"{status}")
+    cloudtrail.call("get_event_selectors", TrailName=NAME)
+    cloudtrail.call("get_trail_status", "TrailNotFoundException", Name="absent")
+
+
+def functions(lambda_):
+    response = lambda_.call("invoke", FunctionName=NAME, Payload=b'{"a": null}')
+    payload = json.loads(response["Payload"].read())
+    lambda_.check("Invoke", payload == {"a": None}, f"{payload}")
+    started = lambda_.call("invoke", FunctionName=NAME, InvocationType="Event")
+    lambda_.check("Invoke", started["StatusCode"] == 202, f"{started}")
+    lambda_.call("get_function", FunctionName=NAME)
+    lambda_.call("get_function_configuration", FunctionName=NAME)
+    mappings = lambda_.call("list_event_source_mappings", FunctionName=NAME)
+    arns = [mapping["EventSourceArn"] for mapping in mappings["EventSourceMappings"]]
+    lambda_.check("ListEventSourceMappings", arns == [QUEUE_ARN], f"{arns}")
+    lambda_.call("get_function", "ResourceNotFoundException", FunctionName="absent")
+
+
+def rules(events):
+    entry = {"Source": NAME, "DetailType": "Test", "Detail": "{}"}
+    put = events.call("put_events", Entries=[entry, {**entry, "Detail": "{"}])
+    events.check("PutEvents", put["FailedEntryCount"] == 1, f"{put}")
+    events.call("describe_event_bus")
+    listed = events.call("list_rules", NamePrefix=NAME)["Rules"]
+    events.check("ListRules", len(listed) == 1, f"{listed}")
+    events.call("describe_rule", Name=NAME)
+    events.call("list_targets_by_rule", Rule=NAME)
+    events.call("describe_rule", "ResourceNotFoundException", Name="absent")
+    events.call("describe_event_bus", "ResourceNotFoundException", Name="absent")
+
+
+STEPS = {
+    "sts": identity,
+    "cloudformation": stacks,
+    "sqs": queues,
+    "cloudwatch": alarms,
+    "sns": topics,
+    "cloudtrail": trails,
+    "lambda": functions,
+    "events": rules,
+}
