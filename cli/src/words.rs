@@ -45,6 +45,14 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// A duration in its largest unit: `40 s`, `5 min`, `3 h`, `2 d`.
+pub fn age(time: Duration) -> String {
+    match time.as_secs() / 3_600 {
+        0 => duration(time),
+        hours => duration(Duration::from_hours(hours)),
+    }
+}
+
 /// A role by its path and name if it is in the account of the stack, and else by its ARN.
 pub fn role(arn: &str, account: &str) -> String {
     match arn.parse::<RoleArn>() {
@@ -93,6 +101,13 @@ mod tests {
             (86_400, "1 d"),
         ] {
             assert_eq!(duration(Duration::from_secs(secs)), text);
+        }
+    }
+
+    #[test]
+    fn an_age_has_its_largest_unit() {
+        for (secs, text) in [(59, "59 s"), (90, "1 min"), (7_199, "1 h"), (90_000, "1 d")] {
+            assert_eq!(age(Duration::from_secs(secs)), text);
         }
     }
 

@@ -271,7 +271,7 @@ impl Preview {
                 ),
             ),
             (
-                "at a time",
+                "in flight",
                 becomes([text(request.max_concurrency), text(concurrency)]),
             ),
             ("when", "within 4 s, if it is running".to_owned()),

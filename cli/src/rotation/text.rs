@@ -31,7 +31,7 @@ pub fn rotation(view: &RotationView, context: Context<'_>) -> String {
     line("from", words::role(&view.old_role_arn, account));
     line("to", words::role(&view.new_role_arn, account));
     line("scope", scope(&view.scope));
-    line("asked", asked(view, now));
+    line("asked", asked(view, context));
     line("limits", limits(view));
     line("progress", progress(view, now));
     if let Some(waits_for) = &view.waits_for {
@@ -101,15 +101,13 @@ pub fn scope(scope: &Value) -> String {
     }
 }
 
-fn asked(view: &RotationView, now: Timestamp) -> String {
+fn asked(view: &RotationView, Context { now, layout, .. }: Context<'_>) -> String {
     let at = view
         .queued_at
         .unwrap_or(view.started_at)
         .min(view.started_at);
-    let by = view
-        .requested_by
-        .as_deref()
-        .unwrap_or("nobody that the event names");
+    let by = view.requested_by.as_ref();
+    let by = by.map_or_else(|| words::UNNAMED.to_owned(), |by| layout.caller(by));
     let reason = view
         .request_reason
         .as_ref()

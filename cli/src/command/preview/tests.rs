@@ -178,20 +178,20 @@ fn a_rollback_says_what_goes_back_and_what_pods_keep() {
         &open,
         &expect![[r#"
 
-        Rollback app: InProgress, 120 of 400 settled
-          from      platform/app-2025
-          to        platform/app-2026
-          back      120 associations get back the role that they had, and no others
-          before    2 of them were moved back by another actor already
-          changed   what has changed since stays as it is (--include-changed)
-          pods      running pods keep the credentials of the new role until they restart, or for up to 6 h
-          first     the rotation is cancelled
-          takes     some seconds
+            Rollback app: InProgress, 120 of 400 settled
+              from      platform/app-2025
+              to        platform/app-2026
+              back      120 associations get back the role that they had, and no others
+              before    2 of them were moved back by another actor already
+              changed   what has changed since stays as it is (--include-changed)
+              pods      keep the new role's credentials until they restart, for up to 6 h
+              first     the rotation is cancelled
+              takes     some seconds
 
-        CLUSTER  REGION     MOVED  MOVED BACK
-        prod-1   eu-west-1  118    2
-        Roll app back?
-    "#]],
+            CLUSTER  REGION     MOVED  MOVED BACK
+            prod-1   eu-west-1  118    2
+            Roll app back?
+        "#]],
     );
     let finished = State::finished(Status::Succeeded, now() - Duration::from_hours(1));
     let again = Preview {
@@ -238,7 +238,7 @@ fn a_change_says_the_old_and_the_new_limits() {
               from      platform/app-2025
               to        platform/app-2026
               errors    10% becomes 25%; 0 failed so far
-              at a time not limited becomes 8
+              in flight the stack's maximum becomes 8
               when      within 4 s, if it is running
             Change the limits of app?
         "#]],
@@ -255,7 +255,7 @@ fn a_change_says_the_old_and_the_new_limits() {
               from      platform/app-2025
               to        platform/app-2026
               errors    10% becomes 25%; 0 failed so far
-              at a time not limited, as before
+              in flight the stack's maximum, as before
               when      within 4 s, if it is running
             Change the limits of app?
         "#]],

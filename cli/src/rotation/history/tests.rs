@@ -113,7 +113,7 @@ fn only_the_last_entries_are_shown_unless_all_are_asked_for() {
     };
     expect![[r#"
         Timeline:
+          3 earlier; --timeline shows all
           2026-11-23 21:17:04  InProgress -> Failed  by rerole: stopped early:\u001b[2J 3 failed
-          2026-11-23 21:17:05  Failed -> Planning    by a sender that the event does not name, attempt 2
-          3 earlier; --timeline shows all"#]].assert_eq(&history.text(&layout(), 2));
+          2026-11-23 21:17:05  Failed -> Planning    by a sender that the event does not name, attempt 2"#]].assert_eq(&history.text(&layout(), 2));
 }

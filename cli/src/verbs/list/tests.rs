@@ -75,25 +75,45 @@ fn text(list: &List, form: Form) -> String {
 fn a_list_names_rotations_rejected_events_and_what_cannot_be_read() {
     expect![[r#"
 
-        Open rotations, and those that finished or were rejected since 2026-11-16 21:17:00 (7 d ago):
+        Open rotations, and those that finished or were rejected since 2026-11-16 21:17:00:
 
         ID                    STATUS             FROM      TO        PROGRESS           STARTED              BY
         app-2025-to-app-2026  InProgress         app-2025  app-2026  120/400            2026-11-23 19:47:00  arn:aws:sts::111122223333:assumed-role/Operator/jane
         app-7                 Paused (Operator)  app-2025  app-2026  120/400            2026-11-23 19:47:00  arn:aws:sts::111122223333:assumed-role/Operator/jane
         rollback/app-6        Failed             app-2025  app-2026  120/400, 3 failed  2026-11-23 19:47:00  arn:aws:sts::111122223333:assumed-role/Operator/jane
 
-        EVENT                                          FIELD              WHY                                                    REJECTED             BY
-        rejected/0d079340-135a-c8c6-95c2-41fb8f496c53  detail.newRoleArn  "app" is not allowed; allowed: the ARN of an IAM role  2026-11-23 21:17:00  pipeline
+        Rejected events:
+          rejected/0d079340-135a-c8c6-95c2-41fb8f496c53  2026-11-23 21:17:00 by pipeline
+              detail.newRoleArn "app" is not allowed; allowed: the ARN of an IAM role
 
         Items that cannot be read; another version of rerole may have written them:
           app-9
 
-        A rotation that was requested seconds ago may be missing, or shown as it was before: this is from a secondary index. `rerole status ID` is up to date."#]].assert_eq(&text(&list(), Form::Wide));
+        This is from a secondary index: a rotation that was requested seconds ago may be
+        missing, or shown as it was before. `rerole status ID` is up to date."#]].assert_eq(&text(&list(), Form::Wide));
 }
 
 #[test]
 fn a_table_fits_eighty_columns_and_shows_all_of_an_id() {
-    expect![[r#""#]].assert_eq(&text(&list(), Form::Table));
+    expect![[r#"
+
+        Open rotations, and those that finished or were rejected since 2026-11-16 21:17:00:
+
+        ID                    STATUS      FROM      TO        PROGRESS   STARTED  BY
+        app-2025-to-app-2026  InProgress  app-2025  app-2026  120/400    1 h ago  jane
+        app-7                 Paused      app-2025  app-2026  120/400    1 h ago  jane
+        rollback/app-6        Failed      app-2025  app-2026  120/400,…  1 h ago  jane
+
+        Rejected events:
+          rejected/0d079340-135a-c8c6-95c2-41fb8f496c53  0 s ago by pipeline
+              detail.newRoleArn "app" is not allowed; allowed: the ARN of an IAM role
+
+        Items that cannot be read; another version of rerole may have written them:
+          app-9
+
+        This is from a secondary index: a rotation that was requested seconds ago may be
+        missing, or shown as it was before. `rerole status ID` is up to date."#]]
+    .assert_eq(&text(&list(), Form::Table));
 }
 
 #[test]
@@ -104,9 +124,10 @@ fn an_empty_list_says_what_there_is_none_of() {
     };
     expect![[r#"
 
-        There are no open rotations, and those that finished or were rejected since 2026-11-23 21:17:00 (0 s ago).
+        There is nothing to list. Looked for: open rotations, and those that finished or were rejected since 2026-11-23 21:17:00.
 
-        A rotation that was requested seconds ago may be missing, or shown as it was before: this is from a secondary index. `rerole status ID` is up to date."#]].assert_eq(&text(&list, Form::Table));
+        This is from a secondary index: a rotation that was requested seconds ago may be
+        missing, or shown as it was before. `rerole status ID` is up to date."#]].assert_eq(&text(&list, Form::Table));
 }
 
 #[test]

@@ -63,8 +63,6 @@ impl View<'_> {
 
     fn rotations(&self, rotations: &[ListedRotation]) -> String {
         let rows = rotations.iter().map(|it| {
-            let cause = it.status_cause;
-            let cause = cause.map_or_else(String::new, |cause| format!(" ({cause:?})"));
             let failed = match it.failed {
                 0 => String::new(),
                 count => format!(", {count} failed"),
@@ -72,12 +70,12 @@ impl View<'_> {
             let by = it.requested_by.as_ref();
             vec![
                 it.id.clone(),
-                format!("{:?}{cause}", it.status),
+                self.status(it),
                 words::role(&it.old_role_arn, self.account),
                 words::role(&it.new_role_arn, self.account),
                 format!("{}/{}{failed}", it.settled, it.total),
                 self.at(it.started_at),
-                by.map_or_else(|| "-".to_owned(), |by| self.layout.caller(by)),
+                by.map_or_else(|| "-".to_owned(), |by| self.name(by)),
             ]
         });
         let header = ["id", "status", "from", "to", "progress", "started", "by"];
@@ -101,10 +99,27 @@ impl View<'_> {
         format!("Rejected events:\n{}", lines.join("\n"))
     }
 
+    /// The status. Where there is little room, why a rotation is paused is left to `status`.
+    fn status(&self, it: &ListedRotation) -> String {
+        match (self.layout.form, it.status_cause) {
+            (Form::Wide, Some(cause)) => format!("{:?} ({cause:?})", it.status),
+            _ => format!("{:?}", it.status),
+        }
+    }
+
+    /// Who asked: the last part of a name, such as that of a session.
+    fn name(&self, claim: &str) -> String {
+        let caller = self.layout.caller(claim);
+        match self.layout.form {
+            Form::Table => caller.rsplit('/').next().unwrap_or(&caller).to_owned(),
+            Form::Wide | Form::Json => caller,
+        }
+    }
+
     /// How long ago it was, or when where nothing is shortened.
     fn at(&self, at: Timestamp) -> String {
         match self.layout.form {
-            Form::Table => format!("{} ago", words::duration(self.now.since(at))),
+            Form::Table => format!("{} ago", words::age(self.now.since(at))),
             Form::Wide | Form::Json => words::plain_time(at),
         }
     }
