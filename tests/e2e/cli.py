@@ -1,0 +1,128 @@
+"""Scenarios about the command line tool: every verb, against the deployed stack."""
+
+import json
+import subprocess
+
+from expect import contains, equal, holds
+from stack import ACCOUNT, ROOT
+
+ROLES = [f"arn:aws:iam::{ACCOUNT}:role/platform/cli-{year}" for year in (2025, 2026, 2027)]
+NAMES = [role.partition(":role/")[2] for role in ROLES]
+COUNT = 20
+ROTATION = "by-cli"
+TIMEOUT_SECONDS = 90
+REROLE = ROOT / "target" / "debug" / "rerole"
+
+
+def run(harness, *words, exit_code=0):
+    """Runs `rerole`, and returns what it writes to standard output."""
+    done = subprocess.run(
+        [REROLE, *words],
+        env=harness.cloud.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    holds(
+        f"the exit code of `rerole {' '.join(words)}` is {exit_code}",
+        done.returncode == exit_code,
+        f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}",
+    )
+    return done.stdout
+
+
+def answer(harness, *words, exit_code=0):
+    """Runs `rerole` with JSON as its output, and returns the answer."""
+    return json.loads(run(harness, *words, "--output", "json", exit_code=exit_code))
+
+
+def the_deployment_is_looked_at(harness):
+    """`version`, `doctor` and `index status` describe the stack."""
+    found = answer(harness, "version")
+    equal("the account", found["stack"]["account"], ACCOUNT)
+    equal("the versions of stack and tool", found["stack"]["version"], found["cli"])
+    # MiniStack has no trail, and its root user is no operator, so there are findings.
+    shown = run(harness, "doctor", exit_code=3)
+    contains("`doctor` looks at all parts", shown, "index", "alarms", "CloudTrail", "queues")
+    shown = run(harness, "index", "status")
+    contains("`index status` shows both regions", shown, "us-east-1", "eu-west-1")
+    run(harness, "index", "check")
+    contains("`completions` writes a script", run(harness, "completions", "bash"), "_rerole")
+
+
+def a_rotation_is_planned_run_and_taken_back(harness):
+    """`plan`, `rotate`, `list`, `status`, `who` and `rollback`, one after the other."""
+    harness.fleet.create_many("cli", ROLES[0], COUNT, harness.index)
+    roles = ["--from", NAMES[0], "--to", NAMES[1]]
+    plan = answer(harness, "plan", *roles, "--verify")
+    equal("the plan's status", plan["status"], "Planned")
+    equal("what it would move", plan["counts"]["wouldUpdate"], COUNT)
+    request = [*roles, "--id", ROTATION, "--reason", "CHG-7"]
+    refused = subprocess.run(
+        [REROLE, "rotate", *request],
+        env=harness.cloud.environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_SECONDS,
+        check=False,
+    )
+    equal("without a terminal, it asks for --yes", refused.returncode, 2)
+    equal("and sends nothing", harness.ledger.item(ROTATION), None)
+    done = answer(harness, "rotate", *request, "--yes", "--wait=60s")
+    equal("the rotation's status", done["status"], "Succeeded")
+    equal("what it has moved", done["counts"]["updated"], COUNT)
+    equal("its reason", harness.ledger.item(ROTATION)["envelope"]["reason"], "CHG-7")
+    contains("`list` shows it", run(harness, "list", "--all"), ROTATION, "Succeeded")
+    shown = run(harness, "status", ROTATION, "--rows", "updated")
+    contains("`status` shows its associations", shown, "CHG-7", "cli/app-1", "Planning")
+    found = answer(harness, "who", NAMES[1], exit_code=4)
+    equal("`who` finds all users", len(found["users"]), COUNT)
+    run(harness, "who", NAMES[0], exit_code=4)
+    done = answer(harness, "rollback", ROTATION, "--yes", "--wait=60s")
+    equal("the rollback's status", done["rotation"]["status"], "RolledBack")
+    equal("all use the old role again", len(harness.index.users(ROLES[0])), COUNT)
+
+
+def a_rotation_is_steered(harness):
+    """`freeze`, `pause`, `change`, `resume`, `cancel`, `retry` and `unfreeze`, on a queued rotation."""
+    verdict(harness, "freeze", "--reason", "INC-7")
+    steered = "steered-by-cli"
+    roles = ["--from", NAMES[0], "--to", NAMES[2], "--id", steered]
+    equal("it waits", answer(harness, "rotate", *roles, "--yes")["status"], "Queued")
+    contains("`list` shows it", run(harness, "list", "--queued"), steered, "INC-7")
+    verdict(harness, "pause", steered)
+    verdict(harness, "change", steered, "--max-errors", "5", "--max-concurrency", "2")
+    equal("its new limit", harness.ledger.item(steered)["request"]["maxErrors"], "5")
+    found = answer(harness, "status", steered, exit_code=5)
+    equal("it is paused", found["status"], "Paused")
+    # A paused rotation cannot be resumed while the stack is frozen, so this is refused.
+    run(harness, "resume", steered, "--yes", exit_code=1)
+    verdict(harness, "unfreeze")
+    verdict(harness, "resume", steered)
+    done = answer(harness, "status", steered, "--wait=60s")
+    equal("it is finished", done["status"], "Succeeded")
+    verdict(harness, "freeze")
+    cancelled = "cancelled-by-cli"
+    roles = ["--from", NAMES[2], "--to", NAMES[0], "--id", cancelled]
+    answer(harness, "rotate", *roles, "--yes")
+    verdict(harness, "cancel", cancelled)
+    equal("it is cancelled", answer(harness, "status", cancelled, exit_code=3)["status"], "Cancelled")
+    verdict(harness, "retry", cancelled)
+    verdict(harness, "unfreeze")
+    done = answer(harness, "status", cancelled, "--wait=60s")
+    equal("the retry moves all", done["counts"]["updated"], COUNT)
+
+
+def the_queues_are_looked_at(harness):
+    """`queues` lists what failed."""
+    shown = run(harness, "queues", "list")
+    contains("`queues list` shows all queues", shown, "OnFailureQueue", "UndeliveredQueue")
+
+
+def verdict(harness, *words):
+    """Sends a command, which must be accepted."""
+    found = answer(harness, *words, "--yes")
+    equal(f"the verdict of `rerole {' '.join(words)}`", found["verdict"], "Accepted")
