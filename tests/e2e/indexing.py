@@ -3,19 +3,18 @@
 cloudtrail.py has the scenarios about events.
 """
 
-import subprocess
 from datetime import datetime, timedelta, timezone
 
+import cli
 from alarms import check_alarm
 from expect import contains, equal, eventually, ok
 from fleet import CHAINED_ROLE, CLUSTERS, DENIED_ROLE, ROLE_2027, THIRD_ROLE, rfc3339
-from stack import OTHER_REGION, REGION, ROOT
+from stack import OTHER_REGION
 
 # The indexer believes that an association is deleted only if its version is 10 s old.
 DELETION_BELIEVED_AFTER = timedelta(seconds=11)
 # One hour more than the default of IndexStaleAfterHours.
 STALE = timedelta(hours=37)
-CLI_TIMEOUT_SECONDS = 60
 
 
 def a_full_reconcile_builds_the_index(harness):
@@ -47,37 +46,14 @@ def the_command_line_tool_builds_the_index(harness):
         harness.index.table.delete_item(Key=key)
     total = len(harness.fleet.described())
     extent = f"{total} associations in {len(CLUSTERS)} clusters"
-    output = rerole_index(harness, "check", exit_code=1)
+    output = cli.run(harness, "index", "check", exit_code=3)
     contains("`check` shows the differences", output, f"{extent}: {total} differ", "missing")
     equal("`check` changed nothing", harness.index.all_items(), [])
-    output = rerole_index(harness, "build")
+    output = cli.run(harness, "index", "build")
     contains("`build` shows its changes", output, f"{extent}: {total} added, 0 changed, 0 removed")
     check_index(harness)
-    output = rerole_index(harness, "check")
+    output = cli.run(harness, "index", "check")
     contains("`check` finds no difference", output, f"{extent}: the index matches EKS.")
-
-
-def rerole_index(harness, command, exit_code=0):
-    """Runs `rerole index`, and returns its output."""
-    outputs = harness.stack.outputs
-    environment = {
-        **harness.cloud.environment,
-        "AWS_REGION": REGION,
-        "ASSOCIATION_INDEX_TABLE": outputs["AssociationIndexTableName"],
-        "ROTATION_LEDGER_TABLE": outputs["RotationLedgerTableName"],
-    }
-    regions = [word for region in CLUSTERS for word in ("--region", region)]
-    done = subprocess.run(
-        [ROOT / "target" / "debug" / "rerole", "index", command, *regions],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=CLI_TIMEOUT_SECONDS,
-        check=False,
-    )
-    equal(f"the exit code of `rerole index {command}`", done.returncode, exit_code)
-    return done.stdout
 
 
 def the_index_lags_behind_eks(harness):

@@ -21,6 +21,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 
 import alarms  # noqa: E402
+import cli  # noqa: E402
 import cloudtrail  # noqa: E402
 import deployment  # noqa: E402
 import docs  # noqa: E402
@@ -82,6 +83,10 @@ SCENARIOS = (
     lifecycle.a_rotation_is_cancelled_and_tried_again,
     lifecycle.a_frozen_stack_starts_nothing,
     lifecycle.a_rotation_is_taken_back,
+    cli.the_deployment_is_looked_at,
+    cli.a_rotation_is_planned_run_and_taken_back,
+    cli.a_rotation_is_steered,
+    cli.the_queues_are_looked_at,
     publishing.the_consumer_hears_of_every_status,
     long_rotations.a_killed_slice_is_resumed,
 )
