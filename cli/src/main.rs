@@ -27,6 +27,7 @@ mod scope;
 mod silence;
 mod stack;
 mod stop_signals;
+mod table;
 mod terminal;
 #[cfg(test)]
 mod testing;

@@ -4,8 +4,6 @@
 use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{ColumnConstraint, ContentArrangement, Table};
 use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rerole_core::printable::escape_controls;
@@ -14,12 +12,11 @@ use rerole_core::rotation::Status;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::stack::flags::{ColorChoice, Form, OutputFlags};
+use crate::table::{self, Shorten};
 use crate::words;
 
 /// The width where there is no terminal, and the least that a table gets.
 const WIDTH_MIN: u16 = 80;
-/// Between two columns.
-const GAP: u16 = 2;
 
 /// Standard output could not be written to.
 #[derive(Debug, thiserror::Error)]
@@ -75,51 +72,19 @@ impl Layout {
         }
     }
 
-    /// A table without lines, with these column names. A row takes one line: if the table is too
-    /// wide, cells are shortened.
-    pub fn table<'a>(
-        &self,
-        header: &[&str],
-        rows: impl IntoIterator<Item = Vec<String>> + 'a,
-    ) -> String {
-        table_text(&self.build_table(header, rows))
+    /// A table with these column names. A row takes one line: if the table is too wide, cells are
+    /// shortened.
+    pub fn table(&self, header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+        table::text(header, rows, Shorten::All, self.width)
     }
 
     /// A table whose first column has IDs to paste, so it is never shortened.
-    pub fn table_of_ids<'a>(
+    pub fn table_of_ids(
         &self,
         header: &[&str],
-        rows: impl IntoIterator<Item = Vec<String>> + 'a,
+        rows: impl IntoIterator<Item = Vec<String>>,
     ) -> String {
-        let mut table = self.build_table(header, rows);
-        if let Some(ids) = table.column_mut(0) {
-            ids.set_constraint(ColumnConstraint::ContentWidth);
-        }
-        table_text(&table)
-    }
-
-    fn build_table<'a>(
-        &self,
-        header: &[&str],
-        rows: impl IntoIterator<Item = Vec<String>> + 'a,
-    ) -> Table {
-        let mut table = Table::new();
-        table.load_style(NOTHING).set_truncation_indicator("…");
-        if let Some(width) = self.width {
-            table
-                .set_content_arrangement(ContentArrangement::Dynamic)
-                .set_width(width);
-        }
-        table.set_header(header.iter().map(|name| name.to_uppercase()));
-        for row in rows {
-            let mut row = comfy_table::Row::from(row.iter().map(|cell| escape_controls(cell)));
-            row.max_height(1);
-            table.add_row(row);
-        }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, GAP));
-        }
-        table
+        table::text(header, rows, Shorten::AllButFirst, self.width)
     }
 
     /// A status in its color: green for what is done, yellow for what waits for a person or leaves
@@ -155,15 +120,6 @@ impl Layout {
         let style = style.clone().force_styling(self.has_color);
         style.apply_to(text).to_string()
     }
-}
-
-/// The lines of a table, without the padding at their ends.
-fn table_text(table: &Table) -> String {
-    let lines: Vec<String> = table
-        .lines()
-        .map(|line| line.trim_end().to_owned())
-        .collect();
-    lines.join("\n")
 }
 
 /// Prints the text and a line break to standard output, at once. The text may have colors, so what
