@@ -11,7 +11,6 @@ use rerole_core::call::{CallError, Operation};
 use rerole_core::command::CommandRecord;
 use rerole_core::keys::{LedgerKey, RotationKey};
 use rerole_core::request::event_id;
-use rerole_core::rotation::RotationRecord;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -43,7 +42,8 @@ pub struct Sent {
 /// What came of a request.
 #[derive(Debug)]
 pub enum RequestResult {
-    Recorded(Box<RotationRecord>),
+    /// The ledger has the rotation.
+    Recorded,
     Rejected(Box<RejectedEvent>),
     /// The ledger shows nothing of it after [`VERDICT_TIMEOUT`].
     Silence,
@@ -134,8 +134,8 @@ pub async fn await_request(
 ) -> Result<RequestResult, CallError> {
     let rotations = stack.aws.ledger.rotations();
     let found = poll(async || {
-        if let Some(record) = rotations.read(key).await? {
-            return Ok(Some(RequestResult::Recorded(Box::new(record))));
+        if rotations.read(key).await?.is_some() {
+            return Ok(Some(RequestResult::Recorded));
         }
         let rejected = rejection(stack, sent).await?;
         Ok(rejected.map(RequestResult::Rejected))

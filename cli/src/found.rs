@@ -11,23 +11,6 @@ use rerole_core::timestamp::Timestamp;
 
 use crate::stack::Stack;
 
-/// Every status that a rotation can have. A rejected event is no rotation.
-pub const ALL: [Status; 14] = [
-    Status::Queued,
-    Status::Planning,
-    Status::InProgress,
-    Status::Paused,
-    Status::Cancelling,
-    Status::Succeeded,
-    Status::Incomplete,
-    Status::CompletedWithFailures,
-    Status::Failed,
-    Status::NoAssociations,
-    Status::Planned,
-    Status::Cancelled,
-    Status::RolledBack,
-    Status::RollbackIncomplete,
-];
 /// The time from which on everything is found.
 pub const BEGINNING: Timestamp = Timestamp::from_millis(0);
 /// With 250 rotations on a page, more than a stack has in years.

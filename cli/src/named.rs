@@ -7,11 +7,11 @@ use rerole::aws::ledger::FoundRotation;
 use rerole_core::call::CallError;
 use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationId;
-use rerole_core::rotation::RotationRecord;
+use rerole_core::rotation::{RotationRecord, Status};
 use rerole_core::timestamp::Timestamp;
 
 use crate::failure::Failure;
-use crate::found::{ALL, BEGINNING};
+use crate::found::BEGINNING;
 use crate::rotation::rejected::RejectedView;
 use crate::stack::Stack;
 use crate::words;
@@ -114,7 +114,7 @@ async fn known_ids(stack: &Stack, id: &str) -> Result<Vec<String>, CallError> {
             ids.extend(found.map(|record| record.key.to_string()));
         }
     }
-    for status in ALL {
+    for status in Status::of_rotations() {
         let rotations = stack.aws.ledger.rotations();
         let page = rotations.latest(status, BEGINNING, None).await?;
         ids.extend(page.items.into_iter().map(|found| match found {

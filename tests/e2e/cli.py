@@ -119,7 +119,7 @@ def a_rotation_is_steered(harness):
 def the_queues_are_looked_at(harness):
     """`queues` lists what failed."""
     shown = run(harness, "queues", "list")
-    contains("`queues list` shows all queues", shown, "OnFailureQueue", "UndeliveredQueue")
+    contains("`queues list` shows all queues", shown, "on-failure", "undelivered", "indexer")
 
 
 def verdict(harness, *words):

@@ -157,11 +157,6 @@ impl RotationView {
             rollback,
         })
     }
-
-    /// Whether it is finished.
-    pub fn is_finished(&self) -> bool {
-        self.finished_at.is_some()
-    }
 }
 
 /// Reads a rotation that the operator names.

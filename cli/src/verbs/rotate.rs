@@ -133,7 +133,7 @@ pub async fn send(
 ) -> Result<Option<Exit>, Failure> {
     let sent = bus::put(stack, DetailType::Request, &Value::Object(detail)).await?;
     match bus::await_request(stack, key, &sent).await? {
-        RequestResult::Recorded(_) => Ok(None),
+        RequestResult::Recorded => Ok(None),
         RequestResult::Rejected(rejected) => Err(Failure::Refused(format!(
             "the request was rejected: {}",
             rejected.rejection

@@ -49,6 +49,23 @@ impl Status {
         Self::Paused,
         Self::Cancelling,
     ];
+    /// The statuses of finished rotations.
+    pub const FINISHED: [Self; 9] = [
+        Self::Succeeded,
+        Self::Incomplete,
+        Self::CompletedWithFailures,
+        Self::Failed,
+        Self::NoAssociations,
+        Self::Planned,
+        Self::Cancelled,
+        Self::RolledBack,
+        Self::RollbackIncomplete,
+    ];
+
+    /// Returns every status that a rotation can have. A rejected event is no rotation.
+    pub fn of_rotations() -> impl Iterator<Item = Self> {
+        Self::OPEN.into_iter().chain(Self::FINISHED)
+    }
 
     /// Returns whether a rotation that ended like this has moved what it could in all of its scope.
     #[must_use]

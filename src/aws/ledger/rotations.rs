@@ -158,11 +158,7 @@ impl Rotations<'_> {
         status: Status,
         start: Option<PageStart>,
     ) -> Result<Page<FoundRotation>, CallError> {
-        let subject = format!("{status:?}");
-        let operation = Operation::on("query rotations by status", &subject);
-        let query = with_status(status).start(start);
-        let page = self.table.query(operation, query).await?;
-        Ok(page.map(|item| self.found(operation, item)))
+        self.query(status, with_status(status).start(start)).await
     }
 
     /// Returns one page of the rotations with this status that started, or were queued, at `since`
@@ -176,11 +172,7 @@ impl Rotations<'_> {
         since: Timestamp,
         start: Option<PageStart>,
     ) -> Result<Page<FoundRotation>, CallError> {
-        let subject = format!("{status:?}");
-        let operation = Operation::on("query rotations by status", &subject);
-        let query = latest(status, since).start(start);
-        let page = self.table.query(operation, query).await?;
-        Ok(page.map(|item| self.found(operation, item)))
+        self.query(status, latest(status, since).start(start)).await
     }
 
     /// Returns one page of the rotations with this status that finished at `since` or later, those
@@ -195,8 +187,6 @@ impl Rotations<'_> {
         since: Timestamp,
         start: Option<PageStart>,
     ) -> Result<Page<FoundRotation>, CallError> {
-        let subject = format!("{status:?}");
-        let operation = Operation::on("query rotations by status", &subject);
         // An item without the time is malformed, and is reported.
         let is_late = Condition::new("attribute_not_exists(finishedAt) OR finishedAt >= :since")
             .value("since", text(since));
@@ -204,6 +194,12 @@ impl Rotations<'_> {
             .descending()
             .filter(is_late)
             .start(start);
+        self.query(status, query).await
+    }
+
+    async fn query(&self, status: Status, query: Query) -> Result<Page<FoundRotation>, CallError> {
+        let subject = format!("{status:?}");
+        let operation = Operation::on("query rotations by status", &subject);
         let page = self.table.query(operation, query).await?;
         Ok(page.map(|item| self.found(operation, item)))
     }

@@ -2,11 +2,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use expect_test::expect;
-use rerole_core::rotation::PauseCause;
+use rerole_core::rotation::{PauseCause, Status};
 use serde_json::json;
 
 use super::*;
-use crate::found::ALL;
 use crate::rotation::next::next;
 use crate::rotation::{InUseView, RollbackView};
 use crate::stack::flags::Form;
@@ -67,7 +66,7 @@ fn text(view: &RotationView) -> String {
 #[test]
 fn each_status_has_its_next_commands() {
     let mut all = String::new();
-    for status in ALL {
+    for status in Status::of_rotations() {
         let is_rollback = matches!(status, Status::RolledBack | Status::RollbackIncomplete);
         let view = RotationView {
             rollback_of: is_rollback.then(|| "app".to_owned()),

@@ -70,6 +70,7 @@ mod tests {
             warning  rules      could not be looked at: look at it: busy
                                 to do: run rerole doctor again
 
-            1 problem, 1 warning, 1 that you may not look at, of 4 findings."#]].assert_eq(&findings(&all));
+            1 problem, 1 warning, 1 that you may not look at, of 4 findings."#]]
+        .assert_eq(&findings(&all));
     }
 }

@@ -6,7 +6,6 @@ use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Args, FromArgMatches};
 use rerole_core::rotation::Status;
 use rerole_core::timestamp::Timestamp;
 
-use crate::found::ALL;
 use crate::stack::flags::{OutputFlags, StackFlags};
 
 /// How far back finished rotations are listed if nothing else is asked for.
@@ -65,13 +64,13 @@ const FLAGS: [(&str, Filter, &str); 5] = [
 
 impl Filter {
     /// The statuses of the rotations to list.
-    pub fn statuses(self) -> &'static [Status] {
+    pub fn statuses(self) -> Vec<Status> {
         match self {
-            Self::OpenAndRecent | Self::All => &ALL,
-            Self::Open => &Status::OPEN,
-            Self::Failed => &FAILED,
-            Self::Queued => &[Status::Queued],
-            Self::Rejected => &[],
+            Self::OpenAndRecent | Self::All => Status::of_rotations().collect(),
+            Self::Open => Status::OPEN.to_vec(),
+            Self::Failed => FAILED.to_vec(),
+            Self::Queued => vec![Status::Queued],
+            Self::Rejected => Vec::new(),
         }
     }
 

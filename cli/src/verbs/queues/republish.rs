@@ -54,7 +54,7 @@ pub async fn entries(stack: &Stack, windows: &[Window]) -> Result<Vec<Entries>, 
     ) else {
         return Ok(Vec::new());
     };
-    for status in STATUSES {
+    for status in Status::of_rotations() {
         let rotations = stack.aws.ledger.rotations();
         let mut pages = paginate(OPEN_ROTATION_PAGES, async |start| {
             rotations.by_status(status, start).await
@@ -81,24 +81,6 @@ pub async fn entries(stack: &Stack, windows: &[Window]) -> Result<Vec<Entries>, 
     }
     Ok(all)
 }
-
-/// All statuses that a rotation can have.
-const STATUSES: [Status; 14] = [
-    Status::Queued,
-    Status::Planning,
-    Status::InProgress,
-    Status::Paused,
-    Status::Cancelling,
-    Status::Succeeded,
-    Status::Incomplete,
-    Status::CompletedWithFailures,
-    Status::Failed,
-    Status::NoAssociations,
-    Status::Planned,
-    Status::Cancelled,
-    Status::RolledBack,
-    Status::RollbackIncomplete,
-];
 
 /// The entries of a timeline that were written in one of these times.
 async fn written(

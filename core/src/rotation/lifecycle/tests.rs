@@ -45,23 +45,9 @@ fn open_states() -> Vec<State> {
     states
 }
 
-fn ends() -> [Status; 10] {
-    [
-        Status::Succeeded,
-        Status::Incomplete,
-        Status::CompletedWithFailures,
-        Status::Failed,
-        Status::NoAssociations,
-        Status::Planned,
-        Status::Cancelled,
-        Status::RolledBack,
-        Status::RollbackIncomplete,
-        Status::Rejected,
-    ]
-}
-
 fn states() -> Vec<State> {
-    let ends = ends().map(|status| State::finished(status, Timestamp::from_millis(0)));
+    let ends = Status::FINISHED.into_iter().chain([Status::Rejected]);
+    let ends = ends.map(|status| State::finished(status, Timestamp::from_millis(0)));
     open_states().into_iter().chain(ends).collect()
 }
 
@@ -137,7 +123,7 @@ fn diagram() -> String {
         }
     }
     // A slice closes what it works on.
-    let closed = ends().into_iter().filter(|end| *end != Status::Rejected);
+    let closed = Status::FINISHED.into_iter();
     for end in closed {
         let from = if end == Status::Cancelled {
             Status::Cancelling

@@ -63,7 +63,9 @@ fn check(who: &Who, expected: &Expect) {
 
 #[test]
 fn a_role_in_use_shows_its_users() {
-    check(&role(Verdict::InUse, 2), &expect![[r#"
+    check(
+        &role(Verdict::InUse, 2),
+        &expect![[r#"
         Role platform/app-2025: in use
           delete it no
           because   the first ground
@@ -81,7 +83,8 @@ fn a_role_in_use_shows_its_users() {
           who uses it in another way: service accounts with IRSA, nodes and other EC2 instances, Lambda functions, people
           EKS clusters in other accounts and in regions that are not indexed
           clusters that the stack leaves out: eu-west-1/outpost
-          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"#]]);
+          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"#]],
+    );
 }
 
 #[test]
@@ -102,7 +105,9 @@ fn a_role_that_was_left_shows_until_when_and_by_which_rotation() {
         }),
         ..role(Verdict::MayBeUsedUntil, 0)
     };
-    check(&who, &expect![[r#"
+    check(
+        &who,
+        &expect![[r#"
         Role platform/app-2025: may still be used until 2026-11-24 03:17:00 (in 6 h)
           delete it not yet
           because   the first ground
@@ -119,7 +124,8 @@ fn a_role_that_was_left_shows_until_when_and_by_which_rotation() {
           who uses it in another way: service accounts with IRSA, nodes and other EC2 instances, Lambda functions, people
           EKS clusters in other accounts and in regions that are not indexed
           clusters that the stack leaves out: eu-west-1/outpost
-          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"#]]);
+          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"#]],
+    );
 }
 
 #[test]
