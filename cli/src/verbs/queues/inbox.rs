@@ -104,19 +104,22 @@ impl<'a> Inbox<'a> {
         Ok(())
     }
 
-    /// Lets SQS move all messages of this dead-letter queue back to where they came from. Returns
-    /// whether the service can.
+    /// Lets SQS move all messages of this dead-letter queue to another one. It is named, because
+    /// SQS does not know where a message came from that an operator has sent. Returns whether the
+    /// service can.
     ///
     /// # Errors
     /// If the caller may not.
-    pub async fn move_back(&self) -> Result<bool, Failure> {
+    pub async fn move_to(&self, destination: Queue) -> Result<bool, Failure> {
         let arn = self.queue.arn(self.stack).await?;
+        let destination = destination.arn(self.stack).await?;
         let subject = format!("{} (sqs:StartMessageMoveTask)", self.queue.name());
         let operation = Operation::on("move the messages of queue", &subject);
         let started = self
             .client
             .start_message_move_task()
             .source_arn(arn)
+            .destination_arn(destination)
             .send()
             .await;
         match started.map_err(|error| call_error(operation, &error)) {

@@ -135,12 +135,12 @@ mod tests {
                 QueueView::new(Queue::IndexerDeadLetter, Err(denied), None),
             ],
         };
-        expect![[r#"
+        expect![[r"
             QUEUE                MESSAGES  IN FLIGHT  OLDEST  WHAT THEY ARE
             on-failure           2         0          3 h     events that a function failed three times
             undelivered          0         0          -       events that EventBridge could not deliver
-            indexer-dead-letter  ?         ?          -       changes in EKS that the indexer could not process
-            you may not look"#]].assert_eq(&queues.text(&Layout::of_width(100)));
+            indexer-dead-letter  ?         ?          -       changes in EKS that the indexer could no…
+            you may not look"]].assert_eq(&queues.text(&Layout::of_width(100)));
         assert_eq!(queues.next()[0].command, "rerole queues show on-failure");
     }
 }

@@ -184,7 +184,7 @@ async fn settle(stack: &Stack, task: &Task, sent: Result<String, String>) -> Mes
 /// Lets SQS move the dead letters back. A service that cannot do that gets them one by one.
 async fn move_dead_letters(stack: &Stack, count: u64) -> Result<u64, Failure> {
     let dead = Inbox::new(stack, Queue::IndexerDeadLetter)?;
-    if dead.move_back().await? {
+    if dead.move_to(Queue::Indexer).await? {
         return Ok(count);
     }
     let indexer = Inbox::new(stack, Queue::Indexer)?;

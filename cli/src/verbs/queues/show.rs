@@ -204,7 +204,7 @@ mod tests {
                 },
             ],
         };
-        expect![[r#"
+        expect![[r"
             undelivered: events that EventBridge could not deliver
 
               2026-11-23 21:12:00 (5 min ago)  no JSON
@@ -214,6 +214,6 @@ mod tests {
 
               The messages stay in the queue. A look counts as a receive; --output json has their bodies.
 
-            on-failure: empty (events that a function failed three times)"#]].assert_eq(&shown.text(now, &Layout::of_width(80)));
+            on-failure: empty (events that a function failed three times)"]].assert_eq(&shown.text(now, &Layout::of_width(80)));
     }
 }

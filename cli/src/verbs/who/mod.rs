@@ -1,6 +1,6 @@
 //! `rerole who`: who uses a role, since when, as of when, and whether it may be deleted. What is
-//! known is read in `view`, what follows from it is decided in `verdict`, and how it is written is in
-//! `text`.
+//! known is read in `view`, what follows from it is decided in `verdict`, and how it is written is
+//! in `text`.
 
 pub mod flags;
 mod text;

@@ -56,7 +56,7 @@ impl Context<'_> {
         let mut line = |name: &str, text: &str| {
             lines.push(format!("  {name:<9} {}", printable(text)));
         };
-        line("delete it", may_be_deleted(who.verdict));
+        line("delete?", may_be_deleted(who.verdict));
         for (number, ground) in who.grounds.iter().enumerate() {
             line(if number == 0 { "because" } else { "" }, ground);
         }

@@ -65,9 +65,9 @@ fn check(who: &Who, expected: &Expect) {
 fn a_role_in_use_shows_its_users() {
     check(
         &role(Verdict::InUse, 2),
-        &expect![[r#"
+        &expect![[r"
         Role platform/app-2025: in use
-          delete it no
+          delete?   no
           because   the first ground
                     the second one
 
@@ -83,7 +83,7 @@ fn a_role_in_use_shows_its_users() {
           who uses it in another way: service accounts with IRSA, nodes and other EC2 instances, Lambda functions, people
           EKS clusters in other accounts and in regions that are not indexed
           clusters that the stack leaves out: eu-west-1/outpost
-          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"#]],
+          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"]],
     );
 }
 
@@ -107,9 +107,9 @@ fn a_role_that_was_left_shows_until_when_and_by_which_rotation() {
     };
     check(
         &who,
-        &expect![[r#"
+        &expect![[r"
         Role platform/app-2025: may still be used until 2026-11-24 03:17:00 (in 6 h)
-          delete it not yet
+          delete?   not yet
           because   the first ground
                     the second one
           last left by rotation r-1 to platform/app-2026 (Succeeded, finished 2026-11-23 21:16:00 (1 min ago)); another actor has moved back 1 association
@@ -124,7 +124,7 @@ fn a_role_that_was_left_shows_until_when_and_by_which_rotation() {
           who uses it in another way: service accounts with IRSA, nodes and other EC2 instances, Lambda functions, people
           EKS clusters in other accounts and in regions that are not indexed
           clusters that the stack leaves out: eu-west-1/outpost
-          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"#]],
+          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"]],
     );
 }
 
