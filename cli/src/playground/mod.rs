@@ -47,7 +47,6 @@ const FIRST_SCHEDULES: [&str; 2] = ["RotateFunctionCheckStalled", "IndexerFuncti
 
 /// The simulated AWS with the stack in it.
 pub struct Playground {
-    pub aws: SimulatedAws,
     pub fleet: FleetSummary,
     pub deployment: Deployment,
     handlers: Handlers,
@@ -65,7 +64,15 @@ pub async fn run(flags: &PlaygroundFlags) -> Result<Exit, Failure> {
     let playground = Playground::start(&options).await?;
     print(&format!("listening on {}", playground.url()))?;
     if !flags.quiet {
-        print(&tour::text(&playground.url()))?;
+        let fleet = &playground.fleet;
+        let contents = format!(
+            "The stack rerole is deployed in {REGION}. {} of {} associations in {} clusters are on \
+             the role {OLD_ROLE}.",
+            fleet.rotating.len(),
+            fleet.associations.len(),
+            fleet.clusters.len()
+        );
+        print(&format!("{contents}\n{}", tour::text(&playground.url())))?;
     }
     let limit = flags.seconds.map(Duration::from_secs);
     let end = async {
@@ -77,7 +84,7 @@ pub async fn run(flags: &PlaygroundFlags) -> Result<Exit, Failure> {
             None => signals.wait().await,
         }
     };
-    playground.run_until(end).await;
+    Box::pin(playground.run_until(end)).await;
     Ok(Exit::Done)
 }
 
@@ -114,7 +121,6 @@ impl Playground {
         }
         Ok(Self {
             handlers: Handlers::of(&deployment)?,
-            aws,
             fleet,
             deployment,
             server,

@@ -82,7 +82,7 @@ async fn request(url: &str) {
 fn a_request_on_the_bus_moves_the_fleet_and_its_timeline_is_published() {
     in_real_time(async {
         let playground = Playground::start(&options()).await.unwrap();
-        let (url, aws) = (playground.url(), playground.aws.clone());
+        let (url, aws) = (playground.url(), playground.deployment.aws().clone());
         let ledger = playground.deployment.rendered().name("RotationLedgerTable");
         let published = || {
             let events = aws.bus_events().into_iter();
@@ -97,7 +97,8 @@ fn a_request_on_the_bus_moves_the_fleet_and_its_timeline_is_published() {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        timeout(TIMEOUT, playground.run_until(work)).await.unwrap();
+        let work = Box::pin(playground.run_until(work));
+        timeout(TIMEOUT, work).await.unwrap();
         assert_eq!(published(), ["Planning", "InProgress", "Incomplete"]);
         let items = aws.items(&ledger).into_iter();
         let outcome = |item: &Value| item["outcome"].as_str().map(str::to_owned);
@@ -113,7 +114,7 @@ fn a_request_on_the_bus_moves_the_fleet_and_its_timeline_is_published() {
 fn a_change_in_eks_reaches_the_index() {
     in_real_time(async {
         let playground = Playground::start(&options()).await.unwrap();
-        let (url, aws) = (playground.url(), playground.aws.clone());
+        let (url, aws) = (playground.url(), playground.deployment.aws().clone());
         let index = playground
             .deployment
             .rendered()
@@ -144,7 +145,8 @@ fn a_change_in_eks_reaches_the_index() {
                 sleep(Duration::from_millis(50)).await;
             }
         };
-        timeout(TIMEOUT, playground.run_until(work)).await.unwrap();
+        let work = Box::pin(playground.run_until(work));
+        timeout(TIMEOUT, work).await.unwrap();
     });
 }
 

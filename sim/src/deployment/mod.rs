@@ -59,6 +59,11 @@ impl Deployment {
         }
     }
 
+    /// The simulated AWS, in the region of the stack.
+    pub fn aws(&self) -> &SimulatedAws {
+        &self.stack.aws
+    }
+
     /// The template as it was rendered.
     pub fn rendered(&self) -> &Rendered {
         &self.stack.rendered

@@ -136,7 +136,6 @@ fn queue(name: String, properties: &Value) -> Queue {
         visibility_timeout: seconds("VisibilityTimeout").unwrap_or(default.visibility_timeout),
         retention: seconds("MessageRetentionPeriod").unwrap_or(default.retention),
         dead_letter,
-        ..default
     }
 }
 

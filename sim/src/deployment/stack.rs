@@ -40,7 +40,7 @@ impl Inbox {
         aws.on_cloudtrail_event(move |event| drop(changes.send(event)));
         let (started, executions) = unbounded_channel();
         aws.on_execution_started(move |execution: &Execution| {
-            drop(started.send(execution.clone()))
+            drop(started.send(execution.clone()));
         });
         let (fire, fired) = unbounded_channel();
         let inbox = Self {

@@ -256,9 +256,12 @@ fn a_schedule_fires_after_its_period_and_when_it_is_told_to() {
         world.deployment.fire_schedule("WorkerNightly");
         sleep(Duration::from_hours(23)).await;
         let nightly = json!({ "nightly": true });
-        let payloads = || world.calls().into_iter().map(|call| call.payload);
-        assert_eq!(payloads().collect::<Vec<_>>(), [nightly.clone()]);
+        let payloads = || -> Vec<Value> {
+            let calls = world.calls().into_iter();
+            calls.map(|call| call.payload).collect()
+        };
+        assert_eq!(payloads(), std::slice::from_ref(&nightly));
         sleep(Duration::from_hours(2)).await;
-        assert_eq!(payloads().collect::<Vec<_>>(), [nightly.clone(), nightly]);
+        assert_eq!(payloads(), [nightly.clone(), nightly]);
     });
 }
