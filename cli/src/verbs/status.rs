@@ -25,8 +25,8 @@ use crate::stack::flags::{OutputFlags, StackFlags};
 
 #[derive(Debug, Clone, Args)]
 pub struct StatusFlags {
-    /// ID of the rotation, with `dry-run/` or `rollback/` in front for one of these; or the ID of an
-    /// event that was rejected
+    /// ID of the rotation, with `dry-run/` or `rollback/` in front for one of these; or the ID of
+    /// an event that was rejected
     #[arg(value_name = "ID")]
     pub id: String,
     /// Also show associations with these outcomes: pending, updated, alreadyCurrent, drifted,

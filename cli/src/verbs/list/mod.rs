@@ -1,5 +1,5 @@
-//! `rerole list`: which rotations there are. Its flags are in `flags`, what it lists in `listed`, how
-//! that is written as text in `text`.
+//! `rerole list`: which rotations there are. Its flags are in `flags`, what it lists in `listed`,
+//! and how that is written as text in `text`.
 
 pub mod flags;
 mod listed;
