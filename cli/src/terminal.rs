@@ -75,15 +75,15 @@ impl Layout {
         table_text(&self.build_table(header, rows))
     }
 
-    /// A table whose first column has IDs to paste, so it is never shortened.
+    /// A table whose first two columns are never shortened: IDs to paste, and statuses.
     pub fn table_of_ids<'a>(
         &self,
         header: &[&str],
         rows: impl IntoIterator<Item = Vec<String>> + 'a,
     ) -> String {
         let mut table = self.build_table(header, rows);
-        if let Some(ids) = table.column_mut(0) {
-            ids.set_constraint(ColumnConstraint::ContentWidth);
+        for column in table.column_iter_mut().take(2) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
         }
         table_text(&table)
     }
@@ -100,7 +100,9 @@ impl Layout {
                 .set_content_arrangement(ContentArrangement::Dynamic)
                 .set_width(width);
         }
-        table.set_header(header.iter().map(|name| name.to_uppercase()));
+        let mut names = comfy_table::Row::from(header.iter().map(|name| name.to_uppercase()));
+        names.max_height(1);
+        table.set_header(names);
         for row in rows {
             let mut row = comfy_table::Row::from(row.iter().map(|cell| escape_controls(cell)));
             row.max_height(1);

@@ -87,7 +87,7 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
     let frozen = FreezeView::of(&stack.aws.ledger.stack().read().await?);
     if let Some(frozen) = &frozen {
         answer.say(&format!(
-            "\n{}",
+            "\n{}\n",
             frozen.text(&answer.layout, stack.aws.now())
         ))?;
     }
