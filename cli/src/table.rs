@@ -15,8 +15,8 @@ const CUT: &str = "…";
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shorten {
     All,
-    /// All but the first, which has IDs to paste.
-    AllButFirst,
+    /// All but the first two, which have IDs to paste and statuses.
+    AllButFirstTwo,
 }
 
 /// Writes a table that is at most `width` columns wide, if it can be, or as wide as it is.
@@ -34,8 +34,14 @@ pub fn text(
     let lines: Vec<Vec<String>> = std::iter::once(header).chain(rows).collect();
     let mut widths = natural_widths(&lines);
     if let Some(width) = width {
-        let kept = usize::from(shorten == Shorten::AllButFirst);
-        fit(&mut widths, kept, usize::from(width));
+        let kept = match shorten {
+            Shorten::All => 0,
+            Shorten::AllButFirstTwo => 2.min(widths.len()),
+        };
+        let gaps = GAP * widths.len().saturating_sub(1);
+        let (kept, others) = widths.split_at_mut(kept);
+        let taken = kept.iter().sum::<usize>() + gaps;
+        fit(others, usize::from(width).saturating_sub(taken));
     }
     let line = |cells: &Vec<String>| {
         let cells = cells.iter().zip(&widths).map(|(cell, width)| {
@@ -60,11 +66,10 @@ fn natural_widths(lines: &[Vec<String>]) -> Vec<usize> {
     (0..columns).map(width).collect()
 }
 
-/// Makes the widest columns narrower until the table fits, except the first `kept` ones.
-fn fit(widths: &mut [usize], kept: usize, width: usize) {
-    let gaps = GAP * widths.len().saturating_sub(1);
-    while widths.iter().sum::<usize>() + gaps > width {
-        let widest = widths.iter_mut().skip(kept).max();
+/// Makes the widest columns narrower until together they are at most `width` columns wide.
+fn fit(widths: &mut [usize], width: usize) {
+    while widths.iter().sum::<usize>() > width {
+        let widest = widths.iter_mut().max();
         match widest.filter(|width| **width > WIDTH_MIN) {
             Some(width) => *width -= 1,
             // It cannot fit, so the terminal wraps it.
@@ -105,7 +110,7 @@ rotation-1  payments/g…  ok
 r-2         é            a\\u001b[2Jb";
         let header = ["id", "workload", "result"];
         assert_eq!(text(&header, rows(), Shorten::All, Some(36)), expected);
-        let narrow = text(&header, rows(), Shorten::AllButFirst, Some(20));
-        assert!(narrow.contains("rotation-1"), "{narrow}");
+        let narrow = text(&header, rows(), Shorten::AllButFirstTwo, Some(20));
+        assert!(narrow.contains("gateway-of-the-shop"), "{narrow}");
     }
 }

@@ -78,13 +78,13 @@ impl Layout {
         table::text(header, rows, Shorten::All, self.width)
     }
 
-    /// A table whose first column has IDs to paste, so it is never shortened.
+    /// A table whose first two columns are never shortened: IDs to paste, and statuses.
     pub fn table_of_ids(
         &self,
         header: &[&str],
         rows: impl IntoIterator<Item = Vec<String>>,
     ) -> String {
-        table::text(header, rows, Shorten::AllButFirst, self.width)
+        table::text(header, rows, Shorten::AllButFirstTwo, self.width)
     }
 
     /// A status in its color: green for what is done, yellow for what waits for a person or leaves

@@ -90,12 +90,11 @@ impl Preview {
         } = view;
         let record = &self.record;
         let key = layout.heading(printable(&record.key.to_string()));
-        let Counts { total, pending, .. } = counts(record);
         let mut lines = vec![format!(
-            "{:?} {key}: {}, {} of {total} settled",
+            "{:?} {key}: {}, {}",
             self.order.name(),
             layout.status(record.status()),
-            total - pending.min(total)
+            self.settled()
         )];
         let mut facts = vec![
             ("from", words::role(record.old_role_arn.as_str(), account)),
@@ -116,6 +115,17 @@ impl Preview {
             lines.push(format!("\n{table}"));
         }
         format!("\n{}\n", lines.join("\n"))
+    }
+
+    /// How much is settled. What the rows show is newer than the counts of the rotation, which are
+    /// saved every four seconds.
+    fn settled(&self) -> String {
+        let Counts { total, pending, .. } = counts(&self.record);
+        let pending = match self.clusters.count(Column::Pending) {
+            0 => pending,
+            pending => pending,
+        };
+        format!("{} of {total} settled", total - pending.min(total))
     }
 
     /// What becomes of the associations, and what stays.

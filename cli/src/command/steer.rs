@@ -126,7 +126,7 @@ async fn show(
     wait: Option<Option<Duration>>,
 ) -> Result<Exit, Failure> {
     let layout = &answer.layout;
-    answer.say(&verdict_text(&verdict, layout))?;
+    answer.say(&format!("{}\n", verdict_text(&verdict, layout)))?;
     let mut ends = exit(&verdict);
     if let (Some(timeout), Exit::Done) = (wait, ends) {
         let until = match verdict.command {

@@ -1,6 +1,7 @@
 //! A rotation as screens and JSON show it: its record, and what else the ledger knows of it. How it
-//! is written as text is in `text`, its associations are in `rows`, what happened to it in `history`,
-//! and which commands make sense next in `next`.
+//! is written as text is in `text`, its associations are in `rows` and counted in `clusters`, what
+//! happened to it is in `history`, and which commands make sense next in `next`. A rejected event,
+//! which is no rotation, is in `rejected`.
 
 pub mod clusters;
 pub mod history;

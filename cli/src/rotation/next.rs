@@ -29,7 +29,13 @@ pub fn next(view: &RotationView) -> Vec<Next> {
         }
         Status::Paused => vec![of("resume", "continue"), of("cancel", "stop for good")],
         Status::Cancelling => vec![of("status --wait", "wait until the roles are free")],
-        Status::Planned if is_rollback => vec![],
+        Status::Planned if is_rollback => {
+            let rotation = view.rollback_of.as_deref().unwrap_or_default();
+            vec![
+                of("status --rows wouldUpdate,changedSince", "what it would do"),
+                Next::new(format!("rerole rollback {rotation}"), "take it back"),
+            ]
+        }
         Status::Planned => vec![of("status --rows wouldUpdate", "what would be moved")],
         Status::CompletedWithFailures | Status::Failed => vec![
             of("status --rows failed", "what failed, and why"),

@@ -25,8 +25,8 @@ use crate::stack::flags::{OutputFlags, StackFlags};
 
 #[derive(Debug, Clone, Args)]
 pub struct StatusFlags {
-    /// ID of the rotation, with `dry-run/` or `rollback/` in front for one of these; or the ID of an
-    /// event that was rejected
+    /// ID of the rotation, with `dry-run/` or `rollback/` in front for one of these; or the ID of
+    /// an event that was rejected
     #[arg(value_name = "ID")]
     pub id: String,
     /// Also show associations with these outcomes: pending, updated, alreadyCurrent, drifted,
@@ -87,7 +87,7 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
     let frozen = FreezeView::of(&stack.aws.ledger.stack().read().await?);
     if let Some(frozen) = &frozen {
         answer.say(&format!(
-            "\n{}",
+            "\n{}\n",
             frozen.text(&answer.layout, stack.aws.now())
         ))?;
     }

@@ -20,7 +20,8 @@ const FAILED: [Status; 3] = [
 pub struct ListFlags {
     #[command(flatten)]
     pub filter: Filter,
-    /// Only rotations from or onto this role: its ARN, or its path and name. Dry runs are not listed
+    /// Only rotations from or onto this role: its ARN, or its path and name. Dry runs and rejected
+    /// events are not listed then
     #[arg(long, value_name = "ROLE")]
     pub role: Option<String>,
     /// Finished rotations and rejected events of this time only, such as 12h [default: 7d; with

@@ -1,5 +1,5 @@
-//! `rerole list`: which rotations there are. Its flags are in `flags`, what it lists in `listed`, how
-//! that is written as text in `text`.
+//! `rerole list`: which rotations there are. Its flags are in `flags`, what it lists in `listed`,
+//! and how that is written as text in `text`.
 
 pub mod flags;
 mod listed;
@@ -24,7 +24,7 @@ pub async fn run(flags: &ListFlags) -> Result<Exit, Failure> {
     let layout = &answer.layout;
     let now = stack.aws.now();
     if let Some(frozen) = &list.frozen {
-        answer.say(&format!("\n{}", frozen.text(layout, now)))?;
+        answer.say(&format!("\n{}\n", frozen.text(layout, now)))?;
     }
     let view = View {
         account: &stack.origin.account,
