@@ -10,7 +10,7 @@ use crate::demo::DemoError;
 use crate::exit::Exit;
 use crate::invalid_flag::InvalidFlag;
 use crate::playground::PlaygroundError;
-use crate::stack::StackError;
+use crate::stack::error::StackError;
 use crate::terminal::OutputError;
 
 #[derive(Debug, thiserror::Error)]

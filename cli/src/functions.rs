@@ -65,7 +65,7 @@ async fn look(stack: &Stack, name: &'static str, output: Name) -> Looked {
     let described = client.get_function_configuration().function_name(arn);
     let described = described.send().await;
     let described = described.map_err(|error| call_error(operation, &error))?;
-    Ok(FunctionView::new(name, arn, described))
+    Ok(FunctionView::new(name, described, arn))
 }
 
 impl FunctionView {
@@ -83,7 +83,7 @@ impl FunctionView {
         }
     }
 
-    fn new(name: &'static str, arn: &str, it: GetFunctionConfigurationOutput) -> Self {
+    fn new(name: &'static str, it: GetFunctionConfigurationOutput, arn: &str) -> Self {
         let architecture = it.architectures.unwrap_or_default().into_iter().next();
         Self {
             arn: Some(arn.to_owned()),

@@ -2,6 +2,10 @@
 
 use std::fmt::Display;
 
+/// The name of a flag or an argument, for error messages.
+#[derive(Debug, Clone, Copy)]
+pub struct Flag(pub &'static str);
+
 /// A flag value that is not allowed, by itself or together with the other flags.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{flag} {value} is not allowed; allowed: {allowed}")]

@@ -7,6 +7,7 @@ mod answer;
 mod args;
 mod bus;
 mod command;
+mod confirm;
 mod coverage;
 mod demo;
 mod estimate;

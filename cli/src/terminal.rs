@@ -1,8 +1,8 @@
-//! Output to the terminal: answers, errors, progress, and questions. What an answer contains is up
-//! to the commands.
+//! Output to the terminal: answers, errors, and progress. What an answer contains is up to the
+//! commands.
 
 use std::fmt::Display;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 
 use console::{Style, Term};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -10,7 +10,6 @@ use rerole_core::printable::escape_controls;
 use rerole_core::rotation::Status;
 
 use crate::exit::Exit;
-use crate::failure::Failure;
 use crate::stack::flags::{ColorChoice, Form, OutputFlags};
 use crate::table::{self, Shorten};
 use crate::words;
@@ -149,27 +148,6 @@ pub fn note(text: &impl Display) {
 pub fn printable(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(escape_controls).collect();
     lines.join("\n")
-}
-
-/// Asks a question on standard error, whose answer is yes or no.
-///
-/// # Errors
-/// If standard input is not a terminal, so nobody can answer.
-pub fn confirm(question: &str) -> Result<bool, Failure> {
-    let mut stdin = io::stdin().lock();
-    if !stdin.is_terminal() {
-        return Err(Failure::Unconfirmed(
-            "nothing was changed: standard input is not a terminal, so nobody can confirm; pass \
-             --yes",
-        ));
-    }
-    let mut stderr = io::stderr();
-    let mut answer = String::new();
-    write!(stderr, "{question} [y/N] ")
-        .and_then(|()| stderr.flush())
-        .and_then(|()| stdin.read_line(&mut answer))
-        .map_err(Failure::Process)?;
-    Ok(["y", "yes"].contains(&answer.trim().to_lowercase().as_str()))
 }
 
 /// A progress bar on standard error, hidden if that is not a terminal. `style` is a template of

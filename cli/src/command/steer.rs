@@ -13,6 +13,7 @@ use crate::answer::Answer;
 use crate::command::check::{Effect, Ledgered, check};
 use crate::command::preview::{Preview, View};
 use crate::command::{Outgoing, allowed, exit, verdict_text};
+use crate::confirm::confirm;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{Until, follow, note_interrupted};
@@ -24,7 +25,6 @@ use crate::rotation::next::next;
 use crate::rotation::text::{self, Context};
 use crate::stack::Stack;
 use crate::stack::flags::{OutputFlags, StackFlags};
-use crate::terminal::confirm;
 use crate::verbs::ChangeFlags;
 
 /// What the flags of a command say.

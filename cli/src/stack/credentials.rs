@@ -14,7 +14,7 @@ use aws_types::region::Region;
 use rerole::aws::CONNECT_TIMEOUT;
 use rerole::aws::call_error::causes;
 
-use crate::stack::StackError;
+use crate::stack::error::StackError;
 use crate::stack::flags::StackFlags;
 
 /// A call of the CLI that has no response by then will not get one while somebody waits for it.

@@ -1,7 +1,8 @@
 //! The deployed stack as the CLI sees it: where it is, who calls it, its outputs, and clients for
-//! its services. Credentials are in `credentials`, outputs in `outputs`.
+//! its services. Credentials are in `credentials`, outputs in `outputs`, and why there is no stack in `error`.
 
 mod credentials;
+pub mod error;
 pub mod flags;
 mod outputs;
 
@@ -18,7 +19,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use rerole::aws::Aws;
 use rerole::aws::call_error::call_error;
 use rerole::aws::http::http_client;
-use rerole::settings::{Settings, SettingsError, environment};
+use rerole::settings::{Settings, environment};
 use rerole_core::call::{CallError, Operation};
 use rerole_core::indexing::{Coverage, ItemRules};
 use rerole_core::resource::{OwnAccount, RoleArn};
@@ -26,53 +27,12 @@ use serde::Serialize;
 use strum::VariantArray;
 
 use crate::failure::Failure;
-use crate::invalid_flag::InvalidFlag;
+use crate::invalid_flag::{Flag, InvalidFlag};
+use crate::stack::error::StackError;
 use crate::stack::flags::StackFlags;
 
 /// The version of this CLI.
 pub const CLI_VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Why the stack could not be found.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    #[error(transparent)]
-    Settings(#[from] SettingsError),
-    #[error("set up the HTTP client: {0}")]
-    HttpClient(String),
-    #[error("no region: name one in --aws-region, or set AWS_REGION or the region of the profile")]
-    NoRegion,
-    #[error("read the AWS configuration: {0}; correct the file")]
-    ProfileFiles(String),
-    #[error("there is no profile \"{name}\" in the AWS configuration; known: {}", list(.known))]
-    NoProfile { name: String, known: Vec<String> },
-    #[error(
-        "no AWS credentials in the environment, the profile, or the machine's metadata; log in \
-         (aws sso login), or name a profile in --profile"
-    )]
-    NoCredentials,
-    #[error(
-        "load AWS credentials: {problem}; log in again ({login}), or name another profile in --profile"
-    )]
-    Credentials { problem: String, login: String },
-    #[error(
-        "there is no stack \"{name}\" in account {account}, region {region}; name another in \
-         --stack, --aws-region or --profile, or deploy one (docs/deploying.md)"
-    )]
-    NoStack {
-        name: String,
-        account: String,
-        region: String,
-    },
-    #[error(
-        "stack \"{stack}\" has no output {output}: it is not rerole, or of an earlier version; \
-         update it, or set {variable}"
-    )]
-    NoOutput {
-        stack: String,
-        output: String,
-        variable: &'static str,
-    },
-}
 
 /// Where an answer comes from: the first line of each screen, and a member of each JSON answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -170,7 +130,7 @@ impl Stack {
     ///
     /// # Errors
     /// If the text is neither.
-    pub fn role(&self, flag: &'static str, text: &str) -> Result<RoleArn, InvalidFlag> {
+    pub fn role(&self, Flag(flag): Flag, text: &str) -> Result<RoleArn, InvalidFlag> {
         let arn = if text.starts_with("arn:") {
             text.to_owned()
         } else {
@@ -330,12 +290,4 @@ fn clients(
     clients.endpoints = clients.endpoints.clone().or(sdk.endpoint_url())?;
     let clock = SharedTimeSource::new(SystemTimeSource::new());
     Ok(Aws::new(settings, http_client, clock))
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    }
 }

@@ -10,6 +10,7 @@ use serde_json::Map;
 use crate::answer::{Answer, Next};
 use crate::command::check::{Effect, check_for_stack};
 use crate::command::{Outgoing, exit, verdict_text};
+use crate::confirm::confirm;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::found::Found;
@@ -18,7 +19,7 @@ use crate::request::claims;
 use crate::rotation::history::CommandView;
 use crate::stack::Stack;
 use crate::stack::flags::{OutputFlags, StackFlags};
-use crate::terminal::{Layout, confirm, printable};
+use crate::terminal::{Layout, printable};
 
 #[derive(Debug, Clone, Args)]
 pub struct FreezeFlags {

@@ -11,11 +11,13 @@ use serde_json::{Map, Value};
 
 use crate::answer::Answer;
 use crate::bus::{self, DetailType, RequestResult};
+use crate::confirm::confirm;
 use crate::coverage::Coverage;
 use crate::estimate::{self, Estimate};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{Until, follow, note_interrupted};
+use crate::invalid_flag::Flag;
 use crate::request::{self, LimitFlags, RequestFlags, Roles, default_id, given_id};
 use crate::rotation::RotationView;
 use crate::rotation::next::next;
@@ -23,7 +25,7 @@ use crate::rotation::text::{self, Context};
 use crate::silence;
 use crate::stack::Stack;
 use crate::stack::flags::{OutputFlags, StackFlags};
-use crate::terminal::{confirm, note};
+use crate::terminal::note;
 use crate::users::{Users, cluster_table};
 use crate::verbs::ChangeFlags;
 use crate::words;
@@ -116,8 +118,8 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
 /// If one is not a role.
 pub fn roles(stack: &Stack, flags: &RequestFlags) -> Result<Roles, Failure> {
     Ok(Roles {
-        old: stack.role("--from", &flags.from)?,
-        new: stack.role("--to", &flags.to)?,
+        old: stack.role(Flag("--from"), &flags.from)?,
+        new: stack.role(Flag("--to"), &flags.to)?,
     })
 }
 

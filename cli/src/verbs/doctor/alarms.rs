@@ -20,10 +20,14 @@ pub async fn check(stack: &Stack) -> Vec<Finding> {
         Err(error) => return vec![CHECK.failed("cloudwatch:DescribeAlarms", &error)],
     };
     if alarms.is_empty() {
-        return vec![CHECK.warning(
-            format!("there is none whose name starts with {}", prefix(stack)),
-            "deploy the stack's template with its alarms",
-        )];
+        return vec![
+            CHECK
+                .warning(format!(
+                    "there is none whose name starts with {}",
+                    prefix(stack)
+                ))
+                .todo("deploy the stack's template with its alarms"),
+        ];
     }
     let mut findings: Vec<_> = alarms.iter().filter_map(in_alarm).collect();
     let topics: BTreeSet<&str> = alarms
@@ -35,10 +39,11 @@ pub async fn check(stack: &Stack) -> Vec<Finding> {
     let has_action = |alarm: &&MetricAlarm| alarm.alarm_actions.iter().flatten().next().is_some();
     let silent = alarms.iter().filter(|alarm| !has_action(alarm)).count();
     if silent > 0 {
-        findings.push(CHECK.warning(
-            format!("{silent} of {} notify nobody", alarms.len()),
-            "deploy with AlarmTopicArn",
-        ));
+        findings.push(
+            CHECK
+                .warning(format!("{silent} of {} notify nobody", alarms.len()))
+                .todo("deploy with AlarmTopicArn"),
+        );
     }
     for topic in topics {
         findings.extend(subscribed(topic, confirmed(stack, topic).await));
@@ -84,7 +89,7 @@ fn in_alarm(alarm: &MetricAlarm) -> Option<Finding> {
     let name = alarm.alarm_name.as_deref().unwrap_or_default();
     let todo = alarm.alarm_description.clone();
     let todo = todo.unwrap_or_else(|| "see Alarms in docs/operating.md".to_owned());
-    Some(CHECK.problem(format!("{name} fires"), todo))
+    Some(CHECK.problem(format!("{name} fires")).todo(todo))
 }
 
 /// How many subscriptions of a topic are confirmed.
@@ -114,10 +119,13 @@ async fn confirmed(stack: &Stack, topic: &str) -> Result<usize, CallError> {
 
 fn subscribed(topic: &str, confirmed: Result<usize, CallError>) -> Option<Finding> {
     match confirmed {
-        Ok(0) => Some(CHECK.warning(
-            format!("{topic} has no confirmed subscription, so alarms reach nobody"),
-            "subscribe to the topic, and confirm the subscription",
-        )),
+        Ok(0) => Some(
+            CHECK
+                .warning(format!(
+                    "{topic} has no confirmed subscription, so alarms reach nobody"
+                ))
+                .todo("subscribe to the topic, and confirm the subscription"),
+        ),
         Ok(_) => None,
         Err(error)
             if error
@@ -125,10 +133,11 @@ fn subscribed(topic: &str, confirmed: Result<usize, CallError>) -> Option<Findin
                 .as_deref()
                 .is_some_and(|code| code.contains("NotFound")) =>
         {
-            Some(CHECK.warning(
-                format!("{topic} does not exist, so alarms reach nobody"),
-                "deploy with another AlarmTopicArn",
-            ))
+            Some(
+                CHECK
+                    .warning(format!("{topic} does not exist, so alarms reach nobody"))
+                    .todo("deploy with another AlarmTopicArn"),
+            )
         }
         Err(error) => Some(CHECK.failed("sns:ListSubscriptionsByTopic", &error)),
     }

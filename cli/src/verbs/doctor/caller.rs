@@ -1,6 +1,8 @@
 //! Whether the caller may request rotations and command them: the ARN against the patterns of the
 //! stack's bus.
 
+use wildmatch::WildMatch;
+
 use crate::stack::{Name, Stack};
 use crate::verbs::doctor::finding::{Check, Finding};
 
@@ -12,6 +14,22 @@ enum Named {
     ByName,
     No,
 }
+
+/// What a caller may do, and the parameter that says who may.
+#[derive(Debug, Clone, Copy)]
+struct Right {
+    what: &'static str,
+    parameter: &'static str,
+}
+
+const REQUEST: Right = Right {
+    what: "request rotations",
+    parameter: "RequesterArns",
+};
+const COMMAND: Right = Right {
+    what: "command rotations",
+    parameter: "OperatorArns",
+};
 
 /// Checks what the caller may put on the bus.
 pub fn check(stack: &Stack) -> Vec<Finding> {
@@ -35,44 +53,40 @@ pub fn check(stack: &Stack) -> Vec<Finding> {
     };
     if requesters.is_empty() {
         let todo = "look at the parameters RequesterArns and OperatorArns of the stack";
-        return vec![check.unknown(
-            format!("{caller}; the stack does not say who may what"),
-            todo,
-        )];
+        return vec![
+            check
+                .unknown(format!("{caller}; the stack does not say who may what"))
+                .todo(todo),
+        ];
     }
     vec![
-        finding(
-            named(caller, &requesters),
-            caller,
-            "request rotations",
-            "RequesterArns",
-        ),
-        finding(
-            named(caller, operators),
-            caller,
-            "command rotations",
-            "OperatorArns",
-        ),
+        finding(caller, named(caller, &requesters), REQUEST),
+        finding(caller, named(caller, operators), COMMAND),
     ]
 }
 
-fn finding(named: Named, caller: &str, what: &str, parameter: &str) -> Finding {
+fn finding(caller: &str, named: Named, right: Right) -> Finding {
+    let Right { what, parameter } = right;
     let check = Check("you");
     match named {
         Named::Yes => check.ok(format!("{caller} may {what}")),
         Named::ByName => check.ok(format!(
             "{caller} may {what}, by the name of the role; its path cannot be told"
         )),
-        Named::No => check.warning(
-            format!("{caller} may not {what}"),
-            format!("use a role that {parameter} of the stack names, or add yours"),
-        ),
+        Named::No => check
+            .warning(format!("{caller} may not {what}"))
+            .todo(format!(
+                "use a role that {parameter} of the stack names, or add yours"
+            )),
     }
 }
 
 /// Holds a caller against patterns of ARNs.
 fn named(caller: &str, patterns: &[&str]) -> Named {
-    if patterns.iter().any(|pattern| matches(pattern, caller)) {
+    if patterns
+        .iter()
+        .any(|pattern| WildMatch::new(pattern).matches(caller))
+    {
         return Named::Yes;
     }
     let is_named = match assumed_role(caller) {
@@ -107,25 +121,7 @@ fn may_name(pattern: &str, (account, name): (&str, &str)) -> bool {
         _ => None,
     });
     let mut starts = std::iter::once(0).chain(starts);
-    starts.any(|at| matches(&resource[at..], name))
-}
-
-/// Whether the pattern, in which `*` stands for any characters and `?` for one, matches the text.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut pattern_chars = pattern.chars();
-    match pattern_chars.next() {
-        None => text.is_empty(),
-        Some('*') => {
-            let rest = pattern_chars.as_str();
-            let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-            ends.into_iter().any(|at| matches(rest, &text[at..]))
-        }
-        Some(c) => {
-            let mut text_chars = text.chars();
-            let is_same = text_chars.next().is_some_and(|it| c == '?' || it == c);
-            is_same && matches(pattern_chars.as_str(), text_chars.as_str())
-        }
-    }
+    starts.any(|at| WildMatch::new(&resource[at..]).matches(name))
 }
 
 #[cfg(test)]

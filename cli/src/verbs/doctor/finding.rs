@@ -29,45 +29,53 @@ pub struct Finding {
     pub todo: Option<String>,
 }
 
+impl Finding {
+    /// Says what to do.
+    pub fn todo(self, todo: impl Into<String>) -> Self {
+        Self {
+            todo: Some(todo.into()),
+            ..self
+        }
+    }
+}
+
 /// A check by its name, to make findings of.
 #[derive(Debug, Clone, Copy)]
 pub struct Check(pub &'static str);
 
 impl Check {
     pub fn ok(self, found: impl Into<String>) -> Finding {
-        self.finding(Level::Ok, found.into(), None)
+        self.finding(Level::Ok, found.into())
     }
 
-    pub fn warning(self, found: impl Into<String>, todo: impl Into<String>) -> Finding {
-        self.finding(Level::Warning, found.into(), Some(todo.into()))
+    pub fn warning(self, found: impl Into<String>) -> Finding {
+        self.finding(Level::Warning, found.into())
     }
 
-    pub fn problem(self, found: impl Into<String>, todo: impl Into<String>) -> Finding {
-        self.finding(Level::Problem, found.into(), Some(todo.into()))
+    pub fn problem(self, found: impl Into<String>) -> Finding {
+        self.finding(Level::Problem, found.into())
     }
 
-    pub fn unknown(self, found: impl Into<String>, todo: impl Into<String>) -> Finding {
-        self.finding(Level::Unknown, found.into(), Some(todo.into()))
+    pub fn unknown(self, found: impl Into<String>) -> Finding {
+        self.finding(Level::Unknown, found.into())
     }
 
     /// A call that failed. That the caller may not make it is no problem of the deployment.
     pub fn failed(self, permission: &'static str, error: &CallError) -> Finding {
         if error.class == ErrorClass::Denied {
             let todo = format!("to check it, you need {permission}");
-            return self.unknown("you may not look", todo);
+            return self.unknown("you may not look").todo(todo);
         }
-        self.warning(
-            format!("could not be looked at: {error}"),
-            "run rerole doctor again",
-        )
+        self.warning(format!("could not be looked at: {error}"))
+            .todo("run rerole doctor again")
     }
 
-    fn finding(self, level: Level, found: String, todo: Option<String>) -> Finding {
+    fn finding(self, level: Level, found: String) -> Finding {
         Finding {
             check: self.0,
             level,
             found,
-            todo,
+            todo: None,
         }
     }
 }

@@ -28,14 +28,17 @@ pub async fn index(stack: &Stack) -> Vec<Finding> {
     let finding = |it: crate::coverage::RegionCoverage| {
         let region = &it.region;
         match it.complete_as_of {
-            None => check.problem(
-                format!("{region} was never complete, so rotations may miss associations"),
-                format!("rerole index build --region {region}"),
-            ),
-            Some(at) if it.is_stale => check.problem(
-                format!("{region} is stale: complete as of {}", words::time(at, now)),
-                format!("rerole index build --region {region}"),
-            ),
+            None => check
+                .problem(format!(
+                    "{region} was never complete, so rotations may miss associations"
+                ))
+                .todo(format!("rerole index build --region {region}")),
+            Some(at) if it.is_stale => check
+                .problem(format!(
+                    "{region} is stale: complete as of {}",
+                    words::time(at, now)
+                ))
+                .todo(format!("rerole index build --region {region}")),
             Some(at) => check.ok(format!(
                 "{region} is complete as of {}",
                 words::time(at, now)
@@ -58,22 +61,20 @@ pub async fn index_run(stack: &Stack) -> Vec<Finding> {
     let idle_since = run.lease_until.unwrap_or(run.started_at);
     let finding = if run.error_count > 0 {
         let first = run.errors.first().map(crate::verify::unread);
-        check.warning(
-            format!(
+        check
+            .warning(format!(
                 "the last run could not read {}: {}",
                 words::count(run.error_count, "place"),
                 first.unwrap_or_default()
-            ),
-            "rerole index status; leave out what can never be read with IndexExclude",
-        )
+            ))
+            .todo("rerole index status; leave out what can never be read with IndexExclude")
     } else if run.finished_at.is_none() && now.since(idle_since) > RESUMED_AFTER {
-        check.problem(
-            format!(
+        check
+            .problem(format!(
                 "a run started {} stands still",
                 words::time(run.started_at, now)
-            ),
-            "look at the log of the indexer, and run rerole index build",
-        )
+            ))
+            .todo("look at the log of the indexer, and run rerole index build")
     } else {
         return Vec::new();
     };
@@ -92,10 +93,11 @@ pub async fn rotations(stack: &Stack) -> Vec<Finding> {
                 for found in found {
                     match found {
                         FoundRotation::Record(record) => open.push(record),
-                        FoundRotation::Malformed { ledger_key } => findings.push(check.problem(
-                            format!("{ledger_key} cannot be read"),
-                            "another version of rerole may have written it: rerole version",
-                        )),
+                        FoundRotation::Malformed { ledger_key } => findings.push(
+                            check.problem(format!("{ledger_key} cannot be read")).todo(
+                                "another version of rerole may have written it: rerole version",
+                            ),
+                        ),
                     }
                 }
             }
@@ -110,25 +112,27 @@ pub async fn rotations(stack: &Stack) -> Vec<Finding> {
         works && record.is_stalled(now)
     };
     for record in open.iter().filter(|it| is_stalled(it)) {
-        findings.push(check.problem(
-            format!(
-                "{} is stalled: no invocation has worked on it for ten minutes",
-                record.key
-            ),
-            format!(
-                "rerole resume {}; the log of the rotate function says why",
-                record.key
-            ),
-        ));
+        findings.push(
+            check
+                .problem(format!(
+                    "{} is stalled: no invocation has worked on it for ten minutes",
+                    record.key
+                ))
+                .todo(format!(
+                    "rerole resume {}; the log of the rotate function says why",
+                    record.key
+                )),
+        );
     }
     let of = |status| open.iter().filter(move |it| it.status() == status);
     let names = |status| of(status).map(|it| it.key.to_string()).collect::<Vec<_>>();
     let paused = names(Status::Paused);
     if !paused.is_empty() {
-        findings.push(check.warning(
-            format!("paused: {}", words::list(&paused, 5)),
-            "rerole resume ID, or rerole cancel ID",
-        ));
+        findings.push(
+            check
+                .warning(format!("paused: {}", words::list(&paused, 5)))
+                .todo("rerole resume ID, or rerole cancel ID"),
+        );
     }
     let queued = names(Status::Queued).len();
     let text = match (open.len(), queued) {
@@ -168,10 +172,11 @@ pub async fn frozen(stack: &Stack) -> Vec<Finding> {
         .reason
         .map_or_else(String::new, |reason| format!(": {reason}"));
     let since = words::time(at, stack.aws.now());
-    vec![check.warning(
-        format!("the stack is frozen since {since}{by}{reason}"),
-        "rerole unfreeze, when the reason is gone",
-    )]
+    vec![
+        check
+            .warning(format!("the stack is frozen since {since}{by}{reason}"))
+            .todo("rerole unfreeze, when the reason is gone"),
+    ]
 }
 
 /// The rates that were learned.

@@ -20,7 +20,9 @@ pub fn version(stack: &Stack) -> Vec<Finding> {
     let check = Check("version");
     let deployed = stack.origin.version.as_deref();
     vec![match (deployed, version::advice(deployed)) {
-        (_, Some(todo)) => check.warning("CLI and stack are of different versions", todo),
+        (_, Some(todo)) => check
+            .warning("CLI and stack are of different versions")
+            .todo(todo),
         (deployed, None) => check.ok(format!(
             "CLI and stack are {}",
             deployed.unwrap_or_default()
@@ -36,28 +38,31 @@ pub async fn functions(stack: &Stack) -> Vec<Finding> {
     for (name, looked) in functions::all(stack).await {
         match looked {
             Err(error) if error.code.as_deref() == Some("ResourceNotFoundException") => {
-                findings.push(check.problem(
-                    format!("{name} does not exist"),
-                    "deploy the stack again (docs/deploying.md)",
-                ));
+                findings.push(
+                    check
+                        .problem(format!("{name} does not exist"))
+                        .todo("deploy the stack again (docs/deploying.md)"),
+                );
             }
             Err(error) => findings.push(check.failed("lambda:GetFunctionConfiguration", &error)),
-            Ok(function) if function.arn.is_none() => findings.push(check.warning(
-                format!("the stack does not say which function {name} is"),
-                "update the stack (docs/deploying.md)",
-            )),
+            Ok(function) if function.arn.is_none() => findings.push(
+                check
+                    .warning(format!("the stack does not say which function {name} is"))
+                    .todo("update the stack (docs/deploying.md)"),
+            ),
             Ok(function) if function.is_active() => active.push(name.to_owned()),
             Ok(function) => {
                 let text = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
                 let state = text(function.state);
                 let update = text(function.last_update_status);
                 findings.push(
-                    check.problem(
-                        format!("{name} is {state}, and its last update {update}"),
-                        function
-                            .reason
-                            .unwrap_or_else(|| "look at the function in Lambda".to_owned()),
-                    ),
+                    check
+                        .problem(format!("{name} is {state}, and its last update {update}"))
+                        .todo(
+                            function
+                                .reason
+                                .unwrap_or_else(|| "look at the function in Lambda".to_owned()),
+                        ),
                 );
             }
         }
@@ -84,27 +89,29 @@ pub async fn queues(stack: &Stack) -> Vec<Finding> {
             }
             Err(error) => {
                 let todo = "update the stack (docs/deploying.md)";
-                findings.push(check.warning(error.to_string(), todo));
+                findings.push(check.warning(error.to_string()).todo(todo));
             }
             Ok(numbers) if queue == Queue::Indexer => {
                 let late = age.filter(|age| numbers.waiting > 0 && *age > WAITING_MAX);
                 let waiting = words::count(numbers.waiting, "change");
                 findings.extend(late.map(|age| {
-                    check.warning(
-                        format!(
+                    check
+                        .warning(format!(
                             "{waiting} in EKS wait for the indexer, for {}",
                             words::duration(age)
-                        ),
-                        "look at the log of the indexer",
-                    )
+                        ))
+                        .todo("look at the log of the indexer")
                 }));
             }
             Ok(numbers) if numbers.waiting > 0 => {
                 let count = words::count(numbers.waiting, "message");
-                findings.push(check.problem(
-                    format!("{name} has {count}: {}", queue.meaning()),
-                    format!("rerole queues show {name}, and then rerole queues redrive {name}"),
-                ));
+                findings.push(
+                    check
+                        .problem(format!("{name} has {count}: {}", queue.meaning()))
+                        .todo(format!(
+                            "rerole queues show {name}, and then rerole queues redrive {name}"
+                        )),
+                );
             }
             Ok(_) => {}
         }

@@ -22,7 +22,11 @@ pub async fn bus(stack: &Stack) -> Vec<Finding> {
     let check = Check("bus");
     let Some(bus) = stack.outputs.get(Name::RotationEventBusName) else {
         let todo = "update the stack (docs/deploying.md)";
-        return vec![check.warning("the stack does not say which bus it has", todo)];
+        return vec![
+            check
+                .warning("the stack does not say which bus it has")
+                .todo(todo),
+        ];
     };
     let rules = match rules(&Client::new(&stack.sdk), Some(bus)).await {
         Ok(rules) => rules,
@@ -32,17 +36,17 @@ pub async fn bus(stack: &Stack) -> Vec<Finding> {
         .iter()
         .filter(|rule| mentions(rule, "Role Rotation Requested"));
     vec![match requests.next() {
-        None => check.problem(
-            format!("no rule of bus {bus} is for requests of rotations"),
-            "deploy the stack again (docs/deploying.md)",
-        ),
-        Some(rule) if !is_enabled(rule) => check.problem(
-            format!("the rule of bus {bus} for requests of rotations is disabled"),
-            format!(
+        None => check
+            .problem(format!("no rule of bus {bus} is for requests of rotations"))
+            .todo("deploy the stack again (docs/deploying.md)"),
+        Some(rule) if !is_enabled(rule) => check
+            .problem(format!(
+                "the rule of bus {bus} for requests of rotations is disabled"
+            ))
+            .todo(format!(
                 "aws events enable-rule --event-bus-name {bus} --name {}",
                 name(rule)
-            ),
-        ),
+            )),
         Some(_) => check.ok(format!("requests on {bus} reach the function")),
     }]
 }
@@ -80,21 +84,26 @@ fn change(stack: &Stack, region: &str, rules: Result<Vec<Rule>, CallError>) -> F
         return check.ok(found);
     }
     match (rules.first(), is_own) {
-        (Some(rule), _) => check.problem(
-            format!("the rule for changes in EKS of {region} is disabled"),
-            format!(
+        (Some(rule), _) => check
+            .problem(format!(
+                "the rule for changes in EKS of {region} is disabled"
+            ))
+            .todo(format!(
                 "aws events enable-rule --region {region} --name {}",
                 name(rule)
-            ),
-        ),
-        (None, true) => check.problem(
-            format!("no rule brings changes in EKS of {region} to the indexer"),
-            "deploy the stack again (docs/deploying.md)",
-        ),
-        (None, false) => check.problem(
-            format!("changes in EKS of {region} are not forwarded, so they are found late"),
-            format!("deploy forward-eks-events.yaml in {region} (docs/deploying.md)"),
-        ),
+            )),
+        (None, true) => check
+            .problem(format!(
+                "no rule brings changes in EKS of {region} to the indexer"
+            ))
+            .todo("deploy the stack again (docs/deploying.md)"),
+        (None, false) => check
+            .problem(format!(
+                "changes in EKS of {region} are not forwarded, so they are found late"
+            ))
+            .todo(format!(
+                "deploy forward-eks-events.yaml in {region} (docs/deploying.md)"
+            )),
     }
 }
 

@@ -63,21 +63,22 @@ async fn recovery(client: &aws_sdk_dynamodb::Client, name: &str) -> Result<bool,
 
 fn table((what, name): (&str, &str), described: Result<TableState, CallError>) -> Option<Finding> {
     match described {
-        Err(error) if error.code.as_deref() == Some("ResourceNotFoundException") => {
-            Some(CHECK.problem(
-                format!("table {name} of the {what} does not exist"),
-                "deploy the stack again, or restore the table from its backup",
-            ))
-        }
+        Err(error) if error.code.as_deref() == Some("ResourceNotFoundException") => Some(
+            CHECK
+                .problem(format!("table {name} of the {what} does not exist"))
+                .todo("deploy the stack again, or restore the table from its backup"),
+        ),
         Err(error) => Some(CHECK.failed("dynamodb:DescribeTable", &error)),
-        Ok(table) if !table.is_active => Some(CHECK.problem(
-            format!("table {name} of the {what} is not active"),
-            "look at the table in DynamoDB",
-        )),
-        Ok(table) if !table.is_protected => Some(CHECK.warning(
-            format!("the {what} is not protected against deletion"),
-            "deploy with TableDeletionProtection=true",
-        )),
+        Ok(table) if !table.is_active => Some(
+            CHECK
+                .problem(format!("table {name} of the {what} is not active"))
+                .todo("look at the table in DynamoDB"),
+        ),
+        Ok(table) if !table.is_protected => Some(
+            CHECK
+                .warning(format!("the {what} is not protected against deletion"))
+                .todo("deploy with TableDeletionProtection=true"),
+        ),
         Ok(_) => None,
     }
 }
@@ -85,10 +86,11 @@ fn table((what, name): (&str, &str), described: Result<TableState, CallError>) -
 fn backup(what: &str, recovery: Result<bool, CallError>) -> Option<Finding> {
     match recovery {
         Ok(true) => None,
-        Ok(false) => Some(CHECK.warning(
-            format!("the {what} cannot be restored to an earlier time"),
-            "turn on point-in-time recovery, as the template does",
-        )),
+        Ok(false) => Some(
+            CHECK
+                .warning(format!("the {what} cannot be restored to an earlier time"))
+                .todo("turn on point-in-time recovery, as the template does"),
+        ),
         // The table's own finding says so.
         Err(error) if error.code.as_deref() == Some("ResourceNotFoundException") => None,
         Err(error) => Some(CHECK.failed("dynamodb:DescribeContinuousBackups", &error)),

@@ -26,12 +26,11 @@ pub async fn check(stack: &Stack) -> Vec<Finding> {
         .zip(looked)
         .map(|(region, looked)| match looked {
             Ok(Some(trail)) => CHECK.ok(format!("{trail} logs changes in {region}")),
-            Ok(None) => CHECK.problem(
-                format!(
+            Ok(None) => CHECK
+                .problem(format!(
                     "no trail logs management events in {region}, so changes in EKS are found late"
-                ),
-                "create a trail that logs write-only management events of all regions",
-            ),
+                ))
+                .todo("create a trail that logs write-only management events of all regions"),
             Err(error) => CHECK.failed(PERMISSIONS, &error),
         });
     findings.collect()

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::follow::counts;
 use crate::found::{BEGINNING, Found};
 use crate::frozen::FreezeView;
+use crate::invalid_flag::Flag;
 use crate::rotation::rejected::RejectedView;
 use crate::stack::Stack;
 use crate::verbs::list::flags::ListFlags;
@@ -94,7 +95,7 @@ impl List {
         let statuses = flags.filter.statuses();
         let found = match &flags.role {
             Some(role) => {
-                let role = stack.role("--role", role)?;
+                let role = stack.role(Flag("--role"), role)?;
                 let mut found = Found::of_role(stack, &role).await?;
                 found.records.retain(|record| {
                     let is_recent = record.finished_at().is_none_or(|at| at >= finished_since);

@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use crate::answer::{Answer, Next};
 use crate::bus;
+use crate::confirm::confirm;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::queue::Queue;
 use crate::stack::Stack;
-use crate::terminal::{Layout, confirm, note, printable};
+use crate::terminal::{Layout, note, printable};
 use crate::verbs::queues::flags::{RedriveFlags, chosen};
 use crate::verbs::queues::inbox::Inbox;
 use crate::verbs::queues::message::{Action, Message, Rules};

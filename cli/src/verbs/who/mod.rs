@@ -11,6 +11,7 @@ mod wait;
 use crate::answer::{Answer, Next};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::invalid_flag::Flag;
 use crate::stack::Stack;
 use crate::terminal::note;
 use crate::verbs::who::flags::WhoFlags;
@@ -24,7 +25,7 @@ use crate::verbs::who::wait::wait;
 /// If the text names no role, or AWS does not respond.
 pub async fn run(flags: &WhoFlags) -> Result<Exit, Failure> {
     let stack = Stack::find(&flags.stack).await?;
-    let role = stack.role("ROLE", &flags.role)?;
+    let role = stack.role(Flag("ROLE"), &flags.role)?;
     let answer = Answer::start(&stack, &flags.output)?;
     let (who, exit) = match flags.wait {
         None => {
