@@ -45,7 +45,7 @@ def the_deployment_is_looked_at(harness):
     equal("the versions of stack and tool", found["stack"]["version"], found["cli"])
     # MiniStack has no trail, and its root user is no operator, so there are findings.
     shown = run(harness, "doctor", exit_code=3)
-    contains("`doctor` looks at all parts", shown, "index", "alarms", "CloudTrail", "queues")
+    contains("`doctor` looks at all parts", shown, "index", "alarms", "trails", "queues")
     shown = run(harness, "index", "status")
     contains("`index status` shows both regions", shown, "us-east-1", "eu-west-1")
     run(harness, "index", "check")
