@@ -26,6 +26,8 @@ mod queue;
 mod refusals;
 mod request;
 mod rotation;
+#[cfg(test)]
+mod schema;
 mod scope;
 mod silence;
 mod stack;

@@ -4,6 +4,8 @@
 mod credentials;
 pub mod flags;
 mod outputs;
+#[cfg(test)]
+mod simulated;
 
 pub use outputs::{Name, Outputs};
 

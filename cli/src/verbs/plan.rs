@@ -43,7 +43,7 @@ pub struct PlanFlags {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Plan {
+pub struct Plan {
     #[serde(flatten)]
     rotation: RotationView,
     associations: Vec<RowView>,

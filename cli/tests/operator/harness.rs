@@ -1,6 +1,8 @@
 //! The playground in this process, and the binary as an operator runs it: in an environment of its
 //! own, off a terminal.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -8,8 +10,8 @@ use std::thread::{self, JoinHandle};
 
 use rerole_cli::playground::Playground;
 use rerole_cli::playground::flags::PlaygroundOptions;
-use rerole_sim::SimulatedAws;
 use rerole_sim::fleet::FleetSummary;
+use rerole_sim::{CallRecord, SimulatedAws};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -28,20 +30,14 @@ pub struct Stage {
     pub aws: SimulatedAws,
     pub fleet: FleetSummary,
     /// The names of resources by their names in the template.
-    names: Vec<(&'static str, String)>,
+    names: BTreeMap<String, String>,
+    calls: RefCell<Vec<(String, CallRecord)>>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// The resources that tests change or whose names calls have.
-const RESOURCES: [&str; 6] = [
-    "AssociationIndexTable",
-    "RotationLedgerTable",
-    "OnFailureQueue",
-    "UndeliveredQueue",
-    "IndexerQueue",
-    "IndexerDeadLetterQueue",
-];
+/// The access key of the operator. The functions have others.
+const OPERATOR: &str = "playground";
 
 /// How a command ended.
 #[derive(Debug)]
@@ -58,23 +54,20 @@ pub struct Rerole {
 }
 
 impl Stage {
-    /// Sixty associations in three clusters, of which 24 are on the old role. An add-on owns two of
-    /// these, and EKS refuses the first updates of two others.
-    pub fn start() -> Self {
-        Self::with(PlaygroundOptions {
+    /// Sixty associations in three clusters, of which 24 are on the old role. So many of these have
+    /// drifted, and an add-on owns two others.
+    pub fn start(drifted: usize) -> Self {
+        let options = PlaygroundOptions {
             port: 0,
             seed: 1,
             associations: 60,
             rotating: 24,
-            drifted: 0,
+            drifted,
             owned_by_addon: 2,
-            refused: 2,
+            refused: 0,
             throttle: None,
             keep_calls: true,
-        })
-    }
-
-    pub fn with(options: PlaygroundOptions) -> Self {
+        };
         let (started, stage) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
@@ -85,7 +78,9 @@ impl Stage {
             runtime.block_on(async {
                 let playground = Playground::start(&options).await.unwrap();
                 let rendered = playground.deployment.rendered();
-                let names = RESOURCES.map(|name| (name, rendered.name(name)));
+                let names = rendered.types().into_iter();
+                let names = names.map(|(name, _)| (name.clone(), rendered.name(&name)));
+                let names: BTreeMap<_, _> = names.collect();
                 let shared = (
                     playground.url(),
                     playground.aws.clone(),
@@ -102,7 +97,8 @@ impl Stage {
             url,
             aws,
             fleet,
-            names: names.to_vec(),
+            names,
+            calls: RefCell::default(),
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -110,18 +106,41 @@ impl Stage {
 
     /// The name of a resource of the stack.
     pub fn name(&self, resource: &str) -> &str {
-        let mut names = self.names.iter();
-        let (_, name) = names.find(|(name, _)| *name == resource).unwrap();
-        name
+        &self.names[resource]
     }
 
-    /// The command of an operator whose calls have this access key, at 80 columns.
-    pub fn rerole(&self, access_key: &str, arguments: &str) -> Rerole {
+    /// The resource of the stack with this name.
+    pub fn resource(&self, name: &str) -> Option<&str> {
+        let mut names = self.names.iter();
+        let found = names.find(|(_, it)| *it == name || it.ends_with(&format!("/{name}")));
+        found.map(|(resource, _)| resource.as_str())
+    }
+
+    /// The command, at 80 columns.
+    pub fn rerole(&self, arguments: &str) -> Rerole {
         Rerole::new(arguments)
             .env("AWS_ENDPOINT_URL", &self.url)
-            .env("AWS_ACCESS_KEY_ID", access_key)
+            .env("AWS_ACCESS_KEY_ID", OPERATOR)
             .env("AWS_SECRET_ACCESS_KEY", "secret")
             .env("AWS_REGION", "us-east-1")
+    }
+
+    /// Runs a command, and keeps its calls under the name of its verb.
+    pub fn record<T>(&self, rerole: Rerole, run: impl FnOnce(Rerole) -> T) -> T {
+        let verb = rerole.verb();
+        let from = self.aws.call_counts().values().sum();
+        let result = run(rerole);
+        let calls = self
+            .aws
+            .calls_where(|record| record.call.index >= from && record.call.access_key == OPERATOR);
+        let calls = calls.into_iter().map(|call| (verb.clone(), call));
+        self.calls.borrow_mut().extend(calls);
+        result
+    }
+
+    /// The calls of the recorded commands, with their verbs.
+    pub fn recorded(&self) -> Vec<(String, CallRecord)> {
+        self.calls.take()
     }
 }
 
@@ -161,6 +180,16 @@ impl Rerole {
 
     pub fn columns(self, columns: u16) -> Self {
         self.env("COLUMNS", &columns.to_string())
+    }
+
+    /// The verb, such as `status` or `index build`.
+    pub fn verb(&self) -> String {
+        let mut words = self.line.split(' ').skip(1);
+        let verb = words.next().unwrap_or_default();
+        match verb {
+            "index" | "queues" => format!("{verb} {}", words.next().unwrap_or_default()),
+            verb => verb.to_owned(),
+        }
     }
 
     /// The command for tests that stop it or close its pipes.

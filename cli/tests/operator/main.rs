@@ -4,4 +4,8 @@
 mod harness;
 mod redact;
 
+mod failures;
+mod permissions;
+mod schema;
 mod screens;
+mod terminal;

@@ -2,7 +2,7 @@
 //! that is written as text in `text`.
 
 pub mod flags;
-mod listed;
+pub mod listed;
 mod text;
 
 use crate::answer::Answer;
