@@ -95,14 +95,25 @@ impl<'a> Answer<'a> {
         text: &str,
         next: &[Next],
     ) -> Result<(), OutputError> {
+        let next: Vec<_> = next.iter().map(|it| self.shortened(it)).collect();
         if self.layout.form == Form::Json {
-            return print(&json(&self.stack.origin, body, next).to_string());
+            return print(&json(&self.stack.origin, body, &next).to_string());
         }
         let mut text = text.to_owned();
         if !next.is_empty() {
-            let _ = write!(text, "\n\n{}", self.next(next));
+            let _ = write!(text, "\n\n{}", self.next(&next));
         }
         print(text.trim_start_matches('\n'))
+    }
+
+    /// The command with the roles of the stack's account by their paths and names.
+    fn shortened(&self, next: &Next) -> Next {
+        let (partition, account) = (self.stack.partition(), &self.stack.origin.account);
+        let roles = format!("arn:{partition}:iam::{account}:role/");
+        Next {
+            command: next.command.replace(&roles, ""),
+            ..next.clone()
+        }
     }
 
     fn next(&self, next: &[Next]) -> String {

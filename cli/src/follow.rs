@@ -75,7 +75,7 @@ pub async fn follow(
 /// Says how to follow a rotation again after Ctrl-C.
 pub fn note_interrupted(key: &RotationKey) {
     note(&format!(
-        "the rotation continues; follow it with: rerole status --wait {key}"
+        "the rotation continues; follow it with: rerole status {key} --wait"
     ));
 }
 

@@ -1,4 +1,7 @@
-//! Checks that the commands of this tool that the manual shows exist, with these flags.
+//! Checks that the commands of this tool that the manual shows exist, with these flags. The page
+//! about the tool itself is generated in `page`.
+
+mod page;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -58,7 +61,11 @@ fn each_command_in_the_manual_exists_with_its_flags() {
 fn commands(markdown: &str) -> Vec<String> {
     // A code span may be wrapped.
     let text = markdown.replace("\n", " \n");
-    let spans = text.split('`').skip(1).step_by(2).map(|span| span.replace('\n', " "));
+    let spans = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(|span| span.replace('\n', " "));
     let lines = markdown.lines().map(str::to_owned);
     let all = spans.chain(lines);
     let of_tool = all.filter(|text| text.starts_with("rerole "));

@@ -7,8 +7,16 @@ use crate::bus::{Sent, VERDICT_TIMEOUT};
 use crate::stack::{Name, Stack};
 use crate::terminal::note;
 
-/// Tells the operator what may be wrong. A look that fails says so, and the others go on.
+#[cfg(test)]
+mod tests;
+
+/// Tells the operator what may be wrong.
 pub async fn explain(stack: &Stack, sent: &Sent) {
+    note(&explanation(stack, sent).await);
+}
+
+/// What may be wrong. A look that fails says so, and the others go on.
+async fn explanation(stack: &Stack, sent: &Sent) -> String {
     let mut lines = vec![format!(
         "no verdict within {} s: the bus took event {}, and the ledger shows nothing of it. What \
          may be wrong:",
@@ -31,7 +39,7 @@ pub async fn explain(stack: &Stack, sent: &Sent) {
             sent.event.to_string().replace('\'', "'\\''")
         ));
     }
-    note(&lines.join("\n"));
+    lines.join("\n")
 }
 
 /// Looks whether the rules of the bus are enabled.

@@ -39,7 +39,7 @@ pub struct Flags<'a> {
 /// A command's verdict, and the rotation after it.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Steered {
+pub struct Steered {
     verdict: CommandView,
     /// The rotation, or for `rollback` the rollback of it.
     rotation: RotationView,

@@ -55,6 +55,8 @@ pub struct PlaygroundOptions {
     pub refused: usize,
     /// EKS calls a second, in each region.
     pub throttle: Option<f64>,
+    /// Keeps each call, which takes memory. Tests read them.
+    pub keep_calls: bool,
 }
 
 impl TryFrom<&PlaygroundFlags> for PlaygroundOptions {
@@ -85,6 +87,7 @@ impl TryFrom<&PlaygroundFlags> for PlaygroundOptions {
             owned_by_addon,
             refused: flags.fail,
             throttle: flags.throttle,
+            keep_calls: false,
         })
     }
 }

@@ -7,7 +7,7 @@ pub mod flags;
 mod functions;
 #[cfg(test)]
 mod tests;
-mod tour;
+pub mod tour;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -165,7 +165,7 @@ fn simulation(options: &PlaygroundOptions) -> Options {
             rate_per_sec,
             burst: 2.0 * rate_per_sec,
         }),
-        keep_log: false,
+        keep_log: options.keep_calls,
         cloudtrail: true,
         ..Options::default()
     }

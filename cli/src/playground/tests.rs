@@ -27,6 +27,7 @@ fn options() -> PlaygroundOptions {
         owned_by_addon: 2,
         refused: 0,
         throttle: None,
+        keep_calls: false,
     }
 }
 

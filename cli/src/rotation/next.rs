@@ -8,7 +8,14 @@ use crate::rotation::RotationView;
 /// The commands that make sense next, the most likely one first.
 pub fn next(view: &RotationView) -> Vec<Next> {
     let id = &view.id;
-    let of = |verb: &str, purpose: &str| Next::new(format!("rerole {verb} {id}"), purpose);
+    // The ID comes right after the verb, where it is replaced most easily.
+    let of = |verb: &str, purpose: &str| {
+        let (verb, flags) = match verb.split_once(' ') {
+            Some((verb, flags)) => (verb, format!(" {flags}")),
+            None => (verb, String::new()),
+        };
+        Next::new(format!("rerole {verb} {id}{flags}"), purpose)
+    };
     let who = || {
         let command = format!("rerole who {}", view.old_role_arn);
         Next::new(command, "who uses the old role, and may it be deleted?")

@@ -5,6 +5,8 @@ mod credentials;
 pub mod error;
 pub mod flags;
 mod outputs;
+#[cfg(test)]
+mod simulated;
 
 pub use outputs::{Name, Outputs};
 

@@ -38,7 +38,7 @@ pub struct FreezeFlags {
 /// The verdict, and what it means for the open rotations.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Freeze {
+pub struct Freeze {
     verdict: CommandView,
     /// The freeze of the stack after the command. Null if it is not frozen.
     frozen: Option<FreezeView>,
@@ -49,7 +49,7 @@ struct Freeze {
 /// The open rotations.
 #[derive(Debug, Default, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Affected {
+pub struct Affected {
     rotations: Vec<AffectedRotation>,
     /// The keys of items that cannot be read. Another version of rerole may have written them.
     malformed: Vec<String>,
@@ -58,7 +58,7 @@ struct Affected {
 /// What becomes of an open rotation.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct AffectedRotation {
+pub struct AffectedRotation {
     id: String,
     #[cfg_attr(test, schemars(with = "String"))]
     status: Status,

@@ -43,7 +43,7 @@ pub struct PlanFlags {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Plan {
+pub struct Plan {
     #[serde(flatten)]
     rotation: RotationView,
     associations: Vec<RowView>,
@@ -77,7 +77,7 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     let Followed { record, exit } = follow(&stack, &key, Until::Finished, None).await?;
     if record.finished_at().is_none() {
         note(&format!(
-            "the dry run continues; follow it with: rerole status --wait {key}"
+            "the dry run continues; follow it with: rerole status {key} --wait"
         ));
         return Ok(exit);
     }
@@ -171,7 +171,6 @@ fn findings(view: &RotationView, index: &Coverage, unknown: &[Difference]) -> Ve
             findings.push(format!("the index of {} is not up to date", region.region));
         }
     }
-    findings.extend(view.reason.clone());
     findings
 }
 

@@ -54,7 +54,7 @@ pub struct StatusFlags {
 /// A rotation with its history.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct RotationStatus {
+pub struct RotationStatus {
     /// The freeze of the stack. Null if it is not frozen.
     frozen: Option<FreezeView>,
     #[serde(flatten)]
@@ -68,7 +68,7 @@ struct RotationStatus {
 /// A rejected event.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct RejectedStatus {
+pub struct RejectedStatus {
     /// The freeze of the stack. Null if it is not frozen.
     frozen: Option<FreezeView>,
     #[serde(flatten)]

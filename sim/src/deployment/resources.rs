@@ -33,7 +33,11 @@ const TYPES_OF_SAM: [(&str, &str); 2] = [
 /// Creates the resources, and the stack that has them.
 pub(super) fn create(aws: &SimulatedAws, rendered: &Rendered) {
     for (name, properties) in rendered.resources("AWS::DynamoDB::Table") {
-        aws.create_table(create_table(&rendered.name(&name), &properties));
+        let table = rendered.name(&name);
+        aws.create_table(create_table(&table, &properties));
+        if properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] == true {
+            aws.enable_recovery(&table);
+        }
     }
     for (name, properties) in rendered.resources("AWS::Events::EventBus") {
         let bus = rendered.name(&name);

@@ -12,7 +12,7 @@ mod requests;
 mod stream;
 mod unprocessed;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -40,6 +40,8 @@ pub(crate) struct DynamoDb {
     schemas: Schemas,
     /// Of the tables that have one.
     streams: BTreeMap<String, Stream>,
+    /// The tables that can be restored to any time of the last weeks.
+    recoverable: BTreeSet<String>,
     unprocessed_share: f64,
     transaction_conflict_share: f64,
     throttle_share: f64,
@@ -59,6 +61,7 @@ impl DynamoDb {
             tables: database(),
             schemas: Schemas::new(),
             streams: BTreeMap::new(),
+            recoverable: BTreeSet::new(),
             unprocessed_share: options.unprocessed_share,
             transaction_conflict_share: options.transaction_conflict_share,
             throttle_share: options.dynamodb_throttle_share,
@@ -78,8 +81,10 @@ impl DynamoDb {
         rng: &mut Rng,
     ) -> Response {
         let JsonRequest { operation, body } = request;
-        let is_about_items = !operation.contains("Table") && !operation.contains("TimeToLive");
-        if is_about_items && rng.happens(self.throttle_share) {
+        let is_about_tables = ["Table", "TimeToLive", "ContinuousBackups"]
+            .iter()
+            .any(|word| operation.contains(word));
+        if !is_about_tables && rng.happens(self.throttle_share) {
             return DynamoDbError::throughput_exceeded()
                 .into_response()
                 .rejected();
@@ -104,6 +109,7 @@ impl DynamoDb {
     ) -> Result<Value, DynamoDbError> {
         match operation {
             "CreateTable" => return self.create_table(body),
+            "DescribeContinuousBackups" => return self.describe_continuous_backups(&body),
             "Query" | "Scan" if body.get("IndexName").is_some_and(|name| !name.is_null()) => {
                 let mut lagging = self.lagging.iter_mut();
                 if let Some(index) = lagging.find(|index| index.is_read_by(&body)) {
@@ -120,6 +126,29 @@ impl DynamoDb {
             _ => {}
         }
         self.run_and_replicate(now, operation, body)
+    }
+
+    /// Turns on point-in-time recovery of a table.
+    pub(crate) fn enable_recovery(&mut self, table: &str) {
+        self.recoverable.insert(table.to_owned());
+    }
+
+    fn describe_continuous_backups(&self, body: &Value) -> Result<Value, DynamoDbError> {
+        if run(&self.tables, "DescribeTable", body.clone()).is_err() {
+            let kind = "com.amazonaws.dynamodb.v20120810#TableNotFoundException";
+            let message = format!("Table not found: {}", body["TableName"]);
+            let body = json!({ "__type": kind, "message": message });
+            return Err(DynamoDbError::from_body(400, body));
+        }
+        let table = body["TableName"].as_str().unwrap_or_default();
+        let status = match self.recoverable.contains(table) {
+            true => "ENABLED",
+            false => "DISABLED",
+        };
+        Ok(json!({ "ContinuousBackupsDescription": {
+            "ContinuousBackupsStatus": "ENABLED",
+            "PointInTimeRecoveryDescription": { "PointInTimeRecoveryStatus": status },
+        } }))
     }
 
     /// Runs the operation. Its writes are queued for the indexes that lag, and added to streams.

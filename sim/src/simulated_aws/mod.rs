@@ -161,6 +161,11 @@ impl SimulatedAws {
         created.expect("a table is created once, by a valid request");
     }
 
+    /// Turns on point-in-time recovery of a table.
+    pub fn enable_recovery(&self, table: &str) {
+        lock(&self.pipeline.dynamodb).enable_recovery(table);
+    }
+
     /// Records in the ledger that the index of each region is complete as of now, as after a full
     /// run over these regions.
     ///

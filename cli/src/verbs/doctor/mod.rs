@@ -32,7 +32,7 @@ pub struct DoctorFlags {
 /// All that was found.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Diagnosis {
+pub struct Diagnosis {
     /// Whether there is no problem.
     healthy: bool,
     findings: Vec<Finding>,

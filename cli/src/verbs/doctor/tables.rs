@@ -92,7 +92,7 @@ fn backup(what: &str, recovery: Result<bool, CallError>) -> Option<Finding> {
                 .todo("turn on point-in-time recovery, as the template does"),
         ),
         // The table's own finding says so.
-        Err(error) if error.code.as_deref() == Some("ResourceNotFoundException") => None,
+        Err(error) if error.code.as_deref() == Some("TableNotFoundException") => None,
         Err(error) => Some(CHECK.failed("dynamodb:DescribeContinuousBackups", &error)),
     }
 }

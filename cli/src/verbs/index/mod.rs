@@ -1,14 +1,14 @@
 //! `rerole index`: builds, checks and shows the association index by hand. The reconciler of the
 //! function does the work.
 
-mod build;
-mod check;
+pub mod build;
+pub mod check;
 mod expected;
 pub mod flags;
 mod run_view;
 pub mod selection;
-mod show;
-mod status;
+pub mod show;
+pub mod status;
 
 use crate::exit::Exit;
 use crate::failure::Failure;

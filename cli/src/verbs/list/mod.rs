@@ -2,7 +2,7 @@
 //! and how that is written as text in `text`.
 
 pub mod flags;
-mod listed;
+pub mod listed;
 mod text;
 
 use crate::answer::Answer;

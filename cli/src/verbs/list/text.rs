@@ -78,7 +78,8 @@ impl View<'_> {
                 self.role(&it.old_role_arn),
                 self.role(&it.new_role_arn),
                 format!("{}/{}{failed}", it.settled, it.total),
-                self.at(it.started_at),
+                // As wide as any age, so the columns stay where they are from look to look.
+                format!("{:10}", self.at(it.started_at)),
                 by.map_or_else(|| "-".to_owned(), |by| self.name(by)),
             ]
         });

@@ -17,7 +17,7 @@ use crate::words;
 /// The queues of the stack.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Queues {
+pub struct Queues {
     queues: Vec<QueueView>,
 }
 

@@ -2,12 +2,12 @@
 
 pub mod flags;
 mod inbox;
-mod list;
+pub mod list;
 mod message;
-mod redrive;
+pub mod redrive;
 mod republish;
 mod resend;
-mod show;
+pub mod show;
 
 use crate::exit::Exit;
 use crate::failure::Failure;

@@ -23,14 +23,14 @@ const HIDDEN_SECS: i32 = 30;
 /// The messages of queues.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Shown {
+pub struct Shown {
     queues: Vec<ShownQueue>,
 }
 
 /// The messages of a queue.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-struct ShownQueue {
+pub struct ShownQueue {
     name: Queue,
     messages: Vec<MessageView>,
 }

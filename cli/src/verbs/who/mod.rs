@@ -5,7 +5,7 @@
 pub mod flags;
 mod text;
 mod verdict;
-mod view;
+pub mod view;
 mod wait;
 
 use crate::answer::{Answer, Next};

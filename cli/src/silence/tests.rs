@@ -1,0 +1,85 @@
+//! A stack whose rule is disabled, in virtual time.
+
+use std::collections::BTreeSet;
+
+use expect_test::expect;
+use rerole_core::keys::RotationKey;
+use rerole_sim::{Function, Options, Queue, Rule, RuleTrigger, SimulatedAws};
+use serde_json::{Value, json};
+
+use super::explanation;
+use crate::bus::{DetailType, RequestResult, Sent, await_request, put};
+use crate::stack::{Name, Stack};
+
+const PERMISSIONS: &str = include_str!("../../../docs/cli-permissions.json");
+
+/// A stack that does not run, and whose rule is disabled.
+fn deploy() -> (SimulatedAws, Stack) {
+    let aws = SimulatedAws::new(Options::default());
+    aws.create_tables("index", "ledger");
+    aws.create_event_bus("rerole");
+    aws.create_rule(Rule {
+        name: "requests".to_owned(),
+        bus: "rerole".to_owned(),
+        description: String::new(),
+        trigger: RuleTrigger::Pattern(json!({})),
+        enabled: false,
+        targets: Vec::new(),
+    });
+    let function = aws.create_function(Function {
+        name: "rotate".to_owned(),
+        ..Function::default()
+    });
+    let queue = |name: &str| {
+        aws.create_queue(Queue {
+            name: name.to_owned(),
+            ..Queue::default()
+        })
+    };
+    let stack = Stack::simulated(
+        &aws,
+        &[
+            (Name::RotationEventBusName, "rerole".to_owned()),
+            (Name::RotateFunctionArn, function),
+            (Name::OnFailureQueueUrl, queue("failed")),
+            (Name::UndeliveredQueueUrl, queue("undelivered")),
+        ],
+    );
+    (aws, stack)
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_thirty_seconds_without_a_verdict_the_operator_knows_what_to_look_at() {
+    let (aws, stack) = deploy();
+    let sent = put(
+        &stack,
+        DetailType::Request,
+        &json!({ "rotationId": "app-2026" }),
+    )
+    .await
+    .unwrap();
+    let started = aws.now();
+    let key: RotationKey = "app-2026".parse().unwrap();
+    let result = await_request(&stack, &key, &sent).await.unwrap();
+    assert!(matches!(result, RequestResult::Silence), "{result:?}");
+    let waited = aws.now().duration_since(started).unwrap().as_secs();
+    assert!((30..32).contains(&waited), "{waited}");
+
+    aws.clear_calls();
+    let sent = Sent {
+        event_id: "e-1".to_owned(),
+        event: json!({ "id": "e-1", "detail": { "reason": "Jane's" } }),
+    };
+    expect![[r""]].assert_eq(&explanation(&stack, &sent).await);
+    let operations: BTreeSet<_> = aws
+        .calls()
+        .into_iter()
+        .map(|record| record.call.operation)
+        .collect();
+    let documented: Value = serde_json::from_str(PERMISSIONS).unwrap();
+    let documented = documented["withoutVerdict"].as_object().unwrap().keys();
+    let documented: BTreeSet<_> = documented
+        .filter_map(|action| Some(action.split_once(':')?.1.to_owned()))
+        .collect();
+    assert_eq!(operations, documented);
+}

@@ -1,0 +1,11 @@
+//! Runs `rerole` as an operator does, against the whole stack in the playground: screens, JSON,
+//! permissions, and failures.
+
+mod harness;
+mod redact;
+
+mod failures;
+mod permissions;
+mod schema;
+mod screens;
+mod terminal;

@@ -1,0 +1,55 @@
+//! Replaces what differs from run to run: times, durations, IDs and ports. What takes its place is
+//! as wide, so tables stay aligned, and could be real.
+
+use regex_lite::Regex;
+
+/// Patterns, and what takes the place of their matches. A table cell keeps its width.
+const REPLACEMENTS: [(&str, &str); 8] = [
+    (
+        r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
+        "2026-11-23T21:17:00.000Z",
+    ),
+    (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "2026-11-23 21:17:00"),
+    (r"\b\d{4}-\d\d-\d\d\b", "2026-11-23"),
+    (r"\b2\d{13}\b", "20261123211700"),
+    (
+        r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+        "0f8e6c4a-7d35-4b1e-9a62-3c5d7e9f1b20",
+    ),
+    (r"127\.0\.0\.1:\d+", "127.0.0.1:4599"),
+    (r"\bin \d+ (h \d+ min|h|min|s)\b", "in 6 h"),
+    (r"\b\d+ (s|min|h|d) ago\b", "5 min ago"),
+];
+/// An age in a cell, with its padding.
+const AGE_CELL: &str = r"\b\d+ (?:s|min|h|d) ago {2,}";
+
+/// The text with what differs from run to run replaced.
+pub fn redact(text: &str) -> String {
+    let cells = Regex::new(AGE_CELL).unwrap();
+    let text = cells.replace_all(text, |found: &regex_lite::Captures<'_>| {
+        let width = found[0].len();
+        format!("{:width$}", "5 min ago")
+    });
+    // A release changes no screen but its number.
+    let mut text = text.replace(env!("CARGO_PKG_VERSION"), "0.1.0");
+    text = text.replace(env!("CARGO_TARGET_TMPDIR"), "/tmp");
+    for (pattern, replacement) in REPLACEMENTS {
+        let pattern = Regex::new(pattern).unwrap();
+        text = pattern.replace_all(&text, replacement).into_owned();
+    }
+    text
+}
+
+/// The text with how far a running rotation is replaced.
+pub fn redact_progress(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (pattern, replacement) in [
+        (r"\d+ of 24 settled(: [^;\n]*)?", "4 of 24 settled"),
+        (r"pending   \d+ associations?", "pending   20 associations"),
+        (r"(?m)^(prod-\d +\S+ +)\d+$", "${1}6"),
+    ] {
+        let pattern = Regex::new(pattern).unwrap();
+        text = pattern.replace_all(&text, replacement).into_owned();
+    }
+    text
+}
