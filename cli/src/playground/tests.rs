@@ -21,12 +21,15 @@ fn options() -> PlaygroundOptions {
     PlaygroundOptions {
         port: 0,
         seed: 1,
+        clusters: 3,
         associations: 50,
         rotating: 20,
         drifted: 1,
         owned_by_addon: 2,
         refused: 0,
         throttle: None,
+        eks_latency: None,
+        eks_log: false,
     }
 }
 
