@@ -17,11 +17,13 @@ const CLUSTERS_MAX: usize = 100;
 const DRIFTED: usize = 4;
 /// One after the other, the fleet needs at least this long to move, so there is time to pause it: a
 /// slice notices a pause with the next renewal of its lease, after at most 4 s.
-const MOVE_TIME_MIN: Duration = Duration::from_secs(8);
+const MOVE_TIME_MIN: Duration = Duration::from_secs(5);
+/// What a move takes besides its calls to EKS, at least.
+const OVERHEAD: Duration = Duration::from_millis(20);
 /// Calls to EKS about each association that moves: Describe and Update.
 const CALLS_PER_MOVE: u32 = 2;
-/// Shorter than any call to AWS.
-const EKS_LATENCY_MIN: Duration = Duration::from_millis(20);
+/// As the other services of the playground.
+const EKS_LATENCY_MIN: Duration = Duration::from_millis(7);
 /// Longer than most calls to AWS. A fleet of a few associations moves faster than it can be paused.
 const EKS_LATENCY_MAX: Duration = Duration::from_millis(600);
 /// At most one in this many rotating associations is drifted, and one is owned by an add-on, so
@@ -163,8 +165,8 @@ impl DemoPlan {
     /// How long a call to EKS takes: longer in a small fleet.
     fn eks_latency(&self) -> RangeInclusive<Duration> {
         let moving = u32::try_from(self.moving()).unwrap_or(u32::MAX).max(1);
-        let latency = MOVE_TIME_MIN / moving / CALLS_PER_MOVE;
-        let latency = latency.clamp(EKS_LATENCY_MIN, EKS_LATENCY_MAX);
+        let of_move = (MOVE_TIME_MIN / moving).saturating_sub(OVERHEAD);
+        let latency = (of_move / CALLS_PER_MOVE).clamp(EKS_LATENCY_MIN, EKS_LATENCY_MAX);
         latency / 2..=latency * 3 / 2
     }
 }

@@ -121,10 +121,9 @@ pub fn step_pause(request: &Request) -> String {
 
 pub fn paused(paused: &Paused) -> String {
     format!(
-        "   Paused after {:.1} s: {} moved, {} left. In the next {:.1} s, EKS got {} updates.",
+        "   Paused after {:.1} s, when {} had moved. In the next {:.1} s, EKS got {} updates.",
         paused.took.as_secs_f64(),
-        paused.counts.updated,
-        paused.counts.pending,
+        paused.moved,
         WATCHED.as_secs_f64(),
         paused.watched_updates,
     )
@@ -148,19 +147,27 @@ pub fn finished(finished: &Finished, clusters: &Clusters, rows: &[LedgerRow]) ->
         calls,
         ..
     } = finished;
+    format!(
+        "   Finished after {:.1} s:\n\n{}\n\n{}",
+        took.as_secs_f64(),
+        result(summary, clusters, rows),
+        calls_text(calls),
+    )
+}
+
+/// What became of the associations, and of the old role.
+fn result(summary: &Summary, clusters: &Clusters, rows: &[LedgerRow]) -> String {
     let reason = summary.reason.as_deref().unwrap_or("none");
     let until = summary
         .old_role_in_use_until
         .map_or("null".to_owned(), |until| until.to_string());
     format!(
-        "   Finished after {:.1} s:\n\n{}\n{}\n  status             {:?}\n  \
-         reason             {reason}\n  oldRoleInUseUntil  {until}\n\n{}\n\n{}",
-        took.as_secs_f64(),
+        "{}\n{}\n  status             {:?}\n  reason             {reason}\n  \
+         oldRoleInUseUntil  {until}\n\n{}",
         outcome_table(clusters, rows),
         failures(rows),
         summary.status,
         drain(summary),
-        calls_text(calls),
     )
 }
 

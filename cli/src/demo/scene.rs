@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rerole::rotate::response::RotateResponse;
-use rerole_core::rotation::{Counts, Status, Summary};
+use rerole_core::rotation::{Status, Summary};
 use rerole_core::timestamp::Timestamp;
 use rerole_sim::Association;
 use rerole_sim::fleet::FleetSummary;
@@ -59,7 +59,8 @@ pub struct Requested {
 pub struct Paused {
     /// How long after the command was recorded the slice has ended.
     pub took: Duration,
-    pub counts: Counts,
+    /// How many associations have moved.
+    pub moved: usize,
     /// Updates that were sent while the demo watched.
     pub watched_updates: usize,
     recorded_at: Timestamp,
@@ -157,18 +158,16 @@ impl Scene {
     pub async fn pause(&self, requested: Requested) -> Result<Paused, DemoError> {
         let detail = json!({ "command": "Pause", "reason": "INC-7" });
         let seq = self.command(detail).await?;
-        let counts = match self.operator.response(&requested.event_id).await? {
-            RotateResponse::Open {
-                status: Status::Paused,
-                counts,
-                ..
-            } => counts,
-            other => {
-                return Err(DemoError::Response {
-                    event: EVENT_FILE.to_owned(),
-                    response: format!("{other:?}, and not that it is paused"),
-                });
-            }
+        let response = self.operator.response(&requested.event_id).await?;
+        let RotateResponse::Open {
+            status: Status::Paused,
+            ..
+        } = response
+        else {
+            return Err(DemoError::Response {
+                event: EVENT_FILE.to_owned(),
+                response: format!("{response:?}, and not that it is paused"),
+            });
         };
         let idle_from = self.now();
         sleep(WATCHED).await;
@@ -181,7 +180,7 @@ impl Scene {
         let recorded_at = entry.map_or(idle_from, |entry| entry.at);
         Ok(Paused {
             took: idle_from.since(recorded_at),
-            counts,
+            moved: self.moved_count(),
             watched_updates,
             recorded_at,
             idle_from,
