@@ -7,15 +7,8 @@ use rerole_sim::{Call, Fault, SimulatedAws};
 /// The error is permanent, so rerole does not retry.
 const CODE: &str = "InvalidRequestException";
 
-/// How often EKS refuses to update one association.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusals {
-    Always,
-    Once,
-}
-
-/// Makes EKS refuse to update these associations.
-pub fn refuse(aws: &SimulatedAws, arns: &BTreeSet<String>, refusals: Refusals) {
+/// Makes EKS refuse the first update of each of these associations.
+pub fn refuse(aws: &SimulatedAws, arns: &BTreeSet<String>) {
     let mut subjects: BTreeSet<String> = aws.eks(|eks| {
         let found = arns.iter().filter_map(|arn| eks.association(arn));
         found
@@ -28,11 +21,8 @@ pub fn refuse(aws: &SimulatedAws, arns: &BTreeSet<String>, refusals: Refusals) {
             .collect()
     });
     aws.on_call(move |call: &Call| {
-        if call.operation != "UpdatePodIdentityAssociation" || !subjects.contains(&call.subject) {
+        if call.operation != "UpdatePodIdentityAssociation" || !subjects.remove(&call.subject) {
             return Fault::None;
-        }
-        if refusals == Refusals::Once {
-            subjects.remove(&call.subject);
         }
         Fault::Error {
             status: 400,

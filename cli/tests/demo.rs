@@ -82,7 +82,7 @@ fn assert_lines(text: &str, expected: &[&str]) {
 }
 
 #[test]
-fn a_small_fleet_is_rotated_and_the_output_is_plain_text() {
+fn a_small_fleet_is_rotated_and_rolled_back_and_the_output_is_plain_text() {
     let (code, stdout, stderr) = run("--associations 60 --rotating 30 --clusters 2");
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
     assert_lines(
@@ -93,11 +93,20 @@ fn a_small_fleet_is_rotated_and_the_output_is_plain_text() {
             "reason             the old role is still in use: 3 owned by an add-on",
             "ok      24 associations are on the new role in EKS, and nothing else about them changed",
             "ok      the other 36 are unchanged in EKS (3 drifted, 3 owned by an add-on, 0 refused)",
-            "ok      the second delivery sent no write to EKS",
-            "All 8 checks held.",
+            "ok      no update was sent later than 10 s after the pause was recorded",
+            "ok      the second request sent no write to EKS",
+            "ok      the rollback gave the 24 that had moved exactly their old role again",
+            "ok      it sent no update of the other 36, and they are as they were",
+            "ok      the index agrees with EKS on all 60",
+            "All 14 checks held.",
         ],
     );
+    for step in ["rotate --from", "pause", "change", "resume", "rollback"] {
+        assert!(stdout.contains(&format!("     rerole {step} ")), "{stdout}");
+    }
+    assert!(stdout.contains("EKS got 0 updates."), "{stdout}");
     assert!(stdout.contains("with 0 writes to EKS"), "{stdout}");
+    assert!(stdout.contains("rerole-cli -- playground"), "{stdout}");
     assert!(stdout.contains("add --keep --port "), "{stdout}");
     assert!(!stdout.contains("FAILED"), "{stdout}");
     assert!(
@@ -125,7 +134,7 @@ fn requested_failures_are_reported_and_do_not_fail_the_demo() {
         &stdout,
         &[
             "status             CompletedWithFailures",
-            "All 8 checks held.",
+            "All 14 checks held.",
         ],
     );
     assert!(stdout.contains("3 failed"), "{stdout}");
@@ -142,19 +151,23 @@ fn the_checks_hold_if_every_update_is_refused() {
     assert_eq!(code, 0, "{stdout}");
     assert_lines(
         &stdout,
-        &["ok      0 associations are on the new role in EKS, and nothing else about them changed"],
+        &[
+            "ok      0 associations are on the new role in EKS, and nothing else about them changed",
+            "Nothing has moved, so there is nothing to roll back.",
+            "All 11 checks held.",
+        ],
     );
 }
 
 #[test]
 fn a_throttled_rotation_finishes() {
-    let (code, stdout, _) = run("--associations 60 --rotating 40 --throttle 10");
+    let (code, stdout, _) = run("--associations 60 --rotating 40 --throttle 30");
     assert_eq!(code, 0, "{stdout}");
     assert_lines(
         &stdout,
         &[
-            "EKS accepts 10 calls a second in each region (--throttle)",
-            "All 8 checks held.",
+            "EKS accepts 30 calls a second in each region (--throttle)",
+            "All 14 checks held.",
         ],
     );
     assert!(stdout.contains("of them throttled)"), "{stdout}");
@@ -166,13 +179,13 @@ fn quiet_prints_only_the_result() {
     let (code, stdout, stderr) = run("--associations 10 -q");
     assert_eq!(
         (code, stdout.as_str(), stderr.as_str()),
-        (0, "All 8 checks held.\n", "")
+        (0, "All 14 checks held.\n", "")
     );
 }
 
 // The tests above cover the opposite: without `-v`, no log line is printed.
 #[test]
-fn verbose_prints_the_logs_of_the_handler() {
+fn verbose_prints_the_logs_of_the_functions() {
     let (code, stdout, _) = run("--associations 10 -v");
     assert_eq!(code, 0, "{stdout}");
     assert!(stdout.contains("\"rotation finished\""), "{stdout}");
@@ -203,7 +216,7 @@ fn proxy_and_aws_variables_do_not_affect_the_demo() {
     let (code, stdout, stderr) = Demo::start("--associations 10 -q", &environment).finish();
     assert_eq!(
         (code, stdout.as_str(), stderr.as_str()),
-        (0, "All 8 checks held.\n", "")
+        (0, "All 14 checks held.\n", "")
     );
 }
 
@@ -249,12 +262,16 @@ fn kept_endpoints_respond_until_either_signal_ends_the_demo() {
         let mut demo = Demo::start("--associations 20 --quiet --keep", &[]);
         let lines: Vec<String> = BufReader::new(demo.0.stdout.take().unwrap())
             .lines()
-            .take(2)
+            .take(4)
             .map(Result::unwrap)
             .collect();
         let address = lines[1]
             .strip_prefix("The endpoints stay up at http://")
             .and_then(|rest| rest.split(' ').next());
+        assert!(
+            lines[3].starts_with("export AWS_ENDPOINT_URL=http://"),
+            "{lines:?}"
+        );
         let mut stream =
             TcpStream::connect(address.unwrap_or_else(|| panic!("{lines:?}"))).unwrap();
         stream.set_read_timeout(Some(TIMEOUT)).unwrap();

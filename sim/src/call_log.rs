@@ -13,6 +13,8 @@ use crate::options::Options;
 /// Every call since the last `clear`, in order of arrival.
 pub(crate) struct CallLog {
     keeps_records: bool,
+    /// The only service whose calls are kept, if there is one.
+    only: Option<Service>,
     /// How often the log was cleared.
     generation: u64,
     arrived: usize,
@@ -24,13 +26,15 @@ pub(crate) struct CallLog {
 #[derive(Clone, Copy)]
 pub(crate) struct RecordId {
     generation: u64,
-    index: usize,
+    /// Its position in the log. None if it is not kept.
+    position: Option<usize>,
 }
 
 impl CallLog {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
             keeps_records: options.keep_log,
+            only: options.log_only,
             generation: 0,
             arrived: 0,
             records: Vec::new(),
@@ -46,7 +50,9 @@ impl CallLog {
             .counts
             .entry((call.service, call.operation.clone()))
             .or_default() += 1;
-        if self.keeps_records {
+        let is_kept = self.keeps_records && self.only.is_none_or(|only| only == call.service);
+        let position = is_kept.then_some(self.records.len());
+        if is_kept {
             self.records.push(CallRecord {
                 call: call.clone(),
                 sent_at,
@@ -60,18 +66,15 @@ impl CallLog {
         }
         RecordId {
             generation: self.generation,
-            index: call.index,
+            position,
         }
     }
 
     /// The record to complete; none if records are not kept, or the log was cleared while the call
     /// was in flight.
     pub(crate) fn record_mut(&mut self, id: RecordId) -> Option<&mut CallRecord> {
-        if id.generation == self.generation {
-            self.records.get_mut(id.index)
-        } else {
-            None
-        }
+        let position = id.position.filter(|_| id.generation == self.generation);
+        self.records.get_mut(position?)
     }
 
     pub(crate) fn records(&self) -> &[CallRecord] {

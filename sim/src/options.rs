@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
 
+use crate::call::Service;
+
 /// 2026-11-23T21:00:00Z, where the simulated clock starts by default.
 const STARTS_AT_EPOCH_SECS: u64 = 1_795_467_600;
 
@@ -80,6 +82,8 @@ pub struct Options {
     /// Keeps every request and response for `SimulatedAws::calls`. Without it only `call_counts` is
     /// kept, and memory does not grow with the number of calls.
     pub keep_log: bool,
+    /// Keeps only the calls to this service, if `keep_log` is set.
+    pub log_only: Option<Service>,
     /// Makes a CloudTrail event for each EKS call that changes something. Without it memory does
     /// not grow with the number of calls.
     pub cloudtrail: bool,
@@ -122,6 +126,7 @@ impl Default for Options {
             ledger_stream: false,
             refused_event_share: 0.0,
             keep_log: true,
+            log_only: None,
             cloudtrail: false,
             cloudtrail_throttles: false,
             cloudtrail_response_elements: true,

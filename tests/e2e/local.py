@@ -110,17 +110,20 @@ def check(environment):
         running("local-aws", AWS_READY, environment),
         running("local-function", FUNCTION_READY, environment),
     ):
-        back, dry_run, rejected, finished = invoke(environment)
-    updated = back["counts"]["updated"]
-    equal("the status of the rotation back", back["status"], "Succeeded")
-    holds("it moved all that the demo had moved", updated > 100, back["counts"])
+        dry_run, rejected, finished, new, back = invoke(environment)
+    updated = finished["counts"]["updated"]
+    equal("the status of the rotation of the demo", finished["status"], "Incomplete")
+    holds("it had moved most of the fleet", updated > 100, finished["counts"])
+    equal("its rollback is finished", finished["rollback"]["status"], "RolledBack")
+    equal("its old role is in use again", finished["oldRoleInUseUntil"], None)
     equal("the status of the dry run", dry_run["status"], "Planned")
-    equal("it would move the same number", dry_run["counts"]["wouldUpdate"], updated)
+    equal("it would move as many again", dry_run["counts"]["wouldUpdate"], updated)
     equal("the status of the event with a misspelled field", rejected["status"], "Rejected")
     holds("the reason names the field", "dryrun" in rejected["reason"], rejected)
-    equal("the status of the rotation of the demo", finished["status"], "Incomplete")
-    equal("its old role is in use again", finished["oldRoleInUseUntil"], None)
-    equal("an earlier delivery finished it", finished["counts"]["updated"], updated)
+    equal("the status of a new rotation", new["status"], "Incomplete")
+    equal("it moved as many again", new["counts"]["updated"], updated)
+    equal("the status of the rotation back", back["status"], "Succeeded")
+    equal("it moved all of them back", back["counts"]["updated"], updated)
 
 
 def terminate(number, _frame):

@@ -1,25 +1,31 @@
 //! The flags as typed, and the [`DemoPlan`] that they determine. A plan has been validated: the
 //! code that runs it does not check its numbers again.
 
-use std::fmt::Display;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::invalid_flag::InvalidFlag;
+use crate::playground::flags::{
+    ASSOCIATIONS_MAX, KeptCalls, OWNED_BY_ADDON, PlaygroundOptions, check_range, check_throttle,
+};
 
 /// A table with more clusters than this is too long to read.
 const CLUSTERS_MAX: usize = 100;
-/// A debug build moves a few hundred associations a second, so this many take a minute or two.
-const ASSOCIATIONS_MAX: usize = 20_000;
-/// At one call a second, the default fleet already takes more than four minutes.
-const THROTTLE_MIN: f64 = 1.0;
-/// The simulation does not respond faster than this, so a higher limit has no effect.
-const THROTTLE_MAX: f64 = 10_000.0;
 /// How many of the rotating associations were moved by hand, if the fleet is large enough.
 const DRIFTED: usize = 4;
-/// How many of the rotating associations an add-on owns, if the fleet is large enough.
-const OWNED_BY_ADDON: usize = 3;
+/// One after the other, the fleet needs at least this long to move, so there is time to pause it: a
+/// slice notices a pause with the next renewal of its lease, after at most 4 s.
+const MOVE_TIME_MIN: Duration = Duration::from_secs(5);
+/// What a move takes besides its calls to EKS, at least.
+const OVERHEAD: Duration = Duration::from_millis(20);
+/// Calls to EKS about each association that moves: Describe and Update.
+const CALLS_PER_MOVE: u32 = 2;
+/// As the other services of the playground.
+const EKS_LATENCY_MIN: Duration = Duration::from_millis(7);
+/// Longer than most calls to AWS. A fleet of a few associations moves faster than it can be paused.
+const EKS_LATENCY_MAX: Duration = Duration::from_millis(600);
 /// At most one in this many rotating associations is drifted, and one is owned by an add-on, so
 /// most of a small fleet moves.
 const SPECIAL_ONE_IN: usize = 10;
@@ -42,10 +48,10 @@ pub struct DemoFlags {
     /// Limit EKS to this many calls a second in each region, with bursts of twice as many
     #[arg(long, value_name = "RATE_PER_SEC")]
     pub throttle: Option<f64>,
-    /// Number of updates that EKS refuses permanently
+    /// Number of updates that EKS refuses; a retry of the rotation moves these associations
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub fail: usize,
-    /// Keep the endpoints up after the rotation, until Ctrl-C
+    /// Keep the stack running after the checks, until Ctrl-C
     #[arg(long)]
     pub keep: bool,
     /// Port of the endpoints on 127.0.0.1; 0 picks a free port
@@ -54,7 +60,7 @@ pub struct DemoFlags {
     /// Print only failed checks and the result
     #[arg(short, long, conflicts_with = "verbose")]
     pub quiet: bool,
-    /// Also print the logs of the handler
+    /// Also print the logs of the functions
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -64,7 +70,7 @@ pub struct DemoFlags {
 pub enum Verbosity {
     Quiet,
     Normal,
-    /// With the logs of the handler.
+    /// With the logs of the functions.
     Verbose,
 }
 
@@ -78,7 +84,7 @@ pub struct DemoPlan {
     pub rotating: usize,
     pub drifted: usize,
     pub owned_by_addon: usize,
-    /// Associations whose update EKS refuses.
+    /// Associations whose first update EKS refuses.
     pub refused: usize,
     pub seed: u64,
     /// EKS calls a second, in each region.
@@ -133,35 +139,36 @@ impl TryFrom<&DemoFlags> for DemoPlan {
     }
 }
 
-/// Checks the value of `--throttle`.
-///
-/// # Errors
-/// If the simulation cannot be throttled to that rate.
-pub fn check_throttle(rate: Option<f64>) -> Result<(), InvalidFlag> {
-    match rate {
-        Some(rate) if !(THROTTLE_MIN..=THROTTLE_MAX).contains(&rate) => {
-            let allowed = format!("{THROTTLE_MIN} to {THROTTLE_MAX} calls a second");
-            Err(InvalidFlag::new("--throttle", rate, allowed))
-        }
-        _ => Ok(()),
+impl DemoPlan {
+    /// How many associations must move.
+    pub fn moving(&self) -> usize {
+        self.rotating - self.drifted - self.owned_by_addon - self.refused
     }
-}
 
-/// Checks a number. `why` follows the range in the error message.
-///
-/// # Errors
-/// If it is out of the range.
-pub fn check_range(
-    flag: &'static str,
-    value: usize,
-    range: RangeInclusive<usize>,
-    why: impl Display,
-) -> Result<(), InvalidFlag> {
-    if range.contains(&value) {
-        return Ok(());
+    /// The playground in which the demo runs.
+    pub fn playground(&self) -> PlaygroundOptions {
+        PlaygroundOptions {
+            port: self.port,
+            seed: self.seed,
+            clusters: self.clusters,
+            associations: self.associations,
+            rotating: self.rotating,
+            drifted: self.drifted,
+            owned_by_addon: self.owned_by_addon,
+            refused: self.refused,
+            throttle: self.throttle,
+            eks_latency: Some(self.eks_latency()),
+            calls: KeptCalls::OfEks,
+        }
     }
-    let allowed = format!("{} to {}{why}", range.start(), range.end());
-    Err(InvalidFlag::new(flag, value, allowed))
+
+    /// How long a call to EKS takes: longer in a small fleet.
+    fn eks_latency(&self) -> RangeInclusive<Duration> {
+        let moving = u32::try_from(self.moving()).unwrap_or(u32::MAX).max(1);
+        let of_move = (MOVE_TIME_MIN / moving).saturating_sub(OVERHEAD);
+        let latency = (of_move / CALLS_PER_MOVE).clamp(EKS_LATENCY_MIN, EKS_LATENCY_MAX);
+        latency / 2..=latency * 3 / 2
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,18 @@
-//! `rerole demo`: delivers a real EventBridge event to the real handler, which moves a simulated
-//! fleet, and then checks everything that the documentation promises.
+//! `rerole demo`: the first scene in the playground. A rotation of a simulated fleet is requested,
+//! paused, resumed, requested again and rolled back, and then everything that the documentation
+//! promises about it is checked.
 //!
-//! This file has the order of the steps. `simulation` runs them, `report` and `aws_cli` write the
-//! text, and `checks` decides what must hold.
+//! This file has the order of the steps. `scene` runs them as `operator`, `report` and `aws_cli`
+//! write the text, and `checks` decides what must hold.
 
 mod aws_cli;
 mod checks;
+mod error;
 mod evidence;
 pub mod flags;
+mod operator;
 mod report;
-mod simulation;
+mod scene;
 
 use std::io::{self, IsTerminal};
 use std::pin::pin;
@@ -18,16 +21,15 @@ use std::time::Duration;
 use indicatif::ProgressBar;
 
 use crate::demo::checks::Check;
+pub use crate::demo::error::DemoError;
 use crate::demo::flags::{DemoFlags, DemoPlan, Verbosity};
-pub use crate::demo::simulation::DemoError;
-use crate::demo::simulation::{Deliveries, EVENT_FILE, Simulation};
+use crate::demo::scene::{Ended, Scene};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::playground::{Playground, shell};
 use crate::stop_signals::StopSignals;
-use crate::terminal::{print, progress_bar};
+use crate::terminal::{OutputError, print, progress_bar};
 
-/// The port that the demo suggests for `--keep`. No well-known service listens there.
-const PORT_SUGGESTED: u16 = 4550;
 /// Short enough for a smooth bar, long enough to cost nothing.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -37,7 +39,18 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// If a flag is invalid, or the demo stops before its checks.
 pub async fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
     let plan = DemoPlan::try_from(flags)?;
-    let checks = demonstrate(&plan).await?;
+    if plan.verbosity == Verbosity::Verbose {
+        rerole::lambda::logging::init(Some("rerole=debug"));
+    }
+    let playground = Playground::start(&plan.playground()).await?;
+    let url = playground.url();
+    let scene = Scene::new(&plan, &playground)?;
+    let checks = async {
+        let checks = demonstrate(&plan, &url, &scene).await?;
+        finish(&plan, &url, &scene).await?;
+        Ok::<_, DemoError>(checks)
+    };
+    let checks = playground.run_until(checks).await?;
     Ok(if checks.iter().all(Check::held) {
         Exit::Done
     } else {
@@ -45,115 +58,94 @@ pub async fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
     })
 }
 
-async fn demonstrate(plan: &DemoPlan) -> Result<Vec<Check>, DemoError> {
-    if plan.verbosity == Verbosity::Verbose {
-        rerole::lambda::logging::init(Some("rerole=debug"));
-    }
-    let say = |text: String| match plan.verbosity {
-        Verbosity::Quiet => Ok(()),
-        Verbosity::Normal | Verbosity::Verbose => print(&text),
-    };
-    let simulation = Simulation::start(plan).await?;
-    let Simulation { fleet, before, .. } = &simulation;
-    say(report::introduction(
-        plan,
-        &simulation.url(),
-        &simulation.request,
-    ))?;
-    let table = report::fleet_table(&fleet.clusters, before, &fleet.rotating);
-    say(format!("\n{table}"))?;
+/// Runs the scene, and prints what happens and whether the checks hold.
+async fn demonstrate(plan: &DemoPlan, url: &str, scene: &Scene) -> Result<Vec<Check>, DemoError> {
+    let say = |text: &str| say(plan, text);
+    let Scene { fleet, request, .. } = scene;
+    say(&report::introduction(plan, url, request))?;
+    let table = report::fleet_table(&fleet.clusters, &scene.before, &fleet.rotating);
+    say(&format!("\n{table}"))?;
 
-    say(format!("\nDelivering {EVENT_FILE} to the handler …"))?;
-    let bar = move_bar(plan.verbosity, simulation.expected_moves());
-    let first = with_progress(&simulation, bar, simulation.deliver()).await?;
-    let second = simulation.deliver().await?;
-    let deliveries = Deliveries { first, second };
-    let evidence = simulation.evidence(&deliveries)?;
-    let Deliveries { first, second } = &deliveries;
-    say(report::first_delivery(
-        first,
-        &fleet.clusters,
-        &evidence.rows,
-    ))?;
-    say(format!("\n{}\n", report::second_delivery(second)))?;
+    say(&report::step_request(request))?;
+    let requested = scene.request().await?;
+    say(&report::requested(scene.moved_count()))?;
 
+    say(&report::step_pause(request))?;
+    let paused = scene.pause(requested).await?;
+    say(&report::paused(&paused))?;
+
+    say(&report::step_resume(request))?;
+    let moved = || scene.moved_count();
+    let finished = with_progress(move_bar(plan, scene), moved, scene.resume(paused)).await?;
+    let rows = scene.operator.rows(&request.rotation_id)?;
+    say(&report::finished(&finished, &fleet.clusters, &rows))?;
+
+    say(report::STEP_REPEAT)?;
+    let repeated = scene.repeat().await?;
+    say(&report::repeated(&repeated))?;
+
+    say(&report::step_roll_back(request))?;
+    let restored = || scene.moving().saturating_sub(scene.moved_count());
+    let rolled_back = with_progress(move_bar(plan, scene), restored, scene.roll_back()).await?;
+    say(&report::rolled_back(rolled_back.as_ref(), &fleet.clusters))?;
+
+    let evidence = scene.evidence(Ended {
+        finished,
+        repeated,
+        rolled_back,
+    })?;
+    say(report::BEFORE_CHECKS)?;
     let checks = checks::all(&evidence);
     for check in &checks {
         if check.held() {
-            say(check.to_string())?;
+            say(&check.to_string())?;
         } else {
             print(&check.to_string())?;
         }
     }
-    print(&verdict(&checks))?;
-    finish(plan, simulation).await?;
+    print(&report::verdict(&checks))?;
     Ok(checks)
 }
 
-/// Prints how to query the simulated AWS. With `--keep`, waits for a signal before it stops it.
-async fn finish(plan: &DemoPlan, simulation: Simulation) -> Result<(), DemoError> {
+/// Prints how to go on. With `--keep`, waits for a signal while the stack runs.
+async fn finish(plan: &DemoPlan, url: &str, scene: &Scene) -> Result<(), DemoError> {
+    if !plan.keep {
+        return Ok(say(plan, &report::next_steps(plan))?);
+    }
     // Registered before the URL is printed, because its reader may send the signal at once.
-    let mut signals = if plan.keep {
-        Some(StopSignals::listen().map_err(DemoError::Process)?)
-    } else {
-        None
-    };
-    let (introduction, url) = if plan.keep {
-        let url = simulation.url();
-        (
-            format!("\nThe endpoints stay up at {url} until Ctrl-C."),
-            url,
-        )
-    } else {
-        let port = if plan.port == 0 {
-            PORT_SUGGESTED
-        } else {
-            plan.port
-        };
-        let introduction = format!(
-            "\nThe endpoints shut down now. To query them, add --keep --port {port} to the same \
-             command."
-        );
-        (introduction, format!("http://127.0.0.1:{port}"))
-    };
-    if plan.verbosity != Verbosity::Quiet {
-        let example = simulation.fleet.rotating.last();
-        let example = example.and_then(|arn| simulation.before.get(arn));
-        let commands = example
-            .map(|example| aws_cli::commands(&url, &simulation.request, example))
-            .unwrap_or_default();
-        print(&format!("{introduction} With the AWS CLI:\n\n{commands}"))?;
-    } else if plan.keep {
-        print(introduction.trim_start())?;
-    }
-    if let Some(signals) = &mut signals {
-        signals.wait().await;
-    }
-    simulation.stop().await;
+    let mut signals = StopSignals::listen().map_err(DemoError::Process)?;
+    say(plan, "")?;
+    print(&format!(
+        "The endpoints stay up at {url} until Ctrl-C. Point a shell at them:\n\n{}",
+        shell(url)
+    ))?;
+    say(plan, &aws_cli::commands(scene))?;
+    signals.wait().await;
     Ok(())
 }
 
-fn verdict(checks: &[Check]) -> String {
-    match checks.iter().filter(|check| !check.held()).count() {
-        0 => format!("All {} checks held.", checks.len()),
-        failed => format!("{failed} of {} checks FAILED.", checks.len()),
+/// Prints the text unless the demo is to be quiet.
+fn say(plan: &DemoPlan, text: &str) -> Result<(), OutputError> {
+    match plan.verbosity {
+        Verbosity::Quiet => Ok(()),
+        Verbosity::Normal | Verbosity::Verbose => print(text),
     }
 }
 
-/// The progress of the first delivery. It is hidden unless standard output is also a terminal: if
-/// the report goes to a file, a bar alone on the terminal would have no context.
-fn move_bar(verbosity: Verbosity, expected_moves: usize) -> ProgressBar {
-    if verbosity != Verbosity::Normal || !io::stdout().is_terminal() {
+/// The progress of a step. It is hidden unless standard output is also a terminal: if the report
+/// goes to a file, a bar alone on the terminal would have no context.
+fn move_bar(plan: &DemoPlan, scene: &Scene) -> ProgressBar {
+    if plan.verbosity != Verbosity::Normal || !io::stdout().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = "  {bar:50} {pos} of {len} moved, {elapsed}";
-    progress_bar(expected_moves as u64, style)
+    let style = "  {bar:50} {pos} of {len}, {elapsed}";
+    progress_bar(scene.moving() as u64, style)
 }
 
-/// Runs `work`, and meanwhile updates the bar from the simulated EKS.
+/// Runs `work`, and meanwhile updates the bar.
 async fn with_progress<T>(
-    simulation: &Simulation,
     bar: ProgressBar,
+    position: impl Fn() -> usize,
     work: impl Future<Output = T>,
 ) -> T {
     let mut work = pin!(work);
@@ -164,9 +156,7 @@ async fn with_progress<T>(
                 bar.finish_and_clear();
                 return output;
             }
-            _ = tick.tick(), if !bar.is_hidden() => {
-                bar.set_position(simulation.moved_count() as u64);
-            }
+            _ = tick.tick(), if !bar.is_hidden() => bar.set_position(position() as u64),
         }
     }
 }

@@ -5,25 +5,35 @@ use std::fmt::Write;
 
 use comfy_table::presets::ASCII_MARKDOWN;
 use comfy_table::{CellAlignment, Table};
-use rerole_core::request::RotationRequest;
 use rerole_core::rotation::{Outcome, Summary};
 use rerole_sim::{Association, Service};
 
-use crate::demo::evidence::{Delivery, LedgerRow};
+use crate::demo::checks::Check;
+use crate::demo::evidence::{Calls, LedgerRow};
 use crate::demo::flags::DemoPlan;
-use crate::demo::simulation::EVENT_FILE;
+use crate::demo::scene::{
+    CONCURRENCY, EVENT_FILE, Finished, Paused, Repeated, Request, RolledBack, WATCHED,
+};
 
 /// Failures that are listed. More would hide the rest of the report, and the ledger has all of
 /// them.
 const FAILURES_SHOWN_MAX: usize = 5;
+/// The port that the demo suggests for `--keep`. No well-known service listens there.
+const PORT_SUGGESTED: u16 = 4550;
+
+pub const STEP_REPEAT: &str = "\n4. Put the same request on the bus again. A finished rotation \
+                               stays as it is.\n";
+pub const BEFORE_CHECKS: &str = "\nWhat must hold now, according to EKS, the ledger, the index and \
+                                 the bus:\n";
 
 /// Region and cluster, as the fleet lists them.
 pub type Clusters = [(String, String)];
 
 /// The URL of the simulated AWS, and what the rotation will find.
-pub fn introduction(plan: &DemoPlan, url: &str, request: &RotationRequest) -> String {
+pub fn introduction(plan: &DemoPlan, url: &str, request: &Request) -> String {
     let mut text = format!(
-        "Nothing leaves this machine: AWS is simulated at {url}.\n\n\
+        "Nothing leaves this machine: AWS is simulated at {url}, with the whole stack of \
+         template.yaml\nin it.\n\n\
          Rotation {} replaces a role that {} of {} associations use:\n  from  {}\n  to    {}\n",
         request.rotation_id,
         plan.rotating,
@@ -80,47 +90,137 @@ pub fn fleet_table(
     table(&["associations", "on the old role"], rows)
 }
 
-/// The result of the first delivery.
-pub fn first_delivery(delivery: &Delivery, clusters: &Clusters, rows: &[LedgerRow]) -> String {
-    let Delivery {
-        summary,
-        deliveries,
-        took,
-        ..
-    } = delivery;
-    let redelivered = if *deliveries > 1 {
-        format!(", in {deliveries} deliveries of the event")
-    } else {
-        String::new()
+/// What the first step does.
+pub fn step_request(request: &Request) -> String {
+    let id = &request.rotation_id;
+    let name = |arn: &str| {
+        let name = arn.split_once(":role/").map_or(arn, |(_, name)| name);
+        name.to_owned()
     };
+    let (old, new) = (name(&request.old_role_arn), name(&request.new_role_arn));
+    format!(
+        "\n1. Request the rotation, one association at a time, so there is time to pause it. A \
+         rule passes\n   the event to the function.\n\n     \
+         rerole rotate --from {old} --to {new} --id {id} \\\n         --max-concurrency 1\n"
+    )
+}
+
+pub fn requested(moved: usize) -> String {
+    format!("   The demo puts {EVENT_FILE} on the bus. {moved} have moved.")
+}
+
+/// What the second step does.
+pub fn step_pause(request: &Request) -> String {
+    format!(
+        "\n2. Pause it. The slice that works on it notices with the next renewal of its lease, \
+         every 4 s:\n   updates in flight finish, and no other is sent.\n\n     \
+         rerole pause {} --reason INC-7\n",
+        request.rotation_id
+    )
+}
+
+pub fn paused(paused: &Paused) -> String {
+    format!(
+        "   Paused after {:.1} s, when {} had moved. In the next {:.1} s, EKS got {} updates.",
+        paused.took.as_secs_f64(),
+        paused.moved,
+        WATCHED.as_secs_f64(),
+        paused.watched_updates,
+    )
+}
+
+/// What the third step does.
+pub fn step_resume(request: &Request) -> String {
+    let id = &request.rotation_id;
+    format!(
+        "\n3. Allow {CONCURRENCY} at a time, and resume. The state machine continues where the \
+         rotation stopped.\n\n     \
+         rerole change {id} --max-concurrency {CONCURRENCY}\n     rerole resume {id}\n"
+    )
+}
+
+/// The result of the rotation.
+pub fn finished(finished: &Finished, clusters: &Clusters, rows: &[LedgerRow]) -> String {
+    let Finished {
+        summary,
+        took,
+        calls,
+        ..
+    } = finished;
+    format!(
+        "   Finished after {:.1} s:\n\n{}\n\n{}",
+        took.as_secs_f64(),
+        result(summary, clusters, rows),
+        calls_text(calls),
+    )
+}
+
+/// What became of the associations, and of the old role.
+fn result(summary: &Summary, clusters: &Clusters, rows: &[LedgerRow]) -> String {
     let reason = summary.reason.as_deref().unwrap_or("none");
     let until = summary
         .old_role_in_use_until
         .map_or("null".to_owned(), |until| until.to_string());
     format!(
-        "Finished after {:.1} s{redelivered}:\n\n{}\n{}\n  status             {:?}\n  \
-         reason             {reason}\n  oldRoleInUseUntil  {until}\n\n{}\n\n{}",
-        took.as_secs_f64(),
+        "{}\n{}\n  status             {:?}\n  reason             {reason}\n  \
+         oldRoleInUseUntil  {until}\n\n{}",
         outcome_table(clusters, rows),
         failures(rows),
         summary.status,
         drain(summary),
-        calls(delivery),
     )
 }
 
-/// The result of the second delivery.
-pub fn second_delivery(delivery: &Delivery) -> String {
-    let eks_calls: usize = delivery
-        .calls_to(Service::Eks)
-        .map(|(_, count)| count)
-        .sum();
+/// The result of the second request.
+pub fn repeated(repeated: &Repeated) -> String {
     format!(
-        "Delivered {EVENT_FILE} again: {:?} after {:.2} s, with {} writes to EKS ({eks_calls} \
-         calls in total).",
-        delivery.summary.status,
-        delivery.took.as_secs_f64(),
-        delivery.eks_writes(),
+        "   {:?}, as before, with {} writes to EKS.",
+        repeated.summary.status,
+        repeated.calls.eks_writes(),
+    )
+}
+
+/// What the last step does.
+pub fn step_roll_back(request: &Request) -> String {
+    format!(
+        "\n5. Roll it back: what the rotation has moved gets its old role again, and nothing else \
+         is\n   written.\n\n     rerole rollback {} --reason INC-8\n",
+        request.rotation_id
+    )
+}
+
+/// The result of the rollback.
+pub fn rolled_back(rolled_back: Option<&RolledBack>, clusters: &Clusters) -> String {
+    let Some(RolledBack { took, rollback }) = rolled_back else {
+        return "   Nothing has moved, so there is nothing to roll back.".to_owned();
+    };
+    format!(
+        "   {:?} after {:.1} s. In a rollback, Updated means restored:\n\n{}",
+        rollback.summary.status,
+        took.as_secs_f64(),
+        outcome_table(clusters, &rollback.rows),
+    )
+}
+
+/// Whether all checks held.
+pub fn verdict(checks: &[Check]) -> String {
+    match checks.iter().filter(|check| !check.held()).count() {
+        0 => format!("All {} checks held.", checks.len()),
+        failed => format!("{failed} of {} checks FAILED.", checks.len()),
+    }
+}
+
+/// How to go on after a demo that has ended.
+pub fn next_steps(plan: &DemoPlan) -> String {
+    let port = if plan.port == 0 {
+        PORT_SUGGESTED
+    } else {
+        plan.port
+    };
+    format!(
+        "\nThe simulated AWS is gone now. To try the commands yourself, with a tour of them:\n\n  \
+         cargo run -p rerole-cli -- playground\n\n\
+         To look around after this demo, add --keep --port {port} to the same command."
     )
 }
 
@@ -236,11 +336,11 @@ fn drain(summary: &Summary) -> String {
     )
 }
 
-/// The calls that the delivery made.
-fn calls(delivery: &Delivery) -> String {
+/// The calls that the stack made.
+fn calls_text(calls: &Calls) -> String {
     let list = |service| {
-        let counts: Vec<String> = delivery
-            .calls_to(service)
+        let counts: Vec<String> = calls
+            .to(service)
             .map(|(operation, count)| format!("{count} {operation}"))
             .collect();
         if counts.is_empty() {
@@ -249,11 +349,12 @@ fn calls(delivery: &Delivery) -> String {
             counts.join(", ")
         }
     };
-    let throttled = delivery.throttled.map_or(String::new(), |count| {
-        format!(" ({count} of them throttled)")
-    });
+    let throttled = match calls.throttled {
+        0 => String::new(),
+        count => format!(" ({count} of them throttled)"),
+    };
     format!(
-        "Calls to EKS{throttled}: {}.\nCalls to DynamoDB: {}.",
+        "Calls of the whole stack to EKS{throttled}: {}.\nCalls to DynamoDB: {}.",
         list(Service::Eks),
         list(Service::DynamoDb)
     )

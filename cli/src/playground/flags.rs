@@ -1,15 +1,24 @@
 //! The flags as typed, and the [`PlaygroundOptions`] that they determine, which have been
 //! validated.
 
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
 use clap::Args;
 
-use crate::demo::flags::{check_range, check_throttle};
 use crate::invalid_flag::InvalidFlag;
 
-/// A debug build starts with so many within seconds.
-const ASSOCIATIONS_MAX: usize = 20_000;
+/// A debug build starts with so many within seconds, and moves them within minutes.
+pub const ASSOCIATIONS_MAX: usize = 20_000;
 /// How many of the associations on the old role an add-on owns.
-const OWNED_BY_ADDON: usize = 3;
+pub const OWNED_BY_ADDON: usize = 3;
+/// At one call a second, a rotation of the default fleet already takes ten minutes.
+const THROTTLE_MIN: f64 = 1.0;
+/// The simulation does not respond faster than this, so a higher limit has no effect.
+const THROTTLE_MAX: f64 = 10_000.0;
+/// As many as the fleet has by default.
+const CLUSTERS: usize = 3;
 
 /// The flags of `rerole playground`, as typed.
 #[derive(Debug, Clone, Args)]
@@ -45,6 +54,7 @@ pub struct PlaygroundFlags {
 pub struct PlaygroundOptions {
     pub port: u16,
     pub seed: u64,
+    pub clusters: usize,
     pub associations: usize,
     /// Associations that the index shows on the old role. The next three are disjoint parts of
     /// them.
@@ -55,8 +65,18 @@ pub struct PlaygroundOptions {
     pub refused: usize,
     /// EKS calls a second, in each region.
     pub throttle: Option<f64>,
-    /// Keeps each call, which takes memory. Tests read them.
-    pub keep_calls: bool,
+    /// How long a call to EKS takes, if not as long as one to another service.
+    pub eks_latency: Option<RangeInclusive<Duration>>,
+    /// Which calls are kept for `SimulatedAws::calls`. They take memory.
+    pub calls: KeptCalls,
+}
+
+/// Which calls are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptCalls {
+    None,
+    OfEks,
+    All,
 }
 
 impl TryFrom<&PlaygroundFlags> for PlaygroundOptions {
@@ -81,13 +101,46 @@ impl TryFrom<&PlaygroundFlags> for PlaygroundOptions {
         Ok(Self {
             port: flags.port,
             seed: flags.seed,
+            clusters: CLUSTERS,
             associations,
             rotating,
             drifted: flags.drift,
             owned_by_addon,
             refused: flags.fail,
             throttle: flags.throttle,
-            keep_calls: false,
+            eks_latency: None,
+            calls: KeptCalls::None,
         })
     }
+}
+
+/// Checks the value of `--throttle`.
+///
+/// # Errors
+/// If the simulation cannot be throttled to that rate.
+pub fn check_throttle(rate: Option<f64>) -> Result<(), InvalidFlag> {
+    match rate {
+        Some(rate) if !(THROTTLE_MIN..=THROTTLE_MAX).contains(&rate) => {
+            let allowed = format!("{THROTTLE_MIN} to {THROTTLE_MAX} calls a second");
+            Err(InvalidFlag::new("--throttle", rate, allowed))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks a number. `why` follows the range in the error message.
+///
+/// # Errors
+/// If it is out of the range.
+pub fn check_range(
+    flag: &'static str,
+    value: usize,
+    range: RangeInclusive<usize>,
+    why: impl Display,
+) -> Result<(), InvalidFlag> {
+    if range.contains(&value) {
+        return Ok(());
+    }
+    let allowed = format!("{} to {}{why}", range.start(), range.end());
+    Err(InvalidFlag::new(flag, value, allowed))
 }

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use lambda_runtime::Diagnostic;
@@ -26,6 +27,10 @@ use crate::playground::error::PlaygroundError;
 /// The functions of the stack, by their names in the template.
 const FUNCTIONS: [&str; 3] = ["RotateFunction", "IndexerFunction", "PublisherFunction"];
 
+/// What the functions have responded to events from the bus, by the IDs of the events.
+#[derive(Clone, Default)]
+pub struct Responses(Rc<RefCell<BTreeMap<String, Result<Value, Failure>>>>);
+
 /// The code of the stack.
 pub struct Handlers {
     environments: BTreeMap<String, BTreeMap<String, String>>,
@@ -34,12 +39,20 @@ pub struct Handlers {
     metrics: UnboundedSender<String>,
     /// The sandboxes in which no invocation runs, with the names of their functions.
     idle: RefCell<Vec<(String, Handler)>>,
+    responses: Responses,
 }
 
 enum Handler {
     Rotate(Box<RotateHandler>),
     Indexer(Box<IndexerHandler>),
     Publisher(Box<PublisherHandler>),
+}
+
+impl Responses {
+    /// The last response to an event, or the error that the function has ended with.
+    pub fn to_event(&self, id: &str) -> Option<Result<Value, Failure>> {
+        self.0.borrow().get(id).cloned()
+    }
 }
 
 impl Handlers {
@@ -54,12 +67,17 @@ impl Handlers {
             own_account: OwnAccount::of_function(&deployment.rendered().arn(FUNCTIONS[0])),
             metrics: deployment.metrics_sink(),
             idle: RefCell::default(),
+            responses: Responses::default(),
         };
         for name in FUNCTIONS {
             let handler = handlers.create(name)?;
             handlers.idle.borrow_mut().push((name.to_owned(), handler));
         }
         Ok(handlers)
+    }
+
+    pub fn responses(&self) -> Responses {
+        self.responses.clone()
     }
 
     /// An idle sandbox of the function, or a new one.
@@ -125,6 +143,7 @@ impl Functions for Handlers {
             own_account: self.own_account.clone(),
             deadline: Timestamp::from(call.deadline),
         };
+        let event_id = call.payload["id"].as_str().map(str::to_owned);
         // Boxed, since the compiler limits how deeply futures nest.
         let result = match &handler {
             Handler::Rotate(handler) => {
@@ -141,6 +160,9 @@ impl Functions for Handlers {
             }
         };
         self.idle.borrow_mut().push((call.function, handler));
+        if let Some(id) = event_id {
+            self.responses.0.borrow_mut().insert(id, result.clone());
+        }
         result
     }
 }

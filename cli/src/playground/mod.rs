@@ -16,17 +16,19 @@ use std::time::{Duration, SystemTime};
 use rerole_sim::deployment::{Deployment, Pace};
 use rerole_sim::fleet::{Fleet, FleetSummary};
 use rerole_sim::template::{Rendered, StackIdentity, parse_template};
-use rerole_sim::{LoopbackServer, Options, SimulatedAws, Throttle};
+use rerole_sim::{LoopbackServer, Options, Service, SimulatedAws, Throttle};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
 pub use crate::playground::error::PlaygroundError;
-use crate::playground::flags::{PlaygroundFlags, PlaygroundOptions};
+use crate::playground::flags::{KeptCalls, PlaygroundFlags, PlaygroundOptions};
 use crate::playground::functions::Handlers;
+pub use crate::playground::functions::Responses;
+pub use crate::playground::tour::shell;
 use crate::playground::tour::{NEW_ROLE, OLD_ROLE};
-use crate::refusals::{Refusals, refuse};
+use crate::refusals::refuse;
 use crate::stop_signals::StopSignals;
 use crate::terminal::print;
 
@@ -48,6 +50,8 @@ const FIRST_SCHEDULES: [&str; 2] = ["RotateFunctionCheckStalled", "IndexerFuncti
 /// The simulated AWS with the stack in it.
 pub struct Playground {
     pub fleet: FleetSummary,
+    /// ARNs of the associations whose first update EKS refuses.
+    pub refused: BTreeSet<String>,
     pub deployment: Deployment,
     handlers: Handlers,
     server: LoopbackServer,
@@ -115,13 +119,14 @@ impl Playground {
         let special = options.drifted + options.owned_by_addon;
         let movable = fleet.rotating.iter().skip(special);
         let refused: BTreeSet<_> = movable.take(options.refused).cloned().collect();
-        refuse(&aws, &refused, Refusals::Once);
+        refuse(&aws, &refused);
         for schedule in FIRST_SCHEDULES {
             deployment.fire_schedule(schedule);
         }
         Ok(Self {
             handlers: Handlers::of(&deployment)?,
             fleet,
+            refused,
             deployment,
             server,
         })
@@ -130,6 +135,11 @@ impl Playground {
     /// The URL of every service.
     pub fn url(&self) -> String {
         self.server.url()
+    }
+
+    /// What the functions have responded to events from the bus.
+    pub fn responses(&self) -> Responses {
+        self.handlers.responses()
     }
 
     /// Runs the stack until `work` is done, and returns its output.
@@ -165,7 +175,9 @@ fn simulation(options: &PlaygroundOptions) -> Options {
             rate_per_sec,
             burst: 2.0 * rate_per_sec,
         }),
-        keep_log: options.keep_calls,
+        eks_latency: options.eks_latency.clone(),
+        keep_log: options.calls != KeptCalls::None,
+        log_only: (options.calls == KeptCalls::OfEks).then_some(Service::Eks),
         cloudtrail: true,
         ..Options::default()
     }
@@ -190,6 +202,7 @@ fn fleet(options: &PlaygroundOptions) -> Fleet {
     let role = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/{name}");
     Fleet {
         seed: options.seed,
+        clusters: options.clusters,
         regions: REGIONS.map(str::to_owned).to_vec(),
         associations: options.associations,
         rotating: options.rotating,

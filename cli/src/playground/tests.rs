@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::playground::Playground;
-use crate::playground::flags::PlaygroundOptions;
+use crate::playground::flags::{KeptCalls, PlaygroundOptions};
 use crate::playground::tour::{NEW_ROLE, OLD_ROLE, TOUR};
 
 /// Far more than a rotation of this fleet takes on a slow machine.
@@ -21,13 +21,15 @@ fn options() -> PlaygroundOptions {
     PlaygroundOptions {
         port: 0,
         seed: 1,
+        clusters: 3,
         associations: 50,
         rotating: 20,
         drifted: 1,
         owned_by_addon: 2,
         refused: 0,
         throttle: None,
-        keep_calls: false,
+        eks_latency: None,
+        calls: KeptCalls::None,
     }
 }
 

@@ -79,14 +79,19 @@ pub fn environment(url: &str) -> [(&'static str, String); 4] {
     ]
 }
 
+/// The command that points a shell at the playground.
+pub fn shell(url: &str) -> String {
+    let variables = environment(url).map(|(name, value)| format!("{name}={value}"));
+    format!("export {}", variables.join(" "))
+}
+
 /// How to point a shell at the playground, and the tour, as it is printed.
 pub fn text(url: &str) -> String {
-    let variables = environment(url).map(|(name, value)| format!("{name}={value}"));
     let steps = TOUR.map(|step| format!("# {}\n{}", step.about, step.command));
     format!(
-        "\nPoint a shell at it:\n\nexport {}\n\nA first tour:\n\n{}\n\nThe AWS CLI works as well. \
+        "\nPoint a shell at it:\n\n{}\n\nA first tour:\n\n{}\n\nThe AWS CLI works as well. \
          Ctrl-C ends the playground, and everything in it is gone.",
-        variables.join(" "),
+        shell(url),
         steps.join("\n")
     )
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 
 use rerole_cli::playground::Playground;
-use rerole_cli::playground::flags::PlaygroundOptions;
+use rerole_cli::playground::flags::{KeptCalls, PlaygroundOptions};
 use rerole_sim::fleet::FleetSummary;
 use rerole_sim::{CallRecord, SimulatedAws};
 use serde_json::Value;
@@ -66,7 +66,9 @@ impl Stage {
             owned_by_addon: 2,
             refused: 0,
             throttle: None,
-            keep_calls: true,
+            clusters: 3,
+            eks_latency: None,
+            calls: KeptCalls::All,
         };
         let (started, stage) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();

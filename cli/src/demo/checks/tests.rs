@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use rerole_core::rotation::Summary;
+use rerole_core::timestamp::Timestamp;
 use rerole_sim::index_item;
 use serde_json::json;
 
 use super::*;
-use crate::demo::evidence::LedgerRow;
+use crate::demo::evidence::{LedgerRow, Pause, Rollback, Timeline, TimelineEntry, Update};
 
 const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
@@ -67,6 +68,35 @@ fn summary(counts: &Value, status: &str) -> Summary {
     .unwrap()
 }
 
+/// A time, in seconds of an hour.
+fn at(secs: u64) -> Timestamp {
+    Timestamp::from(SystemTime::UNIX_EPOCH) + Duration::from_secs(secs)
+}
+
+fn update(id: &str, secs: u64) -> Update {
+    Update {
+        association: format!("prod-1/{id}"),
+        sent_at: at(secs),
+    }
+}
+
+fn timeline(labels: &[&str]) -> Timeline {
+    let entries = labels.iter().enumerate().map(|(seq, label)| {
+        let to = serde_json::from_value(json!(label)).ok();
+        let change = to.map_or(*label, |_: Status| "StatusChanged");
+        TimelineEntry {
+            at: at(u64::try_from(seq).unwrap()),
+            change: change.to_owned(),
+            to,
+        }
+    });
+    let entries: Vec<_> = entries.collect();
+    Timeline {
+        recorded: entries.clone(),
+        published: entries,
+    }
+}
+
 /// Five associations: one of each outcome, and one that does not use the old role. All checks
 /// hold.
 fn correct_run() -> Evidence {
@@ -76,12 +106,8 @@ fn correct_run() -> Evidence {
         association("a-refused", OLD, 10),
         association("a-other", THIRD, 10),
     ];
-    let after = by_arn(
-        unchanged
-            .clone()
-            .into_iter()
-            .chain([association("a-moved", NEW, 30)]),
-    );
+    let fleet = |moving: Association| by_arn(unchanged.clone().into_iter().chain([moving]));
+    let after = fleet(association("a-moved", OLD, 40));
     let row = |id: &str, outcome| LedgerRow {
         association_arn: arn(id),
         cluster_name: "prod-1".into(),
@@ -96,11 +122,8 @@ fn correct_run() -> Evidence {
     let response = summary(&counts, "CompletedWithFailures");
     Evidence {
         new_role: NEW.into(),
-        before: by_arn(
-            unchanged
-                .into_iter()
-                .chain([association("a-moved", OLD, 10)]),
-        ),
+        before: fleet(association("a-moved", OLD, 10)),
+        moved: fleet(association("a-moved", NEW, 30)),
         index: after
             .values()
             .map(|association| index_item(association, SystemTime::UNIX_EPOCH))
@@ -116,9 +139,30 @@ fn correct_run() -> Evidence {
             row("a-addon", Outcome::OwnedByAddon),
             row("a-refused", Outcome::Failed),
         ],
-        first: response.clone(),
+        summary: response.clone(),
+        timeline: timeline(&[
+            "Planning",
+            "InProgress",
+            "Paused",
+            "LimitsChanged",
+            "InProgress",
+            "CompletedWithFailures",
+        ]),
+        pause: Pause {
+            recorded_at: at(21),
+            idle_from: at(24),
+            resumed_at: at(60),
+        },
+        // In flight when the pause was recorded.
+        updates: vec![update("a-moved", 23), update("a-refused", 61)],
         second: response,
         second_eks_writes: 0,
+        rollback: Some(Rollback {
+            summary: summary(&json!({ "total": 1, "updated": 1 }), "RolledBack"),
+            rows: vec![row("a-moved", Outcome::Updated)],
+            updates: vec![update("a-moved", 39)],
+            timeline: timeline(&["Planning", "InProgress", "RolledBack"]),
+        }),
     }
 }
 
@@ -133,7 +177,7 @@ fn failed(evidence: &Evidence) -> Vec<String> {
 #[test]
 fn all_checks_hold_after_a_correct_run() {
     assert_eq!(failed(&correct_run()), Vec::<String>::new());
-    assert_eq!(all(&correct_run()).len(), 8);
+    assert_eq!(all(&correct_run()).len(), 14);
 }
 
 /// Puts one fault into the evidence. Exactly these checks must fail, each with this text in its
@@ -151,41 +195,118 @@ fn assert_detected(inject: impl FnOnce(&mut Evidence), expected: &[&str]) {
     }
 }
 
+/// Changes an association as the rotation has left it.
 fn edit(evidence: &mut Evidence, id: &str, change: impl FnOnce(&mut Association)) {
+    change(evidence.moved.get_mut(&arn(id)).unwrap());
+}
+
+/// Changes an association as the rollback has left it.
+fn edit_after(evidence: &mut Evidence, id: &str, change: impl FnOnce(&mut Association)) {
     change(evidence.after.get_mut(&arn(id)).unwrap());
+}
+
+fn roll_back(evidence: &mut Evidence) -> &mut Rollback {
+    evidence.rollback.as_mut().unwrap()
 }
 
 #[test]
 fn wrong_changes_in_eks_are_detected() {
     const MOVED: &str = "1 associations are on the new role";
     const OTHERS: &str = "the other 4 are unchanged";
-    const INDEX: &str = "the index agrees";
+    const RESTORED: &str = "exactly their old role again";
+    const NOTHING_ELSE: &str = "no update of the other 4";
     assert_detected(
         |e| edit(e, "a-moved", |a| a.role_arn = OLD.into()),
-        &[MOVED, INDEX],
-    );
-    assert_detected(
-        |e| edit(e, "a-moved", |a| a.target_role_arn = Some(THIRD.into())),
         &[MOVED],
     );
     assert_detected(
-        |e| edit(e, "a-moved", |a| a.modified_at = SystemTime::UNIX_EPOCH),
-        &[MOVED, INDEX],
+        |e| edit(e, "a-moved", |a| a.target_role_arn = Some(THIRD.into())),
+        &[MOVED, RESTORED],
     );
     assert_detected(
-        |e| drop(e.after.remove(&arn("a-moved"))),
-        &[MOVED, "a-moved is not in EKS"],
+        |e| edit(e, "a-moved", |a| a.modified_at = SystemTime::UNIX_EPOCH),
+        &[MOVED],
+    );
+    assert_detected(
+        |e| drop(e.moved.remove(&arn("a-moved"))),
+        &[MOVED, "prod-1/a-moved was updated, and 1 more"],
     );
     for id in ["a-drifted", "a-addon", "a-refused", "a-other"] {
         assert_detected(
             |e| edit(e, id, |a| a.role_arn = NEW.into()),
-            &[OTHERS, INDEX],
+            &[OTHERS, NOTHING_ELSE],
         );
     }
     assert_detected(
-        |e| drop(e.after.insert(arn("a-new"), association("a-new", NEW, 1))),
-        &["a-new is new", "a-new is missing"],
+        |e| drop(e.moved.insert(arn("a-new"), association("a-new", NEW, 1))),
+        &["a-new is new", NOTHING_ELSE],
     );
+}
+
+#[test]
+fn a_wrong_rollback_is_detected() {
+    const RESTORED: &str = "exactly their old role again";
+    const NOTHING_ELSE: &str = "no update of the other 4";
+    const INDEX: &str = "the index agrees";
+    assert_detected(
+        |e| edit_after(e, "a-moved", |a| a.role_arn = THIRD.into()),
+        &[RESTORED, INDEX],
+    );
+    assert_detected(
+        |e| edit_after(e, "a-moved", |a| a.external_id = Some("x".into())),
+        &[RESTORED],
+    );
+    assert_detected(
+        |e| drop(e.after.remove(&arn("a-moved"))),
+        &[RESTORED, "a-moved is not in EKS"],
+    );
+    for id in ["a-drifted", "a-addon", "a-refused", "a-other"] {
+        assert_detected(
+            |e| edit_after(e, id, |a| a.role_arn = NEW.into()),
+            &[NOTHING_ELSE, INDEX],
+        );
+        assert_detected(
+            |e| roll_back(e).updates.push(update(id, 39)),
+            &[&format!("prod-1/{id} was updated")],
+        );
+    }
+    assert_detected(
+        |e| roll_back(e).summary.status = Status::RollbackIncomplete,
+        &["found Some(RollbackIncomplete), expected Some(RolledBack)"],
+    );
+}
+
+#[test]
+fn updates_during_the_pause_are_detected() {
+    const HOLDS: &str = "no update was sent from the end of the slice";
+    assert_detected(|e| e.updates.push(update("a-other", 25)), &[HOLDS]);
+    assert_detected(
+        |e| e.updates.push(update("a-other", 32)),
+        &["later than 10 s", HOLDS],
+    );
+    assert_detected(|e| e.pause.idle_from = at(20), &[HOLDS]);
+}
+
+#[test]
+fn wrong_timelines_are_detected() {
+    const TIMELINE: &str = "the timeline has every status in order";
+    assert_detected(|e| drop(e.timeline.recorded.remove(2)), &[TIMELINE]);
+    assert_detected(|e| e.timeline.recorded.swap(1, 2), &[TIMELINE]);
+    assert_detected(|e| drop(e.timeline.published.pop()), &[TIMELINE]);
+    assert_detected(|e| e.timeline.published.swap(0, 1), &[TIMELINE]);
+    assert_detected(
+        |e| drop(roll_back(e).timeline.published.remove(0)),
+        &[TIMELINE],
+    );
+}
+
+#[test]
+fn without_moves_there_is_no_rollback_to_check() {
+    let mut evidence = correct_run();
+    evidence.rollback = None;
+    let claims = all(&evidence);
+    assert_eq!(claims.len(), 11);
+    assert!(claims.iter().all(|check| !check.claim.contains("rollback")));
 }
 
 #[test]
@@ -217,10 +338,10 @@ fn wrong_responses_are_detected() {
     );
     assert_detected(
         |e| e.second.started_at = e.second.started_at + Duration::from_secs(1),
-        &["the same response as the first"],
+        &["the rotation has the same result"],
     );
     let succeed = |e: &mut Evidence| {
-        (e.first.status, e.second.status) = (Status::Succeeded, Status::Succeeded);
+        (e.summary.status, e.second.status) = (Status::Succeeded, Status::Succeeded);
     };
     assert_detected(
         succeed,
