@@ -173,20 +173,29 @@ impl DemoPlan {
 
 #[cfg(test)]
 mod tests {
-    use clap::{CommandFactory, Parser};
+    use clap::{CommandFactory, Parser, Subcommand};
     use expect_test::{Expect, expect};
 
     use super::*;
-    use crate::args::{Cli, Command};
+
+    #[derive(Debug, Parser)]
+    #[command(name = "rerole")]
+    struct Cli {
+        #[command(subcommand)]
+        command: Command,
+    }
+
+    #[derive(Debug, Subcommand)]
+    enum Command {
+        Demo(DemoFlags),
+    }
 
     fn plan(line: &str) -> Result<DemoPlan, String> {
         let words = ["rerole", "demo"]
             .into_iter()
             .chain(line.split_whitespace());
         let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-        let Command::Demo(flags) = cli.command else {
-            panic!("{line}: another command")
-        };
+        let Command::Demo(flags) = cli.command;
         DemoPlan::try_from(&flags).map_err(|error| error.to_string())
     }
 

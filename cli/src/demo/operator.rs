@@ -59,11 +59,11 @@ impl Operator {
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(clients.region))
             .credentials_provider(clients.credentials)
-            .http_client(playground.aws.http_client())
+            .http_client(playground.deployment.aws().http_client())
             .build();
         let rendered = playground.deployment.rendered();
         Ok(Self {
-            aws: playground.aws.clone(),
+            aws: playground.deployment.aws().clone(),
             responses: playground.responses(),
             bus: Client::from_conf(config),
             bus_name: rendered.name("RotationEventBus"),

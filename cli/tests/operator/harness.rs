@@ -85,7 +85,7 @@ impl Stage {
                 let names: BTreeMap<_, _> = names.collect();
                 let shared = (
                     playground.url(),
-                    playground.aws.clone(),
+                    playground.deployment.aws().clone(),
                     playground.fleet.clone(),
                     names,
                 );
