@@ -165,7 +165,13 @@ mod tests {
             ..Version::new(Some("0.0.9".to_owned()), vec![("rotate", Ok(function))])
         };
         let text = version.text(&Layout::of_width(80));
-        expect![[r""]].assert_eq(&text.replace(CLI_VERSION, "0.2.0"));
+        expect![[r#"
+              CLI       0.2.0
+              stack     0.0.9
+              differ    the stack is older: update it to 0.2.0 (docs/deploying.md), or use rerole 0.0.9
+
+            FUNCTION  STATE   LAST CHANGED         RUNTIME          ARCHITECTURE
+            rotate    Active  2026-11-23 21:17:00  provided.al2023  arm64"#]].assert_eq(&text.replace(CLI_VERSION, "0.2.0"));
     }
 
     #[test]

@@ -61,6 +61,16 @@ mod tests {
             Check("alarms").unknown("you may not look", "to check it, you need sns:…"),
             Check("rules").failed("events:ListRules", &error),
         ];
-        expect![[r""]].assert_eq(&findings(&all));
+        expect![[r#"
+            ok       queues     empty
+            PROBLEM  index      eu-west-1 was never complete
+                                to do: rerole index build
+            unknown  alarms     you may not look
+                                to do: to check it, you need sns:…
+            warning  rules      could not be looked at: look at it: busy
+                                to do: run rerole doctor again
+
+            1 problem, 1 warning, 1 that you may not look at, of 4 findings."#]]
+        .assert_eq(&findings(&all));
     }
 }

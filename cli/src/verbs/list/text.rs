@@ -74,12 +74,19 @@ impl View<'_> {
                 words::role(&it.old_role_arn, self.account),
                 words::role(&it.new_role_arn, self.account),
                 format!("{}/{}{failed}", it.settled, it.total),
-                // As wide as any age, so the columns stay where they are from look to look.
-                format!("{:10}", self.at(it.started_at)),
+                self.age(it.started_at),
                 by.map_or_else(|| "-".to_owned(), |by| self.name(by)),
             ]
         });
-        let header = ["id", "status", "from", "to", "progress", "started", "by"];
+        let header = [
+            "id",
+            "status",
+            "from",
+            "to",
+            "progress",
+            self.age_header(),
+            "by",
+        ];
         self.layout.table_of_ids(&header, rows)
     }
 
@@ -114,6 +121,22 @@ impl View<'_> {
         match self.layout.form {
             Form::Table => caller.rsplit('/').next().unwrap_or(&caller).to_owned(),
             Form::Wide | Form::Json => caller,
+        }
+    }
+
+    /// How long ago it started, or when where nothing is shortened. It is as wide as any age, so the
+    /// columns stay where they are from look to look.
+    fn age(&self, at: Timestamp) -> String {
+        match self.layout.form {
+            Form::Table => format!("{:6}", words::age(self.now.since(at))),
+            Form::Wide | Form::Json => words::plain_time(at),
+        }
+    }
+
+    fn age_header(&self) -> &'static str {
+        match self.layout.form {
+            Form::Table => "age",
+            Form::Wide | Form::Json => "started",
         }
     }
 

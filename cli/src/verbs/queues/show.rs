@@ -204,6 +204,16 @@ mod tests {
                 },
             ],
         };
-        expect![[r""]].assert_eq(&shown.text(now, &Layout::of_width(80)));
+        expect![[r#"
+            undelivered: events that EventBridge could not deliver
+
+              2026-11-23 21:12:00 (5 min ago)  no JSON
+                error    NO_PERMISSIONS
+                redrive  stays: it is no JSON
+                message  m-1, received 2 times
+
+              The messages stay in the queue. A look counts as a receive; --output json has their bodies.
+
+            on-failure: empty (events that a function failed three times)"#]].assert_eq(&shown.text(now, &Layout::of_width(80)));
     }
 }

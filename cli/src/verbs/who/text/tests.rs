@@ -63,7 +63,28 @@ fn check(who: &Who, expected: &Expect) {
 
 #[test]
 fn a_role_in_use_shows_its_users() {
-    check(&role(Verdict::InUse, 2), &expect![[r""]]);
+    check(
+        &role(Verdict::InUse, 2),
+        &expect![[r#"
+        Role platform/app-2025: in use
+          delete it no
+          because   the first ground
+                    the second one
+
+        WORKLOAD        CLUSTER           ROLE               OWNER  SINCE
+        payments/api-1  eu-west-1/prod-1  platform/app-2025  -      2026-10-01
+        payments/api-2  eu-west-1/prod-1  platform/app-2025  -      2026-10-01
+
+        From the index:
+          eu-west-1: complete as of 2026-11-23 20:17:00 (1 h ago)
+          not covered: other regions and accounts, IRSA, nodes, and the excluded clusters eu-west-1/outpost
+
+        rerole cannot know:
+          who uses it in another way: service accounts with IRSA, nodes and other EC2 instances, Lambda functions, people
+          EKS clusters in other accounts and in regions that are not indexed
+          clusters that the stack leaves out: eu-west-1/outpost
+          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"#]],
+    );
 }
 
 #[test]
@@ -84,7 +105,27 @@ fn a_role_that_was_left_shows_until_when_and_by_which_rotation() {
         }),
         ..role(Verdict::MayBeUsedUntil, 0)
     };
-    check(&who, &expect![[r""]]);
+    check(
+        &who,
+        &expect![[r#"
+        Role platform/app-2025: may still be used until 2026-11-24 03:17:00 (in 6 h)
+          delete it not yet
+          because   the first ground
+                    the second one
+          last left by rotation r-1 to platform/app-2026 (Succeeded, finished 2026-11-23 21:16:00 (1 min ago)); another actor has moved back 1 association
+
+        EKS shows the same.
+
+        From the index:
+          eu-west-1: complete as of 2026-11-23 20:17:00 (1 h ago)
+          not covered: other regions and accounts, IRSA, nodes, and the excluded clusters eu-west-1/outpost
+
+        rerole cannot know:
+          who uses it in another way: service accounts with IRSA, nodes and other EC2 instances, Lambda functions, people
+          EKS clusters in other accounts and in regions that are not indexed
+          clusters that the stack leaves out: eu-west-1/outpost
+          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"#]],
+    );
 }
 
 #[test]
