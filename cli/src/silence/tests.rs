@@ -70,7 +70,15 @@ async fn after_thirty_seconds_without_a_verdict_the_operator_knows_what_to_look_
         event_id: "e-1".to_owned(),
         event: json!({ "id": "e-1", "detail": { "reason": "Jane's" } }),
     };
-    expect![[r""]].assert_eq(&explanation(&stack, &sent).await);
+    expect![[r#"
+        no verdict within 30 s: the bus took event e-1, and the ledger shows nothing of it. What may be wrong:
+          rule      1 of 1 rules of bus rerole are disabled
+          function  it is active; its log has each event that it got
+          queues    0 failed, 0 undelivered events (rerole queues show)
+          policy    the rule's own permission to invoke the function, or the policy of a bus of your own
+        An event may also be late: EventBridge retries for 24 hours.
+        The way without the bus:
+          aws lambda invoke --function-name arn:aws:lambda:us-east-1:111122223333:function:rotate --payload fileb://<(printf '%s' '{"detail":{"reason":"Jane'\''s"},"id":"e-1"}') /dev/stdout"#]].assert_eq(&explanation(&stack, &sent).await);
     let operations: BTreeSet<_> = aws
         .calls()
         .into_iter()

@@ -68,10 +68,12 @@ async fn region_of_profile(name: &str) -> Result<Option<Region>, StackError> {
         Some(profile) => Ok(profile
             .get("region")
             .map(|region| Region::new(region.to_owned()))),
-        None => Err(StackError::NoProfile {
-            name: name.to_owned(),
-            known: profiles.profiles().map(str::to_owned).collect(),
-        }),
+        None => {
+            let mut known: Vec<_> = profiles.profiles().map(str::to_owned).collect();
+            known.sort_unstable();
+            let name = name.to_owned();
+            Err(StackError::NoProfile { name, known })
+        }
     }
 }
 

@@ -156,12 +156,12 @@ fn findings(view: &RotationView, index: &Coverage, unknown: &[Difference]) -> Ve
             findings.push(format!("{count} {what}"));
         }
     };
-    note(failed, "cannot be read or moved");
+    note(failed, "that cannot be read or moved");
     note(
         owned_by_addon,
-        "stay on the old role, because an add-on owns them",
+        "on the old role that an add-on owns, so they stay",
     );
-    note(drifted, "are on a third role, so they are left alone");
+    note(drifted, "on a third role, left alone");
     note(
         unknown.len() as u64,
         "in EKS that the index does not know: rerole index build",

@@ -21,14 +21,14 @@ const REPLACEMENTS: [(&str, &str); 8] = [
     (r"\b\d+ (s|min|h|d) ago\b", "5 min ago"),
 ];
 /// An age in a cell, with its padding.
-const AGE_CELL: &str = r"\b\d+ (?:s|min|h|d) ago {2,}";
+const AGE_CELL: &str = r"\b\d+ (?:s|min|h|d) {2,}";
 
 /// The text with what differs from run to run replaced.
 pub fn redact(text: &str) -> String {
     let cells = Regex::new(AGE_CELL).unwrap();
     let text = cells.replace_all(text, |found: &regex_lite::Captures<'_>| {
         let width = found[0].len();
-        format!("{:width$}", "5 min ago")
+        format!("{:width$}", "5 min")
     });
     // A release changes no screen but its number.
     let mut text = text.replace(env!("CARGO_PKG_VERSION"), "0.1.0");
@@ -40,11 +40,15 @@ pub fn redact(text: &str) -> String {
     text
 }
 
-/// The text with how far a running rotation is replaced.
+/// The text with how far a running rotation is replaced, and without the command that makes sense
+/// once it has moved something.
 pub fn redact_progress(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, replacement) in [
-        (r"\d+ of 24 settled(: [^;\n]*)?", "4 of 24 settled"),
+        (r"(?m)\d+ of 24 settled(: [^;\n]*)?$", "4 of 24 settled"),
+        (r"(?m)^  rerole rollback .*\n", ""),
+        (r"(?m)^(  rerole .*\S)  +# ", "$1  # "),
+        (r"\b\d+/24\b", "4/24"),
         (r"pending   \d+ associations?", "pending   20 associations"),
         (r"(?m)^(prod-\d +\S+ +)\d+$", "${1}6"),
     ] {

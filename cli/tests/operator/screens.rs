@@ -19,8 +19,9 @@ use crate::redact::redact_progress;
 use crate::schema;
 
 const WIDTHS: [u16; 2] = [80, 160];
-/// How long EKS takes for an update while a rotation is to be in flight.
-const SLOW: Duration = Duration::from_secs(2);
+/// How long EKS takes for an update while a rotation is to be in flight. A call of rerole may take
+/// 4 s.
+const SLOW: Duration = Duration::from_millis(3_500);
 
 /// A stack whose updates can be slowed down.
 struct Scene {
@@ -179,7 +180,7 @@ fn looking(scene: &Scene) {
     scene.act(
         "rotate-rejected",
         "rotate --from platform/app-2025 --to elsewhere/app-2026 --id elsewhere --yes",
-        FOUND,
+        (1, Progress::Fixed),
     );
     scene.read("list-rejected", "list --rejected", DONE);
     scene.read("version", "version", DONE);

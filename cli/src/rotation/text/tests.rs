@@ -82,12 +82,12 @@ fn each_status_has_its_next_commands() {
           rerole cancel app
           rerole rollback app
         Rotation app: Planning
-          rerole status --wait app
+          rerole status app --wait
           rerole pause app
           rerole cancel app
           rerole rollback app
         Rotation app: InProgress
-          rerole status --wait app
+          rerole status app --wait
           rerole pause app
           rerole cancel app
           rerole rollback app
@@ -96,28 +96,28 @@ fn each_status_has_its_next_commands() {
           rerole cancel app
           rerole rollback app
         Rotation app: Cancelling
-          rerole status --wait app
+          rerole status app --wait
           rerole rollback app
         Rotation app: Succeeded
           rerole who arn:aws:iam::111122223333:role/platform/app-2025
           rerole rollback app
         Rotation app: Incomplete
-          rerole status --rows addon,reverted app
+          rerole status app --rows addon,reverted
           rerole who arn:aws:iam::111122223333:role/platform/app-2025
           rerole rollback app
         Rotation app: CompletedWithFailures
-          rerole status --rows failed app
+          rerole status app --rows failed
           rerole retry app
           rerole rollback app
         Rotation app: Failed
-          rerole status --rows failed app
+          rerole status app --rows failed
           rerole retry app
           rerole rollback app
         Rotation app: NoAssociations
           rerole index status
           rerole rollback app
         Rotation app: Planned
-          rerole status --rows wouldUpdate app
+          rerole status app --rows wouldUpdate
           rerole rollback app
         Rotation app: Cancelled
           rerole retry app
@@ -125,7 +125,7 @@ fn each_status_has_its_next_commands() {
         Rollback app: RolledBack
           rerole who arn:aws:iam::111122223333:role/platform/app-2025
         Rollback app: RollbackIncomplete
-          rerole status --rows changedSince,failed app
+          rerole status app --rows changedSince,failed
     "#]]
     .assert_eq(&all);
 }

@@ -75,7 +75,7 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
 
 impl IndexStatus {
     pub fn text(&self, now: Timestamp, layout: &Layout) -> String {
-        let mut parts = vec![region_table(&self.index.regions, now, layout)];
+        let mut parts = vec![region_table(&self.index.regions, layout)];
         if !self.index_exclude.is_empty() {
             let globs = words::list(&self.index_exclude, 12);
             parts.push(format!(
@@ -119,9 +119,8 @@ impl IndexStatus {
     }
 }
 
-fn region_table(regions: &[RegionCoverage], now: Timestamp, layout: &Layout) -> String {
-    let time =
-        |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), |at| words::time(at, now));
+fn region_table(regions: &[RegionCoverage], layout: &Layout) -> String {
+    let time = |at: Option<Timestamp>| at.map_or_else(|| "never".to_owned(), words::plain_time);
     let rows = regions.iter().map(|it| {
         let state = match (it.complete_as_of, it.is_stale) {
             (None, _) => "incomplete",

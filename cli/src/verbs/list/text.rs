@@ -5,7 +5,7 @@ use rerole_core::timestamp::Timestamp;
 use crate::rotation::rejected::RejectedView;
 use crate::stack::flags::Form;
 use crate::terminal::{Layout, printable};
-use crate::verbs::list::flags::{Filter, ListFlags};
+use crate::verbs::list::flags::ListFlags;
 use crate::verbs::list::listed::{List, ListedRotation};
 use crate::words;
 
@@ -45,11 +45,7 @@ impl View<'_> {
             parts.push(self.rotations(&list.rotations));
         }
         if !list.rejected.is_empty() {
-            let title = match flags.filter {
-                Filter::Rejected => "",
-                _ => "Rejected events:\n",
-            };
-            parts.push(format!("{title}{}", self.rejected(&list.rejected)));
+            parts.push(self.rejected(&list.rejected));
         }
         if !list.malformed.is_empty() {
             let keys = list.malformed.iter().map(|key| format!("  {key}"));
@@ -75,19 +71,22 @@ impl View<'_> {
             vec![
                 it.id.clone(),
                 self.status(it),
-                self.role(&it.old_role_arn),
-                self.role(&it.new_role_arn),
+                words::role(&it.old_role_arn, self.account),
+                words::role(&it.new_role_arn, self.account),
                 format!("{}/{}{failed}", it.settled, it.total),
-                // As wide as any age, so the columns stay where they are from look to look.
-                format!("{:10}", self.at(it.started_at)),
+                self.age(it.started_at),
                 by.map_or_else(|| "-".to_owned(), |by| self.name(by)),
             ]
         });
-        let started = match self.layout.form {
-            Form::Table => "age",
-            Form::Wide | Form::Json => "started",
-        };
-        let header = ["id", "status", "from", "to", "progress", started, "by"];
+        let header = [
+            "id",
+            "status",
+            "from",
+            "to",
+            "progress",
+            self.age_header(),
+            "by",
+        ];
         self.layout.table_of_ids(&header, rows)
     }
 
@@ -101,12 +100,11 @@ impl View<'_> {
                 }
                 _ => why,
             };
-            let at = words::time(it.rejected_at, self.now);
-            let sent = it.sent(self.layout);
-            printable(&format!("  {}\n      {at} {sent}\n      {why}", it.id))
+            let (at, sent) = (self.at(it.rejected_at), it.sent(self.layout));
+            printable(&format!("  {}  {at} {sent}\n      {why}", it.id))
         });
         let lines: Vec<_> = lines.collect();
-        lines.join("\n")
+        format!("Rejected events:\n{}", lines.join("\n"))
     }
 
     /// The status. Where there is little room, why a rotation is paused is left to `status`.
@@ -114,18 +112,6 @@ impl View<'_> {
         match (self.layout.form, it.status_cause) {
             (Form::Wide, Some(cause)) => format!("{:?} ({cause:?})", it.status),
             _ => format!("{:?}", it.status),
-        }
-    }
-
-    /// A role: its name, and where nothing is shortened its path. One of another account is shown
-    /// with it.
-    fn role(&self, arn: &str) -> String {
-        let role = words::role(arn, self.account);
-        match self.layout.form {
-            Form::Table if !role.starts_with("arn:") => {
-                role.rsplit('/').next().unwrap_or(&role).to_owned()
-            }
-            _ => role,
         }
     }
 
@@ -138,10 +124,26 @@ impl View<'_> {
         }
     }
 
-    /// How long ago it started, or when where nothing is shortened.
+    /// How long ago it started, or when where nothing is shortened. It is as wide as any age, so the
+    /// columns stay where they are from look to look.
+    fn age(&self, at: Timestamp) -> String {
+        match self.layout.form {
+            Form::Table => format!("{:6}", words::age(self.now.since(at))),
+            Form::Wide | Form::Json => words::plain_time(at),
+        }
+    }
+
+    fn age_header(&self) -> &'static str {
+        match self.layout.form {
+            Form::Table => "age",
+            Form::Wide | Form::Json => "started",
+        }
+    }
+
+    /// How long ago it was, or when where nothing is shortened.
     fn at(&self, at: Timestamp) -> String {
         match self.layout.form {
-            Form::Table => words::age(self.now.since(at)),
+            Form::Table => format!("{} ago", words::age(self.now.since(at))),
             Form::Wide | Form::Json => words::plain_time(at),
         }
     }
