@@ -253,6 +253,17 @@ mod tests {
     }
 
     #[test]
+    fn a_smaller_fleet_gets_a_slower_eks_so_there_is_time_to_pause_it() {
+        let millis = |line| {
+            let latency = plan(line).unwrap().eks_latency();
+            (latency.start().as_millis(), latency.end().as_millis())
+        };
+        assert_eq!(millis(""), (3, 10));
+        assert_eq!(millis("--rotating 20"), (73, 219));
+        assert_eq!(millis("--rotating 1"), (300, 900));
+    }
+
+    #[test]
     fn each_error_names_the_flag_its_value_and_the_allowed_values() {
         let check = |line: &str, expected: Expect| {
             let error = plan(line).expect_err(line);

@@ -9,10 +9,13 @@ mod aws_cli;
 mod checks;
 mod error;
 mod evidence;
+mod fast_time;
 pub mod flags;
 mod operator;
 mod report;
 mod scene;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, IsTerminal};
 use std::pin::pin;
@@ -22,6 +25,7 @@ use indicatif::ProgressBar;
 
 use crate::demo::checks::Check;
 pub use crate::demo::error::DemoError;
+use crate::demo::fast_time::in_fast_time;
 use crate::demo::flags::{DemoFlags, DemoPlan, Verbosity};
 use crate::demo::scene::{Ended, Scene};
 use crate::exit::Exit;
@@ -46,7 +50,7 @@ pub async fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
     let url = playground.url();
     let scene = Scene::new(&plan, &playground)?;
     let checks = async {
-        let checks = demonstrate(&plan, &url, &scene).await?;
+        let checks = in_fast_time(demonstrate(&plan, &url, &scene)).await?;
         finish(&plan, &url, &scene).await?;
         Ok::<_, DemoError>(checks)
     };

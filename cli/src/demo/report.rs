@@ -10,6 +10,7 @@ use rerole_sim::{Association, Service};
 
 use crate::demo::checks::Check;
 use crate::demo::evidence::{Calls, LedgerRow};
+use crate::demo::fast_time::SPEED;
 use crate::demo::flags::DemoPlan;
 use crate::demo::scene::{
     CONCURRENCY, EVENT_FILE, Finished, Paused, Repeated, Request, RolledBack, WATCHED,
@@ -33,7 +34,7 @@ pub type Clusters = [(String, String)];
 pub fn introduction(plan: &DemoPlan, url: &str, request: &Request) -> String {
     let mut text = format!(
         "Nothing leaves this machine: AWS is simulated at {url}, with the whole stack of \
-         template.yaml\nin it.\n\n\
+         template.yaml\nin it, and time runs {SPEED} times as fast.\n\n\
          Rotation {} replaces a role that {} of {} associations use:\n  from  {}\n  to    {}\n",
         request.rotation_id,
         plan.rotating,
@@ -121,10 +122,10 @@ pub fn step_pause(request: &Request) -> String {
 
 pub fn paused(paused: &Paused) -> String {
     format!(
-        "   Paused after {:.1} s, when {} had moved. In the next {:.1} s, EKS got {} updates.",
+        "   Paused after {:.1} s, when {} had moved. In the next {} s, EKS got {} updates.",
         paused.took.as_secs_f64(),
         paused.moved,
-        WATCHED.as_secs_f64(),
+        WATCHED.as_secs(),
         paused.watched_updates,
     )
 }
@@ -134,7 +135,8 @@ pub fn step_resume(request: &Request) -> String {
     let id = &request.rotation_id;
     format!(
         "\n3. Allow {CONCURRENCY} at a time, and resume. The state machine continues where the \
-         rotation stopped.\n\n     \
+         rotation stopped.\n   An association on a third role is described again, ten seconds \
+         later: until then, EKS may not\n   show an update of the first slice.\n\n     \
          rerole change {id} --max-concurrency {CONCURRENCY}\n     rerole resume {id}\n"
     )
 }

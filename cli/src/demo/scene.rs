@@ -27,7 +27,7 @@ pub const CONCURRENCY: u32 = 64;
 /// Enough to show that some have moved.
 const MOVED_BEFORE_PAUSE: usize = 10;
 /// How long the demo watches EKS during the pause.
-pub const WATCHED: Duration = Duration::from_millis(500);
+pub const WATCHED: Duration = Duration::from_secs(2);
 
 /// The `detail` of the request, as far as the demo shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

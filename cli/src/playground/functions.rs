@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::Diagnostic;
 use rerole::aws::http::http_client;
 use rerole::indexer::handler::IndexerHandler;
@@ -33,6 +33,8 @@ pub struct Responses(Rc<RefCell<BTreeMap<String, Result<Value, Failure>>>>);
 
 /// The code of the stack.
 pub struct Handlers {
+    /// That of the simulated AWS, with which the functions compare their times.
+    clock: SharedTimeSource,
     environments: BTreeMap<String, BTreeMap<String, String>>,
     own_account: Option<OwnAccount>,
     /// Where the lines with metrics go.
@@ -56,13 +58,14 @@ impl Responses {
 }
 
 impl Handlers {
-    /// The functions of a deployment, each with one sandbox.
+    /// The functions of a deployment, each with one sandbox, on this clock.
     ///
     /// # Errors
     /// If the environment of a function is invalid.
-    pub fn of(deployment: &Deployment) -> Result<Self, PlaygroundError> {
+    pub fn of(deployment: &Deployment, clock: SharedTimeSource) -> Result<Self, PlaygroundError> {
         let environments = FUNCTIONS.map(|name| (name.to_owned(), deployment.environment(name)));
         let handlers = Self {
+            clock,
             environments: environments.into(),
             own_account: OwnAccount::of_function(&deployment.rendered().arn(FUNCTIONS[0])),
             metrics: deployment.metrics_sink(),
@@ -96,7 +99,7 @@ impl Handlers {
             let value = environment?.get(name)?;
             (!value.is_empty()).then(|| value.clone())
         };
-        let clock = SharedTimeSource::new(SystemTimeSource::new());
+        let clock = self.clock.clone();
         let metrics = |clients: &ClientSettings| {
             let lines = self.metrics.clone();
             // The deployment lives as long as its functions.

@@ -124,7 +124,7 @@ impl Playground {
             deployment.fire_schedule(schedule);
         }
         Ok(Self {
-            handlers: Handlers::of(&deployment)?,
+            handlers: Handlers::of(&deployment, deployment.aws().time_source())?,
             fleet,
             refused,
             deployment,
@@ -168,7 +168,7 @@ fn simulation(options: &PlaygroundOptions) -> Options {
     Options {
         seed: options.seed,
         account: ACCOUNT.to_owned(),
-        // The functions use the machine's clock, and the expiry of a lease compares the two.
+        // The commands run on the machine's clock.
         starts_at: SystemTime::now(),
         latency: LATENCY,
         throttle: options.throttle.map(|rate_per_sec| Throttle {

@@ -169,3 +169,24 @@ fn faults_of_dynamodb_have_its_codes_and_calls_name_table_and_key() {
         });
     }
 }
+
+#[test]
+fn the_log_of_one_service_has_the_whole_of_its_calls_and_no_others() {
+    in_virtual_time(async {
+        let one = OneAssociation::new(Options {
+            log_only: Some(Service::Eks),
+            ..Options::default()
+        });
+        one.aws.create_tables("Index", "Ledger");
+        let tables = dynamodb(&one.aws).list_tables().send().await;
+        tables.unwrap();
+        one.update(NEW).await.unwrap();
+        let calls = one.aws.calls();
+        let seen: Vec<_> = calls
+            .iter()
+            .map(|it| (it.call.service, it.call.index, it.status))
+            .collect();
+        assert_eq!(seen, [(Service::Eks, 1, Some(200))]);
+        assert_eq!(one.aws.call_counts().len(), 2);
+    });
+}

@@ -239,7 +239,7 @@ fn wrong_changes_in_eks_are_detected() {
     }
     assert_detected(
         |e| drop(e.moved.insert(arn("a-new"), association("a-new", NEW, 1))),
-        &["a-new is new", NOTHING_ELSE],
+        &["a-new is new", "a-new changed"],
     );
 }
 

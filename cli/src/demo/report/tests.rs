@@ -74,18 +74,48 @@ fn calls(throttled: usize) -> Calls {
 
 #[test]
 fn the_result_lists_failures_and_says_why_the_old_role_must_stay() {
-    expect![[r#""#]].assert_eq(&result(&summary(None), &clusters(), &rows()));
+    expect![[r#"
+        | cluster | region    | Updated | Failed | total |
+        |---------|-----------|---------|--------|-------|
+        | prod-1  | eu-west-1 |       1 |      0 |     1 |
+        | prod-2  | us-east-1 |       1 |      1 |     2 |
+        | all     |           |       2 |      1 |     3 |
+
+          failed: prod-2 payments/api-3: AccessDeniedException: not yours
+
+          status             CompletedWithFailures
+          reason             1 failed
+          oldRoleInUseUntil  null
+
+        Keep the old role: associations still use it, as the reason says, so there is no time yet after
+        which you can delete it. Pods of the associations that moved may hold its credentials for up to
+        6 hours."#]].assert_eq(&result(&summary(None), &clusters(), &rows()));
 }
 
 #[test]
 fn the_result_says_for_how_long_the_old_role_must_stay() {
     let summary = summary(Some("2026-11-24T03:00:20.000Z"));
-    expect![[r#""#]].assert_eq(&result(&summary, &clusters(), &rows()[..2]));
+    expect![[r#"
+        | cluster | region    | Updated | total |
+        |---------|-----------|---------|-------|
+        | prod-1  | eu-west-1 |       1 |     1 |
+        | prod-2  | us-east-1 |       1 |     1 |
+        | all     |           |       2 |     2 |
+
+          status             Succeeded
+          reason             none
+          oldRoleInUseUntil  2026-11-24T03:00:20.000Z
+
+        Keep the old role for another 5 h 59 min: running pods may hold its credentials until then,
+        because changing an association does not reset them."#]]
+    .assert_eq(&result(&summary, &clusters(), &rows()[..2]));
 }
 
 #[test]
 fn calls_are_listed_by_service() {
-    expect![[r#""#]].assert_eq(&calls_text(&calls(1)));
+    expect![[r#"
+        Calls of the whole stack to EKS (1 of them throttled): 3 DescribePodIdentityAssociation, 2 UpdatePodIdentityAssociation.
+        Calls to DynamoDB: none."#]].assert_eq(&calls_text(&calls(1)));
     assert!(!calls_text(&calls(0)).contains("throttled"));
 }
 
@@ -97,7 +127,31 @@ fn each_step_names_the_command_of_an_operator() {
         new_role_arn: "arn:aws:iam::111122223333:role/platform/app-2026".to_owned(),
     };
     let steps = [step_request, step_pause, step_resume, step_roll_back].map(|step| step(&request));
-    expect![[r#""#]].assert_eq(&steps.concat());
+    expect![[r#"
+
+        1. Request the rotation, one association at a time, so there is time to pause it. A rule passes
+           the event to the function.
+
+             rerole rotate --from platform/app-2025 --to platform/app-2026 --id app-2026 \
+                 --max-concurrency 1
+
+        2. Pause it. The slice that works on it notices with the next renewal of its lease, every 4 s:
+           updates in flight finish, and no other is sent.
+
+             rerole pause app-2026 --reason INC-7
+
+        3. Allow 64 at a time, and resume. The state machine continues where the rotation stopped.
+           An association on a third role is described again, ten seconds later: until then, EKS may not
+           show an update of the first slice.
+
+             rerole change app-2026 --max-concurrency 64
+             rerole resume app-2026
+
+        5. Roll it back: what the rotation has moved gets its old role again, and nothing else is
+           written.
+
+             rerole rollback app-2026 --reason INC-8
+    "#]].assert_eq(&steps.concat());
 }
 
 #[test]
