@@ -21,16 +21,24 @@ pub struct Next {
 }
 
 impl Next {
-    pub fn new(command: impl Into<String>, purpose: impl Into<String>) -> Self {
+    pub fn new(command: impl Into<String>) -> Self {
         Self {
             command: command.into(),
+            purpose: String::new(),
+        }
+    }
+
+    /// Says what it is for.
+    pub fn to(self, purpose: impl Into<String>) -> Self {
+        Self {
             purpose: purpose.into(),
+            ..self
         }
     }
 }
 
 /// The answer of a command while it is written.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Answer<'a> {
     stack: &'a Stack,
     pub layout: Layout,

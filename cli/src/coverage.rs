@@ -98,8 +98,10 @@ impl Coverage {
         let region = |it: &RegionCoverage| {
             let age = match it.complete_as_of {
                 None => "never complete, so associations may be missing".to_owned(),
-                Some(at) if it.is_stale => format!("stale: complete {}", words::time(at, now)),
-                Some(at) => format!("complete as of {}", words::time(at, now)),
+                Some(at) if it.is_stale => {
+                    format!("stale: complete {}", words::time(at).seen_at(now))
+                }
+                Some(at) => format!("complete as of {}", words::time(at).seen_at(now)),
             };
             format!("  {}: {age}", it.region)
         };

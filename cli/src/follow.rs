@@ -1,6 +1,7 @@
 //! Follows a rotation until it is finished, waits for a person, or the time is over. It only reads:
 //! the rotation goes on whether or not somebody follows it.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -20,6 +21,37 @@ const POLL: Duration = Duration::from_secs(1);
 /// What is settled, of what the rotation has to settle.
 const STYLE: &str = "  {msg} {bar:30} {pos} of {len}, {elapsed}";
 
+/// For how long `--wait` waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    Unlimited,
+    AtMost(Duration),
+}
+
+impl Patience {
+    /// What stands for no limit on the command line.
+    pub const UNLIMITED: &str = "unlimited";
+
+    /// Returns when the wait is over, if it ever is.
+    pub fn ends_at(self, now: Instant) -> Option<Instant> {
+        match self {
+            Self::Unlimited => None,
+            Self::AtMost(time) => Some(now + time),
+        }
+    }
+}
+
+impl FromStr for Patience {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == Self::UNLIMITED {
+            return Ok(Self::Unlimited);
+        }
+        humantime::parse_duration(text).map(Self::AtMost)
+    }
+}
+
 /// What `--wait` waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
@@ -36,7 +68,7 @@ pub struct Followed {
     pub exit: Exit,
 }
 
-/// Follows the rotation for at most `timeout`, if there is one.
+/// Follows the rotation as long as `patience` lasts.
 ///
 /// # Errors
 /// If the ledger cannot be read, or does not have the rotation.
@@ -44,9 +76,9 @@ pub async fn follow(
     stack: &Stack,
     key: &RotationKey,
     until: Until,
-    timeout: Option<Duration>,
+    patience: Patience,
 ) -> Result<Followed, Failure> {
-    let ends_at = timeout.map(|timeout| Instant::now() + timeout);
+    let ends_at = patience.ends_at(Instant::now());
     let bar = progress_bar(0, STYLE);
     let mut interrupt = std::pin::pin!(ctrl_c());
     let followed = loop {

@@ -32,7 +32,7 @@ impl FreezeView {
     }
 
     pub fn text(&self, layout: &Layout, now: Timestamp) -> String {
-        let since = words::time(self.since, now);
+        let since = words::time(self.since).seen_at(now);
         let by = self.by.as_ref();
         let by = by.map_or_else(|| words::UNNAMED.to_owned(), |by| layout.caller(by));
         let reason = self.reason.as_ref();

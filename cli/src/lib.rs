@@ -65,27 +65,30 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> Result<Exit, Failure> {
+    // Boxed, since together their states would take a hundred kilobytes of stack.
     match command {
-        Command::Plan(flags) => verbs::plan::run(&flags).await,
-        Command::Rotate(flags) => verbs::rotate::run(&flags).await,
-        Command::Who(flags) => verbs::who::run(&flags).await,
-        Command::Index(command) => verbs::index::run(&command).await,
-        Command::Queues(command) => verbs::queues::run(&command).await,
-        Command::Doctor(flags) => verbs::doctor::run(&flags).await,
-        Command::Version(flags) => verbs::version::run(&flags).await,
-        Command::List(flags) => verbs::list::run(&flags).await,
-        Command::Status(flags) => verbs::status::run(&flags).await,
-        Command::Pause(flags) => verbs::steer::run(RotationOrder::Pause, &flags).await,
-        Command::Resume(flags) => verbs::steer::run(RotationOrder::Resume, &flags).await,
-        Command::Cancel(flags) => verbs::steer::run(RotationOrder::Cancel, &flags).await,
-        Command::Retry(flags) => verbs::steer::run(RotationOrder::Retry, &flags).await,
-        Command::Rollback(flags) => verbs::steer::roll_back(&flags).await,
-        Command::Change(flags) => verbs::steer::change(&flags).await,
-        Command::Freeze(flags) => verbs::freeze::run(StackOrder::Freeze, &flags).await,
-        Command::Unfreeze(flags) => verbs::freeze::run(StackOrder::Unfreeze, &flags).await,
+        Command::Plan(flags) => Box::pin(verbs::plan::run(&flags)).await,
+        Command::Rotate(flags) => Box::pin(verbs::rotate::run(&flags)).await,
+        Command::Who(flags) => Box::pin(verbs::who::run(&flags)).await,
+        Command::Index(command) => Box::pin(verbs::index::run(&command)).await,
+        Command::Queues(command) => Box::pin(verbs::queues::run(&command)).await,
+        Command::Doctor(flags) => Box::pin(verbs::doctor::run(&flags)).await,
+        Command::Version(flags) => Box::pin(verbs::version::run(&flags)).await,
+        Command::List(flags) => Box::pin(verbs::list::run(&flags)).await,
+        Command::Status(flags) => Box::pin(verbs::status::run(&flags)).await,
+        Command::Pause(flags) => Box::pin(verbs::steer::run(RotationOrder::Pause, &flags)).await,
+        Command::Resume(flags) => Box::pin(verbs::steer::run(RotationOrder::Resume, &flags)).await,
+        Command::Cancel(flags) => Box::pin(verbs::steer::run(RotationOrder::Cancel, &flags)).await,
+        Command::Retry(flags) => Box::pin(verbs::steer::run(RotationOrder::Retry, &flags)).await,
+        Command::Rollback(flags) => Box::pin(verbs::steer::roll_back(&flags)).await,
+        Command::Change(flags) => Box::pin(verbs::steer::change(&flags)).await,
+        Command::Freeze(flags) => Box::pin(verbs::freeze::run(StackOrder::Freeze, &flags)).await,
+        Command::Unfreeze(flags) => {
+            Box::pin(verbs::freeze::run(StackOrder::Unfreeze, &flags)).await
+        }
         Command::Completions(flags) => verbs::completions::run(&flags, Cli::command()),
-        Command::Demo(flags) => demo::run(&flags).await,
-        Command::Playground(flags) => playground::run(&flags).await,
+        Command::Demo(flags) => Box::pin(demo::run(&flags)).await,
+        Command::Playground(flags) => Box::pin(playground::run(&flags)).await,
     }
 }
 

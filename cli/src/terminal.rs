@@ -23,7 +23,7 @@ const WIDTH_MIN: u16 = 80;
 pub struct OutputError(pub io::Error);
 
 /// How answers are laid out.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Layout {
     pub form: Form,
     /// In columns. `None` if nothing is shortened.

@@ -132,9 +132,12 @@ impl From<&IndexItem> for User {
 pub fn table(users: &[User], account: &str, layout: &Layout, most: usize) -> String {
     let rows = users.iter().take(most).map(|user| {
         let target = user.target_role_arn.as_deref();
-        let role = match target.map(|target| words::role(target, account)) {
-            None => words::role(&user.role_arn, account),
-            Some(target) => format!("{} to {target}", words::role(&user.role_arn, account)),
+        let role = match target.map(|target| words::role(target).in_account(account)) {
+            None => words::role(&user.role_arn).in_account(account),
+            Some(target) => format!(
+                "{} to {target}",
+                words::role(&user.role_arn).in_account(account)
+            ),
         };
         vec![
             format!("{}/{}", user.namespace, user.service_account),

@@ -14,15 +14,50 @@ pub fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
-/// A time to the second, and how long ago it was or in what time it will be:
-/// `2026-11-23 21:17:00 (5 min ago)`.
-pub fn time(at: Timestamp, now: Timestamp) -> String {
-    let distance = if at > now {
-        format!("in {}", duration(at.since(now)))
-    } else {
-        format!("{} ago", duration(now.since(at)))
-    };
-    format!("{} ({distance})", plain_time(at))
+/// A time that is to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Time(Timestamp);
+
+/// The ARN of a role that is to be written.
+#[derive(Debug, Clone, Copy)]
+pub struct Role<'a>(&'a str);
+
+/// A time, to be written by [`Time::seen_at`].
+pub fn time(at: Timestamp) -> Time {
+    Time(at)
+}
+
+/// A role, to be written by [`Role::in_account`].
+pub fn role(arn: &str) -> Role<'_> {
+    Role(arn)
+}
+
+impl Time {
+    /// To the second, and how long ago it was or in what time it will be:
+    /// `2026-11-23 21:17:00 (5 min ago)`.
+    pub fn seen_at(self, now: Timestamp) -> String {
+        let Self(at) = self;
+        let distance = if at > now {
+            format!("in {}", duration(at.since(now)))
+        } else {
+            format!("{} ago", duration(now.since(at)))
+        };
+        format!("{} ({distance})", plain_time(at))
+    }
+}
+
+impl Role<'_> {
+    /// By its path and name if it is in the account of the stack, and else by its ARN.
+    pub fn in_account(self, account: &str) -> String {
+        let Self(arn) = self;
+        match arn.parse::<RoleArn>() {
+            Ok(role) if role.account() == account => {
+                let name = arn.split_once(":role/").map_or(arn, |(_, name)| name);
+                name.to_owned()
+            }
+            _ => arn.to_owned(),
+        }
+    }
 }
 
 /// A time to the second: `2026-11-23 21:17:00`.
@@ -50,17 +85,6 @@ pub fn age(time: Duration) -> String {
     match time.as_secs() / 3_600 {
         0 => duration(time),
         hours => duration(Duration::from_hours(hours)),
-    }
-}
-
-/// A role by its path and name if it is in the account of the stack, and else by its ARN.
-pub fn role(arn: &str, account: &str) -> String {
-    match arn.parse::<RoleArn>() {
-        Ok(role) if role.account() == account => {
-            let name = arn.split_once(":role/").map_or(arn, |(_, name)| name);
-            name.to_owned()
-        }
-        _ => arn.to_owned(),
     }
 }
 
@@ -115,8 +139,14 @@ mod tests {
     fn a_time_says_how_far_away_it_is() {
         let at: Timestamp = "2026-11-23T21:17:00.123Z".parse().unwrap();
         let minute = Duration::from_mins(1);
-        assert_eq!(time(at, at + minute), "2026-11-23 21:17:00 (1 min ago)");
-        assert_eq!(time(at, at - minute), "2026-11-23 21:17:00 (in 1 min)");
+        assert_eq!(
+            time(at).seen_at(at + minute),
+            "2026-11-23 21:17:00 (1 min ago)"
+        );
+        assert_eq!(
+            time(at).seen_at(at - minute),
+            "2026-11-23 21:17:00 (in 1 min)"
+        );
     }
 
     #[test]
@@ -140,7 +170,7 @@ mod tests {
     #[test]
     fn a_role_of_another_account_is_shown_with_it() {
         let arn = "arn:aws:iam::111122223333:role/platform/app";
-        assert_eq!(role(arn, "111122223333"), "platform/app");
-        assert_eq!(role(arn, "444455556666"), arn);
+        assert_eq!(role(arn).in_account("111122223333"), "platform/app");
+        assert_eq!(role(arn).in_account("444455556666"), arn);
     }
 }

@@ -107,7 +107,7 @@ pub fn allowed(names: &[CommandName], id: &str) -> Vec<Next> {
             CommandName::Freeze => ("rerole freeze".to_owned(), "stop all rotations"),
             CommandName::Unfreeze => ("rerole unfreeze".to_owned(), "let all rotations continue"),
         };
-        Next::new(command, purpose)
+        Next::new(command).to(purpose)
     };
     names.iter().map(next).collect()
 }

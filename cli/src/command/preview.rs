@@ -97,8 +97,14 @@ impl Preview {
             self.settled()
         )];
         let mut facts = vec![
-            ("from", words::role(record.old_role_arn.as_str(), account)),
-            ("to", words::role(record.new_role_arn.as_str(), account)),
+            (
+                "from",
+                words::role(record.old_role_arn.as_str()).in_account(account),
+            ),
+            (
+                "to",
+                words::role(record.new_role_arn.as_str()).in_account(account),
+            ),
         ];
         facts.extend(self.facts());
         if let Some(estimate) = &self.estimate
@@ -109,7 +115,10 @@ impl Preview {
         let lines_of = |(name, text): (&str, String)| printable(&format!("  {name:<9} {text}"));
         lines.extend(facts.into_iter().map(lines_of));
         if let Some(since) = record.finished_at() {
-            lines.insert(1, format!("  finished  {}", words::time(since, now)));
+            lines.insert(
+                1,
+                format!("  finished  {}", words::time(since).seen_at(now)),
+            );
         }
         if let Some(table) = self.clusters.table(layout) {
             lines.push(format!("\n{table}"));

@@ -1,8 +1,6 @@
 //! The way of every command about a rotation: read it, refuse what is refused for sure, show what
 //! will change, ask, send it, and show the verdict and the rotation.
 
-use std::time::Duration;
-
 use rerole_core::command::{CommandName, RotationOrder, Verdict};
 use rerole_core::keys::RotationKey;
 use rerole_core::rotation::Status;
@@ -16,7 +14,7 @@ use crate::command::{Outgoing, allowed, exit, verdict_text};
 use crate::confirm::confirm;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Until, follow, note_interrupted};
+use crate::follow::{Patience, Until, follow, note_interrupted};
 use crate::named::find_rotation;
 use crate::request::claims;
 use crate::rotation::RotationView;
@@ -123,17 +121,17 @@ async fn show(
     (stack, answer): (&Stack, &Answer<'_>),
     key: &RotationKey,
     verdict: CommandView,
-    wait: Option<Option<Duration>>,
+    wait: Option<Patience>,
 ) -> Result<Exit, Failure> {
     let layout = &answer.layout;
     answer.say(&format!("{}\n", verdict_text(&verdict, layout)))?;
     let mut ends = exit(&verdict);
-    if let (Some(timeout), Exit::Done) = (wait, ends) {
+    if let (Some(patience), Exit::Done) = (wait, ends) {
         let until = match verdict.command {
             CommandName::Pause => Until::Idle,
             _ => Until::Finished,
         };
-        let followed = follow(stack, key, until, timeout).await?;
+        let followed = follow(stack, key, until, patience).await?;
         ends = wanted(&verdict, followed.record.status(), followed.exit);
     }
     let rotation = RotationView::read(stack, key).await?;

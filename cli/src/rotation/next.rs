@@ -14,11 +14,11 @@ pub fn next(view: &RotationView) -> Vec<Next> {
             Some((verb, flags)) => (verb, format!(" {flags}")),
             None => (verb, String::new()),
         };
-        Next::new(format!("rerole {verb} {id}{flags}"), purpose)
+        Next::new(format!("rerole {verb} {id}{flags}")).to(purpose)
     };
     let who = || {
         let command = format!("rerole who {}", view.old_role_arn);
-        Next::new(command, "who uses the old role, and may it be deleted?")
+        Next::new(command).to("who uses the old role, and may it be deleted?")
     };
     let is_rollback = view.rollback_of.is_some();
     let mut next = match view.status {
@@ -32,7 +32,7 @@ pub fn next(view: &RotationView) -> Vec<Next> {
             of("cancel", "stop for good"),
         ],
         Status::Paused if view.status_cause == Some(PauseCause::Frozen) => {
-            vec![Next::new("rerole unfreeze", "let all rotations continue")]
+            vec![Next::new("rerole unfreeze").to("let all rotations continue")]
         }
         Status::Paused => vec![of("resume", "continue"), of("cancel", "stop for good")],
         Status::Cancelling => vec![of("status --wait", "wait until the roles are free")],
@@ -40,7 +40,7 @@ pub fn next(view: &RotationView) -> Vec<Next> {
             let rotation = view.rollback_of.as_deref().unwrap_or_default();
             vec![
                 of("status --rows wouldUpdate,changedSince", "what it would do"),
-                Next::new(format!("rerole rollback {rotation}"), "take it back"),
+                Next::new(format!("rerole rollback {rotation}")).to("take it back"),
             ]
         }
         Status::Planned => vec![of("status --rows wouldUpdate", "what would be moved")],
@@ -52,7 +52,9 @@ pub fn next(view: &RotationView) -> Vec<Next> {
         Status::Incomplete => vec![of("status --rows addon,reverted", "what stays"), who()],
         Status::RollbackIncomplete => vec![of("status --rows changedSince,failed", "what stays")],
         Status::Succeeded | Status::RolledBack => vec![who()],
-        Status::NoAssociations => vec![Next::new("rerole index status", "is the index complete?")],
+        Status::NoAssociations => {
+            vec![Next::new("rerole index status").to("is the index complete?")]
+        }
         Status::Rejected => Vec::new(),
     };
     let can_roll_back = !is_rollback && !view.dry_run && view.rollback.is_none();

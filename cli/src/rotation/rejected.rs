@@ -71,7 +71,7 @@ impl RejectedView {
             line("rotation", rotation_id);
         }
         line("sent", &self.sent(layout));
-        line("rejected", &words::time(self.rejected_at, now));
+        line("rejected", &words::time(self.rejected_at).seen_at(now));
         lines.join("\n")
     }
 

@@ -182,7 +182,7 @@ pub fn table(rows: &[RowView], account: &str, layout: &Layout) -> String {
             row.outcome.clone(),
             format!("{}/{}", row.namespace, row.service_account),
             format!("{}/{}", row.region, row.cluster),
-            words::role(&row.role_arn, account),
+            words::role(&row.role_arn).in_account(account),
             row.details.clone().unwrap_or_default(),
         ]
     });

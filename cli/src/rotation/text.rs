@@ -28,8 +28,8 @@ pub fn rotation(view: &RotationView, context: Context<'_>) -> String {
         let text = printable(&text);
         lines.push(format!("  {name:<9} {text}"));
     };
-    line("from", words::role(&view.old_role_arn, account));
-    line("to", words::role(&view.new_role_arn, account));
+    line("from", words::role(&view.old_role_arn).in_account(account));
+    line("to", words::role(&view.new_role_arn).in_account(account));
     line("scope", scope(&view.scope));
     line("asked", asked(view, context));
     line("limits", limits(view));
@@ -112,7 +112,7 @@ fn asked(view: &RotationView, Context { now, layout, .. }: Context<'_>) -> Strin
         .request_reason
         .as_ref()
         .map_or_else(String::new, |it| format!(": {it}"));
-    format!("{} by {by}{reason}", words::time(at, now))
+    format!("{} by {by}{reason}", words::time(at).seen_at(now))
 }
 
 fn limits(view: &RotationView) -> String {
@@ -144,7 +144,10 @@ fn progress(view: &RotationView, now: Timestamp) -> String {
         text.push_str(&format!(", about {} left", words::duration(end.since(now))));
     }
     if let Some(finished_at) = view.finished_at {
-        text.push_str(&format!("; finished {}", words::time(finished_at, now)));
+        text.push_str(&format!(
+            "; finished {}",
+            words::time(finished_at).seen_at(now)
+        ));
     }
     text
 }
@@ -171,17 +174,20 @@ fn old_role(view: &RotationView, now: Timestamp) -> String {
         (Some(in_use), _) => {
             format!(
                 "in use since {}: {}",
-                words::time(in_use.since, now),
+                words::time(in_use.since).seen_at(now),
                 in_use.why
             )
         }
         (None, Some(until)) if until > now => {
             format!(
                 "pods may have its credentials until {}",
-                words::time(until, now)
+                words::time(until).seen_at(now)
             )
         }
-        (None, Some(until)) => format!("expected to be free since {}", words::time(until, now)),
+        (None, Some(until)) => format!(
+            "expected to be free since {}",
+            words::time(until).seen_at(now)
+        ),
         (None, None) => "no rotation has left it".to_owned(),
     }
 }

@@ -121,11 +121,11 @@ async fn show(
     };
     let layout = &answer.layout;
     let mut text = verdict_text(&freeze.verdict, layout);
-    let mut next = vec![Next::new("rerole list --open", "the open rotations")];
+    let mut next = vec![Next::new("rerole list --open").to("the open rotations")];
     if let Some(frozen) = &freeze.frozen {
         text.push('\n');
         text.push_str(&frozen.text(layout, stack.aws.now()));
-        next.push(Next::new("rerole unfreeze", "let all rotations continue"));
+        next.push(Next::new("rerole unfreeze").to("let all rotations continue"));
     }
     answer.end(&freeze, &text, &next)?;
     Ok(exit(&freeze.verdict))

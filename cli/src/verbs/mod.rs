@@ -14,7 +14,8 @@ pub mod version;
 pub mod who;
 
 use clap::Args;
-use std::time::Duration;
+
+use crate::follow::Patience;
 
 /// The flags of every verb that changes something.
 #[derive(Debug, Clone, Default, Args)]
@@ -28,9 +29,9 @@ pub struct ChangeFlags {
         value_name = "TIMEOUT",
         num_args = 0..=1,
         require_equals = true,
-        value_parser = humantime::parse_duration,
+        default_missing_value = Patience::UNLIMITED,
     )]
-    pub wait: Option<Option<Duration>>,
+    pub wait: Option<Patience>,
     /// Do not ask
     #[arg(short, long)]
     pub yes: bool,

@@ -12,7 +12,7 @@ use crate::answer::{Answer, Next};
 use crate::coverage::Coverage;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Followed, Until, follow};
+use crate::follow::{Followed, Patience, Until, follow};
 use crate::request::{self, RequestFlags, Roles, default_plan_id, given_id};
 use crate::rotation::RotationView;
 use crate::rotation::rows::{self, RowView, Shown};
@@ -74,7 +74,8 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     if let Some(exit) = send(&stack, &key, detail).await? {
         return Ok(exit);
     }
-    let Followed { record, exit } = follow(&stack, &key, Until::Finished, None).await?;
+    let Followed { record, exit } =
+        follow(&stack, &key, Until::Finished, Patience::Unlimited).await?;
     if record.finished_at().is_none() {
         note(&format!(
             "the dry run continues; follow it with: rerole status {key} --wait"
@@ -184,7 +185,7 @@ fn next(plan: &Plan, roles: &Roles, flags: &PlanFlags) -> Vec<Next> {
         roles.old, roles.new
     );
     vec![
-        Next::new(rotate, "start the rotation"),
-        Next::new(format!("rerole who {}", roles.old), "who uses the old role"),
+        Next::new(rotate).to("start the rotation"),
+        Next::new(format!("rerole who {}", roles.old)).to("who uses the old role"),
     ]
 }

@@ -1,7 +1,5 @@
 //! `rerole rotate`: shows what a rotation would move, asks, requests it, and follows it.
 
-use std::time::Duration;
-
 use clap::Args;
 use rerole_core::call::CallError;
 use rerole_core::keys::RotationKey;
@@ -16,7 +14,7 @@ use crate::coverage::Coverage;
 use crate::estimate::{self, Estimate};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Until, follow, note_interrupted};
+use crate::follow::{Patience, Until, follow, note_interrupted};
 use crate::invalid_flag::Flag;
 use crate::request::{self, LimitFlags, RequestFlags, Roles, default_id, given_id};
 use crate::rotation::RotationView;
@@ -90,7 +88,7 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
         &flags.request,
         Shown {
             stack: &stack,
-            answer,
+            answer: &answer,
         },
     );
     if !flags.change.yes {
@@ -152,11 +150,11 @@ async fn show(
     stack: &Stack,
     answer: &Answer<'_>,
     key: &RotationKey,
-    wait: Option<Option<Duration>>,
+    wait: Option<Patience>,
 ) -> Result<Exit, Failure> {
     let exit = match wait {
         None => None,
-        Some(timeout) => Some(follow(stack, key, Until::Finished, timeout).await?.exit),
+        Some(patience) => Some(follow(stack, key, Until::Finished, patience).await?.exit),
     };
     let view = RotationView::read(stack, key).await?;
     let context = Context {
@@ -221,7 +219,7 @@ async fn target(
 /// What a text is shown with.
 struct Shown<'a> {
     stack: &'a Stack,
-    answer: Answer<'a>,
+    answer: &'a Answer<'a>,
 }
 
 impl Preview {
@@ -280,7 +278,8 @@ impl Preview {
         Shown { stack, answer }: Shown<'_>,
     ) -> String {
         let account = &stack.origin.account;
-        let name = |role: &rerole_core::resource::RoleArn| words::role(role.as_str(), account);
+        let name =
+            |role: &rerole_core::resource::RoleArn| words::role(role.as_str()).in_account(account);
         let clusters = self.users.by_cluster();
         let moved = words::count(self.movable(), "association");
         let stays = self.users.items.len() as u64 - self.movable();

@@ -1,8 +1,6 @@
 //! `rerole status`: a rotation, what happened to it, and its associations; or why an event was
 //! rejected.
 
-use std::time::Duration;
-
 use clap::Args;
 use rerole_core::keys::RotationKey;
 use rerole_core::rotation::RotationRecord;
@@ -11,7 +9,7 @@ use serde::Serialize;
 use crate::answer::{Answer, Next};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Followed, Until, follow, note_interrupted};
+use crate::follow::{Followed, Patience, Until, follow, note_interrupted};
 use crate::frozen::FreezeView;
 use crate::named::{Named, find};
 use crate::rotation::RotationView;
@@ -42,9 +40,9 @@ pub struct StatusFlags {
         value_name = "TIMEOUT",
         num_args = 0..=1,
         require_equals = true,
-        value_parser = humantime::parse_duration,
+        default_missing_value = Patience::UNLIMITED,
     )]
-    pub wait: Option<Option<Duration>>,
+    pub wait: Option<Patience>,
     #[command(flatten)]
     pub stack: StackFlags,
     #[command(flatten)]
@@ -129,13 +127,13 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
 async fn wait(
     stack: &Stack,
     record: RotationRecord,
-    wait: Option<Option<Duration>>,
+    wait: Option<Patience>,
 ) -> Result<(RotationRecord, Option<Exit>), Failure> {
-    let Some(timeout) = wait else {
+    let Some(patience) = wait else {
         return Ok((record, None));
     };
     let key: RotationKey = record.key;
-    let Followed { record, exit } = follow(stack, &key, Until::Finished, timeout).await?;
+    let Followed { record, exit } = follow(stack, &key, Until::Finished, patience).await?;
     Ok((record, Some(exit)))
 }
 
@@ -145,7 +143,7 @@ fn show_rejected(
     (stack, answer): (&Stack, &Answer<'_>),
 ) -> Result<Exit, Failure> {
     let text = format!("\n{}", rejected.text(&answer.layout, stack.aws.now()));
-    let next = Next::new("rerole list --rejected", "which events were rejected");
+    let next = Next::new("rerole list --rejected").to("which events were rejected");
     let status = RejectedStatus { frozen, rejected };
     answer.end(&status, &text, &[next])?;
     Ok(Exit::of(status.rejected.status))

@@ -55,7 +55,7 @@ pub async fn run(flags: &VersionFlags) -> Result<Exit, Failure> {
     let answer = Answer::start(&stack, &flags.output)?;
     let version = Version::new(stack.origin.version.clone(), functions::all(&stack).await);
     let text = format!("\n{}", version.text(&answer.layout));
-    let next = [Next::new("rerole doctor", "is this deployment healthy?")];
+    let next = [Next::new("rerole doctor").to("is this deployment healthy?")];
     answer.end(&version, &text, &next)?;
     Ok(Exit::Done)
 }

@@ -36,12 +36,12 @@ pub async fn index(stack: &Stack) -> Vec<Finding> {
             Some(at) if it.is_stale => check
                 .problem(format!(
                     "{region} is stale: complete as of {}",
-                    words::time(at, now)
+                    words::time(at).seen_at(now)
                 ))
                 .todo(format!("rerole index build --region {region}")),
             Some(at) => check.ok(format!(
                 "{region} is complete as of {}",
-                words::time(at, now)
+                words::time(at).seen_at(now)
             )),
         }
     };
@@ -72,7 +72,7 @@ pub async fn index_run(stack: &Stack) -> Vec<Finding> {
         check
             .problem(format!(
                 "a run started {} stands still",
-                words::time(run.started_at, now)
+                words::time(run.started_at).seen_at(now)
             ))
             .todo("look at the log of the indexer, and run rerole index build")
     } else {
@@ -171,7 +171,7 @@ pub async fn frozen(stack: &Stack) -> Vec<Finding> {
     let reason = record
         .reason
         .map_or_else(String::new, |reason| format!(": {reason}"));
-    let since = words::time(at, stack.aws.now());
+    let since = words::time(at).seen_at(stack.aws.now());
     vec![
         check
             .warning(format!("the stack is frozen since {since}{by}{reason}"))
@@ -191,7 +191,7 @@ pub async fn rates(stack: &Stack) -> Vec<Finding> {
             Ok(Some(rate)) => texts.push(format!(
                 "{region}: {:.1} EKS calls a second, learned {}",
                 rate.per_sec.per_sec(),
-                words::time(rate.learned_at, now)
+                words::time(rate.learned_at).seen_at(now)
             )),
         }
     }

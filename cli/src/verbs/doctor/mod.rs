@@ -52,7 +52,7 @@ pub async fn run(flags: &DoctorFlags) -> Result<Exit, Failure> {
         findings,
     };
     let text = format!("\n{}", text::findings(&diagnosis.findings));
-    let next = [Next::new("rerole list --open", "what is going on")];
+    let next = [Next::new("rerole list --open").to("what is going on")];
     answer.end(&diagnosis, &text, &next)?;
     Ok(if diagnosis.healthy {
         Exit::Done

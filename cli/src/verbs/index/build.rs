@@ -130,8 +130,8 @@ fn finish(answer: &Answer<'_>, selection: Selection, run: &Run) -> Result<Exit, 
         );
     }
     let next = [
-        Next::new("rerole index status", "how old the index of each region is"),
-        Next::new("rerole index check", "compare it with EKS"),
+        Next::new("rerole index status").to("how old the index of each region is"),
+        Next::new("rerole index check").to("compare it with EKS"),
     ];
     let exit = match run.error_count {
         0 => Exit::Done,
@@ -160,8 +160,8 @@ fn already_running(request: &RunRequest, running: &Run, stack: &Stack) -> Failur
         "another index run is in flight: {}, started {}; its lease lasts until {} unless it goes \
          on; {then}",
         view.title(),
-        words::time(view.started_at, now),
-        words::time(until, now),
+        words::time(view.started_at).seen_at(now),
+        words::time(until).seen_at(now),
     ))
 }
 

@@ -80,12 +80,9 @@ pub async fn run(flags: &CheckFlags) -> Result<Exit, Failure> {
     let mut next = Vec::new();
     if !check.matches {
         let build = format!("rerole index build{}", flags.part.text());
-        next.push(Next::new(build, "correct the index"));
+        next.push(Next::new(build).to("correct the index"));
     }
-    next.push(Next::new(
-        "rerole index status",
-        "how old the index of each region is",
-    ));
+    next.push(Next::new("rerole index status").to("how old the index of each region is"));
     answer.end(&check, &text, &next)?;
     Ok(if check.matches {
         Exit::Done
@@ -188,10 +185,10 @@ fn roles(user: Option<&User>, account: &str) -> String {
     user.map_or_else(
         || "-".to_owned(),
         |user| {
-            let role = words::role(&user.role_arn, account);
+            let role = words::role(&user.role_arn).in_account(account);
             match &user.target_role_arn {
                 None => role,
-                Some(target) => format!("{role} to {}", words::role(target, account)),
+                Some(target) => format!("{role} to {}", words::role(target).in_account(account)),
             }
         },
     )

@@ -64,7 +64,7 @@ pub async fn run(flags: &ShowFlags) -> Result<Exit, Failure> {
     let show = Show { association, index };
     let text = format!("\n{}", show.text(&stack));
     let who = format!("rerole who {}", show.association.role_arn);
-    let next = [Next::new(who, "who else uses its role")];
+    let next = [Next::new(who).to("who else uses its role")];
     answer.end(&show, &text, &next)?;
     Ok(Exit::Done)
 }
@@ -72,7 +72,7 @@ pub async fn run(flags: &ShowFlags) -> Result<Exit, Failure> {
 impl Show {
     fn text(&self, stack: &Stack) -> String {
         let it = &self.association;
-        let role = |arn: &str| words::role(arn, &stack.origin.account);
+        let role = |arn: &str| words::role(arn).in_account(&stack.origin.account);
         let target = it
             .target_role_arn
             .as_deref()

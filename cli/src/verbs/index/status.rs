@@ -106,15 +106,12 @@ impl IndexStatus {
     pub fn next(&self) -> Vec<Next> {
         let mut next = Vec::new();
         if !self.is_active() && !self.index.is_fresh() {
-            next.push(Next::new("rerole index build", "complete the index now"));
+            next.push(Next::new("rerole index build").to("complete the index now"));
         }
         if self.is_active() {
-            next.push(Next::new("rerole index status", "look again"));
+            next.push(Next::new("rerole index status").to("look again"));
         }
-        next.push(Next::new(
-            "rerole index check",
-            "compare the index with EKS",
-        ));
+        next.push(Next::new("rerole index check").to("compare the index with EKS"));
         next
     }
 }
@@ -147,15 +144,15 @@ fn region_table(regions: &[RegionCoverage], layout: &Layout) -> String {
 
 /// The run in some lines.
 fn last_run(run: &RunView, now: Timestamp) -> String {
-    let started = words::time(run.started_at, now);
+    let started = words::time(run.started_at).seen_at(now);
     let state = match (
         run.finished_at,
         run.lease_until.filter(|until| *until > now),
     ) {
-        (Some(at), _) => format!("finished {}", words::time(at, now)),
+        (Some(at), _) => format!("finished {}", words::time(at).seen_at(now)),
         (None, Some(until)) => format!(
             "in flight; its lease lasts until {}",
-            words::time(until, now)
+            words::time(until).seen_at(now)
         ),
         (None, None) => "not finished, and no invocation works on it; the stack resumes it within \
                          15 minutes"

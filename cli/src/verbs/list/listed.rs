@@ -134,17 +134,17 @@ impl List {
         };
         if let Some(first) = self.rotations.iter().min_by_key(urgency) {
             let status = format!("rerole status {}", first.id);
-            next.push(Next::new(status, "what happened to it, and what to do"));
+            next.push(Next::new(status).to("what happened to it, and what to do"));
         }
         if let Some(first) = self.rejected.first() {
             let status = format!("rerole status {}", first.id);
-            next.push(Next::new(status, "why the event was rejected"));
+            next.push(Next::new(status).to("why the event was rejected"));
         }
         if self.frozen.is_some() {
-            next.push(Next::new("rerole unfreeze", "let all rotations continue"));
+            next.push(Next::new("rerole unfreeze").to("let all rotations continue"));
         }
         if !flags.filter.is_all() {
-            next.push(Next::new("rerole list --all", "all rotations, of any age"));
+            next.push(Next::new("rerole list --all").to("all rotations, of any age"));
         }
         next
     }

@@ -71,8 +71,8 @@ impl View<'_> {
             vec![
                 it.id.clone(),
                 self.status(it),
-                words::role(&it.old_role_arn, self.account),
-                words::role(&it.new_role_arn, self.account),
+                words::role(&it.old_role_arn).in_account(self.account),
+                words::role(&it.new_role_arn).in_account(self.account),
                 format!("{}/{}{failed}", it.settled, it.total),
                 self.age(it.started_at),
                 by.map_or_else(|| "-".to_owned(), |by| self.name(by)),

@@ -106,8 +106,8 @@ impl Queues {
         };
         let name = name.name();
         vec![
-            Next::new(format!("rerole queues show {name}"), "what failed, and why"),
-            Next::new(format!("rerole queues redrive {name}"), "send it again"),
+            Next::new(format!("rerole queues show {name}")).to("what failed, and why"),
+            Next::new(format!("rerole queues redrive {name}")).to("send it again"),
         ]
     }
 }

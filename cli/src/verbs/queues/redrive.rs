@@ -90,7 +90,7 @@ pub async fn run(flags: &RedriveFlags) -> Result<Exit, Failure> {
     release(&stack, tasks, redriven.as_ref().ok()).await?;
     let redriven = redriven?;
     let exit = redriven.exit();
-    let next = [Next::new("rerole queues list", "what is left")];
+    let next = [Next::new("rerole queues list").to("what is left")];
     answer.end(
         &redriven,
         &format!("\n{}", redriven.text(&answer.layout)),

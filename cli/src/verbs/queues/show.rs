@@ -89,7 +89,7 @@ pub async fn run(flags: &ShowFlags) -> Result<Exit, Failure> {
         .find(|it| !it.messages.is_empty() && it.name != Queue::Indexer);
     let next = first.map(|it| {
         let redrive = format!("rerole queues redrive {}", it.name.name());
-        Next::new(redrive, "send them again")
+        Next::new(redrive).to("send them again")
     });
     answer.end(&shown, &text, next.as_slice())?;
     Ok(Exit::Done)
@@ -133,7 +133,7 @@ impl ShownQueue {
         for it in &self.messages {
             let sent = it
                 .sent_at
-                .map_or_else(String::new, |at| words::time(at, now));
+                .map_or_else(String::new, |at| words::time(at).seen_at(now));
             lines.push(format!("\n  {sent}  {}", printable(&it.event)));
             if let Some(error) = &it.error {
                 lines.push(format!("    error    {}", printable(error)));

@@ -1,9 +1,8 @@
 //! The flags of `rerole who`.
 
-use std::time::Duration;
-
 use clap::Args;
 
+use crate::follow::Patience;
 use crate::stack::flags::{OutputFlags, StackFlags};
 
 #[derive(Debug, Clone, Args)]
@@ -20,9 +19,9 @@ pub struct WhoFlags {
         value_name = "TIMEOUT",
         num_args = 0..=1,
         require_equals = true,
-        value_parser = humantime::parse_duration,
+        default_missing_value = Patience::UNLIMITED,
     )]
-    pub wait: Option<Option<Duration>>,
+    pub wait: Option<Patience>,
     #[command(flatten)]
     pub stack: StackFlags,
     #[command(flatten)]

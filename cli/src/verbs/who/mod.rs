@@ -53,32 +53,23 @@ fn next(who: &Who, flags: &WhoFlags) -> Vec<Next> {
     let role = &who.role_arn;
     let mut next = Vec::new();
     if let Some(open) = who.open_rotations.first() {
-        next.push(Next::new(
-            format!("rerole status {}", open.id),
-            "how far its rotation is",
-        ));
+        next.push(Next::new(format!("rerole status {}", open.id)).to("how far its rotation is"));
     } else if !who.users.is_empty() {
         let plan = format!("rerole plan --from {role} --to ROLE");
-        next.push(Next::new(plan, "what a rotation would move"));
+        next.push(Next::new(plan).to("what a rotation would move"));
     }
     let differs = who
         .verified
         .as_ref()
         .is_some_and(|it| !it.unknown.is_empty() || !it.gone.is_empty());
     if !who.index.is_fresh() || differs {
-        next.push(Next::new("rerole index build", "complete the index"));
+        next.push(Next::new("rerole index build").to("complete the index"));
     }
     if !flags.verify {
-        next.push(Next::new(
-            format!("rerole who {role} --verify"),
-            "ask EKS as well",
-        ));
+        next.push(Next::new(format!("rerole who {role} --verify")).to("ask EKS as well"));
     }
     if who.verdict == Verdict::MayBeUsedUntil {
-        next.push(Next::new(
-            format!("rerole who {role} --wait"),
-            "wait until it is over",
-        ));
+        next.push(Next::new(format!("rerole who {role} --wait")).to("wait until it is over"));
     }
     next
 }

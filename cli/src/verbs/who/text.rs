@@ -47,7 +47,7 @@ impl Context<'_> {
 
     /// The role, the verdict and its grounds.
     fn head(&self, who: &Who, layout: &Layout) -> String {
-        let role = printable(&words::role(&who.role_arn, self.account));
+        let role = printable(&words::role(&who.role_arn).in_account(self.account));
         let mut lines = vec![format!(
             "Role {}: {}",
             layout.heading(role),
@@ -71,20 +71,26 @@ impl Context<'_> {
             (Verdict::InUse, _) => "in use".to_owned(),
             (Verdict::CannotBeTold, _) => "cannot be told".to_owned(),
             (Verdict::MayBeUsedUntil, Some(until)) => {
-                format!("may still be used until {}", words::time(until, self.now))
+                format!(
+                    "may still be used until {}",
+                    words::time(until).seen_at(self.now)
+                )
             }
             (Verdict::MayBeUsedUntil, None) => "may still be used".to_owned(),
             (Verdict::NoKnownUse, Some(since)) => {
-                format!("no known use since {}", words::time(since, self.now))
+                format!(
+                    "no known use since {}",
+                    words::time(since).seen_at(self.now)
+                )
             }
             (Verdict::NoKnownUse, None) => "no known use".to_owned(),
         }
     }
 
     fn last_rotation(&self, last: &LastRotation) -> String {
-        let to = words::role(&last.new_role_arn, self.account);
+        let to = words::role(&last.new_role_arn).in_account(self.account);
         let at = last.finished_at.map_or_else(String::new, |at| {
-            format!(", finished {}", words::time(at, self.now))
+            format!(", finished {}", words::time(at).seen_at(self.now))
         });
         let reverted = match last.reverted {
             0 => String::new(),

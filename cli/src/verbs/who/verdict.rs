@@ -83,7 +83,7 @@ impl Facts {
                 Verdict::MayBeUsedUntil,
                 vec![format!(
                     "no association uses it any more, and pods may have its credentials until {}",
-                    words::time(until, now)
+                    words::time(until).seen_at(now)
                 )],
             ),
             Some(until) => Judgement::new(
@@ -91,7 +91,7 @@ impl Facts {
                 vec![format!(
                     "no association uses it, and the last pod is expected to have dropped its \
                      credentials by {}",
-                    words::time(until, now)
+                    words::time(until).seen_at(now)
                 )],
             ),
             None => Judgement::new(
@@ -138,7 +138,7 @@ impl Facts {
         if let Some(in_use) = self.in_use.as_ref() {
             grounds.push(format!(
                 "the ledger has it in use since {}, by {}: {}",
-                words::time(in_use.since, now),
+                words::time(in_use.since).seen_at(now),
                 in_use.by,
                 in_use.why
             ));

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::follow::Patience;
 use crate::stack::Stack;
 use crate::terminal::{printable, progress_bar};
 use crate::verbs::who::flags::WhoFlags;
@@ -27,9 +28,9 @@ pub async fn wait(
     stack: &Stack,
     role: &RoleArn,
     flags: &WhoFlags,
-    timeout: Option<Duration>,
+    patience: Patience,
 ) -> Result<(Who, Exit), Failure> {
-    let ends_at = timeout.map(|timeout| Instant::now() + timeout);
+    let ends_at = patience.ends_at(Instant::now());
     let bar = progress_bar(0, "  {msg}, {elapsed}");
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
     let ended = loop {
