@@ -64,7 +64,7 @@ impl From<LeaseError> for Failure {
     fn from(error: LeaseError) -> Self {
         match error {
             LeaseError::Call(call) => Self::Call(call),
-            other => Self::Refused(other.to_string()),
+            other @ LeaseError::Lost => Self::Refused(other.to_string()),
         }
     }
 }

@@ -60,7 +60,7 @@ fn each_command_in_the_manual_exists_with_its_flags() {
 /// The commands in code spans and in lines of code blocks.
 fn commands(markdown: &str) -> Vec<String> {
     // A code span may be wrapped.
-    let text = markdown.replace("\n", " \n");
+    let text = markdown.replace('\n', " \n");
     let spans = text
         .split('`')
         .skip(1)

@@ -27,7 +27,6 @@ use crate::verbs::who::view::Who;
 
 /// A whole answer.
 #[derive(Serialize, JsonSchema)]
-#[expect(dead_code, reason = "only its schema is needed")]
 struct Answered<T> {
     #[serde(flatten)]
     body: T,

@@ -56,9 +56,10 @@ impl Preview {
             order,
             RotationOrder::Resume | RotationOrder::Retry | RotationOrder::Rollback(_)
         );
-        let estimate = match works {
-            true => Some(estimate::by_regions(stack, &clusters.by_region()).await?),
-            false => None,
+        let estimate = if works {
+            Some(estimate::by_regions(stack, &clusters.by_region()).await?)
+        } else {
+            None
         };
         Ok(Self {
             order,
@@ -178,9 +179,10 @@ impl Preview {
     }
 
     fn roles_stay_locked(&self) -> String {
-        match self.record.request.dry_run {
-            true => "a dry run locks no role".to_owned(),
-            false => "both stay locked: other rotations from or onto them wait".to_owned(),
+        if self.record.request.dry_run {
+            "a dry run locks no role".to_owned()
+        } else {
+            "both stay locked: other rotations from or onto them wait".to_owned()
         }
     }
 
@@ -251,9 +253,10 @@ impl Preview {
         }
         facts.push((
             "changed",
-            match order.rollback.include_changed {
-                true => "what has changed since is taken back where it still has the new role",
-                false => "what has changed since stays as it is (--include-changed)",
+            if order.rollback.include_changed {
+                "what has changed since is taken back where it still has the new role"
+            } else {
+                "what has changed since stays as it is (--include-changed)"
             }
             .to_owned(),
         ));

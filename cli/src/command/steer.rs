@@ -92,7 +92,7 @@ pub async fn run(order: RotationOrder, flags: Flags<'_>) -> Result<Exit, Failure
         RotationOrder::Rollback(order) if verdict.verdict != Verdict::Refused => order.key(&key),
         _ => key,
     };
-    show((&stack, &answer), &shown, verdict, flags.change.wait).await
+    Box::pin(show((&stack, &answer), &shown, verdict, flags.change.wait)).await
 }
 
 /// Shows what will change, and asks unless `--yes` is given.
@@ -110,9 +110,10 @@ fn ask(
         return Ok(answer.say(&text)?);
     }
     answer.show_before_asking(&text)?;
-    match confirm(&preview.question())? {
-        true => Ok(()),
-        false => Err(Failure::Refused("nothing was changed".to_owned())),
+    if confirm(&preview.question())? {
+        Ok(())
+    } else {
+        Err(Failure::Refused("nothing was changed".to_owned()))
     }
 }
 
@@ -134,7 +135,7 @@ async fn show(
         let followed = follow(stack, key, until, patience).await?;
         ends = wanted(&verdict, followed.record.status(), followed.exit);
     }
-    let rotation = RotationView::read(stack, key).await?;
+    let rotation = Box::pin(RotationView::read(stack, key)).await?;
     let context = Context {
         account: &stack.origin.account,
         now: stack.aws.now(),
@@ -177,9 +178,9 @@ fn members(order: RotationOrder) -> Map<String, Value> {
         RotationOrder::Rollback(order) => [
             (
                 "includeChanged",
-                order.rollback.include_changed.then(|| json!(true)),
+                order.rollback.include_changed.then_some(json!(true)),
             ),
-            ("dryRun", order.dry_run.then(|| json!(true))),
+            ("dryRun", order.dry_run.then_some(json!(true))),
         ],
         _ => return Map::new(),
     };

@@ -64,8 +64,8 @@ fn what_is_allowed_instead_is_ready_to_paste() {
         .into_iter()
         .map(|it| it.command)
         .collect();
-    expect![[r#"
+    expect![[r"
         rerole pause app
-        rerole change app --max-errors N"#]]
+        rerole change app --max-errors N"]]
     .assert_eq(&commands.join("\n"));
 }

@@ -50,11 +50,11 @@ pub async fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
     let url = playground.url();
     let scene = Scene::new(&plan, &playground)?;
     let checks = async {
-        let checks = in_fast_time(demonstrate(&plan, &url, &scene)).await?;
+        let checks = Box::pin(in_fast_time(demonstrate(&plan, &url, &scene))).await?;
         finish(&plan, &url, &scene).await?;
         Ok::<_, DemoError>(checks)
     };
-    let checks = playground.run_until(checks).await?;
+    let checks = Box::pin(playground.run_until(checks)).await?;
     Ok(if checks.iter().all(Check::held) {
         Exit::Done
     } else {

@@ -2,6 +2,7 @@
 //! the screens that the tests have taken.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 
 use clap::{Command, CommandFactory};
@@ -173,15 +174,16 @@ fn section(
     );
     if let Some(permissions) = verbs.get(verb) {
         let besides = permissions - common;
-        let table = match besides.is_empty() {
-            true => "It needs no permissions besides those of every command.\n".to_owned(),
-            false => permission_table(&besides),
+        let table = if besides.is_empty() {
+            "It needs no permissions besides those of every command.\n".to_owned()
+        } else {
+            permission_table(&besides)
         };
-        text.push_str(&format!("\n{table}"));
+        let _ = write!(text, "\n{table}");
     }
     let screen = SCREENS.iter().find(|(name, _)| *name == verb);
     if let Some((_, file)) = screen {
-        text.push_str(&format!("\n```text\n{}```\n", screen_text(file)));
+        let _ = write!(text, "\n```text\n{}```\n", screen_text(file));
     }
     text
 }

@@ -104,7 +104,7 @@ impl RotationView {
     /// If there is no such rotation, or a table cannot be read.
     pub async fn read(stack: &Stack, key: &RotationKey) -> Result<Self, Failure> {
         let record = find(stack, key).await?;
-        Ok(Self::of(stack, &record).await?)
+        Ok(Box::pin(Self::of(stack, &record)).await?)
     }
 
     /// What the ledger and the index know of a rotation that was read.

@@ -3,6 +3,7 @@
 use rerole_core::rotation::{Counts, Status};
 use rerole_core::timestamp::Timestamp;
 use serde_json::Value;
+use std::fmt::Write as _;
 
 use crate::rotation::RotationView;
 use crate::terminal::{Layout, printable};
@@ -138,16 +139,14 @@ fn progress(view: &RotationView, now: Timestamp) -> String {
     let mut text = format!("{settled} of {total} settled{details}");
     let is_running = matches!(view.status, Status::InProgress | Status::Planning);
     if let (true, Some(rate)) = (is_running, view.settled_per_sec) {
-        text.push_str(&format!("; {rate:.1} per second"));
+        let _ = write!(text, "; {rate:.1} per second");
     }
     if let (true, Some(end)) = (is_running, view.estimated_end_at) {
-        text.push_str(&format!(", about {} left", words::duration(end.since(now))));
+        let _ = write!(text, ", about {} left", words::duration(end.since(now)));
     }
     if let Some(finished_at) = view.finished_at {
-        text.push_str(&format!(
-            "; finished {}",
-            words::time(finished_at).seen_at(now)
-        ));
+        let at = words::time(finished_at).seen_at(now);
+        let _ = write!(text, "; finished {at}");
     }
     text
 }

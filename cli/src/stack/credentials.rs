@@ -64,17 +64,14 @@ async fn region_of_profile(name: &str) -> Result<Option<Region>, StackError> {
     let files = EnvConfigFiles::default();
     let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &files, None).await;
     let profiles = profiles.map_err(|error| StackError::ProfileFiles(causes(&error)))?;
-    match profiles.get_profile(name) {
-        Some(profile) => Ok(profile
-            .get("region")
-            .map(|region| Region::new(region.to_owned()))),
-        None => {
-            let mut known: Vec<_> = profiles.profiles().map(str::to_owned).collect();
-            known.sort_unstable();
-            let name = name.to_owned();
-            Err(StackError::NoProfile { name, known })
-        }
-    }
+    let Some(profile) = profiles.get_profile(name) else {
+        let mut known: Vec<_> = profiles.profiles().map(str::to_owned).collect();
+        known.sort_unstable();
+        let name = name.to_owned();
+        return Err(StackError::NoProfile { name, known });
+    };
+    let region = profile.get("region");
+    Ok(region.map(|region| Region::new(region.to_owned())))
 }
 
 /// The first call would also find out, but only after it has retried for some seconds.

@@ -262,7 +262,7 @@ async fn describe(
 
 /// CloudFormation has no error code of its own for a stack that does not exist.
 fn is_missing(error: &SdkError<DescribeStacksError, HttpResponse>) -> bool {
-    let error = error.as_service_error().map(|error| error.meta());
+    let error = error.as_service_error().map(DescribeStacksError::meta);
     error.is_some_and(|error| {
         let message = error.message().unwrap_or_default();
         error.code() == Some("ValidationError") && message.contains("does not exist")

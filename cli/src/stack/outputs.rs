@@ -8,6 +8,7 @@ use strum::VariantArray;
 
 /// The outputs and parameters of a stack that the CLI uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, VariantArray)]
+#[expect(clippy::enum_variant_names, reason = "the names of the template")]
 pub enum Name {
     Version,
     AssociationIndexTableName,

@@ -84,11 +84,12 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     }
     let old_role = roles.old.as_str();
     let associations = rows::read(&stack, &key, old_role, &[Shown::All]).await?;
-    let rotation = RotationView::of(&stack, &record).await?;
+    let rotation = Box::pin(RotationView::of(&stack, &record)).await?;
     let index = Coverage::read(&stack).await?;
-    let unknown = match flags.verify {
-        true => verify::unknown_users(&stack, &roles.old, &scope).await?,
-        false => Vec::new(),
+    let unknown = if flags.verify {
+        verify::unknown_users(&stack, &roles.old, &scope).await?
+    } else {
+        Vec::new()
     };
     let findings = findings(&rotation, &index, &unknown);
     let plan = Plan {

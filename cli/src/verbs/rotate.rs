@@ -77,7 +77,7 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
                  name an ID in --id",
                 record.key
             ));
-            return show(&stack, &answer, &record.key, flags.change.wait).await;
+            return Box::pin(show(&stack, &answer, &record.key, flags.change.wait)).await;
         }
         Target::New(id) => id,
     };
@@ -91,14 +91,14 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
             answer: &answer,
         },
     );
-    if !flags.change.yes {
+    if flags.change.yes {
+        answer.say(&text)?;
+    } else {
         answer.show_before_asking(&text)?;
         let question = format!("Move {}?", words::count(preview.movable(), "association"));
         if !confirm(&question)? {
             return Err(Failure::Refused("nothing was changed".to_owned()));
         }
-    } else {
-        answer.say(&text)?;
     }
     let mut detail = request::detail(&id, &roles, &flags.request.scope);
     detail.extend(flags.limits.members());
@@ -107,7 +107,7 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
     if let Some(exit) = send(&stack, &key, detail).await? {
         return Ok(exit);
     }
-    show(&stack, &answer, &key, flags.change.wait).await
+    Box::pin(show(&stack, &answer, &key, flags.change.wait)).await
 }
 
 /// The roles that the flags name.
@@ -156,7 +156,7 @@ async fn show(
         None => None,
         Some(patience) => Some(follow(stack, key, Until::Finished, patience).await?.exit),
     };
-    let view = RotationView::read(stack, key).await?;
+    let view = Box::pin(RotationView::read(stack, key)).await?;
     let context = Context {
         account: &stack.origin.account,
         now: stack.aws.now(),

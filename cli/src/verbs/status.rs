@@ -94,9 +94,10 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
         Named::Rotation(record) => {
             let (record, exit) = wait(&stack, *record, flags.wait).await?;
             let key = record.key.clone();
-            let most = match flags.timeline {
-                true => usize::MAX,
-                false => history::SHOWN_MAX,
+            let most = if flags.timeline {
+                usize::MAX
+            } else {
+                history::SHOWN_MAX
             };
             let ledger_key = key.clone().into();
             let (rotation, history) = tokio::try_join!(

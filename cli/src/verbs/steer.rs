@@ -65,7 +65,7 @@ impl SteerFlags {
 /// # Errors
 /// As [`steer::run`].
 pub async fn run(order: RotationOrder, flags: &SteerFlags) -> Result<Exit, Failure> {
-    steer::run(order, flags.flags()).await
+    Box::pin(steer::run(order, flags.flags())).await
 }
 
 /// Takes a rotation back.
@@ -79,7 +79,11 @@ pub async fn roll_back(flags: &RollbackFlags) -> Result<Exit, Failure> {
         },
         dry_run: flags.dry_run,
     };
-    steer::run(RotationOrder::Rollback(order), flags.steer.flags()).await
+    Box::pin(steer::run(
+        RotationOrder::Rollback(order),
+        flags.steer.flags(),
+    ))
+    .await
 }
 
 /// Sets new limits.
@@ -91,5 +95,9 @@ pub async fn change(flags: &ChangeLimitsFlags) -> Result<Exit, Failure> {
         max_errors: flags.limits.max_errors,
         max_concurrency: flags.limits.max_concurrency,
     };
-    steer::run(RotationOrder::Change(limits), flags.steer.flags()).await
+    Box::pin(steer::run(
+        RotationOrder::Change(limits),
+        flags.steer.flags(),
+    ))
+    .await
 }

@@ -158,9 +158,10 @@ fn a_missing_permission_is_named_with_its_resource() {
         ),
     ] {
         stage.aws.on_call(move |call: &Call| {
-            match call.operation == operation && call.access_key == "playground" {
-                true => denied(call, action, resource),
-                false => Fault::None,
+            if call.operation == operation && call.access_key == "playground" {
+                denied(call, action, resource)
+            } else {
+                Fault::None
             }
         });
         let (code, screen) = stage.rerole(arguments).screen();

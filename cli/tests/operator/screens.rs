@@ -69,9 +69,10 @@ impl Scene {
                     message: "the role cannot be assumed".to_owned(),
                 };
             }
-            match is_slow.load(Ordering::Relaxed) {
-                true => Fault::Delay(SLOW),
-                false => Fault::None,
+            if is_slow.load(Ordering::Relaxed) {
+                Fault::Delay(SLOW)
+            } else {
+                Fault::None
             }
         });
         Self { stage, slow }
@@ -86,7 +87,7 @@ impl Scene {
     fn read(&self, name: &str, arguments: &str, (code, progress): (i32, Progress)) {
         for width in WIDTHS {
             let rerole = self.stage.rerole(arguments).columns(width);
-            let (exit, screen) = self.stage.record(rerole, |it| it.screen());
+            let (exit, screen) = self.stage.record(rerole, super::harness::Rerole::screen);
             assert_eq!(exit, code, "{screen}");
             check(&format!("{width}/{name}"), &shown(&screen, progress));
         }
@@ -99,7 +100,7 @@ impl Scene {
     /// Runs a command at 80 columns.
     fn act(&self, name: &str, arguments: &str, (code, progress): (i32, Progress)) {
         let rerole = self.stage.rerole(arguments);
-        let (exit, screen) = self.stage.record(rerole, |it| it.screen());
+        let (exit, screen) = self.stage.record(rerole, super::harness::Rerole::screen);
         assert_eq!(exit, code, "{screen}");
         check(&format!("80/{name}"), &shown(&screen, progress));
     }
@@ -108,7 +109,7 @@ impl Scene {
     fn act_json(&self, arguments: &str, code: i32) {
         let rerole = self.stage.rerole(arguments);
         let verb = rerole.verb();
-        let (exit, answer) = self.stage.record(rerole, |it| it.json());
+        let (exit, answer) = self.stage.record(rerole, super::harness::Rerole::json);
         assert_eq!(exit, code, "{answer}");
         schema::check(&verb, &answer);
     }
@@ -137,7 +138,7 @@ fn tour(scene: &Scene) {
         };
         scene.set_slow(progress);
         let rerole = scene.stage.rerole(arguments);
-        let (code, screen) = scene.stage.record(rerole, |it| it.screen());
+        let (code, screen) = scene.stage.record(rerole, super::harness::Rerole::screen);
         assert!(
             step.exits.contains(&u8::try_from(code).unwrap()),
             "{screen}"

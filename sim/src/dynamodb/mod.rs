@@ -141,9 +141,10 @@ impl DynamoDb {
             return Err(DynamoDbError::from_body(400, body));
         }
         let table = body["TableName"].as_str().unwrap_or_default();
-        let status = match self.recoverable.contains(table) {
-            true => "ENABLED",
-            false => "DISABLED",
+        let status = if self.recoverable.contains(table) {
+            "ENABLED"
+        } else {
+            "DISABLED"
         };
         Ok(json!({ "ContinuousBackupsDescription": {
             "ContinuousBackupsStatus": "ENABLED",

@@ -44,7 +44,7 @@ fn a_pause_says_what_is_pending_and_that_the_roles_stay_locked() {
     };
     check(
         &running,
-        &expect![[r#"
+        &expect![[r"
 
         Pause app: InProgress, 120 of 400 settled
           from      platform/app-2025
@@ -57,19 +57,19 @@ fn a_pause_says_what_is_pending_and_that_the_roles_stay_locked() {
         prod-1   eu-west-1  80
         prod-1   us-east-1  200
         Pause app?
-    "#]],
+    "]],
     );
     let queued = record("app", State::Open(Open::Queued));
     check(
         &preview(RotationOrder::Pause, queued),
-        &expect![[r#"
+        &expect![[r"
 
         Pause app: Queued, 120 of 400 settled
           from      platform/app-2025
           to        platform/app-2026
           queue     it keeps its place, and others may start before it
         Pause app?
-    "#]],
+    "]],
     );
 }
 
@@ -85,7 +85,7 @@ fn a_resume_says_how_long_the_rest_takes() {
     };
     check(
         &paused,
-        &expect![[r#"
+        &expect![[r"
 
         Resume dry-run/app: InProgress, 120 of 400 settled
           from      platform/app-2025
@@ -97,7 +97,7 @@ fn a_resume_says_how_long_the_rest_takes() {
         prod-1   eu-west-1  80
         prod-1   us-east-1  200
         Resume dry-run/app?
-    "#]],
+    "]],
     );
 }
 
@@ -109,7 +109,7 @@ fn a_cancel_says_what_is_not_attempted_and_what_stays_moved() {
     };
     check(
         &running,
-        &expect![[r#"
+        &expect![[r"
 
         Cancel app: InProgress, 120 of 400 settled
           from      platform/app-2025
@@ -122,7 +122,7 @@ fn a_cancel_says_what_is_not_attempted_and_what_stays_moved() {
         prod-1   eu-west-1  80
         prod-1   us-east-1  200
         Cancel app?
-    "#]],
+    "]],
     );
 }
 
@@ -139,7 +139,7 @@ fn a_retry_says_what_is_tried_again() {
     };
     check(
         &failed,
-        &expect![[r#"
+        &expect![[r"
 
         Retry app: Failed, 120 of 400 settled
           finished  2026-11-23 20:17:00 (1 h ago)
@@ -153,7 +153,7 @@ fn a_retry_says_what_is_tried_again() {
         prod-1   eu-west-1  3       0
         prod-1   us-east-1  0       40
         Retry app?
-    "#]],
+    "]],
     );
 }
 
@@ -176,7 +176,7 @@ fn a_rollback_says_what_goes_back_and_what_pods_keep() {
     };
     check(
         &open,
-        &expect![[r#"
+        &expect![[r"
 
             Rollback app: InProgress, 120 of 400 settled
               from      platform/app-2025
@@ -191,7 +191,7 @@ fn a_rollback_says_what_goes_back_and_what_pods_keep() {
             CLUSTER  REGION     MOVED  MOVED BACK
             prod-1   eu-west-1  118    2
             Roll app back?
-        "#]],
+        "]],
     );
     let finished = State::finished(Status::Succeeded, now() - Duration::from_hours(1));
     let again = Preview {
@@ -204,7 +204,7 @@ fn a_rollback_says_what_goes_back_and_what_pods_keep() {
     };
     check(
         &again,
-        &expect![[r#"
+        &expect![[r"
 
         Rollback app: Succeeded, 120 of 400 settled
           finished  2026-11-23 20:17:00 (1 h ago)
@@ -219,7 +219,7 @@ fn a_rollback_says_what_goes_back_and_what_pods_keep() {
         CLUSTER  REGION     MOVED  MOVED BACK
         prod-1   eu-west-1  118    2
         Find out what a rollback of app would do?
-    "#]],
+    "]],
     );
 }
 
@@ -232,7 +232,7 @@ fn a_change_says_the_old_and_the_new_limits() {
     let running = record("app", State::IN_PROGRESS);
     check(
         &preview(RotationOrder::Change(limits), running.clone()),
-        &expect![[r#"
+        &expect![[r"
 
             Change app: InProgress, 120 of 400 settled
               from      platform/app-2025
@@ -241,7 +241,7 @@ fn a_change_says_the_old_and_the_new_limits() {
               in flight the stack's maximum becomes 8
               when      within 4 s, if it is running
             Change the limits of app?
-        "#]],
+        "]],
     );
     let limits = Limits {
         max_concurrency: None,
@@ -249,7 +249,7 @@ fn a_change_says_the_old_and_the_new_limits() {
     };
     check(
         &preview(RotationOrder::Change(limits), running),
-        &expect![[r#"
+        &expect![[r"
 
             Change app: InProgress, 120 of 400 settled
               from      platform/app-2025
@@ -258,6 +258,6 @@ fn a_change_says_the_old_and_the_new_limits() {
               in flight the stack's maximum, as before
               when      within 4 s, if it is running
             Change the limits of app?
-        "#]],
+        "]],
     );
 }

@@ -74,7 +74,7 @@ fn calls(throttled: usize) -> Calls {
 
 #[test]
 fn the_result_lists_failures_and_says_why_the_old_role_must_stay() {
-    expect![[r#"
+    expect![[r"
         | cluster | region    | Updated | Failed | total |
         |---------|-----------|---------|--------|-------|
         | prod-1  | eu-west-1 |       1 |      0 |     1 |
@@ -89,13 +89,13 @@ fn the_result_lists_failures_and_says_why_the_old_role_must_stay() {
 
         Keep the old role: associations still use it, as the reason says, so there is no time yet after
         which you can delete it. Pods of the associations that moved may hold its credentials for up to
-        6 hours."#]].assert_eq(&result(&summary(None), &clusters(), &rows()));
+        6 hours."]].assert_eq(&result(&summary(None), &clusters(), &rows()));
 }
 
 #[test]
 fn the_result_says_for_how_long_the_old_role_must_stay() {
     let summary = summary(Some("2026-11-24T03:00:20.000Z"));
-    expect![[r#"
+    expect![[r"
         | cluster | region    | Updated | total |
         |---------|-----------|---------|-------|
         | prod-1  | eu-west-1 |       1 |     1 |
@@ -107,15 +107,15 @@ fn the_result_says_for_how_long_the_old_role_must_stay() {
           oldRoleInUseUntil  2026-11-24T03:00:20.000Z
 
         Keep the old role for another 5 h 59 min: running pods may hold its credentials until then,
-        because changing an association does not reset them."#]]
+        because changing an association does not reset them."]]
     .assert_eq(&result(&summary, &clusters(), &rows()[..2]));
 }
 
 #[test]
 fn calls_are_listed_by_service() {
-    expect![[r#"
+    expect![[r"
         Calls of the whole stack to EKS (1 of them throttled): 3 DescribePodIdentityAssociation, 2 UpdatePodIdentityAssociation.
-        Calls to DynamoDB: none."#]].assert_eq(&calls_text(&calls(1)));
+        Calls to DynamoDB: none."]].assert_eq(&calls_text(&calls(1)));
     assert!(!calls_text(&calls(0)).contains("throttled"));
 }
 
@@ -127,7 +127,7 @@ fn each_step_names_the_command_of_an_operator() {
         new_role_arn: "arn:aws:iam::111122223333:role/platform/app-2026".to_owned(),
     };
     let steps = [step_request, step_pause, step_resume, step_roll_back].map(|step| step(&request));
-    expect![[r#"
+    expect![[r"
 
         1. Request the rotation, one association at a time, so there is time to pause it. A rule passes
            the event to the function.
@@ -151,7 +151,7 @@ fn each_step_names_the_command_of_an_operator() {
            written.
 
              rerole rollback app-2026 --reason INC-8
-    "#]].assert_eq(&steps.concat());
+    "]].assert_eq(&steps.concat());
 }
 
 #[test]

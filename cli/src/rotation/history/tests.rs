@@ -91,7 +91,7 @@ fn history() -> History {
 
 #[test]
 fn a_timeline_says_what_changed_who_changed_it_and_why() {
-    expect![[r#"
+    expect![[r"
         Timeline:
           2026-11-23 21:17:01  Queued                           by Operator/jane: CHG-7
           2026-11-23 21:17:02  Queued -> Planning               by rerole
@@ -102,7 +102,7 @@ fn a_timeline_says_what_changed_who_changed_it_and_why() {
         Commands:
           2026-11-23 21:17:30  Retry     Accepted  by Operator/jane: INC-8
           2026-11-23 21:17:30  Resume    Refused   by a sender that the event does not name
-              Resume is not allowed while the rotation is Succeeded; allowed then: Retry, Rollback"#]].assert_eq(&history().text(&layout(), usize::MAX));
+              Resume is not allowed while the rotation is Succeeded; allowed then: Retry, Rollback"]].assert_eq(&history().text(&layout(), usize::MAX));
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn only_the_last_entries_are_shown_unless_all_are_asked_for() {
         commands: Vec::new(),
         ..history()
     };
-    expect![[r#"
+    expect![[r"
         Timeline:
           3 earlier; --timeline shows all
           2026-11-23 21:17:04  InProgress -> Failed  by rerole: stopped early:\u001b[2J 3 failed
-          2026-11-23 21:17:05  Failed -> Planning    by a sender that the event does not name, attempt 2"#]].assert_eq(&history.text(&layout(), 2));
+          2026-11-23 21:17:05  Failed -> Planning    by a sender that the event does not name, attempt 2"]].assert_eq(&history.text(&layout(), 2));
 }

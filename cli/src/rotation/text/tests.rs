@@ -76,7 +76,7 @@ fn each_status_has_its_next_commands() {
         let commands: Vec<_> = next(&view).into_iter().map(|it| it.command).collect();
         let _ = writeln!(all, "{title}\n  {}", commands.join("\n  "));
     }
-    expect![[r#"
+    expect![[r"
         Rotation app: Queued
           rerole status app
           rerole cancel app
@@ -126,7 +126,7 @@ fn each_status_has_its_next_commands() {
           rerole who arn:aws:iam::111122223333:role/platform/app-2025
         Rollback app: RollbackIncomplete
           rerole status app --rows changedSince,failed
-    "#]]
+    "]]
     .assert_eq(&all);
 }
 
@@ -140,7 +140,7 @@ fn a_running_rotation_shows_its_progress() {
         is_stalled: true,
         ..view(Status::InProgress)
     };
-    expect![[r#"
+    expect![[r"
         Rotation app: InProgress
           from      platform/app-2025
           to        platform/app-2026
@@ -149,7 +149,7 @@ fn a_running_rotation_shows_its_progress() {
           limits    stops after 10% errors, at most 8 at a time
           progress  120 of 400 settled: 120 moved; 4.2 per second, about 3 min left
           stalled   no invocation has worked on it for ten minutes
-          old role  in use since 2026-11-23 19:47:00 (1 h 30 min ago): a rotation from the role has not finished"#]].assert_eq(&text(&running));
+          old role  in use since 2026-11-23 19:47:00 (1 h 30 min ago): a rotation from the role has not finished"]].assert_eq(&text(&running));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_queued_rotation_says_what_it_waits_for() {
         old_role_in_use: None,
         ..view(Status::Queued)
     };
-    expect![[r#"
+    expect![[r"
         Rotation app: Queued
           from      platform/app-2025
           to        platform/app-2026
@@ -170,7 +170,7 @@ fn a_queued_rotation_says_what_it_waits_for() {
           limits    stops after 10% errors
           progress  0 of 0 settled
           waits for the rotations that need its roles first: app-1
-          old role  no rotation has left it"#]]
+          old role  no rotation has left it"]]
     .assert_eq(&text(&queued));
 }
 
@@ -196,7 +196,7 @@ fn a_finished_rotation_says_how_it_ended_and_until_when_pods_have_the_old_role()
         }),
         ..view(Status::CompletedWithFailures)
     };
-    expect![[r#"
+    expect![[r"
         Rotation app: CompletedWithFailures, attempt 2
           from      platform/app-2025
           to        platform/app-2026
@@ -206,5 +206,5 @@ fn a_finished_rotation_says_how_it_ended_and_until_when_pods_have_the_old_role()
           progress  400 of 400 settled: 397 moved, 1 owned by an add-on, 2 failed, 1 moved back by another actor; finished 2026-11-23 20:17:00 (1 h ago)
           reason    2 of 400 associations failed
           rollback  rollback/app: InProgress
-          old role  pods may have its credentials until 2026-11-24 02:17:00 (in 5 h)"#]].assert_eq(&text(&finished));
+          old role  pods may have its credentials until 2026-11-24 02:17:00 (in 5 h)"]].assert_eq(&text(&finished));
 }

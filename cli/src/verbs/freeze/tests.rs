@@ -31,7 +31,7 @@ fn text(order: StackOrder, found: &Found) -> String {
 
 #[test]
 fn a_freeze_shows_what_pauses() {
-    expect![[r#"
+    expect![[r"
 
         Freeze: rotations pause, and no queued or new one starts, until `rerole unfreeze`
 
@@ -44,20 +44,20 @@ fn a_freeze_shows_what_pauses() {
         dry-run/r-6  Planning    goes on: a dry run writes nothing to EKS
 
         Cannot be read: r-7
-    "#]]
+    "]]
     .assert_eq(&text(StackOrder::Freeze, &found()));
-    expect![[r#"
+    expect![[r"
 
         Freeze: rotations pause, and no queued or new one starts, until `rerole unfreeze`
 
         No rotation is open.
-    "#]]
+    "]]
     .assert_eq(&text(StackOrder::Freeze, &Found::default()));
 }
 
 #[test]
 fn an_unfreeze_shows_what_continues() {
-    expect![[r#"
+    expect![[r"
 
         Unfreeze: rotations continue that the freeze has paused
 
@@ -70,6 +70,6 @@ fn an_unfreeze_shows_what_continues() {
         dry-run/r-6  Planning    goes on: a dry run writes nothing to EKS
 
         Cannot be read: r-7
-    "#]]
+    "]]
     .assert_eq(&text(StackOrder::Unfreeze, &found()));
 }

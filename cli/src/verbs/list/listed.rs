@@ -93,26 +93,24 @@ impl List {
         let since = flags.since(stack.aws.now());
         let finished_since = since.unwrap_or(BEGINNING);
         let statuses = flags.filter.statuses();
-        let found = match &flags.role {
-            Some(role) => {
-                let role = stack.role(Flag("--role"), role)?;
-                let mut found = Found::of_role(stack, &role).await?;
-                found.records.retain(|record| {
-                    let is_recent = record.finished_at().is_none_or(|at| at >= finished_since);
-                    statuses.contains(&record.status()) && is_recent
-                });
-                found
-            }
-            None => {
-                let (open, finished): (Vec<_>, Vec<_>) =
-                    statuses.iter().partition(|status| !status.is_final());
-                let open = Found::open(stack, &open).await?;
-                open.with(Found::finished(stack, &finished, finished_since).await?)
-            }
+        let found = if let Some(role) = &flags.role {
+            let role = stack.role(Flag("--role"), role)?;
+            let mut found = Found::of_role(stack, &role).await?;
+            found.records.retain(|record| {
+                let is_recent = record.finished_at().is_none_or(|at| at >= finished_since);
+                statuses.contains(&record.status()) && is_recent
+            });
+            found
+        } else {
+            let (open, finished): (Vec<_>, Vec<_>) =
+                statuses.iter().partition(|status| !status.is_final());
+            let open = Found::open(stack, &open).await?;
+            open.with(Found::finished(stack, &finished, finished_since).await?)
         };
-        let rejected = match flags.lists_rejected() {
-            true => rejected(stack, finished_since).await?,
-            false => Vec::new(),
+        let rejected = if flags.lists_rejected() {
+            rejected(stack, finished_since).await?
+        } else {
+            Vec::new()
         };
         Ok(Self {
             frozen: FreezeView::of(&stack.aws.ledger.stack().read().await?),

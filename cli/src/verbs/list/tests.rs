@@ -122,12 +122,12 @@ fn an_empty_list_says_what_there_is_none_of() {
         since: Some(now()),
         ..List::default()
     };
-    expect![[r#"
+    expect![[r"
 
         There is nothing to list. Looked for: open rotations, and those that finished or were rejected since 2026-11-23 21:17:00.
 
         This is from a secondary index: a rotation that was requested seconds ago may be
-        missing, or shown as it was before. `rerole status ID` is up to date."#]].assert_eq(&text(&list, Form::Table));
+        missing, or shown as it was before. `rerole status ID` is up to date."]].assert_eq(&text(&list, Form::Table));
 }
 
 #[test]
