@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::stack::Name;
 
 const INTRODUCTION: &str = include_str!("introduction.md");
-const PERMISSIONS: &str = include_str!("../../../docs/cli-permissions.json");
+const PERMISSIONS: &str = "../docs/cli-permissions.json";
 const HELP_WIDTH: usize = 100;
 /// The commands, and a screen of each.
 const SCREENS: [(&str, &str); 22] = [
@@ -101,7 +101,7 @@ fn permission_table(permissions: &Permissions) -> String {
 
 /// The page.
 fn page() -> String {
-    let documented: Value = serde_json::from_str(PERMISSIONS).unwrap();
+    let documented: Value = serde_json::from_str(&read(PERMISSIONS)).unwrap();
     let verbs = documented["verbs"].as_object().unwrap();
     let verbs: BTreeMap<_, _> = verbs
         .iter()
@@ -173,11 +173,10 @@ fn section(
     );
     if let Some(permissions) = verbs.get(verb) {
         let besides = permissions - common;
-        let table = match besides.is_empty() {
-            true => "It needs no permissions besides those of every command.\n".to_owned(),
-            false => permission_table(&besides),
-        };
-        text.push_str(&format!("\n{table}"));
+        text.push_str(&match besides.is_empty() {
+            true => "\nIt needs no permissions besides those of every command.\n".to_owned(),
+            false => format!("\n{}", permission_table(&besides)),
+        });
     }
     let screen = SCREENS.iter().find(|(name, _)| *name == verb);
     if let Some((_, file)) = screen {
@@ -187,7 +186,11 @@ fn section(
 }
 
 fn screen_text(file: &str) -> String {
-    let path = format!("tests/operator/screens/80/{file}.txt");
+    read(&format!("tests/operator/screens/80/{file}.txt"))
+}
+
+/// Reads a file when the test runs, since another test may have updated it.
+fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
