@@ -24,7 +24,7 @@ const PAGES: [(&str, &str); 9] = [
 const PLACEHOLDERS: [(&str, &str); 5] = [
     ("ID", "app-2026"),
     ("ROLE", "platform/app-2025"),
-    ("QUEUE", "OnFailureQueue"),
+    ("QUEUE", "on-failure"),
     ("SHELL", "bash"),
     ("TIMEOUT", "30m"),
 ];
@@ -59,15 +59,22 @@ fn each_command_in_the_manual_exists_with_its_flags() {
 
 /// The commands in code spans and in lines of code blocks.
 fn commands(markdown: &str) -> Vec<String> {
-    // A code span may be wrapped.
-    let text = markdown.replace('\n', " \n");
-    let spans = text
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .map(|span| span.replace('\n', " "));
-    let lines = markdown.lines().map(str::to_owned);
-    let all = spans.chain(lines);
-    let of_tool = all.filter(|text| text.starts_with("rerole "));
-    of_tool.map(|text| text.trim().to_owned()).collect()
+    let mut prose = String::new();
+    let mut commands = Vec::new();
+    let mut is_code = false;
+    for line in markdown.lines() {
+        if line.trim_start().starts_with("```") {
+            is_code = !is_code;
+        } else if is_code {
+            commands.push(line.to_owned());
+        } else {
+            // A code span may be wrapped.
+            prose.push_str(line);
+            prose.push(' ');
+        }
+    }
+    let spans = prose.split('`').skip(1).step_by(2);
+    commands.extend(spans.map(str::to_owned));
+    commands.retain(|text| text.starts_with("rerole "));
+    commands
 }

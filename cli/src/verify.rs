@@ -80,9 +80,9 @@ pub async fn users(stack: &Stack, role: &RoleArn, scope: &Scope) -> Result<Verif
             uses(difference.held.as_deref()),
             uses(difference.shown.as_deref()),
         ) {
-            (_, true) => verified.unknown.push(difference),
+            (false, true) => verified.unknown.push(difference),
             (true, false) => verified.gone.push(difference),
-            (false, false) => {}
+            (true, true) | (false, false) => {}
         }
     }
     Ok(verified)

@@ -10,6 +10,7 @@ use fastrand::Rng;
 use serde_json::Value;
 
 use crate::arn::{Scope, partition};
+use crate::clock::since_epoch;
 use crate::eks::EksState;
 use crate::simulated_aws::SimulatedAws;
 use crate::tables::index_item;
@@ -137,7 +138,9 @@ impl Fleet {
             self.clusters > 0 && !self.regions.is_empty(),
             "a fleet has a cluster and a region"
         );
-        let seen_at = aws.now() - INDEX_AGE;
+        // In whole milliseconds, as the index has times. A fraction would be rounded by readers.
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(millis(since_epoch(aws.now())));
+        let seen_at = now - INDEX_AGE;
         let (summary, items) = aws.eks(|eks| self.build_in_eks(eks, seen_at));
         aws.import_items(index_table, &items);
         summary

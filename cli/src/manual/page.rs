@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::stack::Name;
 
 const INTRODUCTION: &str = include_str!("introduction.md");
-const PERMISSIONS: &str = include_str!("../../../docs/cli-permissions.json");
+const PERMISSIONS: &str = "../docs/cli-permissions.json";
 const HELP_WIDTH: usize = 100;
 /// The commands, and a screen of each.
 const SCREENS: [(&str, &str); 22] = [
@@ -102,7 +102,7 @@ fn permission_table(permissions: &Permissions) -> String {
 
 /// The page.
 fn page() -> String {
-    let documented: Value = serde_json::from_str(PERMISSIONS).unwrap();
+    let documented: Value = serde_json::from_str(&read(PERMISSIONS)).unwrap();
     let verbs = documented["verbs"].as_object().unwrap();
     let verbs: BTreeMap<_, _> = verbs
         .iter()
@@ -189,7 +189,11 @@ fn section(
 }
 
 fn screen_text(file: &str) -> String {
-    let path = format!("tests/operator/screens/80/{file}.txt");
+    read(&format!("tests/operator/screens/80/{file}.txt"))
+}
+
+/// Reads a file when the test runs, since another test may have updated it.
+fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

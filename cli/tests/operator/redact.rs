@@ -45,15 +45,41 @@ pub fn redact(text: &str) -> String {
 pub fn redact_progress(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, replacement) in [
-        (r"(?m)\d+ of 24 settled(: [^;\n]*)?$", "4 of 24 settled"),
         (r"(?m)^  rerole rollback .*\n", ""),
-        (r"(?m)^(  rerole .*\S)  +# ", "$1  # "),
-        (r"\b\d+/24\b", "4/24"),
+        (r"\b\d/(2[34])\b", "4/$1"),
+        (
+            r"(?m)\b\d+ of (2[34]) settled(: [^;\n]*)?$",
+            "4 of $1 settled",
+        ),
         (r"pending   \d+ associations?", "pending   20 associations"),
+        (r"back      \d+ associations?", "back      4 associations"),
         (r"(?m)^(prod-\d +\S+ +)\d+$", "${1}6"),
     ] {
         let pattern = Regex::new(pattern).unwrap();
         text = pattern.replace_all(&text, replacement).into_owned();
     }
-    text
+    align_next(&text)
+}
+
+/// Aligns the purposes of the commands again, of which one may have been removed.
+fn align_next(text: &str) -> String {
+    let Some((before, next)) = text.split_once("\nNext:\n") else {
+        return text.to_owned();
+    };
+    let commands: Vec<_> = next
+        .lines()
+        .filter_map(|line| line.split_once("  # "))
+        .map(|(command, purpose)| (command.trim_end(), purpose))
+        .collect();
+    let width = commands.iter().map(|(command, _)| command.len()).max();
+    let width = width.unwrap_or_default();
+    let lines = commands
+        .iter()
+        .map(|(command, purpose)| format!("{command:width$}  # {purpose}\n"));
+    let rest: String = next
+        .lines()
+        .filter(|line| !line.contains("  # "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    format!("{before}\nNext:\n{}{rest}", lines.collect::<String>())
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rerole_cli::playground::tour::TOUR;
-use rerole_sim::{Call, Fault};
+use rerole_sim::{Alarm, Call, Fault, Subscription};
 use serde_json::json;
 use snapbox::Data;
 use snapbox::assert::Action;
@@ -194,6 +194,8 @@ fn looking(scene: &Scene) {
 }
 
 fn index(scene: &Scene) {
+    let deleted = scene.stage.fleet.rotating[3].clone();
+    scene.stage.aws.eks(|eks| eks.delete(&deleted));
     scene.read("index-status-new", "index status", DONE);
     scene.read("index-check", "index check", FOUND);
     scene.act("index-build", "index build", DONE);
@@ -241,6 +243,25 @@ fn queues(scene: &Scene) {
     let dead = stage.name("IndexerDeadLetterQueue");
     stage.aws.send_message(dead, "{}");
     scene.act_json("queues redrive --yes", 0);
+}
+
+/// Alarms that notify somebody.
+fn notified(scene: &Scene) {
+    let aws = &scene.stage.aws;
+    let topic = aws.create_topic("operators");
+    let subscription = Subscription {
+        protocol: "email".to_owned(),
+        endpoint: "operators@example.com".to_owned(),
+        confirmed: true,
+    };
+    aws.subscribe(&topic, subscription);
+    for alarm in aws.alarms() {
+        aws.create_alarm(Alarm {
+            actions: vec![topic.clone()],
+            ..alarm
+        });
+    }
+    scene.act_json("doctor", 3);
 }
 
 /// A rotation in flight and another one that waits for it.
@@ -295,8 +316,9 @@ fn screens_answers_and_calls_are_the_documented_ones() {
         let scene = Scene::start(1, 0..0);
         looking(&scene);
         index(&scene);
-        queues(&scene);
         steering(&scene);
+        queues(&scene);
+        notified(&scene);
         let mut recorded = permissions::of(&scene.stage);
         recorded.extend(first.join().unwrap());
         recorded
