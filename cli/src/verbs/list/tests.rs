@@ -99,10 +99,10 @@ fn a_table_fits_eighty_columns_and_shows_all_of_an_id() {
 
         Open rotations, and those that finished or were rejected since 2026-11-16 21:17:00:
 
-        ID                    STATUS      FROM      TO        PROGRESS    AGE     BY
-        app-2025-to-app-2026  InProgress  app-2025  app-2026  120/400     1 h     jane
-        app-7                 Paused      app-2025  app-2026  120/400     1 h     jane
-        rollback/app-6        Failed      app-2025  app-2026  120/400, …  1 h     jane
+        ID                    STATUS      FROM      TO        PROGRESS      AGE     BY
+        app-2025-to-app-2026  InProgress  app-2025  app-2026  120/400       1 h     jane
+        app-7                 Paused      app-2025  app-2026  120/400       1 h     jane
+        rollback/app-6        Failed      app-2025  app-2026  120/400, 3 …  1 h     jane
 
         Rejected events:
           rejected/0d079340-135a-c8c6-95c2-41fb8f496c53  0 s ago by pipeline

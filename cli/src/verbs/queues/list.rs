@@ -54,7 +54,18 @@ pub async fn run(flags: &ListFlags) -> Result<Exit, Failure> {
     };
     let text = format!("\n{}", queues.text(&answer.layout));
     answer.end(&queues, &text, &queues.next())?;
-    Ok(Exit::Done)
+    Ok(queues.exit())
+}
+
+impl Queues {
+    /// What cannot be looked at is no good news.
+    fn exit(&self) -> Exit {
+        if self.queues.iter().any(|queue| queue.problem.is_some()) {
+            Exit::Error
+        } else {
+            Exit::Done
+        }
+    }
 }
 
 impl QueueView {
@@ -139,7 +150,7 @@ mod tests {
             QUEUE                MESSAGES  IN FLIGHT  OLDEST  WHAT THEY ARE
             on-failure           2         0          3 h     events that a function failed three times
             undelivered          0         0          -       events that EventBridge could not deliver
-            indexer-dead-letter  ?         ?          -       changes in EKS that the indexer could no…
+            indexer-dead-letter  ?         ?          -       changes in EKS that the indexer could not process
             you may not look"]].assert_eq(&queues.text(&Layout::of_width(100)));
         assert_eq!(queues.next()[0].command, "rerole queues show on-failure");
     }
