@@ -161,12 +161,12 @@ fn the_checks_hold_if_every_update_is_refused() {
 
 #[test]
 fn a_throttled_rotation_finishes() {
-    let (code, stdout, _) = run("--associations 60 --rotating 40 --throttle 30");
+    let (code, stdout, _) = run("--associations 40 --rotating 30 --throttle 4");
     assert_eq!(code, 0, "{stdout}");
     assert_lines(
         &stdout,
         &[
-            "EKS accepts 30 calls a second in each region (--throttle)",
+            "EKS accepts 4 calls a second in each region (--throttle)",
             "All 14 checks held.",
         ],
     );
@@ -258,8 +258,9 @@ fn a_port_that_is_in_use_is_reported() {
 
 #[test]
 fn kept_endpoints_respond_until_either_signal_ends_the_demo() {
-    for signal in ["-INT", "-TERM"] {
-        let mut demo = Demo::start("--associations 20 --quiet --keep", &[]);
+    let signals = ["-INT", "-TERM"];
+    let demos = signals.map(|_| Demo::start("--associations 20 --quiet --keep", &[]));
+    for (signal, mut demo) in signals.into_iter().zip(demos) {
         let lines: Vec<String> = BufReader::new(demo.0.stdout.take().unwrap())
             .lines()
             .take(4)

@@ -218,7 +218,7 @@ impl Operator {
     /// # Errors
     /// If a row is not as documented.
     pub fn rows(&self, key: &str) -> Result<Vec<LedgerRow>, DemoError> {
-        self.items_of(key, "association#")
+        self.items_of((key, "association#"))
     }
 
     /// The timeline of the rotation with this key.
@@ -226,7 +226,7 @@ impl Operator {
     /// # Errors
     /// If an entry is not as documented.
     pub fn timeline(&self, key: &str) -> Result<Vec<TimelineEntry>, DemoError> {
-        self.items_of(key, "timeline#")
+        self.items_of((key, "timeline#"))
     }
 
     /// The timeline of the rotation with this key, as its events have it.
@@ -238,7 +238,10 @@ impl Operator {
     }
 
     /// The items of the rotation whose sort key starts with this prefix.
-    fn items_of<T: DeserializeOwned>(&self, key: &str, prefix: &str) -> Result<Vec<T>, DemoError> {
+    fn items_of<T: DeserializeOwned>(
+        &self,
+        (key, prefix): (&str, &str),
+    ) -> Result<Vec<T>, DemoError> {
         let is_wanted = |item: &Value| {
             let entry = item["entry"].as_str().unwrap_or_default();
             item["rotationId"] == key && entry.starts_with(prefix)

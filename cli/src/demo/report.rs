@@ -32,9 +32,14 @@ pub type Clusters = [(String, String)];
 
 /// The URL of the simulated AWS, and what the rotation will find.
 pub fn introduction(plan: &DemoPlan, url: &str, request: &Request) -> String {
+    let clock = if plan.keep {
+        "The scene takes twenty seconds.".to_owned()
+    } else {
+        format!("Time runs {SPEED} times as fast in it.")
+    };
     let mut text = format!(
         "Nothing leaves this machine: AWS is simulated at {url}, with the whole stack of \
-         template.yaml\nin it, and time runs {SPEED} times as fast.\n\n\
+         template.yaml.\n{clock}\n\n\
          Rotation {} replaces a role that {} of {} associations use:\n  from  {}\n  to    {}\n",
         request.rotation_id,
         plan.rotating,

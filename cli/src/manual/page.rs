@@ -136,7 +136,7 @@ fn page() -> String {
     page
 }
 
-fn introduction(common: &Permissions, silent: &Permissions) -> String {
+fn introduction((common, silent): (&Permissions, &Permissions)) -> String {
     let variables = Name::VARIANTS
         .iter()
         .map(|name| format!("| `{}` | `{}` |\n", name.variable(), name.key()));
