@@ -14,7 +14,7 @@ use crate::args::Cli;
 use crate::exit::Exit;
 use crate::stack::Name;
 
-const INTRODUCTION: &str = include_str!("introduction.md");
+const INTRODUCTION: &str = include_str!("introduction.txt");
 const PERMISSIONS: &str = "../docs/cli-permissions.json";
 const HELP_WIDTH: usize = 100;
 /// The commands, and a screen of each.
@@ -111,7 +111,7 @@ fn page() -> String {
     let mut all = verbs.values();
     let first = all.next().cloned().unwrap_or_default();
     let common = all.fold(first, |common, it| &common & it);
-    let mut page = introduction(&common, &permissions(&documented["withoutVerdict"]));
+    let mut page = introduction((&common, &permissions(&documented["withoutVerdict"])));
     let mut cli = Cli::command().term_width(HELP_WIDTH);
     cli.build();
     for command in cli.get_subcommands_mut() {

@@ -76,10 +76,7 @@ fn align_next(text: &str) -> String {
     let lines = commands
         .iter()
         .map(|(command, purpose)| format!("{command:width$}  # {purpose}\n"));
-    let rest: String = next
-        .lines()
-        .filter(|line| !line.contains("  # "))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let rest = next.split_inclusive('\n');
+    let rest: String = rest.filter(|line| !line.contains("  # ")).collect();
     format!("{before}\nNext:\n{}{rest}", lines.collect::<String>())
 }
