@@ -104,7 +104,7 @@ impl Handlers {
             let lines = self.metrics.clone();
             // The deployment lives as long as its functions.
             Metrics::new(clients.function_name.clone(), move |line| {
-                drop(lines.send(line))
+                drop(lines.send(line));
             })
         };
         let client = |clients: &ClientSettings| {
