@@ -51,6 +51,10 @@ pub fn roll_back(request: &Request) -> String {
 }
 
 #[cfg(test)]
+#[allow(
+    clippy::needless_raw_string_hashes,
+    reason = "`UPDATE_EXPECT=1 cargo test` writes raw strings"
+)]
 mod tests {
     use expect_test::expect;
 
