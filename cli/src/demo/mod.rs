@@ -2,8 +2,8 @@
 //! paused, resumed, requested again and rolled back, and then everything that the documentation
 //! promises about it is checked.
 //!
-//! This file has the order of the steps. `scene` runs them as `operator`, `report` and `aws_cli`
-//! write the text, and `checks` decides what must hold.
+//! This file has the order of the steps. `scene` runs them as `operator`, `steps`, `report` and
+//! `aws_cli` write the text, and `checks` decides what must hold.
 
 mod aws_cli;
 mod checks;
@@ -14,6 +14,7 @@ pub mod flags;
 mod operator;
 mod report;
 mod scene;
+mod steps;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +61,7 @@ pub async fn run(flags: &DemoFlags) -> Result<Exit, Failure> {
         finish(&plan, &url, &scene).await?;
         Ok::<_, DemoError>(checks)
     };
+    // Boxed, since the whole stack is in this future.
     let checks = Box::pin(playground.run_until(checks)).await?;
     Ok(if checks.iter().all(Check::held) {
         Exit::Done
@@ -76,25 +78,25 @@ async fn demonstrate(plan: &DemoPlan, url: &str, scene: &Scene) -> Result<Vec<Ch
     let table = report::fleet_table(&fleet.clusters, &scene.before, &fleet.rotating);
     say(&format!("\n{table}"))?;
 
-    say(&report::step_request(request))?;
+    say(&steps::request(request))?;
     let requested = scene.request().await?;
     say(&report::requested(scene.moved_count()))?;
 
-    say(&report::step_pause(request))?;
+    say(&steps::pause(request))?;
     let paused = scene.pause(requested).await?;
     say(&report::paused(&paused))?;
 
-    say(&report::step_resume(request))?;
+    say(&steps::resume(request))?;
     let moved = || scene.moved_count();
     let finished = with_progress(move_bar(plan, scene), moved, scene.resume(paused)).await?;
     let rows = scene.operator.rows(&request.rotation_id)?;
     say(&report::finished(&finished, &fleet.clusters, &rows))?;
 
-    say(report::STEP_REPEAT)?;
+    say(steps::REPEAT)?;
     let repeated = scene.repeat().await?;
     say(&report::repeated(&repeated))?;
 
-    say(&report::step_roll_back(request))?;
+    say(&steps::roll_back(request))?;
     let restored = || scene.moving().saturating_sub(scene.moved_count());
     let rolled_back = with_progress(move_bar(plan, scene), restored, scene.roll_back()).await?;
     say(&report::rolled_back(rolled_back.as_ref(), &fleet.clusters))?;

@@ -12,9 +12,7 @@ use crate::demo::checks::Check;
 use crate::demo::evidence::{Calls, LedgerRow};
 use crate::demo::fast_time::SPEED;
 use crate::demo::flags::DemoPlan;
-use crate::demo::scene::{
-    CONCURRENCY, EVENT_FILE, Finished, Paused, Repeated, Request, RolledBack, WATCHED,
-};
+use crate::demo::scene::{EVENT_FILE, Finished, Paused, Repeated, Request, RolledBack, WATCHED};
 
 /// Failures that are listed. More would hide the rest of the report, and the ledger has all of
 /// them.
@@ -22,8 +20,6 @@ const FAILURES_SHOWN_MAX: usize = 5;
 /// The port that the demo suggests for `--keep`. No well-known service listens there.
 const PORT_SUGGESTED: u16 = 4550;
 
-pub const STEP_REPEAT: &str = "\n4. Put the same request on the bus again. A finished rotation \
-                               stays as it is.\n";
 pub const BEFORE_CHECKS: &str = "\nWhat must hold now, according to EKS, the ledger, the index and \
                                  the bus:\n";
 
@@ -96,33 +92,8 @@ pub fn fleet_table(
     table(&["associations", "on the old role"], rows)
 }
 
-/// What the first step does.
-pub fn step_request(request: &Request) -> String {
-    let id = &request.rotation_id;
-    let name = |arn: &str| {
-        let name = arn.split_once(":role/").map_or(arn, |(_, name)| name);
-        name.to_owned()
-    };
-    let (old, new) = (name(&request.old_role_arn), name(&request.new_role_arn));
-    format!(
-        "\n1. Request the rotation, one association at a time, so there is time to pause it. A \
-         rule passes\n   the event to the function.\n\n     \
-         rerole rotate --from {old} --to {new} --id {id} \\\n         --max-concurrency 1\n"
-    )
-}
-
 pub fn requested(moved: usize) -> String {
     format!("   The demo puts {EVENT_FILE} on the bus. {moved} have moved.")
-}
-
-/// What the second step does.
-pub fn step_pause(request: &Request) -> String {
-    format!(
-        "\n2. Pause it. The slice that works on it notices with the next renewal of its lease, \
-         every 4 s:\n   updates in flight finish, and no other is sent.\n\n     \
-         rerole pause {} --reason INC-7\n",
-        request.rotation_id
-    )
 }
 
 pub fn paused(paused: &Paused) -> String {
@@ -132,17 +103,6 @@ pub fn paused(paused: &Paused) -> String {
         paused.moved,
         WATCHED.as_secs(),
         paused.watched_updates,
-    )
-}
-
-/// What the third step does.
-pub fn step_resume(request: &Request) -> String {
-    let id = &request.rotation_id;
-    format!(
-        "\n3. Allow {CONCURRENCY} at a time, and resume. The state machine continues where the \
-         rotation stopped.\n   An association on a third role is described again, ten seconds \
-         later: until then, EKS may not\n   show an update of the first slice.\n\n     \
-         rerole change {id} --max-concurrency {CONCURRENCY}\n     rerole resume {id}\n"
     )
 }
 
@@ -184,15 +144,6 @@ pub fn repeated(repeated: &Repeated) -> String {
         "   {:?}, as before, with {} writes to EKS.",
         repeated.summary.status,
         repeated.calls.eks_writes(),
-    )
-}
-
-/// What the last step does.
-pub fn step_roll_back(request: &Request) -> String {
-    format!(
-        "\n5. Roll it back: what the rotation has moved gets its old role again, and nothing else \
-         is\n   written.\n\n     rerole rollback {} --reason INC-8\n",
-        request.rotation_id
     )
 }
 

@@ -120,41 +120,6 @@ fn calls_are_listed_by_service() {
 }
 
 #[test]
-fn each_step_names_the_command_of_an_operator() {
-    let request = Request {
-        rotation_id: "app-2026".to_owned(),
-        old_role_arn: "arn:aws:iam::111122223333:role/platform/app-2025".to_owned(),
-        new_role_arn: "arn:aws:iam::111122223333:role/platform/app-2026".to_owned(),
-    };
-    let steps = [step_request, step_pause, step_resume, step_roll_back].map(|step| step(&request));
-    expect![[r"
-
-        1. Request the rotation, one association at a time, so there is time to pause it. A rule passes
-           the event to the function.
-
-             rerole rotate --from platform/app-2025 --to platform/app-2026 --id app-2026 \
-                 --max-concurrency 1
-
-        2. Pause it. The slice that works on it notices with the next renewal of its lease, every 4 s:
-           updates in flight finish, and no other is sent.
-
-             rerole pause app-2026 --reason INC-7
-
-        3. Allow 64 at a time, and resume. The state machine continues where the rotation stopped.
-           An association on a third role is described again, ten seconds later: until then, EKS may not
-           show an update of the first slice.
-
-             rerole change app-2026 --max-concurrency 64
-             rerole resume app-2026
-
-        5. Roll it back: what the rotation has moved gets its old role again, and nothing else is
-           written.
-
-             rerole rollback app-2026 --reason INC-8
-    "]].assert_eq(&steps.concat());
-}
-
-#[test]
 fn only_the_first_failures_are_listed() {
     let rows = vec![rows()[2].clone(); FAILURES_SHOWN_MAX + 2];
     let text = failures(&rows);
