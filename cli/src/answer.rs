@@ -114,22 +114,19 @@ impl<'a> Answer<'a> {
         print(text.trim_start_matches('\n'))
     }
 
-    /// The command with the roles of the stack's account by their paths and names.
+    /// The command with the roles of the stack's account by their paths and names, and with the
+    /// flags without which it would be about another stack.
     fn shortened(&self, next: &Next) -> Next {
         let (partition, account) = (self.stack.partition(), &self.stack.origin.account);
         let roles = format!("arn:{partition}:iam::{account}:role/");
         Next {
-            command: next.command.replace(&roles, ""),
+            command: self.stack.pasted(&next.command.replace(&roles, "")),
             ..next.clone()
         }
     }
 
     fn next(&self, next: &[Next]) -> String {
-        let flags = self.flags_of_stack();
-        let commands: Vec<_> = next
-            .iter()
-            .map(|it| printable(&format!("{}{flags}", it.command)))
-            .collect();
+        let commands: Vec<_> = next.iter().map(|it| printable(&it.command)).collect();
         let width = commands.iter().map(String::len).max().unwrap_or_default();
         let lines = commands
             .iter()
@@ -140,18 +137,6 @@ impl<'a> Answer<'a> {
             });
         let lines: Vec<_> = lines.collect();
         format!("Next:\n{}", lines.join("\n"))
-    }
-
-    /// The flags without which a pasted command would be about another stack.
-    fn flags_of_stack(&self) -> String {
-        let mut flags = String::new();
-        if self.stack.origin.stack != "rerole" {
-            let _ = write!(flags, " --stack {}", self.stack.origin.stack);
-        }
-        for (flag, value) in &self.stack.chosen {
-            let _ = write!(flags, " {flag} {value}");
-        }
-        flags
     }
 }
 

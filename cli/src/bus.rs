@@ -5,16 +5,19 @@ use std::time::Duration;
 
 use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use aws_sdk_eventbridge::types::builders::PutEventsRequestEntryBuilder;
+use aws_smithy_types::retry::RetryConfig;
 use rerole::aws::call_error::call_error;
 use rerole::aws::ledger::RejectedEvent;
 use rerole_core::call::{CallError, Operation};
 use rerole_core::command::CommandRecord;
 use rerole_core::keys::{LedgerKey, RotationKey};
-use rerole_core::request::event_id;
+use rerole_core::request::{Scope, event_id};
+use rerole_core::rotation::RotationRecord;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use crate::failure::Failure;
+use crate::request::Roles;
 use crate::stack::{Name, Stack};
 
 /// How long to wait for a verdict. EventBridge and Lambda take about a second.
@@ -37,6 +40,24 @@ pub struct Sent {
     pub event_id: String,
     /// The whole event, as the function gets it.
     pub event: Value,
+}
+
+/// What a request asks for, as far as it makes a rotation what it is.
+#[derive(Debug, Clone)]
+pub struct Requested {
+    pub key: RotationKey,
+    pub roles: Roles,
+    pub scope: Scope,
+}
+
+impl Requested {
+    /// Whether this rotation was asked for in the same way. Under its ID, there may be another one.
+    pub fn is_asked_for_by(&self, record: &RotationRecord) -> bool {
+        record.key == self.key
+            && record.old_role_arn == self.roles.old
+            && record.new_role_arn == self.roles.new
+            && record.request.scope == self.scope
+    }
 }
 
 /// What came of a request.
@@ -109,7 +130,11 @@ pub async fn put_entry(
     let client = aws_sdk_eventbridge::Client::new(&stack.sdk);
     let operation = Operation::on("put an event on bus", &bus);
     let entry = entry.event_bus_name(&bus).build();
-    let output = client.put_events().entries(entry).send().await;
+    let output = client.put_events().entries(entry).customize();
+    // A second attempt would be a second event, with another ID than the one that is waited for.
+    let once =
+        aws_sdk_eventbridge::config::Builder::default().retry_config(RetryConfig::disabled());
+    let output = output.config_override(once).send().await;
     let output = output.map_err(|error| call_error(operation, &error))?;
     let result = output.entries.unwrap_or_default().into_iter().next();
     let result = result
@@ -129,12 +154,13 @@ pub async fn put_entry(
 /// If the ledger cannot be read.
 pub async fn await_request(
     stack: &Stack,
-    key: &RotationKey,
     sent: &Sent,
+    requested: &Requested,
 ) -> Result<RequestResult, CallError> {
     let rotations = stack.aws.ledger.rotations();
     let found = poll(async || {
-        if rotations.read(key).await?.is_some() {
+        let record = rotations.read(&requested.key).await?;
+        if record.is_some_and(|record| requested.is_asked_for_by(&record)) {
             return Ok(Some(RequestResult::Recorded));
         }
         let rejected = rejection(stack, sent).await?;

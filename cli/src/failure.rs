@@ -5,6 +5,7 @@ use std::io;
 use rerole::aws::ledger::LeaseError;
 use rerole::indexer::comparison::ComparisonError;
 use rerole_core::call::{CallError, ErrorClass, FailedCall};
+use rerole_core::request::Rejection;
 
 use crate::demo::DemoError;
 use crate::exit::Exit;
@@ -25,6 +26,12 @@ pub enum Failure {
     /// What the operator asks for does not exist or cannot be done now. The text says what to do.
     #[error("{0}")]
     Refused(String),
+    /// The stack has rejected the event.
+    #[error("the event was rejected: {0}")]
+    Rejected(Rejection),
+    /// Ctrl-C, while nothing was changed.
+    #[error("interrupted")]
+    Interrupted,
     /// The command would have to ask, and cannot.
     #[error("{0}")]
     Unconfirmed(&'static str),
@@ -46,6 +53,8 @@ impl Failure {
                 Exit::Done
             }
             Self::Flag(_) | Self::Unconfirmed(_) => Exit::Usage,
+            Self::Rejected(_) => Exit::FinishedOtherwise,
+            Self::Interrupted => Exit::Interrupted,
             _ => Exit::Error,
         }
     }

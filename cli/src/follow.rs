@@ -105,9 +105,10 @@ pub async fn follow(
 }
 
 /// Says how to follow a rotation again after Ctrl-C.
-pub fn note_interrupted(key: &RotationKey) {
+pub fn note_interrupted(stack: &Stack, key: &RotationKey) {
+    let command = stack.pasted(&format!("rerole status {key} --wait"));
     note(&format!(
-        "the rotation continues; follow it with: rerole status {key} --wait"
+        "the rotation continues; follow it with: {command}"
     ));
 }
 

@@ -44,6 +44,7 @@ impl Layout {
             form: flags.output,
             width: (flags.output != Form::Wide).then_some(width),
             has_color: match flags.color {
+                _ if flags.output == Form::Json => false,
                 ColorChoice::Always => true,
                 ColorChoice::Never => false,
                 ColorChoice::Auto => io::stdout().is_terminal() && !no_color,

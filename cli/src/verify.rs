@@ -67,7 +67,11 @@ pub async fn users(stack: &Stack, role: &RoleArn, scope: &Scope) -> Result<Verif
     let bar = progress_bar(0, "  asking EKS: {pos} calls, {elapsed}");
     let on_step = |run: &Run| show(&bar, run);
     let ends_at = Instant::now() + TIMEOUT;
-    let comparison = compare(&stack.aws, &request, CONCURRENCY, ends_at, on_step).await;
+    // Once a command has listened for Ctrl-C, it no longer ends the process by itself.
+    let comparison = tokio::select! {
+        comparison = compare(&stack.aws, &request, CONCURRENCY, ends_at, on_step) => comparison,
+        _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
+    };
     bar.finish_and_clear();
     let comparison = comparison?;
     let mut verified = Verified {

@@ -120,9 +120,15 @@ def the_queues_are_looked_at(harness):
     """`queues` lists what failed."""
     shown = run(harness, "queues", "list")
     contains("`queues list` shows all queues", shown, "on-failure", "undelivered", "indexer")
+    shown = run(harness, "queues", "show", "on-failure")
+    contains("`queues show` shows the event and the error", shown, "error", "redrive")
+    (association, *_) = harness.index.users(ROLES[0])
+    shown = run(harness, "index", "show", association)
+    contains("`index show` shows an association", shown, "cli/app-", NAMES[0])
 
 
 def verdict(harness, *words):
     """Sends a command, which must be accepted."""
     found = answer(harness, *words, "--yes")
-    equal(f"the verdict of `rerole {' '.join(words)}`", found["verdict"], "Accepted")
+    verdict = found["verdict"]["verdict"]
+    equal(f"the verdict of `rerole {' '.join(words)}`", verdict, "Accepted")

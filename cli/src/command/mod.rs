@@ -59,10 +59,7 @@ impl Outgoing {
         let sent = bus::put(stack, DetailType::Command, &detail).await?;
         match bus::await_verdict(stack, &key, &sent).await? {
             CommandResult::Decided(record) => Ok(Some(record.as_ref().into())),
-            CommandResult::Rejected(rejected) => Err(Failure::Refused(format!(
-                "the command was rejected: {}",
-                rejected.rejection
-            ))),
+            CommandResult::Rejected(rejected) => Err(Failure::Rejected(rejected.rejection)),
             CommandResult::Silence => {
                 silence::explain(stack, &sent).await;
                 Ok(None)

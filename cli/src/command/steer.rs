@@ -149,7 +149,7 @@ async fn show(
     let steered = Steered { verdict, rotation };
     answer.end(&steered, &text, &next)?;
     if ends == Exit::Interrupted {
-        note_interrupted(key);
+        note_interrupted(stack, key);
     }
     Ok(ends)
 }

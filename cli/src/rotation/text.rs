@@ -184,7 +184,7 @@ fn old_role(view: &RotationView, now: Timestamp) -> String {
             )
         }
         (None, Some(until)) => format!(
-            "expected to be free since {}",
+            "no use is known since {} (rerole who says more)",
             words::time(until).seen_at(now)
         ),
         (None, None) => "no rotation has left it".to_owned(),

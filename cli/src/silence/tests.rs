@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use expect_test::expect;
-use rerole_core::keys::RotationKey;
+use rerole_core::rotation::{RotationRecord, State};
 use rerole_sim::{Function, Options, Queue, Rule, RuleTrigger, SimulatedAws};
 use serde_json::{Value, json};
 
 use super::explanation;
-use crate::bus::{DetailType, RequestResult, Sent, await_request, put};
+use crate::bus::{DetailType, RequestResult, Requested, Sent, await_request, put};
+use crate::request::Roles;
 use crate::stack::{Name, Stack};
+use crate::testing::record;
 
 const PERMISSIONS: &str = include_str!("../../../docs/cli-permissions.json");
 
@@ -48,6 +50,35 @@ fn deploy() -> (SimulatedAws, Stack) {
     (aws, stack)
 }
 
+/// The request of this rotation.
+fn requested(record: &RotationRecord) -> Requested {
+    Requested {
+        key: record.key.clone(),
+        roles: Roles {
+            old: record.old_role_arn.clone(),
+            new: record.new_role_arn.clone(),
+        },
+        scope: record.request.scope.clone(),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_rotation_under_the_same_id_does_not_answer_a_request() {
+    let (aws, stack) = deploy();
+    let recorded = record("app-2026", State::PLANNING);
+    let mut item = json!(recorded);
+    item["entry"] = json!("rotation");
+    aws.put_item("ledger", item);
+    let sent = put(&stack, DetailType::Request, &json!({})).await.unwrap();
+    let same = requested(&recorded);
+    let result = await_request(&stack, &sent, &same).await.unwrap();
+    assert!(matches!(result, RequestResult::Recorded), "{result:?}");
+    let mut other = same;
+    other.roles.new = other.roles.old.clone();
+    let result = await_request(&stack, &sent, &other).await.unwrap();
+    assert!(matches!(result, RequestResult::Silence), "{result:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn after_thirty_seconds_without_a_verdict_the_operator_knows_what_to_look_at() {
     let (aws, stack) = deploy();
@@ -59,8 +90,9 @@ async fn after_thirty_seconds_without_a_verdict_the_operator_knows_what_to_look_
     .await
     .unwrap();
     let started = aws.now();
-    let key: RotationKey = "app-2026".parse().unwrap();
-    let result = await_request(&stack, &key, &sent).await.unwrap();
+    let recorded = record("app-2026", State::PLANNING);
+    let result = await_request(&stack, &sent, &requested(&recorded)).await;
+    let result = result.unwrap();
     assert!(matches!(result, RequestResult::Silence), "{result:?}");
     let waited = aws.now().duration_since(started).unwrap().as_secs();
     assert!((30..32).contains(&waited), "{waited}");

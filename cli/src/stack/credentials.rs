@@ -2,6 +2,7 @@
 //! and the metadata of the machine, as `aws-config` reads them.
 
 use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -34,14 +35,21 @@ pub async fn load(
         .operation_timeout(OPERATION_TIMEOUT)
         .build();
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http_client)
+        .http_client(http_client.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(timeouts);
     if let Some(name) = &flags.profile {
         // Left to itself, the SDK prefers credentials and region of the environment.
-        let region = region_of_profile(name).await?;
+        let of_profile = region_of_profile(name).await?;
+        let chosen = flags.aws_region.clone().map(Region::new);
+        let region = chosen.or(of_profile);
+        // Single sign-on and roles to assume are calls to AWS.
+        let provider = ProviderConfig::without_region()
+            .with_http_client(http_client)
+            .with_region(region.clone());
         let credentials = ProfileFileCredentialsProvider::builder()
             .profile_name(name)
+            .configure(&provider)
             .build();
         loader = loader.profile_name(name).credentials_provider(credentials);
         if let Some(region) = region {

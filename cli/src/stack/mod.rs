@@ -33,6 +33,8 @@ use crate::invalid_flag::{Flag, InvalidFlag};
 use crate::stack::error::StackError;
 use crate::stack::flags::StackFlags;
 
+/// The name of the stack in `samconfig.toml`, and without `--stack`.
+const DEFAULT_STACK: &str = "rerole";
 /// The version of this CLI.
 pub const CLI_VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -144,6 +146,22 @@ impl Stack {
             let allowed = "the ARN of an IAM role, or its path and name, such as platform/app-2026";
             InvalidFlag::new(flag, text, allowed.to_owned())
         })
+    }
+
+    /// Returns a command to paste, with the flags without which it would be about another stack.
+    pub fn pasted(&self, command: &str) -> String {
+        let name = ("--stack", self.origin.stack.clone());
+        let name = (self.origin.stack != DEFAULT_STACK).then_some(name);
+        let flags = name.into_iter().chain(self.chosen.iter().cloned());
+        let flags = flags.map(|(flag, value)| {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=".contains(c);
+            if value.chars().all(is_plain) {
+                format!(" {flag} {value}")
+            } else {
+                format!(" {flag} '{}'", value.replace('\'', "'\\''"))
+            }
+        });
+        format!("{command}{}", flags.collect::<String>())
     }
 
     /// Returns the partition of the stack's region, such as `aws`.

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::answer::{Answer, Next};
+use crate::bus::Requested;
 use crate::coverage::Coverage;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -71,7 +72,18 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     detail.insert("dryRun".to_owned(), json!(true));
     detail.extend(claims);
     let key = RotationKey::DryRun(id);
-    if let Some(exit) = send(&stack, &key, detail).await? {
+    if stack.aws.ledger.rotations().read(&key).await?.is_some() {
+        return Err(Failure::Refused(format!(
+            "the dry run {key} was made before: rerole status {key} shows it; for a new look, name \
+             another ID in --id, or none"
+        )));
+    }
+    let requested = Requested {
+        key: key.clone(),
+        roles: roles.clone(),
+        scope: scope.clone(),
+    };
+    if let Some(exit) = send(&stack, &requested, detail).await? {
         return Ok(exit);
     }
     let Followed { record, exit } =

@@ -4,11 +4,11 @@ use clap::Args;
 use rerole_core::call::CallError;
 use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationId;
-use rerole_core::rotation::RotationRecord;
+use rerole_core::rotation::{RotationRecord, Status};
 use serde_json::{Map, Value};
 
 use crate::answer::Answer;
-use crate::bus::{self, DetailType, RequestResult};
+use crate::bus::{self, DetailType, RequestResult, Requested};
 use crate::confirm::confirm;
 use crate::coverage::Coverage;
 use crate::estimate::{self, Estimate};
@@ -73,9 +73,9 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
     let id = match target(&stack, &roles, &flags.request, &preview).await? {
         Target::Existing(record) => {
             note(&format!(
-                "rotation {} was requested before, so nothing was sent; for another rotation, \
-                 name an ID in --id",
-                record.key
+                "rotation {key} was requested before, so nothing was sent; `rerole retry {key}` takes up \
+                 what it has left, and another ID in --id starts another rotation",
+                key = record.key
             ));
             return Box::pin(show(&stack, &answer, &record.key, flags.change.wait)).await;
         }
@@ -104,7 +104,12 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
     detail.extend(flags.limits.members());
     detail.extend(claims);
     let key = RotationKey::Rotation(id);
-    if let Some(exit) = send(&stack, &key, detail).await? {
+    let requested = Requested {
+        key: key.clone(),
+        roles,
+        scope: flags.request.scope.scope()?,
+    };
+    if let Some(exit) = send(&stack, &requested, detail).await? {
         return Ok(exit);
     }
     Box::pin(show(&stack, &answer, &key, flags.change.wait)).await
@@ -128,16 +133,13 @@ pub fn roles(stack: &Stack, flags: &RequestFlags) -> Result<Roles, Failure> {
 /// If the request is rejected, or AWS does not respond.
 pub async fn send(
     stack: &Stack,
-    key: &RotationKey,
+    requested: &Requested,
     detail: Map<String, Value>,
 ) -> Result<Option<Exit>, Failure> {
     let sent = bus::put(stack, DetailType::Request, &Value::Object(detail)).await?;
-    match bus::await_request(stack, key, &sent).await? {
+    match bus::await_request(stack, &sent, requested).await? {
         RequestResult::Recorded => Ok(None),
-        RequestResult::Rejected(rejected) => Err(Failure::Refused(format!(
-            "the request was rejected: {}",
-            rejected.rejection
-        ))),
+        RequestResult::Rejected(rejected) => Err(Failure::Rejected(rejected.rejection)),
         RequestResult::Silence => {
             silence::explain(stack, &sent).await;
             Ok(Some(Exit::TimedOut))
@@ -165,9 +167,9 @@ async fn show(
     let text = format!("\n{}", text::rotation(&view, context));
     answer.end(&view, &text, &next(&view))?;
     if exit == Some(Exit::Interrupted) {
-        note_interrupted(key);
+        note_interrupted(stack, key);
     }
-    Ok(exit.unwrap_or(Exit::Done))
+    Ok(exit.unwrap_or(Exit::of(view.status)))
 }
 
 /// The rotation that the flags name. Without an ID, it is the first one between these roles that is
@@ -182,17 +184,19 @@ async fn target(
         let key = RotationKey::Rotation(id.clone());
         stack.aws.ledger.rotations().read(&key).await
     };
-    let scope = flags.scope.scope()?;
-    let is_same = |record: &RotationRecord| {
-        record.old_role_arn == roles.old
-            && record.new_role_arn == roles.new
-            && record.request.scope == scope
+    let requested = |id: RotationId| -> Result<Requested, Failure> {
+        Ok(Requested {
+            key: RotationKey::Rotation(id),
+            roles: roles.clone(),
+            scope: flags.scope.scope()?,
+        })
     };
     if let Some(id) = &flags.id {
         let id = given_id(id)?;
+        let wanted = requested(id.clone())?;
         return Ok(match read(&id).await? {
             // One that differs is requested, too, so the function says how it differs.
-            Some(record) if is_same(&record) => Target::Existing(Box::new(record)),
+            Some(record) if wanted.is_asked_for_by(&record) => Target::Existing(Box::new(record)),
             _ => Target::New(id),
         });
     }
@@ -201,19 +205,33 @@ async fn target(
         let Some(id) = default_id(roles, number) else {
             break;
         };
-        match read(&id).await? {
-            None if preview.users.items.is_empty() => break,
-            None => return Ok(Target::New(id)),
-            Some(record) if is_same(&record) && record.finished_at().is_none() => {
+        let wanted = requested(id.clone())?;
+        let Some(record) = read(&id).await? else {
+            return match last {
+                Some(last) if !is_left_to_a_new_one(&last, preview) => {
+                    Ok(Target::Existing(Box::new(last)))
+                }
+                _ => Ok(Target::New(id)),
+            };
+        };
+        if wanted.is_asked_for_by(&record) {
+            if record.finished_at().is_none() {
                 return Ok(Target::Existing(Box::new(record)));
             }
-            Some(record) => last = is_same(&record).then_some(record).or(last),
+            last = Some(record);
         }
     }
-    match last {
-        Some(record) => Ok(Target::Existing(Box::new(record))),
-        None => Err(preview.nothing_to_move(roles)),
-    }
+    Err(Failure::Refused("name an ID in --id".to_owned()))
+}
+
+/// Whether the next rotation between the same roles is a new one. What the last one has left is
+/// taken up by `retry`, so repeating a command does not start another rotation.
+fn is_left_to_a_new_one(last: &RotationRecord, preview: &Preview) -> bool {
+    let is_done = matches!(
+        last.status(),
+        Status::Succeeded | Status::Incomplete | Status::NoAssociations
+    );
+    is_done && preview.movable() > 0
 }
 
 /// What a text is shown with.
@@ -244,10 +262,15 @@ impl Preview {
 
     /// Whether there is something to move.
     fn check(&self, roles: &Roles) -> Result<(), Failure> {
-        if self.users.items.is_empty() {
-            return Err(self.nothing_to_move(roles));
+        match self.users.items.len() {
+            0 => Err(self.nothing_to_move(roles)),
+            all if self.movable() == 0 => Err(Failure::Refused(format!(
+                "nothing can be moved: an add-on owns all {all} associations on {} in this scope; \
+                 change the role of the add-on instead",
+                roles.old
+            ))),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     fn nothing_to_move(&self, roles: &Roles) -> Failure {

@@ -117,7 +117,7 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
             let text = status.text((&stack, &answer), most);
             answer.end(&status, &text, &next(&status.rotation))?;
             if exit == Some(Exit::Interrupted) {
-                note_interrupted(&key);
+                note_interrupted(&stack, &key);
             }
             Ok(exit.unwrap_or(Exit::of(status.rotation.status)))
         }

@@ -181,7 +181,7 @@ fn looking(scene: &Scene) {
     scene.act(
         "rotate-rejected",
         "rotate --from platform/app-2025 --to elsewhere/app-2026 --id elsewhere --yes",
-        (1, Progress::Fixed),
+        FOUND,
     );
     scene.read("list-rejected", "list --rejected", DONE);
     scene.read("version", "version", DONE);

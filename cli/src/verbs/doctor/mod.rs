@@ -33,8 +33,9 @@ pub struct DoctorFlags {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Diagnosis {
-    /// Whether there is no problem.
-    healthy: bool,
+    /// Whether there is no problem and no warning. Null if there is none of what could be looked
+    /// at, and the caller may not look at everything.
+    healthy: Option<bool>,
     findings: Vec<Finding>,
 }
 
@@ -46,19 +47,27 @@ pub async fn run(flags: &DoctorFlags) -> Result<Exit, Failure> {
     let stack = Stack::find(&flags.stack).await?;
     let answer = Answer::start(&stack, &flags.output)?;
     let findings = Box::pin(findings(&stack)).await;
-    let worst = findings.iter().map(|it| it.level).max();
     let diagnosis = Diagnosis {
-        healthy: worst != Some(Level::Problem),
+        healthy: healthy(&findings),
         findings,
     };
     let text = format!("\n{}", text::findings(&diagnosis.findings));
     let next = [Next::new("rerole list --open").to("what is going on")];
     answer.end(&diagnosis, &text, &next)?;
-    Ok(if diagnosis.healthy {
-        Exit::Done
-    } else {
-        Exit::FinishedOtherwise
+    // What the caller may not look at is no finding.
+    Ok(match diagnosis.healthy {
+        Some(false) => Exit::FinishedOtherwise,
+        Some(true) | None => Exit::Done,
     })
+}
+
+/// A warning counts: the check that a failed call has prevented is one.
+fn healthy(findings: &[Finding]) -> Option<bool> {
+    match findings.iter().map(|it| it.level).max() {
+        Some(Level::Warning | Level::Problem) => Some(false),
+        Some(Level::Unknown) => None,
+        Some(Level::Ok) | None => Some(true),
+    }
 }
 
 /// Does all checks. Those that call AWS do so side by side.
@@ -95,4 +104,25 @@ async fn findings(stack: &Stack) -> Vec<Finding> {
         caller::check(stack),
     ];
     parts.into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::finding::Check;
+    use super::*;
+
+    #[test]
+    fn only_a_deployment_that_was_looked_at_without_findings_is_healthy() {
+        let check = Check("rules");
+        let (ok, unknown) = (check.ok("fine"), check.unknown("you may not look"));
+        let (warning, problem) = (check.warning("late"), check.problem("gone"));
+        for (findings, expected) in [
+            (vec![ok.clone()], Some(true)),
+            (vec![ok.clone(), unknown.clone()], None),
+            (vec![unknown, warning, ok.clone()], Some(false)),
+            (vec![problem, ok], Some(false)),
+        ] {
+            assert_eq!(healthy(&findings), expected, "{findings:?}");
+        }
+    }
 }

@@ -47,7 +47,7 @@ pub async fn bus(stack: &Stack) -> Vec<Finding> {
                 "aws events enable-rule --event-bus-name {bus} --name {}",
                 name(rule)
             )),
-        Some(_) => check.ok(format!("requests on {bus} reach the function")),
+        Some(_) => check.ok(format!("the rule for requests on {bus} is enabled")),
     }]
 }
 
@@ -77,9 +77,9 @@ fn change(stack: &Stack, region: &str, rules: Result<Vec<Rule>, CallError>) -> F
     let is_own = region == own_region;
     if rules.iter().any(|rule| is_enabled(rule)) {
         let found = if is_own {
-            format!("those of {region} reach the indexer")
+            format!("the rule for changes in EKS of {region} is enabled")
         } else {
-            format!("those of {region} are forwarded to {own_region}")
+            format!("the rule that forwards those of {region} to {own_region} is enabled")
         };
         return check.ok(found);
     }

@@ -102,7 +102,11 @@ pub async fn run(flags: &BuildFlags) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     match built? {
         Built::Finished(run) => finish(&answer, selection, &run),
-        Built::AlreadyRunning(run) => Err(already_running(&selection.request, &run, &stack)),
+        Built::AlreadyRunning(run) => {
+            let waiting = stack.aws.ledger.index_runs().waiting().await?;
+            let turn = Turn::of(&selection.request, &run, waiting);
+            Err(already_running(turn, &run, &stack))
+        }
         Built::Interrupted => {
             note(&format!(
                 "interrupted: the lease of the run was given back; `rerole index build{}` resumes \
@@ -146,16 +150,51 @@ fn finish(answer: &Answer<'_>, selection: Selection, run: &Run) -> Result<Exit, 
     Ok(exit)
 }
 
+/// What happens to a run while another one is in flight.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    /// The other one does the same.
+    Same,
+    Queued,
+    /// One for some clusters does not replace another that waits.
+    Dropped,
+}
+
+impl Turn {
+    /// `waiting` is what waits after this request has tried to.
+    fn of(request: &RunRequest, running: &Run, waiting: Option<RunRequest>) -> Self {
+        if *request == running.request {
+            return Self::Same;
+        }
+        let other_waits = waiting.is_some_and(|waiting| waiting != *request);
+        if request.cluster_names.is_some() && other_waits {
+            Self::Dropped
+        } else {
+            Self::Queued
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Same => "it does the same; follow it with: rerole index status",
+            Self::Queued => {
+                "this one is queued after it, and the stack starts it; follow both with: rerole \
+                 index status"
+            }
+            Self::Dropped => {
+                "this one was not queued, because another run waits already; run the command \
+                 again when that one has started: rerole index status"
+            }
+        }
+    }
+}
+
 /// Says until when the other run holds its lease, and what happens to this one.
-fn already_running(request: &RunRequest, running: &Run, stack: &Stack) -> Failure {
+fn already_running(turn: Turn, running: &Run, stack: &Stack) -> Failure {
     let view = RunView::from(running);
     let now = stack.aws.now();
     let until = running.lease_until.unwrap_or(now);
-    let then = if *request == running.request {
-        "it does the same; follow it with: rerole index status"
-    } else {
-        "this one is queued after it, and the stack starts it; follow both with: rerole index status"
-    };
+    let then = turn.text();
     Failure::Refused(format!(
         "another index run is in flight: {}, started {}; its lease lasts until {} unless it goes \
          on; {then}",

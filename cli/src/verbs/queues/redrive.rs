@@ -1,8 +1,11 @@
 //! `rerole queues redrive`: sends what failed again, and deletes it where that succeeds. What it
 //! cannot classify stays in its queue and is named.
 
+use std::time::Duration;
+
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::answer::{Answer, Next};
 use crate::bus;
@@ -22,6 +25,8 @@ use crate::words;
 const MESSAGES_MAX: usize = 500;
 /// While an operator reads what will be done, nobody else receives the messages.
 const HIDDEN_SECS: i32 = 300;
+/// How long an operator may read. What is sent after that could be sent by another one as well.
+const CONFIRM_MAX: Duration = Duration::from_secs(240);
 /// Messages that are listed before the question.
 const SHOWN_MAX: usize = 20;
 
@@ -30,8 +35,10 @@ const SHOWN_MAX: usize = 20;
 #[serde(rename_all = "camelCase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Redriven {
-    /// Dead letters that SQS moves back to the indexer's queue.
+    /// Dead letters that SQS moves back to the indexer's queue. The number is approximate.
     pub dead_letters_moved: u64,
+    /// Why dead letters could not be moved. Null if they are, or there are none.
+    pub dead_letters_problem: Option<String>,
     pub messages: Vec<MessageResult>,
 }
 
@@ -58,6 +65,15 @@ struct Task {
     action: Action,
 }
 
+/// What there is to do.
+#[derive(Debug, Clone, Copy)]
+struct Work<'a> {
+    tasks: &'a [Task],
+    dead_letters: u64,
+    /// When the first message was received.
+    received_at: Instant,
+}
+
 /// Sends messages again.
 ///
 /// # Errors
@@ -78,6 +94,7 @@ pub async fn run(flags: &RedriveFlags) -> Result<Exit, Failure> {
     } else {
         0
     };
+    let received_at = Instant::now();
     let mut tasks = Vec::new();
     for queue in queues
         .into_iter()
@@ -86,7 +103,12 @@ pub async fn run(flags: &RedriveFlags) -> Result<Exit, Failure> {
         tasks.extend(receive(&stack, queue).await?);
     }
     // Whatever happens, messages that are not deleted can be received by others at once.
-    let redriven = redrive(&stack, &answer, flags, (&tasks, dead_letters)).await;
+    let work = Work {
+        tasks: &tasks,
+        dead_letters,
+        received_at,
+    };
+    let redriven = redrive(&stack, &answer, flags, work).await;
     release(&stack, tasks, redriven.as_ref().ok()).await?;
     let redriven = redriven?;
     let exit = redriven.exit();
@@ -126,8 +148,13 @@ async fn redrive(
     stack: &Stack,
     answer: &Answer<'_>,
     flags: &RedriveFlags,
-    (tasks, dead_letters): (&[Task], u64),
+    work: Work<'_>,
 ) -> Result<Redriven, Failure> {
+    let Work {
+        tasks,
+        dead_letters,
+        received_at,
+    } = work;
     if tasks.is_empty() && dead_letters == 0 {
         return Ok(Redriven::default());
     }
@@ -145,16 +172,24 @@ async fn redrive(
             return Err(Failure::Refused("nothing was sent".to_owned()));
         }
     }
-    let mut redriven = Redriven::default();
-    if dead_letters > 0 {
-        redriven.dead_letters_moved = move_dead_letters(stack, dead_letters).await?;
+    if !tasks.is_empty() && received_at.elapsed() > CONFIRM_MAX {
+        return Err(Failure::Refused(
+            "nothing was sent: the messages were received more than 4 minutes ago and are visible \
+             to others again; run the command again"
+                .to_owned(),
+        ));
     }
-    let plan = Plan::read(stack, tasks.iter().map(|task| &task.action)).await?;
+    let mut redriven = Redriven::default();
+    let plan = Plan::read(stack, tasks.iter().map(|task| &task.action)).await;
     let sent = resend(stack, &plan).await;
     for task in tasks {
         redriven
             .messages
             .push(settle(stack, task, sent.of(&task.action)).await);
+    }
+    if dead_letters > 0 {
+        let moved = move_dead_letters(stack, dead_letters, &mut redriven.dead_letters_moved).await;
+        redriven.dead_letters_problem = moved.err().map(|error| error.to_string());
     }
     Ok(redriven)
 }
@@ -182,20 +217,21 @@ async fn settle(stack: &Stack, task: &Task, sent: Result<String, String>) -> Mes
     }
 }
 
-/// Lets SQS move the dead letters back. A service that cannot do that gets them one by one.
-async fn move_dead_letters(stack: &Stack, count: u64) -> Result<u64, Failure> {
+/// Lets SQS move the dead letters back, and counts them. A service that cannot do that gets them
+/// one by one.
+async fn move_dead_letters(stack: &Stack, count: u64, moved: &mut u64) -> Result<(), Failure> {
     let dead = Inbox::new(stack, Queue::IndexerDeadLetter)?;
     if dead.move_to(Queue::Indexer).await? {
-        return Ok(count);
+        *moved = count;
+        return Ok(());
     }
     let indexer = Inbox::new(stack, Queue::Indexer)?;
-    let mut moved = 0;
     for message in dead.receive(MESSAGES_MAX, HIDDEN_SECS).await? {
         indexer.send(&message.body).await?;
         dead.delete(&message).await?;
-        moved += 1;
+        *moved += 1;
     }
-    Ok(moved)
+    Ok(())
 }
 
 /// Lets others receive what is still in the queues.
@@ -250,7 +286,9 @@ fn preview(tasks: &[Task], dead_letters: u64, now: Timestamp, layout: &Layout) -
 
 impl Redriven {
     fn exit(&self) -> Exit {
-        if self.messages.iter().all(|it| it.is_sent) {
+        if self.dead_letters_problem.is_some() {
+            Exit::Error
+        } else if self.messages.iter().all(|it| it.is_sent) {
             Exit::Done
         } else {
             Exit::FinishedOtherwise
@@ -258,16 +296,22 @@ impl Redriven {
     }
 
     fn text(&self, layout: &Layout) -> String {
-        if self.messages.is_empty() && self.dead_letters_moved == 0 {
+        let no_dead_letters = self.dead_letters_moved == 0 && self.dead_letters_problem.is_none();
+        if self.messages.is_empty() && no_dead_letters {
             return "The queues are empty: there is nothing to send again.".to_owned();
         }
         let (sent, left): (Vec<_>, Vec<_>) = self.messages.iter().partition(|it| it.is_sent);
         let mut lines = Vec::new();
         if self.dead_letters_moved > 0 {
             lines.push(format!(
-                "{} of indexer-dead-letter moved back to the indexer's queue. What the indexer \
-                 cannot process comes back in about an hour.",
+                "SQS is moving about {} of indexer-dead-letter back to the indexer's queue. What \
+                 the indexer cannot process comes back in about an hour.",
                 words::count(self.dead_letters_moved, "message")
+            ));
+        }
+        if let Some(problem) = &self.dead_letters_problem {
+            lines.push(format!(
+                "Messages of indexer-dead-letter could not be moved back: {problem}"
             ));
         }
         if !sent.is_empty() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rerole::aws::ledger::{FoundRotation, OPEN_ROTATION_PAGES};
 use rerole::aws::page::paginate;
-use rerole_core::call::CallError;
+use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::LedgerKey;
 use rerole_core::rotation::Status;
 use rerole_core::timestamp::Timestamp;
@@ -45,7 +45,8 @@ impl Window {
 /// Finds the entries of all timelines that were written in one of these times.
 ///
 /// # Errors
-/// If the ledger cannot be read.
+/// If the ledger cannot be read, or has a rotation that cannot be parsed: its timeline may have
+/// such entries.
 pub async fn entries(stack: &Stack, windows: &[Window]) -> Result<Vec<Entries>, CallError> {
     let mut keys = vec![LedgerKey::Stack];
     let (Some(from), Some(to)) = (
@@ -61,8 +62,13 @@ pub async fn entries(stack: &Stack, windows: &[Window]) -> Result<Vec<Entries>, 
         });
         while let Some(page) = pages.next().await? {
             for found in page {
-                let FoundRotation::Record(record) = found else {
-                    continue;
+                let record = match found {
+                    FoundRotation::Record(record) => record,
+                    FoundRotation::Malformed { ledger_key } => {
+                        let operation = Operation::on("read rotation", &ledger_key);
+                        let problem = "it cannot be parsed".to_owned();
+                        return Err(CallError::malformed_item(operation, problem));
+                    }
                 };
                 let began = record
                     .queued_at

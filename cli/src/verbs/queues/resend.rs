@@ -10,6 +10,7 @@ use aws_sdk_lambda::types::InvocationType;
 use futures_util::future::join_all;
 use rerole::aws::call_error::call_error;
 use rerole_core::call::Operation;
+use rerole_core::indexing::{Mode, RunRequest};
 use rerole_core::request::LIST_LEN_MAX;
 use serde_json::{Value, json};
 
@@ -29,6 +30,8 @@ pub struct Plan {
     payloads: BTreeMap<(Function, String), Value>,
     windows: Vec<Window>,
     entries: Vec<Entries>,
+    /// Why the entries of those times are not known.
+    unread: Option<String>,
 }
 
 /// What came of each of them: a text that says what was done, or why not.
@@ -41,14 +44,12 @@ pub struct Sent {
 }
 
 impl Plan {
-    /// Collects what the messages ask for.
-    ///
-    /// # Errors
-    /// If the ledger cannot be read.
+    /// Collects what the messages ask for. If the ledger cannot be read, only the messages about
+    /// entries of timelines cannot be sent again.
     pub async fn read<'a>(
         stack: &Stack,
         actions: impl IntoIterator<Item = &'a Action>,
-    ) -> Result<Self, Failure> {
+    ) -> Self {
         let mut plan = Self::default();
         for action in actions {
             match action {
@@ -64,8 +65,11 @@ impl Plan {
                 Action::Stays(_) => {}
             }
         }
-        plan.entries = entries(stack, &plan.windows).await?;
-        Ok(plan)
+        match entries(stack, &plan.windows).await {
+            Ok(entries) => plan.entries = entries,
+            Err(error) => plan.unread = Some(text(error.into())),
+        }
+        plan
     }
 
     /// One run that covers all clusters. Of runs that wait for their turn, a later one for some
@@ -113,9 +117,8 @@ pub async fn resend(stack: &Stack, plan: &Plan) -> Sent {
         sent.events.push((event.clone(), result.map_err(text)));
     }
     if let Some(request) = plan.reconcile() {
-        let result = reconcile(stack, &request).await;
-        let done = || "the indexer looks at the cluster".to_owned();
-        sent.clusters = Some(result.map(|()| done()).map_err(text));
+        let result = reconcile(stack, &request, &plan.clusters).await;
+        sent.clusters = Some(result.map_err(text));
     }
     for (key, payload) in &plan.payloads {
         let result = invoke(stack, key.0, payload).await;
@@ -123,7 +126,10 @@ pub async fn resend(stack: &Stack, plan: &Plan) -> Sent {
         sent.payloads.insert(key.clone(), result.map_err(text));
     }
     if !plan.windows.is_empty() {
-        sent.windows = Some(republish(stack, &plan.entries).await.map_err(text));
+        sent.windows = Some(match &plan.unread {
+            Some(problem) => Err(problem.clone()),
+            None => republish(stack, &plan.entries).await.map_err(text),
+        });
     }
     sent
 }
@@ -141,18 +147,36 @@ async fn put(stack: &Stack, event: &BusEvent) -> Result<String, Failure> {
     bus::put_entry(stack, entry).await
 }
 
-/// Asks for the run, unless another one for some clusters waits already: then this one would be
-/// dropped.
-async fn reconcile(stack: &Stack, request: &Value) -> Result<(), Failure> {
-    let waiting = stack.aws.ledger.index_runs().waiting().await?;
-    if waiting.is_some_and(|waiting| waiting.cluster_names.is_some()) {
-        return Err(Failure::Refused(
-            "another index run waits for its turn; try again when it has started (rerole index \
-             status)"
+/// Asks for the run, unless another one waits: one request waits at a time, so this one would be
+/// dropped, or would replace the other. A waiting run that covers all clusters does the same.
+async fn reconcile(
+    stack: &Stack,
+    request: &Value,
+    clusters: &BTreeSet<ClusterPlace>,
+) -> Result<String, Failure> {
+    match stack.aws.ledger.index_runs().waiting().await? {
+        None => {
+            invoke(stack, Function::Indexer, request).await?;
+            Ok("the indexer looks at the cluster".to_owned())
+        }
+        Some(waiting) if covers(&waiting, clusters) => {
+            Ok("an index run that waits for its turn looks at the cluster".to_owned())
+        }
+        Some(_) => Err(Failure::Refused(
+            "another index run waits for its turn, and would displace this one; try again when it \
+             has started (rerole index status)"
                 .to_owned(),
-        ));
+        )),
     }
-    invoke(stack, Function::Indexer, request).await
+}
+
+/// Whether a run describes everything in the regions of these clusters.
+fn covers(waiting: &RunRequest, clusters: &BTreeSet<ClusterPlace>) -> bool {
+    waiting.mode == Mode::Full
+        && waiting.cluster_names.is_none()
+        && clusters
+            .iter()
+            .all(|it| waiting.regions.contains(&it.region))
 }
 
 async fn republish(stack: &Stack, entries: &[Entries]) -> Result<String, Failure> {

@@ -70,6 +70,7 @@ impl Context<'_> {
         match (who.verdict, who.until) {
             (Verdict::InUse, _) => "in use".to_owned(),
             (Verdict::CannotBeTold, _) => "cannot be told".to_owned(),
+            (Verdict::Unknown, _) => "unknown".to_owned(),
             (Verdict::MayBeUsedUntil, Some(until)) => {
                 format!(
                     "may still be used until {}",
@@ -138,6 +139,7 @@ fn may_be_deleted(verdict: Verdict) -> &'static str {
         Verdict::InUse => "no",
         Verdict::MayBeUsedUntil => "not yet",
         Verdict::CannotBeTold => "not as long as its use cannot be told",
+        Verdict::Unknown => "cannot be told of a role that nothing has named",
         Verdict::NoKnownUse => {
             "rerole knows of nothing that uses it; see below what it cannot know"
         }

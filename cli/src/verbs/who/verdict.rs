@@ -18,8 +18,10 @@ pub enum Verdict {
     InUse,
     /// No association is known to use it, and pods may have its credentials for some time.
     MayBeUsedUntil,
-    /// No use of it is known.
+    /// The ledger knows it, and no use of it is known.
     NoKnownUse,
+    /// Neither ledger nor index has ever heard of it.
+    Unknown,
     /// What is known is not enough.
     CannotBeTold,
 }
@@ -34,6 +36,8 @@ pub struct Judgement {
 /// What is known of a role.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
+    /// Whether the ledger has an item of it, or a rotation that names it.
+    pub is_known: bool,
     /// Associations that use it, according to the index.
     pub users: u64,
     /// Those of them that an add-on owns.
@@ -58,11 +62,13 @@ pub struct Facts {
 }
 
 impl Verdict {
-    /// Only a role without a known use is nothing to report.
+    /// Only a role that is known and has no known use is nothing to report.
     pub fn exit(self) -> Exit {
         match self {
             Self::NoKnownUse => Exit::Done,
-            Self::InUse | Self::MayBeUsedUntil | Self::CannotBeTold => Exit::StillInUse,
+            Self::InUse | Self::MayBeUsedUntil | Self::Unknown | Self::CannotBeTold => {
+                Exit::StillInUse
+            }
         }
     }
 }
@@ -77,6 +83,16 @@ impl Facts {
         let unknown = self.gaps();
         if !unknown.is_empty() {
             return Judgement::new(Verdict::CannotBeTold, unknown);
+        }
+        if !self.is_known {
+            return Judgement::new(
+                Verdict::Unknown,
+                vec![
+                    "nothing is known of this role: check its spelling and account; rerole only \
+                     knows roles that a rotation has named or an association has"
+                        .to_owned(),
+                ],
+            );
         }
         match self.left_until {
             Some(until) if until > now => Judgement::new(

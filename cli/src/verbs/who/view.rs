@@ -35,6 +35,8 @@ pub struct Who {
     /// All associations that use it, according to the index.
     pub users: Vec<User>,
     pub clusters: Vec<ClusterUsers>,
+    /// Items of the index that name it and cannot be.
+    pub invalid_items: u64,
     /// Open rotations that hold it or wait for it.
     pub open_rotations: Vec<OpenRotation>,
     /// The rotation that moved associations from it last.
@@ -98,7 +100,6 @@ impl Who {
         let users = Users::read(stack, role).await?;
         // The role's item is read after the index: what arrives in between shows in it.
         let (items, index) = tokio::try_join!(roles(stack, role), Coverage::read(stack))?;
-        let Items { record, open, last } = items;
         let facts = Facts {
             users: users.items.len() as u64,
             owned_by_addon: users
@@ -107,8 +108,11 @@ impl Who {
                 .filter(|it| it.owner_arn.is_some())
                 .count() as u64,
             invalid_items: users.invalid.len() as u64,
-            ..facts(&record, &open, &index)
+            ..facts(&items, &index)
         };
+        let Items {
+            record, open, last, ..
+        } = items;
         let judgement = facts.judge(stack.aws.now());
         let mut who = Self {
             role_arn: role.to_string(),
@@ -117,6 +121,7 @@ impl Who {
             grounds: Vec::new(),
             limits: limits(role, &index),
             clusters: users.by_cluster(),
+            invalid_items: users.invalid.len() as u64,
             users: users.items.iter().map(User::from).collect(),
             open_rotations: open,
             last_rotation: last,
@@ -131,12 +136,12 @@ impl Who {
     /// Asks EKS as well.
     ///
     /// # Errors
-    /// If the index cannot be read.
+    /// If a table cannot be read.
     pub async fn verify(mut self, stack: &Stack, role: &RoleArn) -> Result<Self, Failure> {
         let verified = verify::users(stack, role, &Scope::default()).await?;
         let view = VerifiedView::from(verified);
-        let known_until = stack.aws.ledger.roles().read(role).await?;
-        let record = known_until.unwrap_or_default();
+        // Asking EKS takes long: rotations may have started and ended meanwhile.
+        let items = roles(stack, role).await?;
         let facts = Facts {
             users: self.users.len() as u64,
             owned_by_addon: self
@@ -146,10 +151,16 @@ impl Who {
                 .count() as u64,
             unknown_users: view.unknown.len() as u64,
             gone_users: view.gone.len() as u64,
+            invalid_items: self.invalid_items,
             unread: view.unread.clone(),
-            ..facts(&record, &self.open_rotations, &self.index)
+            ..facts(&items, &self.index)
         };
-        self.in_use.clone_from(&record.in_use);
+        let Items {
+            record, open, last, ..
+        } = items;
+        self.open_rotations = open;
+        self.last_rotation = last;
+        self.in_use = record.in_use;
         self.verified = Some(view);
         self.judged(facts.judge(stack.aws.now()), record.left_until);
         Ok(self)
@@ -168,15 +179,16 @@ impl Who {
 }
 
 /// What does not depend on associations.
-fn facts(record: &RoleRecord, open: &[OpenRotation], index: &Coverage) -> Facts {
+fn facts(items: &Items, index: &Coverage) -> Facts {
     let stale = index
         .regions
         .iter()
         .filter(|it| it.is_stale && it.complete_as_of.is_some());
     Facts {
-        in_use: record.in_use.clone(),
-        left_until: record.left_until,
-        open_rotations: open.iter().map(open_rotation).collect(),
+        is_known: items.is_known,
+        in_use: items.record.in_use.clone(),
+        left_until: items.record.left_until,
+        open_rotations: items.open.iter().map(open_rotation).collect(),
         incomplete_regions: index.incomplete(),
         stale_regions: stale.map(|it| it.region.clone()).collect(),
         ..Facts::default()
@@ -185,6 +197,8 @@ fn facts(record: &RoleRecord, open: &[OpenRotation], index: &Coverage) -> Facts 
 
 /// What the ledger has of the role.
 struct Items {
+    /// Whether it has anything.
+    is_known: bool,
     record: RoleRecord,
     open: Vec<OpenRotation>,
     last: Option<LastRotation>,
@@ -193,6 +207,7 @@ struct Items {
 async fn roles(stack: &Stack, role: &RoleArn) -> Result<Items, CallError> {
     let ledger = &stack.aws.ledger;
     let history = ledger.roles().history(role).await?;
+    let is_known = history.record.is_some() || !history.rotations.is_empty();
     let record = history.record.unwrap_or_default();
     let mut open = Vec::new();
     for key in record.held_by.iter().chain(&record.waiting) {
@@ -211,6 +226,7 @@ async fn roles(stack: &Stack, role: &RoleArn) -> Result<Items, CallError> {
         Some(rotation) => ledger.rotations().read(&rotation.key).await?,
     };
     Ok(Items {
+        is_known,
         record,
         open,
         last: last.as_ref().map(LastRotation::from),

@@ -20,7 +20,7 @@ const POLL: Duration = Duration::from_secs(15);
 /// Between two questions to EKS while it shows more than the index. They read every association.
 const VERIFY_AGAIN: Duration = Duration::from_mins(10);
 
-/// Looks again and again until no use of the role is known.
+/// Looks again and again until no use of the role is known, or nothing is known of it at all.
 ///
 /// # Errors
 /// If AWS does not respond.
@@ -36,13 +36,16 @@ pub async fn wait(
     let ended = loop {
         let mut who = Who::read(stack, role).await?;
         let mut pause = POLL;
-        if flags.verify && who.verdict == Verdict::NoKnownUse {
+        let has_no_use = matches!(who.verdict, Verdict::NoKnownUse | Verdict::Unknown);
+        if flags.verify && has_no_use {
             who = who.verify(stack, role).await?;
             pause = VERIFY_AGAIN;
         }
         show(&bar, &who);
-        if who.verdict == Verdict::NoKnownUse {
-            break (who, Exit::Done);
+        // Time does not make an unknown role known.
+        if matches!(who.verdict, Verdict::NoKnownUse | Verdict::Unknown) {
+            let exit = who.verdict.exit();
+            break (who, exit);
         }
         let left = ends_at.map(|at| at.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {

@@ -45,6 +45,7 @@ fn role(verdict: Verdict, users: usize) -> Who {
         limits: limits(&ROLE.parse().unwrap(), &index),
         users: (1..=users).map(user).collect(),
         clusters: Vec::new(),
+        invalid_items: 0,
         open_rotations: Vec::new(),
         last_rotation: None,
         in_use: None,

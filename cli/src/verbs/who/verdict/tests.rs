@@ -44,6 +44,7 @@ fn no_role_is_free_while_something_uses_it_or_the_index_has_gaps() {
         let gaps = gaps.map(|change| (change, Verdict::CannotBeTold));
         for (change, verdict) in uses.into_iter().chain(gaps).chain([(nothing, without_use)]) {
             let mut facts = Facts {
+                is_known: true,
                 left_until: left_until.map(hours),
                 ..Facts::default()
             };
@@ -58,6 +59,24 @@ fn no_role_is_free_while_something_uses_it_or_the_index_has_gaps() {
             assert!(may || !gives_time, "{judgement:?}");
         }
     }
+}
+
+#[test]
+fn a_role_that_nobody_has_named_is_unknown_and_not_free() {
+    let nobody = Facts::default().judge(hours(10));
+    assert_eq!(nobody.verdict, Verdict::Unknown);
+    assert_eq!(nobody.verdict.exit(), Exit::StillInUse);
+    assert!(nobody.grounds.concat().contains("check its spelling"));
+    let gap = Facts {
+        stale_regions: vec!["eu-west-1".to_owned()],
+        ..Facts::default()
+    };
+    assert_eq!(gap.judge(hours(10)).verdict, Verdict::CannotBeTold);
+    let known = Facts {
+        is_known: true,
+        ..Facts::default()
+    };
+    assert_eq!(known.judge(hours(10)).verdict.exit(), Exit::Done);
 }
 
 #[test]
