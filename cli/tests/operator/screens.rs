@@ -124,6 +124,8 @@ fn shown(screen: &str, progress: Progress) -> String {
 
 const DONE: (i32, Progress) = (0, Progress::Fixed);
 const FOUND: (i32, Progress) = (3, Progress::Fixed);
+/// A role that is, or may be, in use.
+const STILL_USED: (i32, Progress) = (4, Progress::Fixed);
 /// Nobody can confirm.
 const ASKS: (i32, Progress) = (2, Progress::Fixed);
 
@@ -167,7 +169,7 @@ fn tour(scene: &Scene) {
 fn looking(scene: &Scene) {
     let plan = "plan --from platform/app-2025 --to platform/app-2026 --verify --id app-2026";
     scene.act("plan-verify", plan, FOUND);
-    scene.act_json(plan, 3);
+    scene.act_json(&format!("{plan}-again"), 3);
     scene.read(
         "status-dry-run",
         "status dry-run/app-2026 --rows drifted,addon",
@@ -190,7 +192,7 @@ fn looking(scene: &Scene) {
         "who platform/app-2025 --verify",
         (4, Progress::Fixed),
     );
-    scene.read("who-nobody", "who platform/nobody", DONE);
+    scene.read("who-nobody", "who platform/nobody", STILL_USED);
 }
 
 fn index(scene: &Scene) {

@@ -133,11 +133,7 @@ impl<'a> Inbox<'a> {
 /// Whether a service in place of SQS does not have the call. SQS itself answers
 /// `UnsupportedOperation` if it refuses the move, which is an error.
 fn is_unknown(code: Option<&str>) -> bool {
-    let unknown = [
-        "InvalidAction",
-        "UnknownOperation",
-        "NotImplemented",
-    ];
+    let unknown = ["InvalidAction", "UnknownOperation", "NotImplemented"];
     code.is_some_and(|code| unknown.iter().any(|name| code.contains(name)))
 }
 

@@ -26,7 +26,7 @@ const MESSAGES_MAX: usize = 500;
 /// While an operator reads what will be done, nobody else receives the messages.
 const HIDDEN_SECS: i32 = 300;
 /// How long an operator may read. What is sent after that could be sent by another one as well.
-const CONFIRM_MAX: Duration = Duration::from_secs(240);
+const CONFIRM_MAX: Duration = Duration::from_mins(4);
 /// Messages that are listed before the question.
 const SHOWN_MAX: usize = 20;
 

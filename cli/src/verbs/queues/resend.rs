@@ -46,10 +46,7 @@ pub struct Sent {
 impl Plan {
     /// Collects what the messages ask for. If the ledger cannot be read, only the messages about
     /// entries of timelines cannot be sent again.
-    pub async fn read<'a>(
-        stack: &Stack,
-        actions: impl IntoIterator<Item = &'a Action>,
-    ) -> Self {
+    pub async fn read<'a>(stack: &Stack, actions: impl IntoIterator<Item = &'a Action>) -> Self {
         let mut plan = Self::default();
         for action in actions {
             match action {
@@ -65,7 +62,8 @@ impl Plan {
                 Action::Stays(_) => {}
             }
         }
-        match entries(stack, &plan.windows).await {
+        let read = entries(stack, &plan.windows).await;
+        match read {
             Ok(entries) => plan.entries = entries,
             Err(error) => plan.unread = Some(text(error.into())),
         }
@@ -163,8 +161,8 @@ async fn reconcile(
             Ok("an index run that waits for its turn looks at the cluster".to_owned())
         }
         Some(_) => Err(Failure::Refused(
-            "another index run waits for its turn, and would displace this one; try again when it \
-             has started (rerole index status)"
+            "another index run waits for its turn, and only one can wait; try again when it has \
+             started (rerole index status)"
                 .to_owned(),
         )),
     }
