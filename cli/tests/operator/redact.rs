@@ -46,9 +46,9 @@ pub fn redact_progress(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, replacement) in [
         (r"(?m)^  rerole rollback .*\n", ""),
-        (r"\b\d/(2[34])\b", "4/$1"),
+        (r"\b\d/(2[2-4])\b", "4/$1"),
         (
-            r"(?m)\b\d+ of (2[34]) settled(: [^;\n]*)?$",
+            r"(?m)\b\d+ of (2[2-4]) settled(: [^;\n]*)?$",
             "4 of $1 settled",
         ),
         (r"pending   \d+ associations?", "pending   20 associations"),

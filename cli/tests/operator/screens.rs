@@ -23,6 +23,10 @@ const WIDTHS: [u16; 2] = [80, 160];
 /// 4 s.
 const SLOW: Duration = Duration::from_millis(3_500);
 
+/// How often a test looks whether a rotation is paused, which takes seconds.
+const PAUSE_POLLS: u32 = 300;
+const POLL: Duration = Duration::from_millis(100);
+
 /// A stack whose updates can be slowed down.
 struct Scene {
     stage: Stage,
@@ -81,6 +85,23 @@ impl Scene {
     fn set_slow(&self, progress: Progress) {
         let is_slow = progress == Progress::InFlight;
         self.slow.store(is_slow, Ordering::Relaxed);
+    }
+
+    /// Waits until the slice of a rotation has found out that it must pause.
+    fn wait_until_paused(&self, id: &str) {
+        let ledger = self.stage.name("RotationLedgerTable");
+        let is_paused = || {
+            let items = self.stage.aws.items(ledger);
+            let mut rotations = items.iter().filter(|item| item["entry"] == "rotation");
+            rotations.any(|item| item["rotationId"] == id && item["status"] == "Paused")
+        };
+        for _ in 0..PAUSE_POLLS {
+            if is_paused() {
+                return;
+            }
+            std::thread::sleep(POLL);
+        }
+        panic!("{id} is not paused");
     }
 
     /// Runs a command that changes nothing: at both widths, and for its JSON.
@@ -295,6 +316,7 @@ fn steering(scene: &Scene) {
     scene.act("freeze-asks", "freeze", in_flight(2));
     scene.act("freeze", "freeze --reason INC-9 --yes", in_flight(0));
     scene.act_json("freeze --yes", 0);
+    scene.wait_until_paused("app-2026");
     scene.read("list-frozen", "list", in_flight(0));
     scene.act("unfreeze", "unfreeze --yes", in_flight(0));
     scene.act_json("pause app-2026 --reason INC-7 --yes", 0);
