@@ -1,6 +1,6 @@
-//! Time that runs faster. rerole waits on purpose: for the next renewal of a lease, for updates that
-//! EKS may not show yet, for the indexer. In real time, the demo would take twenty seconds, most of
-//! which it waits.
+//! Time that runs faster. rerole waits on purpose: for the next renewal of a lease, for updates
+//! that EKS may not show yet, for the indexer. In real time, the demo would take twenty seconds,
+//! most of which it waits.
 //!
 //! The playground has one clock, that of tokio. Here it is paused, and moved on by more than the
 //! time that passes.

@@ -1,5 +1,6 @@
 //! The deployed stack as the CLI sees it: where it is, who calls it, its outputs, and clients for
-//! its services. Credentials are in `credentials`, outputs in `outputs`, and why there is no stack in `error`.
+//! its services. Credentials are in `credentials`, outputs in `outputs`, and why there is no stack
+//! in `error`.
 
 mod credentials;
 pub mod error;

@@ -70,7 +70,8 @@ impl Deployment {
     }
 
     /// The environment variables of a function, by its name in the template: its own, and those
-    /// that Lambda sets. The access key is the name of its role, so its calls are those of the role.
+    /// that Lambda sets. The access key is the name of its role, so its calls are those of the
+    /// role.
     pub fn environment(&self, function: &str) -> BTreeMap<String, String> {
         self.stack.environment(function)
     }

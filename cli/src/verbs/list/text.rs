@@ -124,8 +124,8 @@ impl View<'_> {
         }
     }
 
-    /// How long ago it started, or when where nothing is shortened. It is as wide as any age, so the
-    /// columns stay where they are from look to look.
+    /// How long ago it started, or when where nothing is shortened. It is as wide as any age, so
+    /// the columns stay where they are from look to look.
     fn age(&self, at: Timestamp) -> String {
         match self.layout.form {
             Form::Table => format!("{:6}", words::age(self.now.since(at))),
