@@ -7,13 +7,13 @@ use crate::failure::Failure;
 /// Asks a question on standard error, whose answer is yes or no.
 ///
 /// # Errors
-/// If standard input is not a terminal, so nobody can answer.
+/// If standard input is not a terminal, so the question cannot be answered.
 pub fn confirm(question: &str) -> Result<bool, Failure> {
     let mut stdin = io::stdin().lock();
     if !stdin.is_terminal() {
         return Err(Failure::Unconfirmed(
-            "nothing was changed: standard input is not a terminal, so nobody can confirm; pass \
-             --yes",
+            "nothing was changed: standard input is not a terminal, so the change cannot be confirmed; \
+             pass --yes",
         ));
     }
     let mut stderr = io::stderr();

@@ -1,5 +1,5 @@
 //! Follows a rotation until it is finished, waits for a person, or the time is over. It only reads:
-//! the rotation goes on whether or not somebody follows it.
+//! the rotation continues whether or not it is followed.
 
 use std::str::FromStr;
 use std::time::Duration;

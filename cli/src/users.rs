@@ -154,7 +154,7 @@ pub fn table(users: &[User], account: &str, layout: &Layout, most: usize) -> Str
     }
 }
 
-/// The add-on's name, or that nobody owns the association.
+/// The add-on's name, or a dash if no add-on owns the association.
 pub fn owner(arn: Option<&str>) -> String {
     let Some(arn) = arn else {
         return "-".to_owned();

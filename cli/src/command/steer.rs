@@ -46,8 +46,8 @@ pub struct Steered {
 /// Sends a command about a rotation, and follows the rotation with `--wait`.
 ///
 /// # Errors
-/// If there is no such rotation, the command is refused for sure, nobody confirms, or AWS does not
-/// respond.
+/// If there is no such rotation, the command is refused for sure, the operator does not confirm, or
+/// AWS does not respond.
 pub async fn run(order: RotationOrder, flags: Flags<'_>) -> Result<Exit, Failure> {
     let stack = Stack::find(flags.stack).await?;
     // The text is checked before anything is asked.

@@ -18,7 +18,7 @@ use rerole::aws::call_error::causes;
 use crate::stack::error::StackError;
 use crate::stack::flags::StackFlags;
 
-/// A call of the CLI that has no response by then will not get one while somebody waits for it.
+/// A call of the CLI that has no response by then will not get one while the operator waits for it.
 const OPERATION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(20);
 const ATTEMPTS: u32 = 3;
 

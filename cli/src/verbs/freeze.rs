@@ -68,7 +68,7 @@ pub struct AffectedRotation {
 /// Freezes the stack, or ends the freeze.
 ///
 /// # Errors
-/// If nobody confirms, or AWS does not respond.
+/// If the operator does not confirm, or AWS does not respond.
 pub async fn run(order: StackOrder, flags: &FreezeFlags) -> Result<Exit, Failure> {
     let stack = Stack::find(&flags.stack).await?;
     // The text is checked before anything is asked.
@@ -176,7 +176,7 @@ impl Affected {
 /// What becomes of an open rotation.
 fn effect(order: StackOrder, record: &RotationRecord) -> &'static str {
     if record.request.dry_run {
-        return "goes on: a dry run writes nothing to EKS";
+        return "continues: a dry run writes nothing to EKS";
     }
     let cause = record.state.pause_cause();
     match (order, record.status()) {
@@ -189,7 +189,7 @@ fn effect(order: StackOrder, record: &RotationRecord) -> &'static str {
         (StackOrder::Freeze, _) => "pauses",
         (StackOrder::Unfreeze, Status::Queued) => "starts when its turn comes",
         (StackOrder::Unfreeze, Status::Paused) => "continues",
-        (StackOrder::Unfreeze, _) => "goes on",
+        (StackOrder::Unfreeze, _) => "continues",
     }
 }
 

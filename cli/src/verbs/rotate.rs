@@ -63,7 +63,7 @@ enum Target {
 /// Requests a rotation, and follows it with `--wait`.
 ///
 /// # Errors
-/// If nothing is to be moved, nobody confirms, or AWS does not respond.
+/// If nothing is to be moved, the operator does not confirm, or AWS does not respond.
 pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
     let stack = Stack::find(&flags.stack).await?;
     let roles = roles(&stack, &flags.request)?;

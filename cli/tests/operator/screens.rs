@@ -147,7 +147,7 @@ const DONE: (i32, Progress) = (0, Progress::Fixed);
 const FOUND: (i32, Progress) = (3, Progress::Fixed);
 /// A role that is, or may be, in use.
 const STILL_USED: (i32, Progress) = (4, Progress::Fixed);
-/// Nobody can confirm.
+/// The change cannot be confirmed.
 const ASKS: (i32, Progress) = (2, Progress::Fixed);
 
 /// The tour of the playground, as it is, and what it leaves.

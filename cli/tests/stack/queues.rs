@@ -29,7 +29,7 @@ async fn an_undelivered_request_is_put_again_and_what_is_unknown_stays() {
     assert_eq!(messages[0]["event"], "request of rotation r-1");
 
     let refused = world.run("queues redrive undelivered").await;
-    assert_eq!(refused.code, 2, "nobody can confirm: {refused:?}");
+    assert_eq!(refused.code, 2, "it cannot be confirmed: {refused:?}");
     assert_eq!(world.sim.bus_events().len(), 0);
 
     let (code, redriven) = world.json("queues redrive undelivered --yes").await;

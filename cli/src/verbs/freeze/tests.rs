@@ -41,7 +41,7 @@ fn a_freeze_shows_what_pauses() {
         r-3          Paused      stays paused: an operator has paused it
         r-4          Paused      stays paused
         r-5          Cancelling  is cancelled to the end
-        dry-run/r-6  Planning    goes on: a dry run writes nothing to EKS
+        dry-run/r-6  Planning    continues: a dry run writes nothing to EKS
 
         Cannot be read: r-7
     "]]
@@ -62,12 +62,12 @@ fn an_unfreeze_shows_what_continues() {
         Unfreeze: rotations continue that the freeze has paused
 
         ID           STATUS      EFFECT
-        r-1          InProgress  goes on
+        r-1          InProgress  continues
         r-2          Queued      starts when its turn comes
         r-3          Paused      stays paused: an operator has paused it
         r-4          Paused      continues
         r-5          Cancelling  is cancelled to the end
-        dry-run/r-6  Planning    goes on: a dry run writes nothing to EKS
+        dry-run/r-6  Planning    continues: a dry run writes nothing to EKS
 
         Cannot be read: r-7
     "]]

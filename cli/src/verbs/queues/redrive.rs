@@ -77,7 +77,7 @@ struct Work<'a> {
 /// Sends messages again.
 ///
 /// # Errors
-/// If nobody confirms, or a queue cannot be read.
+/// If the operator does not confirm, or a queue cannot be read.
 pub async fn run(flags: &RedriveFlags) -> Result<Exit, Failure> {
     if flags.queue == Some(Queue::Indexer) {
         return Err(Failure::Refused(
