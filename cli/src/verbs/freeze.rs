@@ -188,7 +188,6 @@ fn effect(order: StackOrder, record: &RotationRecord) -> &'static str {
         (StackOrder::Freeze, Status::Paused) => "stays paused",
         (StackOrder::Freeze, _) => "pauses",
         (StackOrder::Unfreeze, Status::Queued) => "starts when its turn comes",
-        (StackOrder::Unfreeze, Status::Paused) => "continues",
         (StackOrder::Unfreeze, _) => "continues",
     }
 }
