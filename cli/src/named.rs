@@ -68,10 +68,9 @@ pub async fn find_rotation(stack: &Stack, id: &str) -> Result<RotationRecord, Fa
 async fn missing(stack: &Stack, id: &str) -> Result<Failure, CallError> {
     let since = stack.aws.now() - REJECTED_WITHIN;
     if let Some(rejected) = rejected_request(stack, id, since).await? {
+        let status = stack.pasted(&format!("rerole status {}", rejected.id));
         return Ok(Failure::Refused(format!(
-            "there is no rotation {id}: the event that asked for it was rejected; `rerole status \
-             {}` says why",
-            rejected.id
+            "there is no rotation {id}: the event that asked for it was rejected; `{status}` says why"
         )));
     }
     let known = known_ids(stack, id).await?;

@@ -33,10 +33,14 @@ async fn explanation(stack: &Stack, sent: &Sent) -> String {
     );
     lines.push("An event may also be late: EventBridge retries for 24 hours.".to_owned());
     if let Some(function) = stack.outputs.get(Name::RotateFunctionArn) {
-        lines.push(format!(
-            "The way without the bus:\n  aws lambda invoke --function-name {function} --payload \
-             fileb://<(printf '%s' '{}') /dev/stdout",
+        let command = format!(
+            "aws lambda invoke --function-name {function} --payload fileb://<(printf '%s' '{}') \
+             /dev/stdout",
             sent.event.to_string().replace('\'', "'\\''")
+        );
+        lines.push(format!(
+            "The way without the bus:\n  {}",
+            stack.pasted_to_aws(&command)
         ));
     }
     lines.join("\n")

@@ -14,6 +14,9 @@ use crate::stack::Stack;
 use crate::terminal::Layout;
 use crate::words;
 
+/// Associations that a table shows. JSON has all.
+pub const SHOWN_MAX: usize = 50;
+
 /// What the index has on a role.
 #[derive(Debug, Default)]
 pub struct Users {
@@ -128,9 +131,9 @@ impl From<&IndexItem> for User {
     }
 }
 
-/// Associations as a table, at most `most` of them.
-pub fn table(users: &[User], account: &str, layout: &Layout, most: usize) -> String {
-    let rows = users.iter().take(most).map(|user| {
+/// Associations as a table, with at most `SHOWN_MAX` of them.
+pub fn table(users: &[User], account: &str, layout: &Layout) -> String {
+    let rows = users.iter().take(SHOWN_MAX).map(|user| {
         let target = user.target_role_arn.as_deref();
         let role = match target.map(|target| words::role(target).in_account(account)) {
             None => words::role(&user.role_arn).in_account(account),
@@ -148,7 +151,7 @@ pub fn table(users: &[User], account: &str, layout: &Layout, most: usize) -> Str
         ]
     });
     let table = layout.table(&["workload", "cluster", "role", "owner", "since"], rows);
-    match users.len().saturating_sub(most) {
+    match users.len().saturating_sub(SHOWN_MAX) {
         0 => table,
         more => format!("{table}\nand {more} more; --output json has all of them"),
     }

@@ -6,12 +6,14 @@ use rerole::indexer::walker::Difference;
 use rerole_core::indexing::{IndexItem, Mode, Run, RunError, RunRequest};
 use rerole_core::request::Scope;
 use rerole_core::resource::RoleArn;
+use serde::Serialize;
 use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::failure::Failure;
 use crate::stack::Stack;
-use crate::terminal::progress_bar;
+use crate::terminal::{Layout, printable, progress_bar};
+use crate::users::{self, User};
 
 /// How many associations are described at the same time. The rate of calls is found by itself.
 const CONCURRENCY: usize = 16;
@@ -29,21 +31,57 @@ pub struct Verified {
     pub unread: Vec<RunError>,
 }
 
-/// Finds the associations in EKS that use the role, in this scope, and that the index has not, or
-/// not on this role.
-///
-/// # Errors
-/// If a region or cluster cannot be read.
-pub async fn unknown_users(
-    stack: &Stack,
-    role: &RoleArn,
-    scope: &Scope,
-) -> Result<Vec<Difference>, Failure> {
-    let verified = users(stack, role, scope).await?;
-    if let Some(error) = verified.unread.first() {
-        return Err(Failure::Refused(format!("ask EKS: {}", unread(error))));
+/// How EKS differs from what the index shows of a role, as an answer has it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct VerifiedView {
+    /// Associations on the role as the index does not have them.
+    pub unknown: Vec<User>,
+    /// Associations that the index has on the role, and EKS has not.
+    pub gone: Vec<User>,
+    /// What could not be read.
+    pub unread: Vec<String>,
+}
+
+impl From<Verified> for VerifiedView {
+    fn from(verified: Verified) -> Self {
+        let shown = verified.unknown.iter().filter_map(|it| it.shown.as_deref());
+        let held = verified.gone.iter().filter_map(|it| it.held.as_deref());
+        Self {
+            unknown: shown.map(User::from).collect(),
+            gone: held.map(User::from).collect(),
+            unread: verified.unread.iter().map(unread).collect(),
+        }
     }
-    Ok(verified.unknown)
+}
+
+impl VerifiedView {
+    /// The differences, in a table for each kind.
+    pub fn text(&self, account: &str, layout: &Layout) -> String {
+        let table = |title: &str, users: &[User]| {
+            format!("{title}\n{}", users::table(users, account, layout))
+        };
+        let mut parts = Vec::new();
+        if !self.unknown.is_empty() {
+            let title = "On the role in EKS, and not so in the index:";
+            parts.push(table(title, &self.unknown));
+        }
+        if !self.gone.is_empty() {
+            let title = "On the role in the index, and not any more in EKS:";
+            parts.push(table(title, &self.gone));
+        }
+        if !self.unread.is_empty() {
+            let lines: Vec<_> = self.unread.iter().map(|it| format!("  {it}")).collect();
+            parts.push(format!(
+                "EKS did not show:\n{}",
+                printable(&lines.join("\n"))
+            ));
+        }
+        if parts.is_empty() {
+            return "EKS shows the same.".to_owned();
+        }
+        parts.join("\n\n")
+    }
 }
 
 /// Compares what EKS shows of the role, in this scope, with what the index shows. Clusters that the

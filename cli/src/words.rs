@@ -96,6 +96,18 @@ pub fn caller(claim: &str) -> &str {
     name.map_or(claim, |(_, name)| name)
 }
 
+/// A name such as `OwnedByAddon` as the words that it is made of.
+pub fn spaced(name: &str) -> String {
+    let mut words = String::new();
+    for (at, c) in name.char_indices() {
+        if at > 0 && c.is_uppercase() {
+            words.push(' ');
+        }
+        words.push(c);
+    }
+    words
+}
+
 /// Names after each other, at most `most` of them.
 pub fn list(names: &[String], most: usize) -> String {
     let shown = names

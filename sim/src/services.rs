@@ -93,7 +93,7 @@ impl Services {
             Service::Sns => lock(&self.sns).of(scope).respond(request),
             Service::Lambda => lock(&self.lambda).of(scope).respond(request),
             Service::CloudTrail => lock(&self.trails).respond(request),
-            Service::Sts => sts::respond(request),
+            Service::Sts => sts::respond(now, request),
             // These have requests of their own.
             Service::Eks | Service::DynamoDb => Err(ApiError::not_simulated(&request.operation)),
         }

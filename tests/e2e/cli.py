@@ -60,17 +60,8 @@ def a_rotation_is_planned_run_and_taken_back(harness):
     equal("the plan's status", plan["status"], "Planned")
     equal("what it would move", plan["counts"]["wouldUpdate"], COUNT)
     request = [*roles, "--id", ROTATION, "--reason", "CHG-7"]
-    refused = subprocess.run(
-        [REROLE, "rotate", *request],
-        env=harness.cloud.environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-    )
-    equal("without a terminal, it asks for --yes", refused.returncode, 2)
-    equal("and sends nothing", harness.ledger.item(ROTATION), None)
+    run(harness, "rotate", *request, exit_code=2)
+    equal("without a terminal and --yes, it sends nothing", harness.ledger.item(ROTATION), None)
     done = answer(harness, "rotate", *request, "--yes", "--wait=60s")
     equal("the rotation's status", done["status"], "Succeeded")
     equal("what it has moved", done["counts"]["updated"], COUNT)
@@ -125,6 +116,22 @@ def the_queues_are_looked_at(harness):
     (association, *_) = harness.index.users(ROLES[0])
     shown = run(harness, "index", "show", association)
     contains("`index show` shows an association", shown, "cli/app-", NAMES[0])
+
+
+def what_failed_is_sent_again(harness):
+    """`queues redrive` puts a failed event on the bus again and deletes it from its queue."""
+    before = harness.ledger.item("app-2027")
+    run(harness, "queues", "redrive", "on-failure", exit_code=2)
+    done = answer(harness, "queues", "redrive", "on-failure", "--yes")
+    (message,) = done["messages"]
+    holds("the event is sent again", message["isSent"], message["result"])
+    contains("the event is named", message["event"], "app-2027")
+    shown = answer(harness, "queues", "show", "on-failure")
+    equal("and deleted", shown["messages"], [])
+    again = answer(harness, "queues", "redrive", "on-failure", "--yes")
+    equal("a second time sends nothing", again["messages"], [])
+    harness.rotate_log.wait_for("app-2027", "rotation already finished", count=1)
+    equal("the rotation stays as it was", harness.ledger.item("app-2027"), before)
 
 
 def verdict(harness, *words):

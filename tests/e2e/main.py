@@ -87,6 +87,7 @@ SCENARIOS = (
     cli.a_rotation_is_planned_run_and_taken_back,
     cli.a_rotation_is_steered,
     cli.the_queues_are_looked_at,
+    cli.what_failed_is_sent_again,
     publishing.the_consumer_hears_of_every_status,
     long_rotations.a_killed_slice_is_resumed,
 )

@@ -4,6 +4,7 @@ Each step is one service: its operations succeed, and fail with the errors that 
 """
 
 import json
+import time
 
 from simulator import REGION
 
@@ -15,6 +16,10 @@ QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}"
 def identity(sts):
     identity = sts.call("get_caller_identity")
     sts.check("GetCallerIdentity", identity["Account"] == ACCOUNT, f"{identity}")
+    role = f"arn:aws:iam::{ACCOUNT}:role/teams/Operator"
+    assumed = sts.call("assume_role", RoleArn=role, RoleSessionName="jane")
+    is_later = assumed["Credentials"]["Expiration"].timestamp() > time.time()
+    sts.check("AssumeRole", is_later, f"{assumed}")
 
 
 def stacks(cloudformation):

@@ -2,16 +2,15 @@
 //! found out what it would refuse for sure, by its own table of decisions.
 
 use rerole_core::command::{
-    Command, Decision, FoundRollback, NeededFacts, Order, RotationOrder, StackOrder, decide,
-    decide_for_stack,
+    Command, CommandName, Decision, FoundRollback, NeededFacts, Order, RotationOrder, StackOrder,
+    decide, decide_for_stack,
 };
+use rerole_core::keys::RotationKey;
 use rerole_core::request::{Envelope, EventSummary};
 use rerole_core::rotation::{Admission, RotationRecord, StackRecord};
 use rerole_core::timestamp::Timestamp;
 
-use crate::answer::Next;
 use crate::command::allowed;
-use crate::failure::Failure;
 
 /// What a command would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,15 +30,24 @@ pub struct Ledgered<'a> {
     pub stack: &'a StackRecord,
 }
 
+/// Why a command is refused for sure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    command: CommandName,
+    key: RotationKey,
+    explanation: String,
+    allowed: Vec<CommandName>,
+}
+
 /// Finds out what a command about a rotation would do.
 ///
 /// # Errors
-/// If it is refused for sure: why, and what is allowed.
+/// If it is refused for sure.
 pub fn check(
     order: RotationOrder,
     ledgered: Ledgered<'_>,
     now: Timestamp,
-) -> Result<Effect, Failure> {
+) -> Result<Effect, Refusal> {
     let Ledgered {
         record,
         rollback,
@@ -59,15 +67,13 @@ pub fn check(
         Decision::NoChange(explanation) => Ok(Effect::NoChange(explanation)),
         Decision::Refused {
             explanation,
-            allowed: names,
-        } => {
-            let name = format!("{:?}", order.name()).to_lowercase();
-            let allowed = instead(&allowed(&names, &record.key.to_string()));
-            let key = &record.key;
-            Err(Failure::Refused(format!(
-                "{name} {key}: {explanation}{allowed}"
-            )))
-        }
+            allowed,
+        } => Err(Refusal {
+            command: order.name(),
+            key: record.key.clone(),
+            explanation,
+            allowed,
+        }),
         _ => Ok(Effect::Change),
     }
 }
@@ -97,14 +103,26 @@ fn command(order: Order, now: Timestamp) -> Command {
     }
 }
 
-fn instead(allowed: &[Next]) -> String {
-    let commands: Vec<_> = allowed
-        .iter()
-        .map(|it| format!("`{}`", it.command))
-        .collect();
-    match commands.as_slice() {
-        [] => "; no command is allowed any more".to_owned(),
-        commands => format!("; allowed: {}", commands.join(", ")),
+impl Refusal {
+    /// The refusal in a sentence, with the commands that are allowed. `pasted` adds the flags
+    /// without which a command would be about another stack.
+    pub fn text(&self, pasted: impl Fn(&str) -> String) -> String {
+        let Self {
+            command,
+            key,
+            explanation,
+            allowed: names,
+        } = self;
+        let command = format!("{command:?}").to_lowercase();
+        let allowed = allowed(names, &key.to_string());
+        let allowed = allowed
+            .iter()
+            .map(|it| format!("`{}`", pasted(&it.command)));
+        let allowed = match allowed.collect::<Vec<_>>().as_slice() {
+            [] => "no command is allowed any more".to_owned(),
+            commands => format!("allowed: {}", commands.join(", ")),
+        };
+        format!("{command} {key}: {explanation}; {allowed}")
     }
 }
 
@@ -130,7 +148,7 @@ mod tests {
             rollback: None,
             stack,
         };
-        check(order, ledgered, now()).map_err(|failure| failure.to_string())
+        check(order, ledgered, now()).map_err(|refusal| refusal.text(str::to_owned))
     }
 
     #[test]

@@ -66,7 +66,9 @@ pub async fn run(order: RotationOrder, flags: Flags<'_>) -> Result<Exit, Failure
         stack: &state,
     };
     let key = record.key.clone();
-    let verdict = match check(order, ledgered, stack.aws.now())? {
+    let effect = check(order, ledgered, stack.aws.now());
+    let effect = effect.map_err(|refusal| Failure::Refused(refusal.text(|it| stack.pasted(it))))?;
+    let verdict = match effect {
         Effect::NoChange(explanation) => {
             CommandView::unsent(order.name(), explanation, record.timeline_seq)
         }

@@ -209,10 +209,9 @@ pub fn cluster_table(rows: &[RowView], layout: &Layout) -> String {
         let number = |outcome: &&str| counts.get(outcome).copied().unwrap_or_default().to_string();
         names.chain(outcomes.iter().map(number)).collect()
     });
-    let header: Vec<_> = ["cluster", "region"]
-        .into_iter()
-        .chain(outcomes.clone())
-        .collect();
+    let titles: Vec<_> = outcomes.iter().map(|it| words::spaced(it)).collect();
+    let titles = titles.iter().map(String::as_str);
+    let header: Vec<_> = ["cluster", "region"].into_iter().chain(titles).collect();
     let lines: Vec<Vec<String>> = lines.collect();
     layout.table(&header, lines)
 }

@@ -110,7 +110,7 @@ async fn after_thirty_seconds_without_a_verdict_the_operator_knows_what_to_look_
           policy    the rule's own permission to invoke the function, or the policy of a bus of your own
         An event may also be late: EventBridge retries for 24 hours.
         The way without the bus:
-          aws lambda invoke --function-name arn:aws:lambda:us-east-1:111122223333:function:rotate --payload fileb://<(printf '%s' '{"detail":{"reason":"Jane'\''s"},"id":"e-1"}') /dev/stdout"#]].assert_eq(&explanation(&stack, &sent).await);
+          aws lambda invoke --function-name arn:aws:lambda:us-east-1:111122223333:function:rotate --payload fileb://<(printf '%s' '{"detail":{"reason":"Jane'\''s"},"id":"e-1"}') /dev/stdout --region us-east-1"#]].assert_eq(&explanation(&stack, &sent).await);
     let operations: BTreeSet<_> = aws
         .calls()
         .into_iter()

@@ -151,18 +151,19 @@ impl Stack {
 
     /// Returns a command to paste, with the flags without which it would be about another stack.
     pub fn pasted(&self, command: &str) -> String {
-        let name = ("--stack", self.origin.stack.clone());
+        let name = ("--stack", self.origin.stack.as_str());
         let name = (self.origin.stack != DEFAULT_STACK).then_some(name);
-        let flags = name.into_iter().chain(self.chosen.iter().cloned());
-        let flags = flags.map(|(flag, value)| {
-            let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=".contains(c);
-            if value.chars().all(is_plain) {
-                format!(" {flag} {value}")
-            } else {
-                format!(" {flag} '{}'", value.replace('\'', "'\\''"))
-            }
-        });
-        format!("{command}{}", flags.collect::<String>())
+        let chosen = self.chosen.iter();
+        let chosen = chosen.map(|(flag, value)| (*flag, value.as_str()));
+        with_flags(command, name.into_iter().chain(chosen))
+    }
+
+    /// Returns a command of the AWS CLI to paste, with the region of the stack.
+    pub fn pasted_to_aws(&self, command: &str) -> String {
+        let region = ("--region", self.origin.region.as_str());
+        let profile = self.chosen.iter().find(|(flag, _)| *flag == "--profile");
+        let profile = profile.map(|(flag, value)| (*flag, value.as_str()));
+        with_flags(command, [region].into_iter().chain(profile))
     }
 
     /// Returns the partition of the stack's region, such as `aws`.
@@ -311,4 +312,17 @@ fn clients(
     clients.endpoints = clients.endpoints.clone().or(sdk.endpoint_url())?;
     let clock = SharedTimeSource::new(SystemTimeSource::new());
     Ok(Aws::new(settings, http_client, clock))
+}
+
+/// Appends flags to a command, quoted for a shell.
+fn with_flags<'a>(command: &str, flags: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let flags = flags.map(|(flag, value)| {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@+=".contains(c);
+        if value.chars().all(is_plain) {
+            format!(" {flag} {value}")
+        } else {
+            format!(" {flag} '{}'", value.replace('\'', "'\\''"))
+        }
+    });
+    format!("{command}{}", flags.collect::<String>())
 }

@@ -2,7 +2,6 @@
 //! stay and why. With `--verify`, EKS is also asked for associations that the index does not know.
 
 use clap::Args;
-use rerole::indexer::walker::Difference;
 use rerole_core::keys::RotationKey;
 use rerole_core::rotation::{Counts, Status};
 use serde::Serialize;
@@ -22,7 +21,7 @@ use crate::stack::Stack;
 use crate::stack::flags::{OutputFlags, StackFlags};
 use crate::terminal::note;
 use crate::verbs::rotate::{roles, send};
-use crate::verify;
+use crate::verify::{self, VerifiedView};
 
 #[derive(Debug, Clone, Args)]
 pub struct PlanFlags {
@@ -48,6 +47,8 @@ pub struct Plan {
     #[serde(flatten)]
     rotation: RotationView,
     associations: Vec<RowView>,
+    /// How EKS differs from the index. Null if it was not asked.
+    verified: Option<VerifiedView>,
     index: Coverage,
     /// What a person should look at before the rotation is started.
     findings: Vec<String>,
@@ -73,9 +74,10 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     detail.extend(claims);
     let key = RotationKey::DryRun(id);
     if stack.aws.ledger.rotations().read(&key).await?.is_some() {
+        let status = stack.pasted(&format!("rerole status {key}"));
         return Err(Failure::Refused(format!(
-            "the dry run {key} was made before: rerole status {key} shows it; for a new look, name \
-             another ID in --id, or none"
+            "the dry run {key} was made before: `{status}` shows it; for a new look, name another \
+             ID in --id, or none"
         )));
     }
     let requested = Requested {
@@ -89,24 +91,25 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     let Followed { record, exit } =
         follow(&stack, &key, Until::Finished, Patience::Unlimited).await?;
     if record.finished_at().is_none() {
-        note(&format!(
-            "the dry run continues; follow it with: rerole status {key} --wait"
-        ));
+        let status = stack.pasted(&format!("rerole status {key} --wait"));
+        note(&format!("the dry run continues; follow it with: {status}"));
         return Ok(exit);
     }
     let old_role = roles.old.as_str();
     let associations = rows::read(&stack, &key, old_role, &[Shown::All]).await?;
     let rotation = Box::pin(RotationView::of(&stack, &record)).await?;
     let index = Coverage::read(&stack).await?;
-    let unknown = if flags.verify {
-        verify::unknown_users(&stack, &roles.old, &scope).await?
+    let verified = if flags.verify {
+        let verified = verify::users(&stack, &roles.old, &scope).await?;
+        Some(VerifiedView::from(verified))
     } else {
-        Vec::new()
+        None
     };
-    let findings = findings(&rotation, &index, &unknown);
+    let findings = findings(&rotation, &index, verified.as_ref());
     let plan = Plan {
         rotation,
         associations,
+        verified,
         index,
         findings,
     };
@@ -147,6 +150,9 @@ impl Plan {
             let table = rows::table(&stay, &stack.origin.account, &answer.layout);
             parts.push(format!("Not moved:\n{table}"));
         }
+        if let Some(verified) = &self.verified {
+            parts.push(verified.text(&stack.origin.account, &answer.layout));
+        }
         parts.push(self.index.text(now));
         if !self.findings.is_empty() {
             let lines: Vec<_> = self.findings.iter().map(|it| format!("  {it}")).collect();
@@ -157,7 +163,7 @@ impl Plan {
 }
 
 /// What a person should look at before the rotation is started.
-fn findings(view: &RotationView, index: &Coverage, unknown: &[Difference]) -> Vec<String> {
+fn findings(view: &RotationView, index: &Coverage, verified: Option<&VerifiedView>) -> Vec<String> {
     let Counts {
         drifted,
         owned_by_addon,
@@ -176,10 +182,22 @@ fn findings(view: &RotationView, index: &Coverage, unknown: &[Difference]) -> Ve
         "on the old role that an add-on owns, so they stay",
     );
     note(drifted, "on a third role, left alone");
-    note(
-        unknown.len() as u64,
-        "in EKS that the index does not know: rerole index build",
-    );
+    if let Some(VerifiedView {
+        unknown,
+        gone,
+        unread,
+    }) = verified
+    {
+        note(
+            unknown.len() as u64,
+            "in EKS that the index does not know: rerole index build",
+        );
+        note(
+            gone.len() as u64,
+            "in the index that EKS does not show on it any more",
+        );
+        note(unread.len() as u64, "that EKS did not show");
+    }
     for region in &index.regions {
         if region.is_stale {
             findings.push(format!("the index of {} is not up to date", region.region));

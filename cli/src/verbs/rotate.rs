@@ -72,10 +72,11 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
     let preview = Preview::read(&stack, &roles, &flags.request).await?;
     let id = match target(&stack, &roles, &flags.request, &preview).await? {
         Target::Existing(record) => {
+            let key = &record.key;
+            let retry = stack.pasted(&format!("rerole retry {key}"));
             note(&format!(
-                "rotation {key} was requested before, so nothing was sent; `rerole retry {key}` takes up \
-                 what it has left, and another ID in --id starts another rotation",
-                key = record.key
+                "rotation {key} was requested before, so nothing was sent; `{retry}` takes up what \
+                 it has left, and another ID in --id starts another rotation"
             ));
             return Box::pin(show(&stack, &answer, &record.key, flags.change.wait)).await;
         }

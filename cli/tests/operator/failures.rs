@@ -10,12 +10,24 @@ use rerole_sim::{Call, Fault, Service};
 use crate::harness::{Rerole, Stage};
 use crate::screens::check;
 
-/// Profiles, of which one has credentials and one needs single sign-on.
+/// Profiles: one has credentials, one assumes a role with them, and two need single sign-on.
 const PROFILES: &str = "\
 [profile prod]
 region = eu-west-1
 aws_access_key_id = of-profile
 aws_secret_access_key = secret
+
+[profile operator]
+region = us-east-1
+source_profile = prod
+role_arn = arn:aws:iam::111122223333:role/teams/Operator
+role_session_name = jane
+
+[profile never]
+region = us-east-1
+sso_session = other
+sso_account_id = 111122223333
+sso_role_name = Operator
 
 [profile sso]
 region = us-east-1
@@ -26,13 +38,28 @@ sso_role_name = Operator
 [sso-session company]
 sso_region = us-east-1
 sso_start_url = https://company.awsapps.com/start
+
+[sso-session other]
+sso_region = us-east-1
+sso_start_url = https://other.awsapps.com/start
 ";
+/// The file in which the AWS CLI keeps the token of session `company`: the SHA-1 of its name.
+const TOKEN_FILE: &str = "71b21161ffa1e6516bcc072aaf5ef38cbe85b511.json";
+/// A token that cannot be refreshed.
+const EXPIRED_TOKEN: &str = r#"{
+    "startUrl": "https://company.awsapps.com/start",
+    "region": "us-east-1",
+    "accessToken": "token",
+    "expiresAt": "2026-11-01T00:00:00Z"
+}"#;
 
 /// A home directory with the profiles.
 fn home() -> PathBuf {
     let home = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("operator-home");
-    fs::create_dir_all(home.join(".aws")).unwrap();
+    let tokens = home.join(".aws/sso/cache");
+    fs::create_dir_all(&tokens).unwrap();
     fs::write(home.join(".aws/config"), PROFILES).unwrap();
+    fs::write(tokens.join(TOKEN_FILE), EXPIRED_TOKEN).unwrap();
     home
 }
 
@@ -86,6 +113,10 @@ fn without_credentials_network_or_stack_one_line_says_what_to_do() {
             at_home(rerole("list --profile sso")),
         ),
         (
+            "single sign-on without a login",
+            at_home(rerole("list --profile never")),
+        ),
+        (
             "no network",
             rerole("list").env("AWS_ENDPOINT_URL", &nowhere()),
         ),
@@ -100,12 +131,18 @@ fn without_credentials_network_or_stack_one_line_says_what_to_do() {
         ("no such rotation", rerole("status app-2020")),
         ("an invalid flag", rerole("list --since yesterday")),
         ("a role that is none", rerole("who app:2025")),
+        (
+            "a profile that assumes a role",
+            at_home(rerole("freeze --profile operator --yes")),
+        ),
     ];
     check("failures", &screens(cases));
     let keys = stage
         .aws
         .calls_where(|it| it.call.access_key == "of-profile");
     assert!(!keys.is_empty(), "the credentials of the profile are used");
+    let assumed = stage.aws.calls_where(|it| it.call.access_key == "Operator");
+    assert!(!assumed.is_empty(), "those of the assumed role are used");
 }
 
 /// The message that AWS has for it.

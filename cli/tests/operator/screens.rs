@@ -214,6 +214,16 @@ fn looking(scene: &Scene) {
         (4, Progress::Fixed),
     );
     scene.read("who-nobody", "who platform/nobody", STILL_USED);
+    scene.act(
+        "who-wait",
+        "who platform/app-2025 --wait=1s",
+        (6, Progress::Fixed),
+    );
+    scene.act(
+        "who-wide",
+        "who platform/app-2025 --output wide",
+        STILL_USED,
+    );
 }
 
 fn index(scene: &Scene) {

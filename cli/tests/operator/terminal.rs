@@ -1,13 +1,13 @@
-//! Pipes, colors and signals.
+//! Pipes, colors, signals and shells.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use rerole_sim::{Call, Fault};
 
-use crate::harness::Stage;
+use crate::harness::{Rerole, Stage};
 
 /// Between two looks whether something has happened.
 const POLL: Duration = Duration::from_millis(20);
@@ -104,5 +104,24 @@ fn a_closed_pipe_is_no_error_and_only_terminals_get_control_characters() {
         ("list --color always", "1", true),
     ] {
         assert_eq!(colored(arguments, no_color), is_colored, "{arguments}");
+    }
+}
+
+#[test]
+fn each_shell_gets_a_script_that_completes_the_verbs() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let run = Rerole::new(&format!("completions {shell}")).run();
+        assert_eq!(run.code, 0, "{shell}: {}", run.screen);
+        for verb in ["plan", "rotate", "who", "redrive", "completions"] {
+            assert!(run.screen.contains(verb), "{shell}: {verb}");
+        }
+        if shell == "bash" {
+            let mut bash = Command::new("bash");
+            let mut bash = bash.arg("-n").stdin(Stdio::piped()).spawn().unwrap();
+            let mut script = bash.stdin.take().unwrap();
+            script.write_all(run.screen.as_bytes()).unwrap();
+            drop(script);
+            assert!(bash.wait().unwrap().success());
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The text of each key.
 
 use super::*;
-use crate::request::Rollback;
 use crate::request::testing::requested;
+use crate::request::{Rollback, RotationId, RotationRequest};
 
 const ARN: &str = "arn:aws-cn:eks:cn-north-1:111122223333:podidentityassociation/prod/a-1";
 

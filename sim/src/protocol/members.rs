@@ -5,7 +5,9 @@ use serde_json::Value;
 /// Whether a number is a time in seconds since 1970, by the name of its member. JSON has times as
 /// numbers; XML and CBOR have formats of their own for them.
 pub(crate) fn is_time(member: &str) -> bool {
-    member.ends_with("Time") || member.ends_with("Timestamp")
+    ["Time", "Timestamp", "Expiration"]
+        .iter()
+        .any(|end| member.ends_with(end))
 }
 
 /// The value without the members that are null, at any depth.

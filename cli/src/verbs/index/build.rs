@@ -108,10 +108,10 @@ pub async fn run(flags: &BuildFlags) -> Result<Exit, Failure> {
             Err(already_running(turn, &run, &stack))
         }
         Built::Interrupted => {
+            let again = stack.pasted(&format!("rerole index build{}", flags.part.text()));
             note(&format!(
-                "interrupted: the lease of the run was given back; `rerole index build{}` resumes \
-                 it, and so does the stack within 15 minutes",
-                flags.part.text()
+                "interrupted: the lease of the run was given back; `{again}` resumes it, and so \
+                 does the stack within 15 minutes"
             ));
             Ok(Exit::Interrupted)
         }

@@ -41,9 +41,8 @@ pub async fn run(flags: &WhoFlags) -> Result<Exit, Failure> {
     let text = format!("\n{}", text::who(&who, &stack, &answer.layout));
     answer.end(&who, &text, &next(&who, flags))?;
     if exit == Exit::Interrupted {
-        note(&format!(
-            "interrupted; wait again with: rerole who --wait {role}"
-        ));
+        let again = stack.pasted(&format!("rerole who {role} --wait"));
+        note(&format!("interrupted; wait again with: {again}"));
     }
     Ok(exit)
 }

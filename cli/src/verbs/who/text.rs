@@ -4,13 +4,10 @@ use rerole_core::timestamp::Timestamp;
 
 use crate::stack::Stack;
 use crate::terminal::{Layout, printable};
-use crate::users::{self, User};
+use crate::users;
 use crate::verbs::who::verdict::Verdict;
-use crate::verbs::who::view::{LastRotation, VerifiedView, Who};
+use crate::verbs::who::view::{LastRotation, Who};
 use crate::words;
-
-/// Associations that a table shows. JSON has all.
-const SHOWN_MAX: usize = 50;
 
 /// The whole answer.
 pub fn who(who: &Who, stack: &Stack, layout: &Layout) -> String {
@@ -31,13 +28,13 @@ impl Context<'_> {
     fn text(&self, who: &Who, layout: &Layout) -> String {
         let mut parts = vec![self.head(who, layout)];
         if !who.users.is_empty() {
-            parts.push(users::table(&who.users, self.account, layout, SHOWN_MAX));
+            parts.push(users::table(&who.users, self.account, layout));
         }
-        if who.users.len() > SHOWN_MAX {
+        if who.users.len() > users::SHOWN_MAX {
             parts.push(users::cluster_table(&who.clusters, layout));
         }
         if let Some(verified) = &who.verified {
-            parts.push(self.verified(verified, layout));
+            parts.push(verified.text(self.account, layout));
         }
         parts.push(who.index.text(self.now));
         let limits: Vec<_> = who.limits.iter().map(|it| format!("  {it}")).collect();
@@ -104,33 +101,6 @@ impl Context<'_> {
             "by rotation {} to {to} ({:?}{at}){reverted}",
             last.id, last.status
         )
-    }
-
-    fn verified(&self, verified: &VerifiedView, layout: &Layout) -> String {
-        let table = |title: &str, users: &[User]| {
-            let table = users::table(users, self.account, layout, SHOWN_MAX);
-            format!("{title}\n{table}")
-        };
-        let mut parts = Vec::new();
-        if !verified.unknown.is_empty() {
-            let title = "On the role in EKS, and not so in the index:";
-            parts.push(table(title, &verified.unknown));
-        }
-        if !verified.gone.is_empty() {
-            let title = "On the role in the index, and not any more in EKS:";
-            parts.push(table(title, &verified.gone));
-        }
-        if !verified.unread.is_empty() {
-            let lines: Vec<_> = verified.unread.iter().map(|it| format!("  {it}")).collect();
-            parts.push(format!(
-                "EKS did not show:\n{}",
-                printable(&lines.join("\n"))
-            ));
-        }
-        if parts.is_empty() {
-            return "EKS shows the same.".to_owned();
-        }
-        parts.join("\n\n")
     }
 }
 

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::stack::Stack;
 use crate::users::{ClusterUsers, User, Users};
 use crate::verbs::who::verdict::{Facts, Judgement, Verdict};
-use crate::verify::{self, Verified};
+use crate::verify::{self, VerifiedView};
 use crate::words;
 
 /// What is known of a role, and what follows from it.
@@ -77,18 +77,6 @@ pub struct LastRotation {
     pub new_role_arn: String,
     /// Associations that another actor has moved back since.
     pub reverted: u64,
-}
-
-/// How EKS differs from what the index shows of the role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct VerifiedView {
-    /// Associations on the role as the index does not have them.
-    pub unknown: Vec<User>,
-    /// Associations that the index has on the role, and EKS has not.
-    pub gone: Vec<User>,
-    /// What could not be read.
-    pub unread: Vec<String>,
 }
 
 impl Who {
@@ -241,18 +229,6 @@ impl From<&RotationRecord> for LastRotation {
             finished_at: record.finished_at(),
             new_role_arn: record.new_role_arn.to_string(),
             reverted: record.counts.reverted,
-        }
-    }
-}
-
-impl From<Verified> for VerifiedView {
-    fn from(verified: Verified) -> Self {
-        let shown = verified.unknown.iter().filter_map(|it| it.shown.as_deref());
-        let held = verified.gone.iter().filter_map(|it| it.held.as_deref());
-        Self {
-            unknown: shown.map(User::from).collect(),
-            gone: held.map(User::from).collect(),
-            unread: verified.unread.iter().map(verify::unread).collect(),
         }
     }
 }

@@ -5,7 +5,9 @@ use rerole_core::rotation::Status;
 
 use super::*;
 use crate::coverage::{Coverage, RegionCoverage};
+use crate::users::User;
 use crate::verbs::who::view::limits;
+use crate::verify::VerifiedView;
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 
