@@ -1,9 +1,10 @@
 //! Carries learned rates from one invocation to the next: both functions save the rates of the
-//! regions that they called. An error here never stops a slice, because rates can be learned again.
-//! How a rate is learned is in `rerole_core::pacer`.
+//! regions that they called, and log their calls. An error here never stops a slice, because rates
+//! can be learned again. How a rate is learned is in `rerole_core::pacer`.
 
 use futures_util::future::join_all;
-use tracing::{debug, warn};
+use rerole_core::pacer::Rate;
+use tracing::{debug, info, warn};
 
 use crate::aws::Aws;
 
@@ -25,8 +26,9 @@ impl Aws {
         join_all(seeds).await;
     }
 
-    /// Saves the rates that this invocation has learned.
+    /// Saves the rates that this slice has learned, and logs how many calls it has made, by region.
     pub async fn save_rates(&self) {
+        self.log_calls();
         let rates = self.eks.learned_rates();
         let saves = rates.iter().map(async |(region, rate)| {
             if let Err(error) = self.ledger.rates().save(region, *rate).await {
@@ -34,5 +36,21 @@ impl Aws {
             }
         });
         join_all(saves).await;
+    }
+
+    /// Logs the calls of each region, for the dashboard. Metrics with the region as a dimension would
+    /// cost money for each region.
+    fn log_calls(&self) {
+        for of_region in self.eks.take_calls_by_region() {
+            if of_region.calls > 0 {
+                info!(
+                    region = of_region.region,
+                    calls = of_region.calls,
+                    throttledCalls = of_region.throttled,
+                    ratePerSec = of_region.rate.map(Rate::per_sec),
+                    "calls to EKS"
+                );
+            }
+        }
     }
 }

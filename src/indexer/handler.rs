@@ -3,6 +3,7 @@
 //! An error means: deliver this payload again, or repeat this task of the state machine. The work
 //! on associations is in `cloudtrail` and `reconciler`.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_lambda_events::event::sqs::SqsEvent;
@@ -10,10 +11,13 @@ use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_async::time::SharedTimeSource;
 use lambda_runtime::LambdaEvent;
 use rerole_core::call::CallError;
-use rerole_core::indexing::{Coverage, Mode, ReconcileRequest, RunRequest, is_first_run_due};
+use rerole_core::indexing::{
+    Coverage, Mode, ReconcileRequest, RegionIndex, RunRequest, is_first_run_due,
+};
+use rerole_core::timestamp::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
-use tracing::{Instrument, error_span, warn};
+use tracing::{Instrument, error_span, info, warn};
 
 use crate::aws::Aws;
 use crate::aws::dynamodb::DYNAMODB_OPERATION_TIMEOUT;
@@ -213,7 +217,10 @@ impl IndexerHandler {
     async fn write_metrics(&self, reconciled: Option<&Reconciled>) {
         let now = self.aws.now();
         let stale_regions = match self.aws.ledger.region_indexes().read().await {
-            Ok(indexes) => self.coverage.incomplete(&indexes, now).len() as u64,
+            Ok(indexes) => {
+                log_ages(&self.coverage, &indexes, now);
+                self.coverage.incomplete(&indexes, now).len() as u64
+            }
             Err(error) => {
                 warn!(%error, "age of the index unknown, all regions count as stale");
                 self.coverage.regions.len() as u64
@@ -235,6 +242,21 @@ impl IndexerHandler {
                 repaired: finished.map(|run| run.counts.repaired()),
                 errors: finished.map(|run| run.error_count),
             },
+        );
+    }
+}
+
+/// Logs since when the index of each region is complete, for the dashboard. A region that was never
+/// complete has no age.
+fn log_ages(coverage: &Coverage, indexes: &BTreeMap<String, RegionIndex>, now: Timestamp) {
+    let age_secs = |at: Option<Timestamp>| at.map(|at| now.since(at).as_secs());
+    for region in &coverage.regions {
+        let index = indexes.get(region).cloned().unwrap_or_default();
+        info!(
+            region,
+            fullAgeSecs = age_secs(index.described_at),
+            listAgeSecs = age_secs(index.listed_at),
+            "age of the index"
         );
     }
 }

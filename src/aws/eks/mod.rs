@@ -14,7 +14,7 @@ mod update;
 pub use clusters::DescribedCluster;
 pub use rate_limiter::{Kind, Permit, RateLimiter};
 pub use read::none_if_not_found;
-pub use region::EKS_CALL_TIMEOUT;
+pub use region::{EKS_CALL_TIMEOUT, RegionCalls};
 pub use update::{OBSERVATION_AGE_MAX, Observed, UpdateError, Updated};
 
 use aws_sdk_eks::config::SharedHttpClient;
@@ -89,5 +89,10 @@ impl Eks {
     /// Returns how many calls got a response since this was last called.
     pub fn take_calls(&self) -> u64 {
         self.regions.counter.take_responses()
+    }
+
+    /// Returns the calls of each region since this was last called.
+    pub fn take_calls_by_region(&self) -> Vec<RegionCalls> {
+        self.regions.take_calls_by_region()
     }
 }

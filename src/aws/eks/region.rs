@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::retry::RetryConfig;
 use rerole_core::call::{ErrorClass, Failure};
-use rerole_core::pacer::LearnedRate;
+use rerole_core::pacer::{LearnedRate, Rate};
 use rerole_core::timestamp::Timestamp;
 
 use crate::aws::client_config::{Timeouts, behavior_version};
@@ -41,6 +41,20 @@ pub(super) struct Regions {
 pub(super) struct Region {
     pub(super) client: Client,
     pub(super) rate_limiter: Arc<RateLimiter>,
+    /// The responses that the client has received.
+    responses: Arc<Responses>,
+}
+
+/// The calls of one region, for the log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegionCalls {
+    pub region: String,
+    /// Calls that got a response.
+    pub calls: u64,
+    /// Those of them that were throttled.
+    pub throttled: u64,
+    /// The learned rate. `None` if EKS has throttled no call.
+    pub rate: Option<Rate>,
 }
 
 impl Regions {
@@ -68,7 +82,7 @@ impl Regions {
         if let Some(region) = regions.get(name) {
             return region.clone();
         }
-        let region = Arc::new(self.template.region(self.template.client(name), None));
+        let region = Arc::new(self.template.region(name));
         regions.insert(name.to_owned(), region.clone());
         region
     }
@@ -76,13 +90,14 @@ impl Regions {
     /// Replaces the rate limiters. The clients stay, so their connections also do.
     pub(super) fn reset_rates(&self) {
         for region in self.lock().values_mut() {
-            *region = Arc::new(self.template.region(region.client.clone(), None));
+            *region = Arc::new(self.template.with_new_limiter(region, None));
         }
     }
 
     pub(super) fn seed_rate(&self, name: &str, learned: LearnedRate) {
-        let client = self.get(name).client.clone();
-        let region = self.template.region(client, Some(learned));
+        let region = self
+            .template
+            .with_new_limiter(&self.get(name), Some(learned));
         self.lock().insert(name.to_owned(), Arc::new(region));
     }
 
@@ -98,6 +113,16 @@ impl Regions {
         self.lock().iter().filter_map(learned).collect()
     }
 
+    pub(super) fn take_calls_by_region(&self) -> Vec<RegionCalls> {
+        let calls = |(name, region): (&String, &Arc<Region>)| RegionCalls {
+            region: name.clone(),
+            calls: region.responses.all.swap(0, Ordering::Relaxed),
+            throttled: region.responses.throttled.swap(0, Ordering::Relaxed),
+            rate: region.rate_limiter.learned(),
+        };
+        self.lock().iter().map(calls).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Arc<Region>>> {
         // Each statement leaves the map consistent, so it stays usable if another thread panicked.
         self.by_name.lock().unwrap_or_else(PoisonError::into_inner)
@@ -107,17 +132,32 @@ impl Regions {
 /// Counts responses as they arrive, before the SDK parses them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct CallCounter {
-    responses: Arc<AtomicU64>,
-    throttled: Arc<AtomicU64>,
+    of_all_regions: Arc<Responses>,
+    of_region: Arc<Responses>,
+}
+
+/// Counts of responses since they were last taken.
+#[derive(Debug, Default)]
+struct Responses {
+    all: AtomicU64,
+    throttled: AtomicU64,
 }
 
 impl CallCounter {
+    /// Returns a counter that counts the responses of a region also by themselves.
+    fn of_region(&self, of_region: Arc<Responses>) -> Self {
+        Self {
+            of_all_regions: self.of_all_regions.clone(),
+            of_region,
+        }
+    }
+
     pub(super) fn take_responses(&self) -> u64 {
-        self.responses.swap(0, Ordering::Relaxed)
+        self.of_all_regions.all.swap(0, Ordering::Relaxed)
     }
 
     pub(super) fn take_throttled(&self) -> u64 {
-        self.throttled.swap(0, Ordering::Relaxed)
+        self.of_all_regions.throttled.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -134,7 +174,6 @@ impl Intercept for CallCounter {
         _components: &RuntimeComponents,
         _config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        self.responses.fetch_add(1, Ordering::Relaxed);
         let response = context.response();
         // The code can be followed by a URL, as in the other services with this protocol.
         let code = response.headers().get("x-amzn-errortype");
@@ -143,8 +182,12 @@ impl Intercept for CallCounter {
             status: Some(response.status().as_u16()),
             message: None,
         };
-        if !response.status().is_success() && ErrorClass::of(failure) == ErrorClass::Throttled {
-            self.throttled.fetch_add(1, Ordering::Relaxed);
+        let is_throttled =
+            !response.status().is_success() && ErrorClass::of(failure) == ErrorClass::Throttled;
+        for counts in [&self.of_all_regions, &self.of_region] {
+            counts.all.fetch_add(1, Ordering::Relaxed);
+            let throttled = u64::from(is_throttled);
+            counts.throttled.fetch_add(throttled, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -160,16 +203,31 @@ struct ClientTemplate {
 }
 
 impl ClientTemplate {
-    fn region(&self, client: Client, learned: Option<LearnedRate>) -> Region {
-        let now = Timestamp::from(self.clock.now());
-        let learned = learned.map(|rate| (rate.per_sec, now.since(rate.learned_at)));
+    fn region(&self, name: &str) -> Region {
+        let responses = Arc::<Responses>::default();
         Region {
-            client,
-            rate_limiter: Arc::new(RateLimiter::new(learned, self.settings.rate_share)),
+            client: self.client(name, self.counter.of_region(responses.clone())),
+            rate_limiter: Arc::new(self.rate_limiter(None)),
+            responses,
         }
     }
 
-    fn client(&self, name: &str) -> Client {
+    /// Returns the region with another rate limiter. Its client and its counts stay.
+    fn with_new_limiter(&self, region: &Region, learned: Option<LearnedRate>) -> Region {
+        Region {
+            client: region.client.clone(),
+            rate_limiter: Arc::new(self.rate_limiter(learned)),
+            responses: region.responses.clone(),
+        }
+    }
+
+    fn rate_limiter(&self, learned: Option<LearnedRate>) -> RateLimiter {
+        let now = Timestamp::from(self.clock.now());
+        let learned = learned.map(|rate| (rate.per_sec, now.since(rate.learned_at)));
+        RateLimiter::new(learned, self.settings.rate_share)
+    }
+
+    fn client(&self, name: &str, counter: CallCounter) -> Client {
         let timeouts = Timeouts {
             attempt: EKS_CALL_TIMEOUT,
             operation: EKS_CALL_TIMEOUT,
@@ -180,7 +238,7 @@ impl ClientTemplate {
             .credentials_provider(self.settings.clients.credentials.clone())
             .http_client(self.http_client.clone())
             .time_source(self.clock.clone())
-            .interceptor(self.counter.clone())
+            .interceptor(counter)
             .use_fips(self.settings.clients.endpoints.use_fips)
             .use_dual_stack(self.settings.clients.endpoints.use_dual_stack)
             .retry_config(RetryConfig::disabled())
