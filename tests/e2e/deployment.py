@@ -48,6 +48,7 @@ def the_stack_is_complete(harness):
     check_stream(harness)
     check_retries(harness)
     check_alarms(harness)
+    check_dashboard(harness)
 
 
 def check_settings(stack, more=frozenset()):
@@ -192,6 +193,22 @@ def check_alarms(harness):
     metrics = ("ExecutionsFailed", "ExecutionsTimedOut", "ExecutionsAborted")
     expected |= {("AWS/States", name, state_machine) for name in metrics}
     equal("the alarms", set(stack.alarms()), expected)
+
+
+def check_dashboard(harness):
+    """The dashboard shows each alarm, and metrics and logs of the functions of this stack."""
+    stack, client = harness.stack, harness.cloud.client("cloudwatch")
+    name = f"{stack.name}-{REGION}"
+    widgets = json.loads(client.get_dashboard(DashboardName=name)["DashboardBody"])["widgets"]
+    properties = [widget["properties"] for widget in widgets]
+    (shown,) = (each["alarms"] for each in properties if "alarms" in each)
+    arns = {alarm["AlarmArn"] for alarm in stack.alarms().values()}
+    equal("the dashboard shows the state of each alarm", set(shown), arns)
+    text = json.dumps(properties)
+    holds("each reference of the dashboard is resolved", "${" not in text, text)
+    for name, function in stack.functions.items():
+        parts = (f'"{function.name}"', f"'{function.log_group}'")
+        contains(f"the dashboard shows metrics and the log of {name}", text, *parts)
 
 
 def a_stack_without_endpoint_is_as_on_aws(harness, template, parameters):

@@ -67,6 +67,40 @@ fn each_alarm_has_a_section_in_the_manual() {
     }
 }
 
+/// A section says what to run, how to decide, how to fix it, and when it is over.
+#[test]
+fn each_alarm_has_a_section_for_a_night_on_call() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/on-call.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let sections: Vec<_> = page.split("\n### ").skip(1).collect();
+    for stack in [stack(&[]), forwarding_stack(&[])] {
+        for alarm in stack.of_type("AWS::CloudWatch::Alarm") {
+            let is_about = |section: &&&str| {
+                let mut names = section.lines().next().unwrap().split([' ', ',']);
+                names.any(|name| name == alarm)
+            };
+            let section = sections.iter().find(is_about);
+            let section = section.unwrap_or_else(|| panic!("no section for {alarm}"));
+            let parts = [
+                "- **Run** `rerole ",
+                "- **Decide.** ",
+                "- **Fix.** ",
+                "- **Over** ",
+            ];
+            for part in parts {
+                assert!(section.contains(part), "{alarm} has no {part:?}");
+            }
+            let description = stack.properties(&alarm).unwrap()["AlarmDescription"].clone();
+            let description = description.as_str().unwrap();
+            let (_, manual) = description.rsplit_once("See \"").unwrap();
+            let (manual, _) = manual.split_once('"').unwrap();
+            let anchor = manual.to_lowercase().replace(' ', "-");
+            let link = format!("[Background](operating.md#{anchor})");
+            assert!(section.contains(&link), "{alarm} has no {link}");
+        }
+    }
+}
+
 /// A rotation that ends as `Incomplete` raises none: add-ons make that an everyday result.
 #[tokio::test(start_paused = true)]
 async fn a_rejected_request_and_a_rotation_with_failures_raise_an_alarm() {

@@ -29,6 +29,8 @@ mod concurrent_changes;
 mod conditions;
 /// Crashes at every single call, which the next delivery resumes.
 mod crash;
+/// The dashboard and the saved queries of the template.
+mod dashboard;
 /// Where the clients send their calls.
 mod endpoints;
 /// Throttles, lost responses and services that are out of reach.
