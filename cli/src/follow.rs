@@ -1,25 +1,32 @@
 //! Follows a rotation until it is finished, waits for a person, or the time is over. It only reads:
-//! the rotation continues whether or not it is followed.
+//! the rotation continues whether or not it is followed. What is shown meanwhile is in `live`.
 
+use std::io;
+use std::pin::pin;
 use std::str::FromStr;
 use std::time::Duration;
 
-use indicatif::ProgressBar;
-use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::RotationKey;
-use rerole_core::rotation::{Counts, RotationRecord, Status};
-use tokio::signal::ctrl_c;
-use tokio::time::{Instant, sleep};
+use rerole_core::rotation::{RotationRecord, Status};
+use tokio::time::{Instant, interval, sleep};
 
+use crate::answer::Answer;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::live::Look;
+use crate::live::changes::Changes;
+use crate::live::screen::Drawing;
+use crate::live::terminal::LiveTerminal;
+use crate::live::watcher::Watcher;
 use crate::stack::Stack;
-use crate::terminal::{note, progress_bar};
+use crate::stack::flags::Form;
+use crate::stop_signals::StopSignals;
+use crate::terminal::{OutputError, note};
 
 /// Between two looks into the ledger. A slice saves its progress every four seconds.
 const POLL: Duration = Duration::from_secs(1);
-/// What is settled, of what the rotation has to settle.
-const STYLE: &str = "  {msg} {bar:30} {pos} of {len}, {elapsed}";
+/// Between two looks whether the operator has pressed a key.
+const KEYS_POLL: Duration = Duration::from_millis(100);
 
 /// For how long `--wait` waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,13 +59,24 @@ impl FromStr for Patience {
     }
 }
 
-/// What `--wait` waits for.
+/// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
     /// The rotation is finished. One that is paused waits for a person, so nothing is waited for.
     Finished,
+    /// The rotation is finished, also if a person must continue it first.
+    Closed,
     /// No invocation works on it any more: after a pause.
     Idle,
+}
+
+/// What is waited for, how long, and what has been shown before.
+#[derive(Debug, Clone, Copy)]
+pub struct Wait {
+    pub until: Until,
+    pub patience: Patience,
+    /// The last entry of the timeline that the operator knows.
+    pub known_seq: u64,
 }
 
 /// The rotation as it was last seen, and why nothing more is waited for.
@@ -68,45 +86,65 @@ pub struct Followed {
     pub exit: Exit,
 }
 
+/// Where the rotation is shown meanwhile.
+enum Display<'a> {
+    Terminal(LiveTerminal, Drawing<'a>),
+    Lines(Changes, &'a Answer<'a>),
+}
+
 /// Follows the rotation as long as `patience` lasts.
 ///
 /// # Errors
-/// If the ledger cannot be read, or does not have the rotation.
+/// If the ledger cannot be read, or does not have the rotation, or nothing can be shown.
 pub async fn follow(
-    stack: &Stack,
+    (stack, answer): (&Stack, &Answer<'_>),
     key: &RotationKey,
-    until: Until,
-    patience: Patience,
+    Wait {
+        until,
+        patience,
+        known_seq,
+    }: Wait,
 ) -> Result<Followed, Failure> {
     let ends_at = patience.ends_at(Instant::now());
-    let bar = progress_bar(0, STYLE);
-    let mut interrupt = std::pin::pin!(ctrl_c());
+    let mut signals = StopSignals::listen().map_err(Failure::Process)?;
+    let mut watcher = Watcher::new(stack, key);
+    let mut display = Display::open(stack, answer, known_seq).map_err(OutputError)?;
+    let mut last = None;
     let followed = loop {
-        let record = read(stack, key).await?;
-        show(&bar, &record);
-        if let Some(exit) = ending(&record, until, stack) {
+        let read = async {
+            let record = watcher.record().await?;
+            let look = Box::pin(watcher.look(&record)).await?;
+            Ok::<_, Failure>((record, look))
+        };
+        let Some(read) = display.unless_ended(read, &mut signals).await? else {
+            let record = match last {
+                Some(record) => record,
+                None => watcher.record().await?,
+            };
+            let exit = Exit::Interrupted;
+            break Followed { record, exit };
+        };
+        let (record, look) = read?;
+        display.show(look)?;
+        let is_over = ends_at.is_some_and(|at| Instant::now() >= at);
+        let timed_out = is_over.then_some(Exit::TimedOut);
+        if let Some(exit) = ending(&record, until, stack).or(timed_out) {
             break Followed { record, exit };
         }
-        if ends_at.is_some_and(|at| Instant::now() >= at) {
-            let exit = Exit::TimedOut;
+        last = Some(record.clone());
+        let paused = display.unless_ended(sleep(POLL), &mut signals).await?;
+        if paused.is_none() {
+            let exit = Exit::Interrupted;
             break Followed { record, exit };
-        }
-        tokio::select! {
-            interrupted = &mut interrupt => {
-                interrupted.map_err(Failure::Process)?;
-                let exit = Exit::Interrupted;
-                break Followed { record, exit };
-            }
-            () = sleep(POLL) => {}
         }
     };
-    bar.finish_and_clear();
+    display.end()?;
     Ok(followed)
 }
 
 /// Says how to follow a rotation again after Ctrl-C.
 pub fn note_interrupted(stack: &Stack, key: &RotationKey) {
-    let command = stack.pasted(&format!("rerole status {key} --wait"));
+    let command = stack.pasted(&format!("rerole status {key} --watch"));
     note(&format!(
         "the rotation continues; follow it with: {command}"
     ));
@@ -118,30 +156,62 @@ fn ending(record: &RotationRecord, until: Until, stack: &Stack) -> Option<Exit> 
     if record.finished_at().is_some() {
         return Some(Exit::of(status));
     }
-    let is_idle = !record.is_leased_at(stack.aws.now());
     match until {
-        Until::Idle => is_idle.then_some(Exit::Done),
+        Until::Closed => None,
+        Until::Idle => {
+            let is_idle = !record.is_leased_at(stack.aws.now());
+            is_idle.then_some(Exit::Done)
+        }
         Until::Finished => (status == Status::Paused).then_some(Exit::WaitsForPerson),
     }
 }
 
-async fn read(stack: &Stack, key: &RotationKey) -> Result<RotationRecord, CallError> {
-    let record = stack.aws.ledger.rotations().read(key).await?;
-    record.ok_or_else(|| {
-        let operation = Operation::on("read rotation", key);
-        CallError::malformed_item(operation, "it is no longer in the ledger".to_owned())
-    })
-}
+impl<'a> Display<'a> {
+    fn open(stack: &'a Stack, answer: &'a Answer<'a>, known_seq: u64) -> io::Result<Self> {
+        let layout = &answer.layout;
+        if layout.form == Form::Json || !LiveTerminal::is_possible() {
+            return Ok(Self::Lines(Changes::after(known_seq), answer));
+        }
+        let drawing = Drawing {
+            account: &stack.origin.account,
+            has_color: layout.has_color(),
+        };
+        Ok(Self::Terminal(LiveTerminal::open()?, drawing))
+    }
 
-fn show(bar: &ProgressBar, record: &RotationRecord) {
-    let Counts { total, pending, .. } = counts(record);
-    bar.set_length(total);
-    bar.set_position(total - pending.min(total));
-    bar.set_message(format!("{:?}", record.status()));
-}
+    fn show(&mut self, look: &Look) -> Result<(), OutputError> {
+        match self {
+            Self::Terminal(terminal, drawing) => terminal.draw(*drawing, look).map_err(OutputError),
+            Self::Lines(changes, answer) => changes.show(answer, look),
+        }
+    }
 
-/// The latest counts: those of its progress while it runs.
-pub fn counts(record: &RotationRecord) -> Counts {
-    let progress = record.progress.as_ref().map(|progress| progress.counts);
-    progress.unwrap_or(record.counts)
+    fn end(self) -> Result<(), OutputError> {
+        match self {
+            Self::Terminal(..) => Ok(()),
+            Self::Lines(changes, answer) => changes.end(answer),
+        }
+    }
+
+    /// Does the work, unless the operator ends it with a key or a signal.
+    async fn unless_ended<T>(
+        &self,
+        work: impl Future<Output = T>,
+        signals: &mut StopSignals,
+    ) -> Result<Option<T>, OutputError> {
+        let mut work = pin!(work);
+        let mut keys = interval(KEYS_POLL);
+        loop {
+            tokio::select! {
+                biased;
+                done = &mut work => return Ok(Some(done)),
+                () = signals.wait() => return Ok(None),
+                _ = keys.tick(), if matches!(self, Self::Terminal(..)) => {
+                    if LiveTerminal::is_ended().map_err(OutputError)? {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
 }

@@ -4,6 +4,7 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod advice;
 mod answer;
 mod args;
 mod bus;
@@ -19,6 +20,7 @@ mod found;
 mod frozen;
 mod functions;
 mod invalid_flag;
+pub mod live;
 #[cfg(test)]
 mod manual;
 mod named;

@@ -52,6 +52,11 @@ impl Layout {
         }
     }
 
+    /// Whether text may have color.
+    pub fn has_color(&self) -> bool {
+        self.has_color
+    }
+
     /// A layout of this width, without color.
     #[cfg(test)]
     pub fn of_width(width: u16) -> Self {

@@ -26,6 +26,16 @@ async fn an_open_rotation_reports_its_progress() {
         progress["counts"]["updated"].as_u64(),
     );
     assert_eq!(pending.unwrap() + updated.unwrap(), 400, "{seen}");
+    let region = &progress["regions"]["us-east-1"];
+    assert_eq!(region["total"], 400, "{progress}");
+    assert_eq!(
+        region["pending"], progress["counts"]["pending"],
+        "{progress}"
+    );
+    assert_eq!(
+        region["settledPerSec"], progress["settledPerSec"],
+        "it is the only region"
+    );
     assert!(
         progress["settledPerSec"]
             .as_f64()
@@ -43,6 +53,30 @@ async fn an_open_rotation_reports_its_progress() {
         harness.rotation("r-1").get("progress").is_none(),
         "a finished rotation has no progress"
     );
+}
+
+/// What one slice has counted by region, the next one finds in the rows.
+#[tokio::test(start_paused = true)]
+async fn each_region_reports_its_own_progress_across_slices() {
+    let harness = throttled_harness(10.0, 20.0);
+    add_associations(&harness, "us-east-1", 400);
+    add_associations(&harness, "eu-west-1", 30);
+    let (event, slice) = (rotation_event(), DEADLINE_RESERVE + Duration::from_secs(30));
+    for _ in 0..2 {
+        let end = harness.deliver_within(&event, slice).await;
+        assert!(end.is_err(), "{end:?}");
+        let progress = &harness.rotation("r-1")["progress"];
+        let count = |region: &str, member: &str| {
+            let count = progress["regions"][region][member].as_u64();
+            count.unwrap_or_else(|| panic!("{region} {member}: {progress}"))
+        };
+        assert_eq!(count("us-east-1", "total"), 400, "{progress}");
+        assert_eq!(count("eu-west-1", "total"), 30, "{progress}");
+        assert_eq!(count("eu-west-1", "pending"), 0, "{progress}");
+        let pending = count("us-east-1", "pending");
+        assert_eq!(Some(pending), progress["counts"]["pending"].as_u64());
+        assert!(0 < pending && pending < 400, "{progress}");
+    }
 }
 
 /// The total must not drop when a second slice resumes the plan.

@@ -7,8 +7,8 @@ use rerole_core::rotation::{Counts, RotationRecord};
 use rerole_core::timestamp::Timestamp;
 
 use crate::estimate::{self, Estimate};
-use crate::follow::counts;
 use crate::rotation::clusters::{ClusterCounts, Column};
+use crate::rotation::counts;
 use crate::stack::Stack;
 use crate::terminal::{Layout, printable};
 use crate::words;

@@ -14,7 +14,7 @@ use crate::command::{Outgoing, allowed, exit, verdict_text};
 use crate::confirm::confirm;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Patience, Until, follow, note_interrupted};
+use crate::follow::{Patience, Until, Wait, follow, note_interrupted};
 use crate::named::find_rotation;
 use crate::request::claims;
 use crate::rotation::RotationView;
@@ -134,7 +134,17 @@ async fn show(
             CommandName::Pause => Until::Idle,
             _ => Until::Finished,
         };
-        let followed = follow(stack, key, until, patience).await?;
+        let known_seq = match verdict.command {
+            // The timeline is that of the rollback.
+            CommandName::Rollback => 0,
+            _ => verdict.seq.saturating_sub(1),
+        };
+        let wait = Wait {
+            until,
+            patience,
+            known_seq,
+        };
+        let followed = follow((stack, answer), key, wait).await?;
         ends = wanted(&verdict, followed.record.status(), followed.exit);
     }
     let rotation = Box::pin(RotationView::read(stack, key)).await?;

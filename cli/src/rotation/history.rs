@@ -113,12 +113,27 @@ impl EntryView {
     }
 
     /// Who made the change. An event need not say who sent it.
-    fn by(&self, layout: &Layout) -> String {
+    pub fn author(&self) -> &str {
         match (&self.requested_by, &self.event_id) {
-            (Some(claim), _) => layout.caller(claim),
-            (None, Some(_)) => words::UNNAMED.to_owned(),
-            (None, None) => "rerole".to_owned(),
+            (Some(claim), _) => claim,
+            (None, Some(_)) => words::UNNAMED,
+            (None, None) => "rerole",
         }
+    }
+
+    /// The entry in a line. The change is padded to `width` columns, and `by` is its author.
+    pub fn line(&self, width: usize, by: &str) -> String {
+        let attempt = match self.attempt {
+            None | Some(1) => String::new(),
+            Some(number) => format!(", attempt {number}"),
+        };
+        let line = format!(
+            "{}  {:width$}  by {by}{attempt}{}",
+            words::plain_time(self.at),
+            self.change.text(),
+            because(self.reason.as_deref())
+        );
+        printable(&line)
     }
 }
 
@@ -143,7 +158,8 @@ impl From<&TimelineChange> for ChangeView {
 }
 
 impl ChangeView {
-    fn text(&self) -> String {
+    /// The change in words.
+    pub fn text(&self) -> String {
         match self {
             Self::StatusChanged { from: None, to } => format!("{to:?}"),
             Self::StatusChanged {
@@ -218,21 +234,13 @@ impl History {
     fn timeline_text(&self, layout: &Layout, most: usize) -> String {
         let earlier = self.timeline.len().saturating_sub(most);
         let entries = &self.timeline[earlier..];
-        let changes: Vec<_> = entries.iter().map(|entry| entry.change.text()).collect();
-        let width = changes.iter().map(String::len).max().unwrap_or_default();
-        let line = |(entry, change): (&EntryView, &String)| {
-            let attempt = match entry.attempt {
-                None | Some(1) => String::new(),
-                Some(number) => format!(", attempt {number}"),
-            };
-            printable(&format!(
-                "  {}  {change:width$}  by {}{attempt}{}",
-                words::plain_time(entry.at),
-                entry.by(layout),
-                because(entry.reason.as_deref())
-            ))
+        let widths = entries.iter().map(|entry| entry.change.text().len());
+        let width = widths.max().unwrap_or_default();
+        let line = |entry: &EntryView| {
+            let by = layout.caller(entry.author());
+            format!("  {}", entry.line(width, &by))
         };
-        let lines: Vec<_> = entries.iter().zip(&changes).map(line).collect();
+        let lines: Vec<_> = entries.iter().map(line).collect();
         let more = match earlier {
             0 => String::new(),
             count => format!("  {count} earlier; --timeline shows all\n"),

@@ -18,7 +18,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::follow::counts;
 use crate::stack::Stack;
 
 /// A rotation. Its JSON has all of it.
@@ -51,6 +50,8 @@ pub struct RotationView {
     pub settled_per_sec: Option<f64>,
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub estimated_end_at: Option<Timestamp>,
+    /// The progress in each region, while it runs and its plan is complete.
+    pub regions: Vec<RegionView>,
     pub attempt: u32,
     #[cfg_attr(test, schemars(with = "String"))]
     pub started_at: Timestamp,
@@ -66,7 +67,7 @@ pub struct RotationView {
     pub timeline_seq: u64,
     /// It is open, and no invocation has worked on it for ten minutes.
     pub is_stalled: bool,
-    /// If it is queued: what it waits for.
+    /// What it waits for, if it is queued or paused.
     pub waits_for: Option<String>,
     /// Why the old role is in use now, if it is.
     pub old_role_in_use: Option<InUseView>,
@@ -75,6 +76,20 @@ pub struct RotationView {
     pub old_role_in_use_until: Option<Timestamp>,
     /// The rollback of the rotation, if there is one.
     pub rollback: Option<RollbackView>,
+}
+
+/// The progress of a rotation in a region.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RegionView {
+    pub region: String,
+    pub total: u64,
+    pub pending: u64,
+    /// Associations settled per second, over the last minute.
+    pub settled_per_sec: Option<f64>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    pub estimated_end_at: Option<Timestamp>,
 }
 
 /// Why a role is in use.
@@ -121,10 +136,7 @@ impl RotationView {
         let end = record.state.end();
         let request = &record.request;
         let claims = &record.envelope.claims;
-        let progress = record.progress.as_ref();
-        let is_open = end.is_none();
-        let now = stack.aws.now();
-        Ok(Self {
+        let mut view = Self {
             id: record.key.to_string(),
             status: record.status(),
             status_cause: record.state.pause_cause(),
@@ -136,9 +148,10 @@ impl RotationView {
             scope: serde_json::to_value(&request.scope).unwrap_or_default(),
             max_errors: request.max_errors.to_string(),
             max_concurrency: request.max_concurrency.map(|limit| limit.to_string()),
-            counts: counts(record),
-            settled_per_sec: progress.and_then(|it| it.settled_per_sec),
-            estimated_end_at: progress.and_then(|it| it.estimated_end_at),
+            counts: record.counts,
+            settled_per_sec: None,
+            estimated_end_at: None,
+            regions: Vec::new(),
             attempt: record.attempt,
             started_at: record.started_at,
             queued_at: record.queued_at,
@@ -147,7 +160,7 @@ impl RotationView {
             request_reason: claims.reason_text(),
             request_event_id: record.envelope.event.id.clone(),
             timeline_seq: record.timeline_seq,
-            is_stalled: is_open && may_run(record.status()) && record.is_stalled(now),
+            is_stalled: false,
             waits_for,
             old_role_in_use: old_role.in_use.map(|it| InUseView {
                 since: it.since,
@@ -156,8 +169,37 @@ impl RotationView {
             }),
             old_role_in_use_until: old_role.until,
             rollback,
-        })
+        };
+        view.note_progress(record, stack.aws.now());
+        Ok(view)
     }
+
+    /// Takes over what changes without an entry in the timeline.
+    pub fn note_progress(&mut self, record: &RotationRecord, now: Timestamp) {
+        let progress = record.progress.as_ref();
+        let is_open = record.finished_at().is_none();
+        self.counts = counts(record);
+        self.settled_per_sec = progress.and_then(|it| it.settled_per_sec);
+        self.estimated_end_at = progress.and_then(|it| it.estimated_end_at);
+        let regions = progress.into_iter().flat_map(|progress| {
+            let regions = progress.regions.iter();
+            regions.map(|(region, of_region)| RegionView {
+                region: region.clone(),
+                total: of_region.total,
+                pending: of_region.pending,
+                settled_per_sec: of_region.settled_per_sec,
+                estimated_end_at: of_region.left().map(|left| progress.at + left),
+            })
+        });
+        self.regions = regions.collect();
+        self.is_stalled = is_open && may_run(record.status()) && record.is_stalled(now);
+    }
+}
+
+/// The latest counts: those of its progress while it runs.
+pub fn counts(record: &RotationRecord) -> Counts {
+    let progress = record.progress.as_ref().map(|progress| progress.counts);
+    progress.unwrap_or(record.counts)
 }
 
 /// Reads a rotation that the operator names.
@@ -193,15 +235,21 @@ async fn rollback_of(stack: &Stack, key: &RotationKey) -> Result<Option<Rollback
     }))
 }
 
-/// What a queued rotation waits for: the rotations that hold its roles, those before it, or the end
-/// of a freeze.
+/// What a paused rotation waits for, or a queued one: the rotations that hold its roles, those
+/// before it, or the end of a freeze.
 async fn waits_for(stack: &Stack, record: &RotationRecord) -> Result<Option<String>, CallError> {
-    if record.status() != Status::Queued {
-        return Ok(None);
-    }
+    const FREEZE: &str = "the end of the freeze (rerole unfreeze)";
     let ledger = &stack.aws.ledger;
+    match (record.status(), record.state.pause_cause()) {
+        (Status::Queued, _) => {}
+        (_, Some(PauseCause::Operator)) => {
+            return Ok(Some(format!("a person (rerole resume {})", record.key)));
+        }
+        (_, Some(PauseCause::Frozen)) => return Ok(Some(FREEZE.to_owned())),
+        (_, None) => return Ok(None),
+    }
     if ledger.stack().read().await?.is_frozen() {
-        return Ok(Some("the end of the freeze (rerole unfreeze)".to_owned()));
+        return Ok(Some(FREEZE.to_owned()));
     }
     let roles = ledger.roles().pair(&record.request).await?;
     let before = |role: &rerole_core::rotation::RoleRecord| {

@@ -27,7 +27,7 @@ pub fn next(view: &RotationView) -> Vec<Next> {
             of("cancel", "give up"),
         ],
         Status::Planning | Status::InProgress => vec![
-            of("status --wait", "follow it to the end"),
+            of("status --watch", "follow it to the end"),
             of("pause", "stop for now"),
             of("cancel", "stop for good"),
         ],
@@ -35,7 +35,7 @@ pub fn next(view: &RotationView) -> Vec<Next> {
             vec![Next::new("rerole unfreeze").to("let all rotations continue")]
         }
         Status::Paused => vec![of("resume", "continue"), of("cancel", "stop for good")],
-        Status::Cancelling => vec![of("status --wait", "wait until the roles are free")],
+        Status::Cancelling => vec![of("status --watch", "wait until the roles are free")],
         Status::Planned if is_rollback => {
             let rotation = view.rollback_of.as_deref().unwrap_or_default();
             vec![

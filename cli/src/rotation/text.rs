@@ -24,7 +24,14 @@ pub fn rotation(view: &RotationView, context: Context<'_>) -> String {
         now,
         layout,
     } = context;
-    let mut lines = vec![title(view, layout)];
+    let title = title(view);
+    let mut lines = vec![format!(
+        "{}{}: {}{}",
+        title.kind,
+        layout.heading(printable(&view.id)),
+        layout.status(view.status),
+        title.rest
+    )];
     let mut line = |name: &str, text: String| {
         let text = printable(&text);
         lines.push(format!("  {name:<9} {text}"));
@@ -57,12 +64,22 @@ pub fn rotation(view: &RotationView, context: Context<'_>) -> String {
     lines.join("\n")
 }
 
-fn title(view: &RotationView, layout: &Layout) -> String {
+/// What stands around ID and status of a rotation in its first line.
+#[derive(Debug)]
+pub struct Title {
+    /// What kind of rotation it is, in front of the ID.
+    pub kind: &'static str,
+    /// Why it is paused, and which attempt it is, after the status.
+    pub rest: String,
+}
+
+/// Returns the title of a rotation.
+pub fn title(view: &RotationView) -> Title {
     let kind = match (&view.rollback_of, view.dry_run) {
-        (None, false) => "Rotation",
-        (None, true) => "Dry run",
-        (Some(_), false) => "Rollback",
-        (Some(_), true) => "Dry run of a rollback",
+        (None, false) => "Rotation ",
+        (None, true) => "Dry run ",
+        (Some(_), false) => "Rollback ",
+        (Some(_), true) => "Dry run of a rollback ",
     };
     let cause = view
         .status_cause
@@ -71,11 +88,10 @@ fn title(view: &RotationView, layout: &Layout) -> String {
         1 => String::new(),
         number => format!(", attempt {number}"),
     };
-    let id = layout.heading(printable(&view.id));
-    format!(
-        "{kind} {id}: {}{cause}{attempt}",
-        layout.status(view.status)
-    )
+    Title {
+        kind,
+        rest: format!("{cause}{attempt}"),
+    }
 }
 
 /// The lists of a scope in words.
@@ -124,7 +140,7 @@ fn limits(view: &RotationView) -> String {
 }
 
 /// What is settled, how, and how long the rest takes.
-fn progress(view: &RotationView, now: Timestamp) -> String {
+pub fn progress(view: &RotationView, now: Timestamp) -> String {
     let Counts { total, pending, .. } = view.counts;
     let parts: Vec<_> = outcomes(&view.counts)
         .into_iter()

@@ -12,7 +12,7 @@ use crate::bus::Requested;
 use crate::coverage::Coverage;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Followed, Patience, Until, follow};
+use crate::follow::{Followed, Patience, Until, Wait, follow};
 use crate::request::{self, RequestFlags, Roles, default_plan_id, given_id};
 use crate::rotation::RotationView;
 use crate::rotation::rows::{self, RowView, Shown};
@@ -88,8 +88,12 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     if let Some(exit) = send(&stack, &requested, detail).await? {
         return Ok(exit);
     }
-    let Followed { record, exit } =
-        follow(&stack, &key, Until::Finished, Patience::Unlimited).await?;
+    let wait = Wait {
+        until: Until::Finished,
+        patience: Patience::Unlimited,
+        known_seq: 0,
+    };
+    let Followed { record, exit } = follow((&stack, &answer), &key, wait).await?;
     if record.finished_at().is_none() {
         let status = stack.pasted(&format!("rerole status {key} --wait"));
         note(&format!("the dry run continues; follow it with: {status}"));

@@ -14,7 +14,7 @@ use crate::coverage::Coverage;
 use crate::estimate::{self, Estimate};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Patience, Until, follow, note_interrupted};
+use crate::follow::{Patience, Until, Wait, follow, note_interrupted};
 use crate::invalid_flag::Flag;
 use crate::request::{self, LimitFlags, RequestFlags, Roles, default_id, given_id};
 use crate::rotation::RotationView;
@@ -157,7 +157,14 @@ async fn show(
 ) -> Result<Exit, Failure> {
     let exit = match wait {
         None => None,
-        Some(patience) => Some(follow(stack, key, Until::Finished, patience).await?.exit),
+        Some(patience) => {
+            let wait = Wait {
+                until: Until::Finished,
+                patience,
+                known_seq: 0,
+            };
+            Some(follow((stack, answer), key, wait).await?.exit)
+        }
     };
     let view = Box::pin(RotationView::read(stack, key)).await?;
     let context = Context {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::answer::{Answer, Next};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{Followed, Patience, Until, follow, note_interrupted};
+use crate::follow::{Followed, Patience, Until, Wait, follow, note_interrupted};
 use crate::frozen::FreezeView;
 use crate::named::{Named, find};
 use crate::rotation::RotationView;
@@ -34,6 +34,9 @@ pub struct StatusFlags {
     /// Show all of the timeline, and not only its end
     #[arg(long)]
     pub timeline: bool,
+    /// Watch it until it is finished: in place on a terminal, and else with a line for each change
+    #[arg(long, conflicts_with = "wait")]
+    pub watch: bool,
     /// Wait until it is finished or waits for a person, at most for this time, such as 30m
     #[arg(
         long,
@@ -92,7 +95,7 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
     match find(&stack, &flags.id).await? {
         Named::Rejected(rejected) => show_rejected(frozen, *rejected, (&stack, &answer)),
         Named::Rotation(record) => {
-            let (record, exit) = wait(&stack, *record, flags.wait).await?;
+            let (record, exit) = Box::pin(wait((&stack, &answer), *record, flags)).await?;
             let key = record.key.clone();
             let most = if flags.timeline {
                 usize::MAX
@@ -126,15 +129,23 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
 
 /// Follows the rotation if asked to. Returns how the command ends then.
 async fn wait(
-    stack: &Stack,
+    place: (&Stack, &Answer<'_>),
     record: RotationRecord,
-    wait: Option<Patience>,
+    flags: &StatusFlags,
 ) -> Result<(RotationRecord, Option<Exit>), Failure> {
-    let Some(patience) = wait else {
-        return Ok((record, None));
+    let (until, patience) = match flags.wait {
+        Some(patience) => (Until::Finished, patience),
+        None if flags.watch => (Until::Closed, Patience::Unlimited),
+        None => return Ok((record, None)),
+    };
+    let wait = Wait {
+        until,
+        patience,
+        // The last change is shown again.
+        known_seq: record.timeline_seq.saturating_sub(1),
     };
     let key: RotationKey = record.key;
-    let Followed { record, exit } = follow(stack, &key, Until::Finished, patience).await?;
+    let Followed { record, exit } = follow(place, &key, wait).await?;
     Ok((record, Some(exit)))
 }
 

@@ -194,6 +194,18 @@ impl Rerole {
         }
     }
 
+    /// The command for a terminal.
+    pub fn in_terminal(self) -> pty_process::blocking::Command {
+        let name = self.command.get_program().to_owned();
+        let envs = self.command.get_envs();
+        let envs = envs.filter_map(|(name, value)| Some((name, value?)));
+        pty_process::blocking::Command::new(name)
+            .args(self.command.get_args())
+            .env_clear()
+            .envs(envs.filter(|(name, _)| *name != "COLUMNS"))
+            .env("TERM", "xterm-256color")
+    }
+
     /// The command for tests that stop it or close its pipes.
     pub fn into_command(self) -> Command {
         self.command

@@ -2,9 +2,11 @@
 //! permissions, and failures.
 
 mod harness;
+mod pty;
 mod redact;
 
 mod failures;
+mod live;
 mod permissions;
 mod schema;
 mod screens;

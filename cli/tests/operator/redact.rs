@@ -46,6 +46,8 @@ pub fn redact_progress(text: &str) -> String {
     let mut text = text.to_owned();
     for (pattern, replacement) in [
         (r"(?m)^  rerole rollback .*\n", ""),
+        // Where it is between the entries of the timeline depends on when failures were looked at.
+        (r"(?m)^\S+ \S+  failed: .*\n", ""),
         (r"\b\d/(2[2-4])\b", "4/$1"),
         (
             r"(?m)\b\d+ of (2[2-4]) settled(: [^;\n]*)?$",

@@ -52,9 +52,9 @@ fn ctrl_c_leaves_the_rotation_running_and_gives_the_lease_of_an_index_run_back()
     let rotate = "rotate --from platform/app-2025 --to platform/app-2026 --id app-2026 \
                   --max-concurrency 1 --yes";
     assert_eq!(stage.rerole(rotate).run().code, 0);
-    // The third one is the second look of the wait.
+    // By then, it follows the rotation.
     let (code, stderr) = interrupt(&stage, "status app-2026 --wait", ("GetItem", 4));
-    let hint = "the rotation continues; follow it with: rerole status app-2026 --wait\n";
+    let hint = "the rotation continues; follow it with: rerole status app-2026 --watch\n";
     assert_eq!((code, stderr.as_str()), (130, hint));
 
     stage

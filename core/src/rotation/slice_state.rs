@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::request::{MaxConcurrency, MaxErrors};
 use crate::rotation::{
-    CircuitBreaker, Counts, Ending, Estimator, Outcome, RoleProof, RotationRecord, Tally,
+    CircuitBreaker, Counts, Ending, Estimator, Outcome, RegionMeters, RoleProof, RotationRecord,
+    Tally,
 };
 use crate::timestamp::Timestamp;
 
@@ -67,6 +68,8 @@ pub struct SliceState {
     /// For each region, the associations in flight that only wait.
     pub waiting: BTreeMap<String, Waiting>,
     pub estimator: Estimator,
+    /// What is known of each region. Until the plan is complete, only what this slice has added.
+    pub meters: RegionMeters,
     /// The ledger has that this rotation moves associations to the new role.
     pub new_role_in_use: bool,
     /// When this slice has last been through the rows, if it has. Its updates have ended by then.
@@ -103,6 +106,7 @@ impl SliceState {
             contradictions: 0,
             waiting: BTreeMap::new(),
             estimator: Estimator::default(),
+            meters: RegionMeters::default(),
             new_role_in_use: false,
             executed_at: None,
             unconfirmed: if record.has_unconfirmed_updates {
@@ -157,13 +161,14 @@ impl SliceState {
     /// Takes over what the ledger's rows add up to.
     pub fn recount(&mut self, tally: &Tally) {
         self.counts = tally.counts;
+        self.meters.recount(&tally.regions);
         self.role.note_proven(tally.proven_regions.clone());
     }
 
-    /// Counts a settled row. Returns the reason if the rotation must stop because of it.
-    pub fn settle(&mut self, outcome: Outcome) -> Option<String> {
+    /// Counts a settled row of this region.
+    pub fn settle(&mut self, region: &str, outcome: Outcome) {
         self.counts.settle(outcome);
-        self.must_stop()
+        self.meters.note_settled(region);
     }
 
     /// Returns the reason if too many associations have failed. Returns it only once, so only one
@@ -232,17 +237,19 @@ mod tests {
     #[test]
     fn one_failure_too_many_gives_one_reason_to_stop() {
         let mut state = pending(10);
-        assert_eq!(state.settle(Outcome::Failed), None);
-        assert_eq!(state.settle(Outcome::Updated), None);
-        let reason = state
-            .settle(Outcome::Failed)
-            .expect("the second failure is one too many");
+        let mut settle = |outcome| {
+            state.settle("eu-west-1", outcome);
+            state.must_stop()
+        };
+        assert_eq!(settle(Outcome::Failed), None);
+        assert_eq!(settle(Outcome::Updated), None);
+        let reason = settle(Outcome::Failed).expect("the second failure is one too many");
         assert_eq!(
             reason,
             "2 of 10 associations failed, more than maxErrors (1) allows"
         );
         assert_eq!(
-            state.settle(Outcome::Failed),
+            settle(Outcome::Failed),
             None,
             "the first caller already has the reason"
         );

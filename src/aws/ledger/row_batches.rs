@@ -1,6 +1,8 @@
 //! Rows that are written together, each batch in one transaction that checks the lease: those of a
 //! plan, those that are not attempted, and those that are opened again.
 
+use std::collections::BTreeMap;
+
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::Entry;
 use rerole_core::rotation::{
@@ -25,8 +27,8 @@ pub const SETTLE_BATCH_LEN: usize = 99;
 /// The result of [`Rows::plan`].
 #[derive(Debug, Default)]
 pub struct Planned {
-    /// How many rows are new.
-    pub created: u64,
+    /// How many rows are new in each region.
+    pub created: BTreeMap<String, u64>,
     /// The rows that already existed, unchanged.
     pub existing: Vec<Row>,
 }
@@ -59,7 +61,10 @@ impl Rows<'_> {
             parts.extend(rows.iter().map(|row| self.put_new(row).into()));
             match self.table.transact(operation, parts).await? {
                 Transacted::Done => {
-                    planned.created += rows.len() as u64;
+                    for row in &rows {
+                        let region = row.association_arn.region().to_owned();
+                        *planned.created.entry(region).or_default() += 1;
+                    }
                     break;
                 }
                 Transacted::Refused(refusals) => {

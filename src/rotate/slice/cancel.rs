@@ -4,7 +4,7 @@
 //! a slice has died, or an update got no response, in this attempt for any row or in an earlier one
 //! for this row, then it is described first, as in a rotation that stops early (`execute.rs`).
 
-use rerole_core::rotation::Row;
+use rerole_core::rotation::{Outcome, Row};
 
 use crate::aws::ledger::{ROW_PAGES, SETTLE_BATCH_LEN, Select};
 use crate::aws::page::paginate;
@@ -45,9 +45,9 @@ async fn settle_batch(slice: &Context<'_>, batch: &[Row]) -> Result<(), SliceErr
     let rows = slice.aws.ledger.rows(slice.key());
     let now = slice.aws.now();
     rows.settle_not_attempted(&slice.record, batch, now).await?;
-    let counts = &mut slice.state().counts;
-    let settled = batch.len() as u64;
-    counts.pending = counts.pending.saturating_sub(settled);
-    counts.not_attempted += settled;
+    let mut state = slice.state();
+    for row in batch {
+        state.settle(row.association_arn.region(), Outcome::NotAttempted);
+    }
     Ok(())
 }

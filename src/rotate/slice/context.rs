@@ -1,6 +1,7 @@
 //! What the steps of a slice share: the clients, the rotation's record, the lease, the deadline and
 //! the slice's state. The steps themselves are in `run`, `scan`, `execute` and `mover`.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,7 +21,7 @@ use tracing::warn;
 
 use crate::aws::Aws;
 use crate::aws::eks::EKS_CALL_TIMEOUT;
-use crate::aws::ledger::{LeaseError, OwnedRotation};
+use crate::aws::ledger::{LeaseError, OwnedRotation, Planned};
 use crate::rotate::slice::deadline::DEADLINE_RESERVE;
 use crate::rotate::slice::error::SliceError;
 use crate::rotate::slice::lease::Lease;
@@ -157,7 +158,23 @@ impl<'a> Context<'a> {
             estimated_end_at: estimate
                 .and_then(|estimate| estimate.left)
                 .map(|left| now + left),
+            regions: if state.is_planned {
+                state.meters.progress()
+            } else {
+                BTreeMap::new()
+            },
         }
+    }
+
+    /// Counts rows that this slice has planned. Returns how many are new.
+    pub(super) fn note_planned(&self, planned: &Planned) -> u64 {
+        let mut state = self.state();
+        for (region, count) in &planned.created {
+            state.meters.note_planned(region, *count);
+        }
+        let created = planned.created.values().sum();
+        state.rows_added += created;
+        created
     }
 
     /// Takes a sample for the estimate of the rotation's end.
@@ -165,6 +182,7 @@ impl<'a> Context<'a> {
         let mut state = self.state();
         let settled = state.counts.total - state.counts.pending;
         state.estimator.note(self.elapsed(), settled);
+        state.meters.sample(self.elapsed());
     }
 
     /// For how long the new role has not been ready, in all slices together, in milliseconds.

@@ -28,8 +28,7 @@ pub(super) async fn plan_rollback(slice: &Context<'_>) -> Result<u64, SliceError
         for batch in pending.chunks(PLAN_BATCH_LEN) {
             slice.check()?;
             let planned = rows.plan(&slice.record, batch.to_vec()).await?;
-            slice.state().rows_added += planned.created;
-            created += planned.created;
+            created += slice.note_planned(&planned);
         }
     }
     Ok(created)

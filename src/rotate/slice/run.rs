@@ -265,11 +265,11 @@ impl<'a> Slice<'a> {
             let state = context.state();
             let summary = SliceSummary {
                 counts: progress.counts,
+                idle_since: progress.at,
                 progress,
                 role_not_ready_ms,
                 failing_since: state.circuit_breaker.failing_since().clone(),
                 has_unconfirmed_updates: state.unconfirmed != Unconfirmed::Nothing,
-                idle_since: progress.at,
             };
             (summary, state.may_record_late())
         };

@@ -150,8 +150,7 @@ impl<'a> Scan<'a> {
                 ..Row::planned(&record.old_role_arn, item)
             });
             let planned = rows.plan(record, pending.collect()).await?;
-            self.result.created += planned.created;
-            self.slice.state().rows_added += planned.created;
+            self.result.created += self.slice.note_planned(&planned);
             if request.dry_run {
                 continue;
             }

@@ -66,7 +66,7 @@ pub(super) async fn settle(
         // Most likely this slice settled it, the response was lost, and the SDK sent it again.
         debug!(association = %row.association_arn, "association already settled");
     }
-    let must_stop = count(slice, settled.ending.outcome());
+    let must_stop = count(slice, row, settled.ending.outcome());
     match contradiction.or(must_stop) {
         Some(reason) => slice.stop(&reason).await,
         None => Ok(()),
@@ -104,13 +104,13 @@ async fn note_departures(slice: &Context<'_>, settled: &Settled) -> Result<(), C
 }
 
 /// Counts the outcome. Returns why the rotation has to stop, if it does.
-fn count(slice: &Context<'_>, outcome: Outcome) -> Option<String> {
+fn count(slice: &Context<'_>, row: &Row, outcome: Outcome) -> Option<String> {
     let mut state = slice.state();
+    state.settle(row.association_arn.region(), outcome);
     if slice.request().dry_run {
-        state.counts.settle(outcome);
         None
     } else {
-        state.settle(outcome)
+        state.must_stop()
     }
 }
 

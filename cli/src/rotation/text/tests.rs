@@ -2,57 +2,14 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use expect_test::expect;
-use rerole_core::rotation::{PauseCause, Status};
+use rerole_core::rotation::Status;
 use serde_json::json;
 
 use super::*;
+use crate::rotation::RollbackView;
 use crate::rotation::next::next;
-use crate::rotation::{InUseView, RollbackView};
 use crate::stack::flags::Form;
-use crate::testing::{ACCOUNT, now};
-
-fn view(status: Status) -> RotationView {
-    let role = |name: &str| format!("arn:aws:iam::{ACCOUNT}:role/platform/{name}");
-    let started_at = now() - Duration::from_mins(90);
-    RotationView {
-        id: "app".to_owned(),
-        status,
-        status_cause: (status == Status::Paused).then_some(PauseCause::Operator),
-        reason: None,
-        rollback_of: None,
-        dry_run: false,
-        old_role_arn: role("app-2025"),
-        new_role_arn: role("app-2026"),
-        scope: json!({}),
-        max_errors: "10%".to_owned(),
-        max_concurrency: None,
-        counts: Counts {
-            total: 400,
-            pending: 280,
-            updated: 120,
-            ..Counts::default()
-        },
-        settled_per_sec: None,
-        estimated_end_at: None,
-        attempt: 1,
-        started_at,
-        queued_at: None,
-        finished_at: None,
-        requested_by: Some("jane".to_owned()),
-        request_reason: Some("CHG-7".to_owned()),
-        request_event_id: None,
-        timeline_seq: 7,
-        is_stalled: false,
-        waits_for: None,
-        old_role_in_use: Some(InUseView {
-            since: started_at,
-            by: "app".to_owned(),
-            why: "a rotation from the role has not finished".to_owned(),
-        }),
-        old_role_in_use_until: None,
-        rollback: None,
-    }
-}
+use crate::testing::{ACCOUNT, now, view};
 
 fn text(view: &RotationView) -> String {
     let context = Context {
@@ -82,12 +39,12 @@ fn each_status_has_its_next_commands() {
           rerole cancel app
           rerole rollback app
         Rotation app: Planning
-          rerole status app --wait
+          rerole status app --watch
           rerole pause app
           rerole cancel app
           rerole rollback app
         Rotation app: InProgress
-          rerole status app --wait
+          rerole status app --watch
           rerole pause app
           rerole cancel app
           rerole rollback app
@@ -96,7 +53,7 @@ fn each_status_has_its_next_commands() {
           rerole cancel app
           rerole rollback app
         Rotation app: Cancelling
-          rerole status app --wait
+          rerole status app --watch
           rerole rollback app
         Rotation app: Succeeded
           rerole who arn:aws:iam::111122223333:role/platform/app-2025

@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::answer::Next;
 use crate::failure::Failure;
-use crate::follow::counts;
 use crate::found::{BEGINNING, Found};
 use crate::frozen::FreezeView;
 use crate::invalid_flag::Flag;
+use crate::rotation::counts;
 use crate::rotation::rejected::RejectedView;
 use crate::stack::Stack;
 use crate::verbs::list::flags::ListFlags;

@@ -1,0 +1,49 @@
+//! Which lines are written of which change.
+
+use std::time::Duration;
+
+use rerole_core::rotation::Status;
+
+use super::*;
+use crate::live::testing::{cause, entry, look};
+
+#[test]
+fn each_change_is_written_once() {
+    let mut changes = Changes::default();
+    let mut look = look();
+    let first = changes.lines(&look);
+    assert!(first[0].contains("Planning  by Operator/jane: CHG-7"));
+    assert!(first[1].contains("Planning -> InProgress"));
+    assert!(first[2].contains("failed: InvalidParameterException"));
+    assert_eq!(first.len(), 4, "{first:?}");
+    assert_eq!(changes.lines(&look), Vec::<String>::new());
+
+    let paused = entry(3, Some(Status::InProgress), Status::Paused);
+    look.history.timeline.push(paused);
+    look.causes[0].count += 1;
+    look.causes
+        .push(cause(1, "AccessDeniedException", "denied"));
+    let second = changes.lines(&look);
+    assert!(second[0].contains("InProgress -> Paused"), "{second:?}");
+    assert!(second[1].contains("AccessDeniedException"), "{second:?}");
+    assert_eq!(second.len(), 2, "{second:?}");
+
+    let known = Changes::after(2).lines(&look);
+    assert!(known[0].contains("InProgress -> Paused"), "{known:?}");
+}
+
+#[test]
+fn how_far_it_is_is_written_now_and_then() {
+    let mut changes = Changes::default();
+    let mut look = look();
+    let mut lines = 0;
+    for _ in 0..90 {
+        let written = changes.lines(&look);
+        let progress = written
+            .iter()
+            .filter(|it| it.contains("120 of 400 settled"));
+        lines += progress.count();
+        look.at = look.at + Duration::from_secs(1);
+    }
+    assert_eq!(lines, 2);
+}

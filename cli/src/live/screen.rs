@@ -1,0 +1,278 @@
+//! What is drawn of a rotation in place: its state and what it waits for, a bar with rate and
+//! remaining time for each region, why associations failed and what to do, and the end of its
+//! timeline. Where the terminal is small, the less important lines are left out.
+
+use console::truncate_str;
+use ratatui::Frame;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+use rerole_core::timestamp::Timestamp;
+
+use crate::exit::Exit;
+use crate::live::Look;
+use crate::live::causes::Cause;
+use crate::rotation::text::{outcomes, title};
+use crate::terminal::printable;
+use crate::words;
+
+/// The height that everything fits into, in lines.
+pub const HEIGHT_MAX: u16 = 22;
+/// A cause needs its error and at most two lines about what to do.
+const CAUSE_LINES: usize = 3;
+const CAUSES_MAX: usize = 3;
+const ENTRIES_MAX: usize = 4;
+/// The longest name of a region has 14 characters.
+const NAME_WIDTH: usize = 14;
+/// What a bar leaves for its name and its numbers.
+const NUMBERS_WIDTH: u16 = 66;
+const HINT: &str = "q or Ctrl-C ends this view; the rotation continues";
+
+/// How it is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Drawing<'a> {
+    /// The account of the stack. Its roles are shown without it.
+    pub account: &'a str,
+    pub has_color: bool,
+}
+
+/// How far a rotation or a part of it is.
+struct Part<'a> {
+    name: &'a str,
+    total: u64,
+    pending: u64,
+    settled_per_sec: Option<f64>,
+    estimated_end_at: Option<Timestamp>,
+}
+
+impl Drawing<'_> {
+    /// Draws the rotation into the whole frame.
+    pub fn draw(self, frame: &mut Frame<'_>, look: &Look) {
+        let area = frame.area();
+        let lines = self.lines(look, area.width, area.height);
+        frame.render_widget(Paragraph::new(lines), area);
+    }
+
+    fn lines(self, look: &Look, width: u16, height: u16) -> Vec<Line<'static>> {
+        let columns = usize::from(width);
+        let mut lines = self.head(look, columns);
+        // The whole, the outcomes and the hint.
+        let mut left = usize::from(height).saturating_sub(lines.len() + 3);
+        let regions = self.regions(look, width, left / 3);
+        left = left.saturating_sub(regions.len());
+        // At least the last entry of the timeline is shown.
+        let most = (left.saturating_sub(2) / CAUSE_LINES).min(CAUSES_MAX);
+        let causes = self.causes(&look.causes, columns, most);
+        left = left.saturating_sub(causes.len());
+        // A heading comes before the entries.
+        let timeline = self.timeline(look, columns, left.saturating_sub(1).min(ENTRIES_MAX));
+        lines.push(self.part(look.at, width, &whole(look)));
+        lines.extend(regions);
+        lines.push(plain(&outcomes_text(look), columns));
+        lines.extend(causes);
+        lines.extend(timeline);
+        lines.push(Line::styled(
+            shortened(HINT, columns),
+            self.style(Modifier::DIM),
+        ));
+        lines
+    }
+
+    /// What it is, its state, its roles, and what it waits for.
+    fn head(self, look: &Look, columns: usize) -> Vec<Line<'static>> {
+        let view = &look.rotation;
+        let status = match Exit::of(view.status) {
+            Exit::Done => Color::Green,
+            Exit::StillInUse | Exit::WaitsForPerson => Color::Yellow,
+            _ => Color::Red,
+        };
+        let title = title(view);
+        let status = self.color(status);
+        let mut lines = vec![
+            Line::from(vec![
+                Span::raw(title.kind),
+                Span::styled(printable(&view.id), self.style(Modifier::BOLD)),
+                Span::raw(": "),
+                Span::styled(format!("{:?}", view.status), status),
+                Span::raw(title.rest),
+            ]),
+            plain(
+                &format!(
+                    "  {} to {}",
+                    words::role(&view.old_role_arn).in_account(self.account),
+                    words::role(&view.new_role_arn).in_account(self.account)
+                ),
+                columns,
+            ),
+        ];
+        if let Some(waits_for) = &view.waits_for {
+            lines.push(plain(&format!("  waits for {waits_for}"), columns));
+        }
+        if view.is_stalled {
+            let text = "  stalled: no invocation has worked on it for ten minutes (rerole doctor)";
+            lines.push(Line::styled(
+                shortened(text, columns),
+                self.color(Color::Red),
+            ));
+        }
+        lines
+    }
+
+    /// The regions, if there are several: the slowest first, and how many are left out.
+    fn regions(self, look: &Look, width: u16, most: usize) -> Vec<Line<'static>> {
+        let view = &look.rotation;
+        if view.regions.len() < 2 || most == 0 {
+            return Vec::new();
+        }
+        let mut regions: Vec<_> = view.regions.iter().collect();
+        let has_room = regions.len() <= most;
+        if !has_room {
+            regions.sort_by_key(|it| std::cmp::Reverse(it.pending));
+        }
+        let shown = if has_room { regions.len() } else { most - 1 };
+        let lines = regions.iter().take(shown).map(|it| {
+            let part = Part {
+                name: &it.region,
+                total: it.total,
+                pending: it.pending,
+                settled_per_sec: it.settled_per_sec,
+                estimated_end_at: it.estimated_end_at,
+            };
+            self.part(look.at, width, &part)
+        });
+        let mut lines: Vec<_> = lines.collect();
+        if !has_room {
+            let rest = regions.len() - shown;
+            lines.push(plain(
+                &format!("  and {rest} more regions"),
+                usize::from(width),
+            ));
+        }
+        lines
+    }
+
+    /// A name, a bar, and what stands beside it.
+    fn part(self, now: Timestamp, width: u16, part: &Part<'_>) -> Line<'static> {
+        let settled = part.total - part.pending.min(part.total);
+        let bar_width = u64::from(width.saturating_sub(NUMBERS_WIDTH).clamp(10, 40));
+        let filled = (settled * bar_width)
+            .checked_div(part.total)
+            .unwrap_or_default();
+        let times = |symbol: &str, count: u64| symbol.repeat(usize::try_from(count).unwrap_or(0));
+        let percent = (settled * 100).checked_div(part.total);
+        let percent = percent.map_or_else(String::new, |percent| format!("{percent} %"));
+        let rate = part.settled_per_sec.filter(|_| part.pending > 0);
+        let rate = rate.map_or_else(String::new, |rate| format!("{rate:.1}/s"));
+        let left = match part.estimated_end_at {
+            _ if part.pending == 0 && part.total > 0 => "settled".to_owned(),
+            Some(end) => format!("about {} left", words::duration(end.since(now))),
+            None => String::new(),
+        };
+        let numbers = format!(
+            " {:>13} {percent:>5} {rate:>7}  {left}",
+            format!("{settled} of {}", part.total)
+        );
+        Line::from(vec![
+            Span::raw(format!("  {:<NAME_WIDTH$} ", part.name)),
+            Span::styled(times("█", filled), self.color(Color::Green)),
+            Span::styled(times("░", bar_width - filled), self.style(Modifier::DIM)),
+            Span::raw(numbers),
+        ])
+    }
+
+    /// Why associations failed, and what to do.
+    fn causes(self, causes: &[Cause], columns: usize, most: usize) -> Vec<Line<'static>> {
+        let cause = |cause: &Cause| {
+            let error = printable(&format!("{} failed: {}", cause.count, cause.error));
+            let error = error.replace('\n', " ");
+            let mut lines = vec![Line::styled(
+                shortened(&error, columns),
+                self.color(Color::Red),
+            )];
+            let options = textwrap::Options::new(columns)
+                .initial_indent("  ")
+                .subsequent_indent("  ");
+            let advice = textwrap::wrap(cause.advice, options);
+            let advice = advice.into_iter().take(CAUSE_LINES - 1);
+            lines.extend(advice.map(|line| Line::raw(line.into_owned())));
+            lines
+        };
+        let mut lines: Vec<_> = causes.iter().take(most).flat_map(cause).collect();
+        if causes.len() > most && most > 0 {
+            let rest = causes.len() - most;
+            lines.push(plain(&format!("and {rest} other causes"), columns));
+        }
+        lines
+    }
+
+    fn timeline(self, look: &Look, columns: usize, most: usize) -> Vec<Line<'static>> {
+        let entries = &look.history.timeline;
+        if most == 0 || entries.is_empty() {
+            return Vec::new();
+        }
+        let shown = &entries[entries.len().saturating_sub(most)..];
+        let lines = shown.iter().map(|entry| {
+            let line = entry.line(0, words::caller(entry.author()));
+            plain(&format!("  {}", line.replace('\n', " ")), columns)
+        });
+        let heading = Line::styled("Timeline:", self.style(Modifier::BOLD));
+        std::iter::once(heading).chain(lines).collect()
+    }
+
+    fn color(self, color: Color) -> Style {
+        if self.has_color {
+            Style::new().fg(color)
+        } else {
+            Style::new()
+        }
+    }
+
+    fn style(self, modifier: Modifier) -> Style {
+        if self.has_color {
+            Style::new().add_modifier(modifier)
+        } else {
+            Style::new()
+        }
+    }
+}
+
+fn whole(look: &Look) -> Part<'static> {
+    let view = &look.rotation;
+    Part {
+        name: if view.regions.len() > 1 {
+            "all regions"
+        } else {
+            "progress"
+        },
+        total: view.counts.total,
+        pending: view.counts.pending,
+        settled_per_sec: view.settled_per_sec,
+        estimated_end_at: view.estimated_end_at,
+    }
+}
+
+fn outcomes_text(look: &Look) -> String {
+    let counts = &look.rotation.counts;
+    let parts = outcomes(counts).into_iter();
+    let mut parts: Vec<_> = parts
+        .map(|(number, name)| format!("{number} {name}"))
+        .collect();
+    if counts.pending > 0 {
+        parts.push(format!("{} pending", counts.pending));
+    }
+    if parts.is_empty() {
+        return "  nothing is planned yet".to_owned();
+    }
+    format!("  {}", parts.join(", "))
+}
+
+fn plain(text: &str, columns: usize) -> Line<'static> {
+    Line::raw(shortened(&printable(text), columns))
+}
+
+fn shortened(text: &str, columns: usize) -> String {
+    truncate_str(text, columns, "…").into_owned()
+}
+
+#[cfg(test)]
+mod tests;

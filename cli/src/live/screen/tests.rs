@@ -1,0 +1,119 @@
+//! What is drawn at 80 and at 200 columns, and on a small terminal.
+
+use expect_test::expect;
+use ratatui::backend::TestBackend;
+use ratatui::{Terminal, TerminalOptions, Viewport};
+use rerole_core::rotation::{PauseCause, Status};
+
+use super::*;
+use crate::live::testing::{look, region};
+use crate::testing::ACCOUNT;
+
+/// What a terminal of this size shows.
+fn screen(look: &Look, (width, height): (u16, u16)) -> String {
+    let backend = TestBackend::new(width, height);
+    let viewport = Viewport::Inline(HEIGHT_MAX.min(height));
+    let mut terminal = Terminal::with_options(backend, TerminalOptions { viewport }).unwrap();
+    let drawing = Drawing {
+        account: ACCOUNT,
+        has_color: true,
+    };
+    terminal.draw(|frame| drawing.draw(frame, look)).unwrap();
+    let buffer = terminal.backend().buffer();
+    let rows = buffer.content().chunks(usize::from(width));
+    let rows = rows.map(|row| {
+        let row: String = row.iter().map(ratatui::buffer::Cell::symbol).collect();
+        row.trim_end().to_owned()
+    });
+    let rows: Vec<_> = rows.collect();
+    rows.join("\n").trim_end().to_owned()
+}
+
+#[test]
+fn at_eighty_columns() {
+    expect![[r"
+        Rotation app: InProgress
+          platform/app-2025 to platform/app-2026
+          all regions    ████░░░░░░░░░░    120 of 400  30 %   4.2/s  about 1 min left
+          eu-west-1      ░░░░░░░░░░░░░░     20 of 300   6 %   2.1/s  about 46 min left
+          us-east-1      ██████████████    100 of 100 100 %          settled
+          115 moved, 5 failed, 280 pending
+        3 failed: InvalidParameterException: Role provided in the request does not exist
+          Create the new role, or let its trust policy allow pods.eks.amazonaws.com
+          sts:AssumeRole and sts:TagSession, and `rerole retry`.
+        2 failed: InvalidRequestException: try\u001b[2J later
+          EKS refused the update for the reason in its message. Remove the reason, and
+          `rerole retry`.
+        Timeline:
+          2026-11-23 21:08:00  Planning  by Operator/jane: CHG-7
+          2026-11-23 21:09:00  Planning -> InProgress  by rerole
+        q or Ctrl-C ends this view; the rotation continues"]]
+    .assert_eq(&screen(&look(), (80, 24)));
+}
+
+#[test]
+fn at_two_hundred_columns() {
+    expect![[r"
+        Rotation app: InProgress
+          platform/app-2025 to platform/app-2026
+          all regions    ████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░    120 of 400  30 %   4.2/s  about 1 min left
+          eu-west-1      ██░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     20 of 300   6 %   2.1/s  about 46 min left
+          us-east-1      ████████████████████████████████████████    100 of 100 100 %          settled
+          115 moved, 5 failed, 280 pending
+        3 failed: InvalidParameterException: Role provided in the request does not exist
+          Create the new role, or let its trust policy allow pods.eks.amazonaws.com sts:AssumeRole and sts:TagSession, and `rerole retry`.
+        2 failed: InvalidRequestException: try\u001b[2J later
+          EKS refused the update for the reason in its message. Remove the reason, and `rerole retry`.
+        Timeline:
+          2026-11-23 21:08:00  Planning  by Operator/jane: CHG-7
+          2026-11-23 21:09:00  Planning -> InProgress  by rerole
+        q or Ctrl-C ends this view; the rotation continues"]].assert_eq(&screen(&look(), (200, 24)));
+}
+
+#[test]
+fn a_small_terminal_shows_what_matters_most() {
+    let mut look = look();
+    look.rotation.regions.extend([
+        region("ap-south-1", (10, 4), 0.0),
+        region("sa-east-1", (10, 5), 0.0),
+    ]);
+    expect![[r"
+        Rotation app: InProgress
+          platform/app-2025 to platform/app-2026
+          all regions    ████░░░░░░░░░░    120 of 400  30 %   4.2/s  about 1 min left
+          eu-west-1      ░░░░░░░░░░░░░░     20 of 300   6 %   2.1/s  about 46 min left
+          and 3 more regions
+          115 moved, 5 failed, 280 pending
+        3 failed: InvalidParameterException: Role provided in the request does not exist
+          Create the new role, or let its trust policy allow pods.eks.amazonaws.com
+          sts:AssumeRole and sts:TagSession, and `rerole retry`.
+        and 1 other causes
+        q or Ctrl-C ends this view; the rotation continues"]]
+    .assert_eq(&screen(&look, (80, 12)));
+    // Not even the bar fits into three lines, and nothing fails.
+    assert!(screen(&look, (20, 3)).starts_with("Rotation app"));
+}
+
+#[test]
+fn it_says_who_is_awaited() {
+    let mut look = look();
+    look.rotation.status = Status::Paused;
+    look.rotation.status_cause = Some(PauseCause::Operator);
+    look.rotation.waits_for = Some("a person (rerole resume app)".to_owned());
+    look.rotation.regions.clear();
+    look.causes.clear();
+    look.history.timeline.clear();
+    expect![[r"
+        Rotation app: Paused (Operator)
+          platform/app-2025 to platform/app-2026
+          waits for a person (rerole resume app)
+          progress       ████░░░░░░░░░░    120 of 400  30 %   4.2/s  about 1 min left
+          115 moved, 5 failed, 280 pending
+        q or Ctrl-C ends this view; the rotation continues"]]
+    .assert_eq(&screen(&look, (80, 24)));
+    look.rotation.status = Status::InProgress;
+    look.rotation.status_cause = None;
+    look.rotation.waits_for = None;
+    look.rotation.is_stalled = true;
+    assert!(screen(&look, (80, 24)).contains("stalled: no invocation has worked on it"));
+}

@@ -1,0 +1,100 @@
+//! Reads a rotation again and again: its record each time, and what else is shown of it only if it
+//! may have changed.
+
+use std::time::Duration;
+
+use rerole_core::call::{CallError, Operation};
+use rerole_core::keys::RotationKey;
+use rerole_core::rotation::RotationRecord;
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+use crate::live::{Look, causes};
+use crate::rotation::RotationView;
+use crate::rotation::history::History;
+use crate::stack::Stack;
+
+/// What rotations before this one or the index change is at most so old.
+const RELATED_AGE_MAX: Duration = Duration::from_secs(15);
+/// Why associations failed is in the rows, which are many. They are read again after so many times
+/// the time that reading them took.
+const CAUSES_PAUSE_FACTOR: u32 = 10;
+
+/// Reads one rotation.
+#[derive(Debug)]
+pub struct Watcher<'a> {
+    stack: &'a Stack,
+    key: &'a RotationKey,
+    last: Option<Look>,
+    /// When what is related to the rotation was read.
+    related_at: Instant,
+    /// For how many failures the causes are known.
+    failed: u64,
+    /// Not before this time are the causes read again.
+    causes_due_at: Instant,
+}
+
+impl<'a> Watcher<'a> {
+    pub fn new(stack: &'a Stack, key: &'a RotationKey) -> Self {
+        let now = Instant::now();
+        Self {
+            stack,
+            key,
+            last: None,
+            related_at: now,
+            failed: 0,
+            causes_due_at: now,
+        }
+    }
+
+    /// Reads the rotation's record.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read, or does not have the rotation.
+    pub async fn record(&self) -> Result<RotationRecord, CallError> {
+        let record = self.stack.aws.ledger.rotations().read(self.key).await?;
+        record.ok_or_else(|| {
+            let operation = Operation::on("read rotation", self.key);
+            CallError::malformed_item(operation, "it is no longer in the ledger".to_owned())
+        })
+    }
+
+    /// Reads what else is shown of the rotation, as far as it may have changed.
+    ///
+    /// # Errors
+    /// If the ledger or the index cannot be read.
+    pub async fn look(&mut self, record: &RotationRecord) -> Result<&Look, Failure> {
+        let at = self.stack.aws.now();
+        let is_due = self.related_at.elapsed() >= RELATED_AGE_MAX;
+        let has_entries = |look: &Look| look.rotation.timeline_seq != record.timeline_seq;
+        let mut look = match self.last.take() {
+            Some(mut look) if !has_entries(&look) && !is_due => {
+                look.at = at;
+                look.rotation.note_progress(record, at);
+                look
+            }
+            last => {
+                self.related_at = Instant::now();
+                let key = record.key.clone().into();
+                let (rotation, history) = tokio::try_join!(
+                    RotationView::of(self.stack, record),
+                    History::read(self.stack, &key)
+                )?;
+                Look {
+                    at,
+                    rotation,
+                    history,
+                    causes: last.map(|look| look.causes).unwrap_or_default(),
+                }
+            }
+        };
+        let failed = look.rotation.counts.failed;
+        if failed != self.failed && Instant::now() >= self.causes_due_at {
+            let started_at = Instant::now();
+            look.causes = causes::read(self.stack, self.key).await?;
+            self.failed = failed;
+            self.causes_due_at = Instant::now() + started_at.elapsed() * CAUSES_PAUSE_FACTOR;
+        }
+        Ok(self.last.insert(look))
+    }
+}
