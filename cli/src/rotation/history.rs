@@ -113,11 +113,11 @@ impl EntryView {
     }
 
     /// Who made the change. An event need not say who sent it.
-    fn by(&self, layout: &Layout) -> String {
+    pub fn author(&self) -> &str {
         match (&self.requested_by, &self.event_id) {
-            (Some(claim), _) => layout.caller(claim),
-            (None, Some(_)) => words::UNNAMED.to_owned(),
-            (None, None) => "rerole".to_owned(),
+            (Some(claim), _) => claim,
+            (None, Some(_)) => words::UNNAMED,
+            (None, None) => "rerole",
         }
     }
 }
@@ -143,7 +143,8 @@ impl From<&TimelineChange> for ChangeView {
 }
 
 impl ChangeView {
-    fn text(&self) -> String {
+    /// The change in words.
+    pub fn text(&self) -> String {
         match self {
             Self::StatusChanged { from: None, to } => format!("{to:?}"),
             Self::StatusChanged {
@@ -228,7 +229,7 @@ impl History {
             printable(&format!(
                 "  {}  {change:width$}  by {}{attempt}{}",
                 words::plain_time(entry.at),
-                entry.by(layout),
+                layout.caller(entry.author()),
                 because(entry.reason.as_deref())
             ))
         };

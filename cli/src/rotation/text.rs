@@ -57,13 +57,18 @@ pub fn rotation(view: &RotationView, context: Context<'_>) -> String {
     lines.join("\n")
 }
 
-fn title(view: &RotationView, layout: &Layout) -> String {
-    let kind = match (&view.rollback_of, view.dry_run) {
+/// What kind of rotation it is.
+pub fn kind(view: &RotationView) -> &'static str {
+    match (&view.rollback_of, view.dry_run) {
         (None, false) => "Rotation",
         (None, true) => "Dry run",
         (Some(_), false) => "Rollback",
         (Some(_), true) => "Dry run of a rollback",
-    };
+    }
+}
+
+fn title(view: &RotationView, layout: &Layout) -> String {
+    let kind = kind(view);
     let cause = view
         .status_cause
         .map_or_else(String::new, |cause| format!(" ({cause:?})"));
