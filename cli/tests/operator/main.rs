@@ -6,6 +6,7 @@ mod redact;
 
 mod failures;
 mod permissions;
+mod report;
 mod schema;
 mod screens;
 mod terminal;
