@@ -29,7 +29,7 @@ const COLORS: [RGBColor; 8] = [
     RGBColor(0x96, 0x7a, 0x1b),
     RGBColor(0x80, 0x86, 0x8f),
 ];
-/// The last color is for all lines that have none of their own.
+/// The line of all that have no color of their own.
 const OTHERS: &str = "others";
 
 /// A chart: lines over time, and their legend.

@@ -1,6 +1,7 @@
 //! A report's data as text, and the digest of it. The text is the report as compact JSON in one
-//! line, in UTF-8, with `<` written as `\u003c`. Documents in HTML and JSON have it as a line of its
-//! own, which is the only one that starts with `{"reportVersion":`, so one command verifies both:
+//! line, in UTF-8, with `<` written as `\u003c`. Documents in HTML and JSON have it as a line of
+//! its own, which is the only one that starts with `{"reportVersion":`, so one command verifies
+//! both:
 //!
 //! ```sh
 //! grep '^{"reportVersion":' FILE | tr -d '\n' | sha256sum

@@ -30,10 +30,11 @@ pub struct ReportRow {
     pub role_after: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target_role_after: Option<String>,
-    /// The version of the association (`modifiedAt`) when it was planned, and as EKS showed it last.
+    /// The version of the association (`modifiedAt`) when it was planned.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub version_before: Option<Timestamp>,
+    /// The version that EKS showed last.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     pub version_after: Option<Timestamp>,

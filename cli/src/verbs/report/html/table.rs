@@ -1,5 +1,6 @@
-//! All associations. The script filters them; without it, all are shown. They are in several tables,
-//! because a browser leaves out a table that is not near to what it shows, but no part of a table.
+//! All associations. The script filters them; without it, all are shown. They are in several
+//! tables, because a browser can leave out a whole table that is not near to what it shows, but no
+//! part of one.
 
 use std::collections::BTreeMap;
 
