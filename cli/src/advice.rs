@@ -28,14 +28,12 @@ pub fn advice(ended: Ended<'_>) -> &'static str {
         }
         "OwnedByAddon" => {
             "Change the role in the configuration of the add-on (aws eks update-addon), since rerole \
-             leaves add-ons alone. Then `rerole retry` settles it again."
+             leaves add-ons alone. Then retry the rotation, which settles it again."
         }
-        "NotAttempted" => {
-            "Remove what stopped the rotation, which its reason says, and `rerole retry` it."
-        }
+        "NotAttempted" => "Remove what stopped the rotation, which its reason says, and retry it.",
         "ChangedSince" => {
             "Find out who changed it after the rotation. If it should be on the old role all the \
-             same: `rerole rollback --include-changed`."
+             same, roll back again with --include-changed."
         }
         "Reverted" => {
             "Change its role where it is defined, for example in Terraform, and rotate again: \
@@ -51,40 +49,40 @@ fn failure(ended: Ended<'_>) -> &'static str {
     let says = |text: &str| ended.error_message.is_some_and(|it| it.contains(text));
     if ended.error_code == Some(UNEXPECTED_RESPONSE) {
         return "Look at the association in EKS and in CloudTrail: another caller changed it in the \
-                same moment, or EKS changed more than it was asked to. Then `rerole retry`.";
+                same moment, or EKS changed more than it was asked to. Then retry the rotation.";
     }
     match class(ended) {
         ErrorClass::Throttled => {
             "EKS throttled every call for half an hour. Find out in CloudTrail who else calls it, \
-             and `rerole retry`."
+             and retry the rotation."
         }
         ErrorClass::Transient => {
             "EKS or the network gave nothing but temporary errors for half an hour. Check the \
-             cluster and the AWS Health Dashboard, and `rerole retry`."
+             cluster and the AWS Health Dashboard, and retry the rotation."
         }
         ErrorClass::RoleNotReady if says("iam:") => {
-            "Allow the rotate function iam:PassRole and iam:GetRole on the new role, and \
-             `rerole retry`."
+            "Allow the rotate function iam:PassRole and iam:GetRole on the new role, and retry the \
+             rotation."
         }
         ErrorClass::RoleNotReady => {
             "Create the new role, or let its trust policy allow pods.eks.amazonaws.com \
-             sts:AssumeRole and sts:TagSession, and `rerole retry`."
+             sts:AssumeRole and sts:TagSession, and retry the rotation."
         }
         ErrorClass::Denied => {
             "Allow the rotate function what the message names; also look for a service control \
-             policy that denies it. Then `rerole retry`."
+             policy that denies it. Then retry the rotation."
         }
         ErrorClass::NotFound => {
-            "The cluster or the association disappeared while it was being moved. `rerole index \
-             build`, and `rerole retry`."
+            "The cluster or the association disappeared while it was being moved. Build the index, \
+             and retry the rotation."
         }
         ErrorClass::Unsupported => {
             "EKS does not support Pod Identity associations for this cluster. Leave it out with the \
-             parameter `IndexExclude` of the stack."
+             parameter IndexExclude of the stack."
         }
         ErrorClass::Terminal => {
-            "EKS refused the update for the reason in its message. Remove the reason, and \
-             `rerole retry`."
+            "EKS refused the update for the reason in its message. Remove the reason, and retry the \
+             rotation."
         }
     }
 }

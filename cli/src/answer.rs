@@ -63,9 +63,7 @@ impl<'a> Answer<'a> {
         let version = version.as_deref().unwrap_or("unknown");
         let line = format!("account {account}, region {region}, stack {name}, version {version}");
         answer.say(&answer.layout.faint(printable(&line)))?;
-        if let Some(skew) = skew(version) {
-            note(&skew);
-        }
+        note_skew(&stack.origin);
         Ok(answer)
     }
 
@@ -149,13 +147,14 @@ fn json<T: Serialize>(origin: &Origin, body: &T, next: &[Next]) -> Value {
     answer
 }
 
-/// What to do if CLI and stack are of different versions: the ledger of one may have what the other
-/// does not know.
-fn skew(of_stack: &str) -> Option<String> {
-    (of_stack != CLI_VERSION).then(|| {
-        format!(
+/// Says what to do if CLI and stack are of different versions: the ledger of one may have what the
+/// other does not know.
+pub fn note_skew(origin: &Origin) {
+    let of_stack = origin.version.as_deref().unwrap_or("unknown");
+    if of_stack != CLI_VERSION {
+        note(&format!(
             "warning: this is rerole {CLI_VERSION}, and the stack is of version {of_stack}; use \
              the CLI of the same version"
-        )
-    })
+        ));
+    }
 }

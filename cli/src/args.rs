@@ -11,6 +11,7 @@ use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::list::flags::ListFlags;
 use crate::verbs::plan::PlanFlags;
 use crate::verbs::queues::flags::QueuesCommand;
+use crate::verbs::report::ReportFlags;
 use crate::verbs::rotate::RotateFlags;
 use crate::verbs::status::StatusFlags;
 use crate::verbs::steer::{ChangeLimitsFlags, RollbackFlags, SteerFlags};
@@ -38,6 +39,8 @@ pub enum Command {
     List(ListFlags),
     /// Show a rotation, what happened to it and why, and its associations
     Status(StatusFlags),
+    /// Write a rotation into one document, for a change ticket or an auditor
+    Report(ReportFlags),
     /// Stop a rotation for now: no further update is sent, and its roles stay locked
     Pause(SteerFlags),
     /// Continue a paused rotation where it stopped

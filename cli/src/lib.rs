@@ -78,6 +78,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Version(flags) => Box::pin(verbs::version::run(&flags)).await,
         Command::List(flags) => Box::pin(verbs::list::run(&flags)).await,
         Command::Status(flags) => Box::pin(verbs::status::run(&flags)).await,
+        Command::Report(flags) => Box::pin(verbs::report::run(&flags)).await,
         Command::Pause(flags) => Box::pin(verbs::steer::run(RotationOrder::Pause, &flags)).await,
         Command::Resume(flags) => Box::pin(verbs::steer::run(RotationOrder::Resume, &flags)).await,
         Command::Cancel(flags) => Box::pin(verbs::steer::run(RotationOrder::Cancel, &flags)).await,

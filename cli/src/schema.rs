@@ -21,6 +21,7 @@ use crate::verbs::plan::Plan;
 use crate::verbs::queues::list::Queues;
 use crate::verbs::queues::redrive::Redriven;
 use crate::verbs::queues::show::Shown;
+use crate::verbs::report::digest::Digested;
 use crate::verbs::status::{RejectedStatus, RotationStatus};
 use crate::verbs::version::Version;
 use crate::verbs::who::view::Who;
@@ -54,6 +55,7 @@ fn commands(generator: &mut SchemaGenerator) -> Vec<(&'static str, Value)> {
         ("rotate", of::<RotationView>(generator)),
         ("list", of::<List>(generator)),
         ("status", json!({ "anyOf": status })),
+        ("report", Digested::json_schema(generator).to_value()),
         ("freeze", of::<Freeze>(generator)),
         ("unfreeze", json!({ "$ref": "#/$defs/freeze" })),
         ("who", of::<Who>(generator)),

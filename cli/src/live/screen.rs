@@ -4,6 +4,7 @@
 
 use console::truncate_str;
 use ratatui::Frame;
+use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
@@ -12,7 +13,7 @@ use rerole_core::timestamp::Timestamp;
 use crate::exit::Exit;
 use crate::live::Look;
 use crate::live::causes::Cause;
-use crate::rotation::text::{outcomes, title};
+use crate::rotation::text::{cause_and_attempt, kind, outcomes};
 use crate::terminal::printable;
 use crate::words;
 
@@ -49,52 +50,50 @@ impl Drawing<'_> {
     /// Draws the rotation into the whole frame.
     pub fn draw(self, frame: &mut Frame<'_>, look: &Look) {
         let area = frame.area();
-        let lines = self.lines(look, area.width, area.height);
+        let lines = self.lines(look, area);
         frame.render_widget(Paragraph::new(lines), area);
     }
 
-    fn lines(self, look: &Look, width: u16, height: u16) -> Vec<Line<'static>> {
-        let columns = usize::from(width);
-        let mut lines = self.head(look, columns);
+    fn lines(self, look: &Look, Rect { width, height, .. }: Rect) -> Vec<Line<'static>> {
+        let mut lines = self.head(look, width);
         // The whole, the outcomes and the hint.
         let mut left = usize::from(height).saturating_sub(lines.len() + 3);
         let regions = self.regions(look, width, left / 3);
         left = left.saturating_sub(regions.len());
         // At least the last entry of the timeline is shown.
         let most = (left.saturating_sub(2) / CAUSE_LINES).min(CAUSES_MAX);
-        let causes = self.causes(&look.causes, columns, most);
+        let causes = self.causes(&look.causes, width, most);
         left = left.saturating_sub(causes.len());
         // A heading comes before the entries.
-        let timeline = self.timeline(look, columns, left.saturating_sub(1).min(ENTRIES_MAX));
+        let timeline = self.timeline(look, width, left.saturating_sub(1).min(ENTRIES_MAX));
         lines.push(self.part(look.at, width, &whole(look)));
         lines.extend(regions);
-        lines.push(plain(&outcomes_text(look), columns));
+        lines.push(plain(&outcomes_text(look), width));
         lines.extend(causes);
         lines.extend(timeline);
         lines.push(Line::styled(
-            shortened(HINT, columns),
+            shortened(HINT, width),
             self.style(Modifier::DIM),
         ));
         lines
     }
 
     /// What it is, its state, its roles, and what it waits for.
-    fn head(self, look: &Look, columns: usize) -> Vec<Line<'static>> {
+    fn head(self, look: &Look, width: u16) -> Vec<Line<'static>> {
         let view = &look.rotation;
         let status = match Exit::of(view.status) {
             Exit::Done => Color::Green,
             Exit::StillInUse | Exit::WaitsForPerson => Color::Yellow,
             _ => Color::Red,
         };
-        let title = title(view);
         let status = self.color(status);
         let mut lines = vec![
             Line::from(vec![
-                Span::raw(title.kind),
+                Span::raw(format!("{} ", kind(view))),
                 Span::styled(printable(&view.id), self.style(Modifier::BOLD)),
                 Span::raw(": "),
                 Span::styled(format!("{:?}", view.status), status),
-                Span::raw(title.rest),
+                Span::raw(cause_and_attempt(view)),
             ]),
             plain(
                 &format!(
@@ -102,18 +101,15 @@ impl Drawing<'_> {
                     words::role(&view.old_role_arn).in_account(self.account),
                     words::role(&view.new_role_arn).in_account(self.account)
                 ),
-                columns,
+                width,
             ),
         ];
         if let Some(waits_for) = &view.waits_for {
-            lines.push(plain(&format!("  waits for {waits_for}"), columns));
+            lines.push(plain(&format!("  waits for {waits_for}"), width));
         }
         if view.is_stalled {
             let text = "  stalled: no invocation has worked on it for ten minutes (rerole doctor)";
-            lines.push(Line::styled(
-                shortened(text, columns),
-                self.color(Color::Red),
-            ));
+            lines.push(Line::styled(shortened(text, width), self.color(Color::Red)));
         }
         lines
     }
@@ -143,10 +139,7 @@ impl Drawing<'_> {
         let mut lines: Vec<_> = lines.collect();
         if !has_room {
             let rest = regions.len() - shown;
-            lines.push(plain(
-                &format!("  and {rest} more regions"),
-                usize::from(width),
-            ));
+            lines.push(plain(&format!("  and {rest} more regions"), width));
         }
         lines
     }
@@ -181,15 +174,15 @@ impl Drawing<'_> {
     }
 
     /// Why associations failed, and what to do.
-    fn causes(self, causes: &[Cause], columns: usize, most: usize) -> Vec<Line<'static>> {
+    fn causes(self, causes: &[Cause], width: u16, most: usize) -> Vec<Line<'static>> {
         let cause = |cause: &Cause| {
             let error = printable(&format!("{} failed: {}", cause.count, cause.error));
             let error = error.replace('\n', " ");
             let mut lines = vec![Line::styled(
-                shortened(&error, columns),
+                shortened(&error, width),
                 self.color(Color::Red),
             )];
-            let options = textwrap::Options::new(columns)
+            let options = textwrap::Options::new(usize::from(width))
                 .initial_indent("  ")
                 .subsequent_indent("  ");
             let advice = textwrap::wrap(cause.advice, options);
@@ -199,13 +192,13 @@ impl Drawing<'_> {
         };
         let mut lines: Vec<_> = causes.iter().take(most).flat_map(cause).collect();
         if causes.len() > most && most > 0 {
-            let rest = causes.len() - most;
-            lines.push(plain(&format!("and {rest} other causes"), columns));
+            let rest = words::count((causes.len() - most) as u64, "other cause");
+            lines.push(plain(&format!("and {rest}"), width));
         }
         lines
     }
 
-    fn timeline(self, look: &Look, columns: usize, most: usize) -> Vec<Line<'static>> {
+    fn timeline(self, look: &Look, width: u16, most: usize) -> Vec<Line<'static>> {
         let entries = &look.history.timeline;
         if most == 0 || entries.is_empty() {
             return Vec::new();
@@ -213,7 +206,7 @@ impl Drawing<'_> {
         let shown = &entries[entries.len().saturating_sub(most)..];
         let lines = shown.iter().map(|entry| {
             let line = entry.line(0, words::caller(entry.author()));
-            plain(&format!("  {}", line.replace('\n', " ")), columns)
+            plain(&format!("  {}", line.replace('\n', " ")), width)
         });
         let heading = Line::styled("Timeline:", self.style(Modifier::BOLD));
         std::iter::once(heading).chain(lines).collect()
@@ -266,12 +259,12 @@ fn outcomes_text(look: &Look) -> String {
     format!("  {}", parts.join(", "))
 }
 
-fn plain(text: &str, columns: usize) -> Line<'static> {
-    Line::raw(shortened(&printable(text), columns))
+fn plain(text: &str, width: u16) -> Line<'static> {
+    Line::raw(shortened(&printable(text), width))
 }
 
-fn shortened(text: &str, columns: usize) -> String {
-    truncate_str(text, columns, "…").into_owned()
+fn shortened(text: &str, width: u16) -> String {
+    truncate_str(text, usize::from(width), "…").into_owned()
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ pub fn entry(seq: u64, from: Option<Status>, to: Status) -> EntryView {
 }
 
 /// A cause of failures.
-pub fn cause(count: u64, code: &str, message: &str) -> Cause {
+pub fn cause(count: u64, (code, message): (&str, &str)) -> Cause {
     let advice = advice(Ended {
         outcome: "Failed",
         error_code: Some(code),
@@ -82,10 +82,12 @@ pub fn look() -> Look {
         causes: vec![
             cause(
                 3,
-                "InvalidParameterException",
-                "Role provided in the request does not exist",
+                (
+                    "InvalidParameterException",
+                    "Role provided in the request does not exist",
+                ),
             ),
-            cause(2, "InvalidRequestException", "try\u{1b}[2J\nlater"),
+            cause(2, ("InvalidRequestException", "try\u{1b}[2J\nlater")),
         ],
     }
 }

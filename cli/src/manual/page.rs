@@ -18,11 +18,12 @@ const INTRODUCTION: &str = include_str!("introduction.txt");
 const PERMISSIONS: &str = "../docs/cli-permissions.json";
 const HELP_WIDTH: usize = 100;
 /// The commands, and a screen of each.
-const SCREENS: [(&str, &str); 22] = [
+const SCREENS: [(&str, &str); 23] = [
     ("plan", "tour-01-plan"),
     ("rotate", "rotate-asks"),
     ("list", "list-all"),
     ("status", "status-rows"),
+    ("report", "report-out"),
     ("pause", "pause-asks"),
     ("resume", "tour-05-resume"),
     ("cancel", "cancel-asks"),

@@ -24,13 +24,12 @@ pub fn rotation(view: &RotationView, context: Context<'_>) -> String {
         now,
         layout,
     } = context;
-    let title = title(view);
     let mut lines = vec![format!(
-        "{}{}: {}{}",
-        title.kind,
+        "{} {}: {}{}",
+        kind(view),
         layout.heading(printable(&view.id)),
         layout.status(view.status),
-        title.rest
+        cause_and_attempt(view)
     )];
     let mut line = |name: &str, text: String| {
         let text = printable(&text);
@@ -64,23 +63,18 @@ pub fn rotation(view: &RotationView, context: Context<'_>) -> String {
     lines.join("\n")
 }
 
-/// What stands around ID and status of a rotation in its first line.
-#[derive(Debug)]
-pub struct Title {
-    /// What kind of rotation it is, in front of the ID.
-    pub kind: &'static str,
-    /// Why it is paused, and which attempt it is, after the status.
-    pub rest: String,
+/// What kind of rotation it is.
+pub fn kind(view: &RotationView) -> &'static str {
+    match (&view.rollback_of, view.dry_run) {
+        (None, false) => "Rotation",
+        (None, true) => "Dry run",
+        (Some(_), false) => "Rollback",
+        (Some(_), true) => "Dry run of a rollback",
+    }
 }
 
-/// Returns the title of a rotation.
-pub fn title(view: &RotationView) -> Title {
-    let kind = match (&view.rollback_of, view.dry_run) {
-        (None, false) => "Rotation ",
-        (None, true) => "Dry run ",
-        (Some(_), false) => "Rollback ",
-        (Some(_), true) => "Dry run of a rollback ",
-    };
+/// What stands after the status: why it is paused, and which attempt it is.
+pub fn cause_and_attempt(view: &RotationView) -> String {
     let cause = view
         .status_cause
         .map_or_else(String::new, |cause| format!(" ({cause:?})"));
@@ -88,10 +82,7 @@ pub fn title(view: &RotationView) -> Title {
         1 => String::new(),
         number => format!(", attempt {number}"),
     };
-    Title {
-        kind,
-        rest: format!("{cause}{attempt}"),
-    }
+    format!("{cause}{attempt}")
 }
 
 /// The lists of a scope in words.

@@ -7,6 +7,7 @@ pub mod index;
 pub mod list;
 pub mod plan;
 pub mod queues;
+pub mod report;
 pub mod rotate;
 pub mod status;
 pub mod steer;

@@ -17,6 +17,8 @@ const CTRL_C: &str = "\u{3}";
 /// In the environment of a process that is to panic while it draws.
 const PANICS: &str = "REROLE_TEST_PANICS";
 const ROTATE: &str = "rotate --from platform/app-2025 --to platform/app-2026 --id app-2026 --yes";
+/// Then a rotation lasts until the updates become fast.
+const ONE_AT_A_TIME: &str = "--max-concurrency 1";
 
 /// A stack in which an update takes two seconds.
 fn slow_stage() -> Stage {
@@ -34,7 +36,8 @@ fn slow_stage() -> Stage {
 fn the_view_draws_in_place_and_leaves_the_terminal_clean() {
     let stage = slow_stage();
     let watch = "status app-2026 --watch";
-    assert_eq!(stage.rerole(ROTATE).run().code, 0);
+    let rotate = format!("{ROTATE} {ONE_AT_A_TIME}");
+    assert_eq!(stage.rerole(&rotate).run().code, 0);
     for (key, code) in [("q", 130), (CTRL_C, 130), ("", 4)] {
         let mut terminal = Terminal::run(stage.rerole(watch).in_terminal(), (30, 80));
         terminal.wait_for("all regions");

@@ -8,6 +8,7 @@ mod redact;
 mod failures;
 mod live;
 mod permissions;
+mod report;
 mod schema;
 mod screens;
 mod terminal;

@@ -4,7 +4,7 @@
 use regex_lite::Regex;
 
 /// Patterns, and what takes the place of their matches. A table cell keeps its width.
-const REPLACEMENTS: [(&str, &str); 8] = [
+const REPLACEMENTS: [(&str, &str); 9] = [
     (
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
         "2026-11-23T21:17:00.000Z",
@@ -15,6 +15,10 @@ const REPLACEMENTS: [(&str, &str); 8] = [
     (
         r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
         "0f8e6c4a-7d35-4b1e-9a62-3c5d7e9f1b20",
+    ),
+    (
+        r"\b[0-9a-f]{64}\b",
+        "4f8b1c6e9a2d7053e81f4c6b0a9d3e7215c8f0b6d4a1e39725c7b80f6e1d4a92",
     ),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:4599"),
     (r"\bin \d+ (h \d+ min|h|min|s)\b", "in 6 h"),

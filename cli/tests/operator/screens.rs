@@ -16,6 +16,7 @@ use snapbox::assert::Action;
 use crate::harness::Stage;
 use crate::permissions;
 use crate::redact::redact_progress;
+use crate::report;
 use crate::schema;
 
 const WIDTHS: [u16; 2] = [80, 160];
@@ -184,6 +185,9 @@ fn tour(scene: &Scene) {
         (1, Progress::Fixed),
     );
     scene.read("doctor", "doctor", FOUND);
+    for (name, screen) in report::formats(&scene.stage) {
+        check(&format!("80/{name}"), &screen);
+    }
 }
 
 /// Looking around before anything happens.

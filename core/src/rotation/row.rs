@@ -45,6 +45,10 @@ pub struct Row {
     /// The token of the update that was sent last, or that an earlier slice may have sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_request_token: Option<String>,
+    /// The ID that EKS gave to the last update, or to the call that failed. CloudTrail has it as
+    /// `requestID`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
     /// The outcome was inferred from a Describe, because no response confirmed the update.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub inferred: bool,
@@ -125,6 +129,7 @@ impl Row {
             error_code: None,
             error_message: None,
             client_request_token: None,
+            request_id: None,
             inferred: false,
             observed_role_arn: None,
             observed_target_role_arn: None,
@@ -194,6 +199,7 @@ impl Row {
             error_code: None,
             error_message: None,
             client_request_token: None,
+            request_id: None,
             inferred: false,
             observed_role_arn: None,
             observed_target_role_arn: None,

@@ -151,8 +151,8 @@ fn contradiction(row: &Row, ending: &Ending) -> Option<String> {
 fn log(row: &Row, ending: &Ending) {
     let (association, outcome) = (&row.association_arn, ending.outcome());
     if let Ending::Failed { error, .. } = ending {
-        let (code, message) = (&error.code, &error.message);
-        warn!(%association, code, message, "association failed");
+        let (code, error) = (&error.code, &error.message);
+        warn!(%association, code, error, "association failed");
     } else {
         debug!(%association, ?outcome, "association settled");
     }

@@ -22,7 +22,7 @@ fn each_change_is_written_once() {
     look.history.timeline.push(paused);
     look.causes[0].count += 1;
     look.causes
-        .push(cause(1, "AccessDeniedException", "denied"));
+        .push(cause(1, ("AccessDeniedException", "denied")));
     let second = changes.lines(&look);
     assert!(second[0].contains("InProgress -> Paused"), "{second:?}");
     assert!(second[1].contains("AccessDeniedException"), "{second:?}");

@@ -40,10 +40,10 @@ fn at_eighty_columns() {
           115 moved, 5 failed, 280 pending
         3 failed: InvalidParameterException: Role provided in the request does not exist
           Create the new role, or let its trust policy allow pods.eks.amazonaws.com
-          sts:AssumeRole and sts:TagSession, and `rerole retry`.
+          sts:AssumeRole and sts:TagSession, and retry the rotation.
         2 failed: InvalidRequestException: try\u001b[2J later
           EKS refused the update for the reason in its message. Remove the reason, and
-          `rerole retry`.
+          retry the rotation.
         Timeline:
           2026-11-23 21:08:00  Planning  by Operator/jane: CHG-7
           2026-11-23 21:09:00  Planning -> InProgress  by rerole
@@ -61,9 +61,9 @@ fn at_two_hundred_columns() {
           us-east-1      ████████████████████████████████████████    100 of 100 100 %          settled
           115 moved, 5 failed, 280 pending
         3 failed: InvalidParameterException: Role provided in the request does not exist
-          Create the new role, or let its trust policy allow pods.eks.amazonaws.com sts:AssumeRole and sts:TagSession, and `rerole retry`.
+          Create the new role, or let its trust policy allow pods.eks.amazonaws.com sts:AssumeRole and sts:TagSession, and retry the rotation.
         2 failed: InvalidRequestException: try\u001b[2J later
-          EKS refused the update for the reason in its message. Remove the reason, and `rerole retry`.
+          EKS refused the update for the reason in its message. Remove the reason, and retry the rotation.
         Timeline:
           2026-11-23 21:08:00  Planning  by Operator/jane: CHG-7
           2026-11-23 21:09:00  Planning -> InProgress  by rerole
@@ -86,8 +86,8 @@ fn a_small_terminal_shows_what_matters_most() {
           115 moved, 5 failed, 280 pending
         3 failed: InvalidParameterException: Role provided in the request does not exist
           Create the new role, or let its trust policy allow pods.eks.amazonaws.com
-          sts:AssumeRole and sts:TagSession, and `rerole retry`.
-        and 1 other causes
+          sts:AssumeRole and sts:TagSession, and retry the rotation.
+        and 1 other cause
         q or Ctrl-C ends this view; the rotation continues"]]
     .assert_eq(&screen(&look, (80, 12)));
     // Not even the bar fits into three lines, and nothing fails.

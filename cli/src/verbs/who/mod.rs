@@ -3,8 +3,8 @@
 //! in `text`.
 
 pub mod flags;
-mod text;
-mod verdict;
+pub mod text;
+pub mod verdict;
 pub mod view;
 mod wait;
 

@@ -48,7 +48,7 @@ impl Context<'_> {
         let mut lines = vec![format!(
             "Role {}: {}",
             layout.heading(role),
-            self.verdict(who)
+            verdict(who, self.now)
         )];
         let mut line = |name: &str, text: &str| {
             lines.push(format!("  {name:<9} {}", printable(text)));
@@ -61,28 +61,6 @@ impl Context<'_> {
             line("last left", &self.last_rotation(last));
         }
         lines.join("\n")
-    }
-
-    fn verdict(&self, who: &Who) -> String {
-        match (who.verdict, who.until) {
-            (Verdict::InUse, _) => "in use".to_owned(),
-            (Verdict::CannotBeTold, _) => "cannot be told".to_owned(),
-            (Verdict::Unknown, _) => "unknown".to_owned(),
-            (Verdict::MayBeUsedUntil, Some(until)) => {
-                format!(
-                    "may still be used until {}",
-                    words::time(until).seen_at(self.now)
-                )
-            }
-            (Verdict::MayBeUsedUntil, None) => "may still be used".to_owned(),
-            (Verdict::NoKnownUse, Some(since)) => {
-                format!(
-                    "no known use since {}",
-                    words::time(since).seen_at(self.now)
-                )
-            }
-            (Verdict::NoKnownUse, None) => "no known use".to_owned(),
-        }
     }
 
     fn last_rotation(&self, last: &LastRotation) -> String {
@@ -104,7 +82,28 @@ impl Context<'_> {
     }
 }
 
-fn may_be_deleted(verdict: Verdict) -> &'static str {
+/// The verdict in words.
+pub fn verdict(who: &Who, now: Timestamp) -> String {
+    match (who.verdict, who.until) {
+        (Verdict::InUse, _) => "in use".to_owned(),
+        (Verdict::CannotBeTold, _) => "cannot be told".to_owned(),
+        (Verdict::Unknown, _) => "unknown".to_owned(),
+        (Verdict::MayBeUsedUntil, Some(until)) => {
+            format!(
+                "may still be used until {}",
+                words::time(until).seen_at(now)
+            )
+        }
+        (Verdict::MayBeUsedUntil, None) => "may still be used".to_owned(),
+        (Verdict::NoKnownUse, Some(since)) => {
+            format!("no known use since {}", words::time(since).seen_at(now))
+        }
+        (Verdict::NoKnownUse, None) => "no known use".to_owned(),
+    }
+}
+
+/// Whether the role may be deleted.
+pub fn may_be_deleted(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::InUse => "no",
         Verdict::MayBeUsedUntil => "not yet",
