@@ -87,7 +87,7 @@ pub fn look() -> Look {
                     "Role provided in the request does not exist",
                 ),
             ),
-            cause(2, ("InvalidRequestException", "try\u{1b}[2J\nlater")),
+            cause(2, ("InvalidRequestException", "EKS is busy")),
         ],
     }
 }

@@ -9,6 +9,8 @@ use super::*;
 use crate::live::testing::{look, region};
 use crate::testing::ACCOUNT;
 
+const MANUAL: &str = include_str!("../../../../docs/operating.md");
+
 /// What a terminal of this size shows.
 fn screen(look: &Look, (width, height): (u16, u16)) -> String {
     let backend = TestBackend::new(width, height);
@@ -31,6 +33,7 @@ fn screen(look: &Look, (width, height): (u16, u16)) -> String {
 
 #[test]
 fn at_eighty_columns() {
+    let screen = screen(&look(), (80, 24));
     expect![[r"
         Rotation app: InProgress
           platform/app-2025 to platform/app-2026
@@ -41,14 +44,15 @@ fn at_eighty_columns() {
         3 failed: InvalidParameterException: Role provided in the request does not exist
           Create the new role, or let its trust policy allow pods.eks.amazonaws.com
           sts:AssumeRole and sts:TagSession, and retry the rotation.
-        2 failed: InvalidRequestException: try\u001b[2J later
+        2 failed: InvalidRequestException: EKS is busy
           EKS refused the update for the reason in its message. Remove the reason, and
           retry the rotation.
         Timeline:
           2026-11-23 21:08:00  Planning  by Operator/jane: CHG-7
           2026-11-23 21:09:00  Planning -> InProgress  by rerole
         q or Ctrl-C ends this view; the rotation continues"]]
-    .assert_eq(&screen(&look(), (80, 24)));
+    .assert_eq(&screen);
+    assert!(MANUAL.contains(&screen), "the manual shows it");
 }
 
 #[test]
@@ -62,7 +66,7 @@ fn at_two_hundred_columns() {
           115 moved, 5 failed, 280 pending
         3 failed: InvalidParameterException: Role provided in the request does not exist
           Create the new role, or let its trust policy allow pods.eks.amazonaws.com sts:AssumeRole and sts:TagSession, and retry the rotation.
-        2 failed: InvalidRequestException: try\u001b[2J later
+        2 failed: InvalidRequestException: EKS is busy
           EKS refused the update for the reason in its message. Remove the reason, and retry the rotation.
         Timeline:
           2026-11-23 21:08:00  Planning  by Operator/jane: CHG-7
@@ -116,4 +120,13 @@ fn it_says_who_is_awaited() {
     look.rotation.waits_for = None;
     look.rotation.is_stalled = true;
     assert!(screen(&look, (80, 24)).contains("stalled: no invocation has worked on it"));
+}
+
+#[test]
+fn what_eks_says_takes_one_line_and_controls_nothing() {
+    let mut look = look();
+    look.causes[0].error = "Denied: try\u{1b}[2J\nlater".to_owned();
+    let screen = screen(&look, (80, 24));
+    let line = "\n3 failed: Denied: try\\u001b[2J later\n";
+    assert!(screen.contains(line), "{screen}");
 }
