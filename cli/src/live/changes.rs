@@ -20,7 +20,9 @@ const PROGRESS_PAUSE: Duration = Duration::from_secs(30);
 pub struct Changes {
     /// The last entry of the timeline that was written, or that is known.
     seq: u64,
-    errors: Vec<String>,
+    /// The causes of failures that were written, by code and advice: the message that stands for a
+    /// cause may be another one later.
+    causes: Vec<(Option<String>, String)>,
     progress_at: Option<Timestamp>,
 }
 
@@ -63,9 +65,10 @@ impl Changes {
         self.seq = self.seq.max(newest.unwrap_or_default());
         let time = words::plain_time(look.at);
         for cause in &look.causes {
-            if !self.errors.contains(&cause.error) {
-                self.errors.push(cause.error.clone());
-                let text = format!("{time}  failed: {}; {}", cause.error, cause.advice);
+            let key = (cause.error_code.clone(), cause.advice.clone());
+            if !self.causes.contains(&key) {
+                self.causes.push(key);
+                let text = format!("{time}  failed: {}; {}", cause.error(), cause.advice);
                 lines.push(printable(&text));
             }
         }

@@ -3,7 +3,6 @@
 //! Elsewhere, `changes` writes a line for each change. How long a rotation is followed is up to
 //! `follow`.
 
-mod causes;
 pub mod changes;
 pub mod screen;
 pub mod terminal;
@@ -13,8 +12,8 @@ pub mod watcher;
 
 use rerole_core::timestamp::Timestamp;
 
-use crate::live::causes::Cause;
 use crate::rotation::RotationView;
+use crate::rotation::causes::Cause;
 use crate::rotation::history::History;
 
 /// A rotation as it was last seen.

@@ -12,7 +12,7 @@ use rerole_core::timestamp::Timestamp;
 
 use crate::exit::Exit;
 use crate::live::Look;
-use crate::live::causes::Cause;
+use crate::rotation::causes::Cause;
 use crate::rotation::text::{cause_and_attempt, kind, outcomes};
 use crate::terminal::printable;
 use crate::words;
@@ -176,7 +176,7 @@ impl Drawing<'_> {
     /// Why associations failed, and what to do.
     fn causes(self, causes: &[Cause], width: u16, most: usize) -> Vec<Line<'static>> {
         let cause = |cause: &Cause| {
-            let error = printable(&format!("{} failed: {}", cause.count, cause.error));
+            let error = printable(&format!("{} failed: {}", cause.count, cause.error()));
             let error = error.replace('\n', " ");
             let mut lines = vec![Line::styled(
                 shortened(&error, width),
@@ -185,7 +185,7 @@ impl Drawing<'_> {
             let options = textwrap::Options::new(usize::from(width))
                 .initial_indent("  ")
                 .subsequent_indent("  ");
-            let advice = textwrap::wrap(cause.advice, options);
+            let advice = textwrap::wrap(&cause.advice, options);
             let advice = advice.into_iter().take(CAUSE_LINES - 1);
             lines.extend(advice.map(|line| Line::raw(line.into_owned())));
             lines

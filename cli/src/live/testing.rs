@@ -6,8 +6,8 @@ use rerole_core::rotation::{Counts, Status};
 
 use crate::advice::{Ended, advice};
 use crate::live::Look;
-use crate::live::causes::Cause;
 use crate::rotation::RegionView;
+use crate::rotation::causes::Cause;
 use crate::rotation::history::{ChangeView, EntryView, History};
 use crate::testing::{ACCOUNT, now, view};
 
@@ -47,9 +47,12 @@ pub fn cause(count: u64, (code, message): (&str, &str)) -> Cause {
         error_message: Some(message),
     });
     Cause {
+        outcome: "Failed".to_owned(),
+        error_code: Some(code.to_owned()),
+        error_message: Some(message.to_owned()),
         count,
-        error: format!("{code}: {message}"),
-        advice,
+        advice: advice.to_owned(),
+        examples: Vec::new(),
     }
 }
 

@@ -3,15 +3,19 @@
 
 use std::time::Duration;
 
+use rerole::aws::ledger::{ROW_PAGES, Select};
+use rerole::aws::page::paginate;
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::RotationKey;
-use rerole_core::rotation::RotationRecord;
+use rerole_core::rotation::{Outcome, RotationRecord};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::live::{Look, causes};
+use crate::live::Look;
 use crate::rotation::RotationView;
+use crate::rotation::causes::{Cause, causes};
 use crate::rotation::history::History;
+use crate::rotation::report_rows::ReportRow;
 use crate::stack::Stack;
 
 /// What rotations before this one or the index change is at most so old.
@@ -91,10 +95,22 @@ impl<'a> Watcher<'a> {
         let failed = look.rotation.counts.failed;
         if failed != self.failed && Instant::now() >= self.causes_due_at {
             let started_at = Instant::now();
-            look.causes = causes::read(self.stack, self.key).await?;
+            look.causes = self.causes().await?;
             self.failed = failed;
             self.causes_due_at = Instant::now() + started_at.elapsed() * CAUSES_PAUSE_FACTOR;
         }
         Ok(self.last.insert(look))
+    }
+
+    /// Reads why associations failed.
+    async fn causes(&self) -> Result<Vec<Cause>, CallError> {
+        let rows = self.stack.aws.ledger.rows(self.key);
+        let mut pages = paginate(ROW_PAGES, async |start| rows.page(Select::All, start).await);
+        let mut failed = Vec::new();
+        while let Some(page) = pages.next::<_, CallError>().await? {
+            let of_page = page.iter().filter(|row| row.outcome == Outcome::Failed);
+            failed.extend(of_page.map(ReportRow::from));
+        }
+        Ok(causes(&failed))
     }
 }

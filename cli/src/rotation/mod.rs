@@ -1,12 +1,15 @@
 //! A rotation as screens and JSON show it: its record, and what else the ledger knows of it. How it
-//! is written as text is in `text`, its associations are in `rows` and counted in `clusters`, what
-//! happened to it is in `history`, and which commands make sense next in `next`. A rejected event,
-//! which is no rotation, is in `rejected`.
+//! is written as text is in `text`, its associations are in `rows`, with all that an auditor needs
+//! in `report_rows`, and counted in `clusters`. Why some did not move is in `causes`, what happened
+//! to it in `history`, and which commands make sense next in `next`. A rejected event, which is no
+//! rotation, is in `rejected`.
 
+pub mod causes;
 pub mod clusters;
 pub mod history;
 pub mod next;
 pub mod rejected;
+pub mod report_rows;
 pub mod rows;
 pub mod text;
 

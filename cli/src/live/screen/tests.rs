@@ -125,8 +125,8 @@ fn it_says_who_is_awaited() {
 #[test]
 fn what_eks_says_takes_one_line_and_controls_nothing() {
     let mut look = look();
-    look.causes[0].error = "Denied: try\u{1b}[2J\nlater".to_owned();
+    look.causes[0].error_message = Some("try\u{1b}[2J\nlater".to_owned());
     let screen = screen(&look, (80, 24));
-    let line = "\n3 failed: Denied: try\\u001b[2J later\n";
+    let line = "\n3 failed: InvalidParameterException: try\\u001b[2J later\n";
     assert!(screen.contains(line), "{screen}");
 }

@@ -8,7 +8,7 @@ use plotters::prelude::*;
 use rerole_core::rotation::Outcome;
 use rerole_core::timestamp::Timestamp;
 
-use crate::verbs::report::rows::ReportRow;
+use crate::rotation::report_rows::ReportRow;
 
 /// Size in pixels.
 const SIZE: (u32, u32) = (760, 260);

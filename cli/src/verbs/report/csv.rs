@@ -5,7 +5,7 @@ use std::io;
 use rerole_core::printable::escape_controls;
 use rerole_core::timestamp::Timestamp;
 
-use crate::verbs::report::rows::ReportRow;
+use crate::rotation::report_rows::ReportRow;
 
 /// The names of the columns, which are those of the JSON.
 const HEADER: [&str; 17] = [

@@ -11,10 +11,10 @@ use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
 use crate::rotation::RotationView;
+use crate::rotation::causes::{Cause, causes};
 use crate::rotation::history::History;
+use crate::rotation::report_rows::{ReportRow, Workload, workloads};
 use crate::stack::{CLI_VERSION, Origin, Stack};
-use crate::verbs::report::causes::{Cause, causes};
-use crate::verbs::report::rows::{ReportRow, Workload, workloads};
 use crate::verbs::who::view::Who;
 
 /// The version of the form of a report's data.

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use rerole_core::printable::escape_controls;
 
+use crate::rotation::report_rows::ReportRow;
 use crate::verbs::report::data::Report;
 use crate::verbs::report::digest::Data;
-use crate::verbs::report::rows::ReportRow;
 use crate::verbs::report::text;
 use crate::words;
 

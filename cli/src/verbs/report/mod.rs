@@ -1,7 +1,6 @@
 //! `rerole report`: a rotation as one document, for a change ticket or an auditor. What it says is
 //! read in `data`; each format renders that and nothing else.
 
-mod causes;
 mod chart;
 mod csv;
 pub mod data;
@@ -9,7 +8,6 @@ pub mod digest;
 mod file;
 mod html;
 mod markdown;
-pub mod rows;
 #[cfg(test)]
 mod sample;
 mod text;

@@ -10,13 +10,13 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::coverage::{Coverage, RegionCoverage};
+use crate::rotation::causes::causes;
 use crate::rotation::history::{ChangeView, CommandView, EntryView, History};
+use crate::rotation::report_rows::{EarlierView, ReportRow, Workload, workloads};
 use crate::rotation::{InUseView, RollbackView, RotationView};
 use crate::stack::Origin;
 use crate::testing::{ACCOUNT, now};
-use crate::verbs::report::causes::causes;
 use crate::verbs::report::data::{EventView, Report};
-use crate::verbs::report::rows::{EarlierView, ReportRow, Workload, workloads};
 use crate::verbs::who::verdict::Verdict;
 use crate::verbs::who::view::Who;
 

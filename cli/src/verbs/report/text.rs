@@ -1,10 +1,10 @@
 //! Texts that documents in HTML and Markdown have in common: each fact of a report in words.
 
+use crate::rotation::report_rows::ReportRow;
 use crate::rotation::text::outcomes;
 use crate::rotation::{RotationView, text};
 use crate::stack::Origin;
 use crate::verbs::report::data::{EventView, Report};
-use crate::verbs::report::rows::ReportRow;
 use crate::verbs::who::text::{may_be_deleted, verdict};
 use crate::words;
 

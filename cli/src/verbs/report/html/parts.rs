@@ -2,13 +2,13 @@
 
 use maud::{Markup, PreEscaped, html};
 
+use crate::rotation::causes::Cause;
 use crate::rotation::history::{CommandView, EntryView};
-use crate::verbs::report::causes::Cause;
+use crate::rotation::report_rows::Workload;
 use crate::verbs::report::chart::{Chart, draw};
 use crate::verbs::report::data::Report;
 use crate::verbs::report::digest::{COMMAND, Data};
 use crate::verbs::report::html::shown::{Shown, named_id};
-use crate::verbs::report::rows::Workload;
 use crate::verbs::report::text;
 use crate::verbs::who::verdict::Verdict;
 use crate::words;

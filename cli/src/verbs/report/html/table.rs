@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use crate::rotation::report_rows::ReportRow;
 use crate::verbs::report::data::Report;
 use crate::verbs::report::html::shown::{Shown, named_id};
-use crate::verbs::report::rows::ReportRow;
 use crate::verbs::report::text;
 use crate::words;
 

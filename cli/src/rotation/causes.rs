@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::advice::{Ended, advice};
-use crate::verbs::report::rows::{ReportRow, Workload};
+use crate::rotation::report_rows::{ReportRow, Workload};
 
 /// Examples of a cause.
 const EXAMPLES_MAX: usize = 5;
@@ -72,6 +72,13 @@ pub fn causes(rows: &[ReportRow]) -> Vec<Cause> {
 }
 
 impl Cause {
+    /// The error of EKS: its code, and the message of the first of them.
+    pub fn error(&self) -> String {
+        let parts = [&self.error_code, &self.error_message];
+        let parts: Vec<_> = parts.into_iter().flatten().cloned().collect();
+        parts.join(": ")
+    }
+
     /// The outcome, with the error if there is one.
     pub fn title(&self) -> String {
         match &self.error_code {
