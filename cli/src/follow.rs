@@ -1,7 +1,6 @@
 //! Follows a rotation until it is finished, waits for a person, or the time is over. It only reads:
 //! the rotation continues whether or not it is followed. What is shown meanwhile is in `live`.
 
-use std::io;
 use std::pin::pin;
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tokio::time::{Instant, interval, sleep};
 use crate::answer::Answer;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::live::Look;
+use crate::live::Snapshot;
 use crate::live::changes::Changes;
 use crate::live::screen::Drawing;
 use crate::live::terminal::LiveTerminal;
@@ -23,9 +22,9 @@ use crate::stack::flags::Form;
 use crate::stop_signals::StopSignals;
 use crate::terminal::{OutputError, note};
 
-/// Between two looks into the ledger. A slice saves its progress every four seconds.
+/// Between two reads of the ledger. A slice saves its progress every four seconds.
 const POLL: Duration = Duration::from_secs(1);
-/// Between two looks whether the operator has pressed a key.
+/// Between two checks whether the operator has pressed a key.
 const KEYS_POLL: Duration = Duration::from_millis(100);
 
 /// For how long `--wait` waits.
@@ -88,7 +87,7 @@ pub struct Followed {
 
 /// Where the rotation is shown meanwhile.
 enum Display<'a> {
-    Terminal(LiveTerminal, Drawing<'a>),
+    Terminal(Box<LiveTerminal>, Drawing<'a>),
     Lines(Changes, &'a Answer<'a>),
 }
 
@@ -106,40 +105,47 @@ pub async fn follow(
     }: Wait,
 ) -> Result<Followed, Failure> {
     let ends_at = patience.ends_at(Instant::now());
-    let mut signals = StopSignals::listen().map_err(Failure::Process)?;
     let mut watcher = Watcher::new(stack, key);
-    let mut display = Display::open(stack, answer, known_seq).map_err(OutputError)?;
-    let mut last = None;
-    let followed = loop {
-        let read = async {
-            let record = watcher.record().await?;
-            let look = Box::pin(watcher.look(&record)).await?;
-            Ok::<_, Failure>((record, look))
+    let mut record = watcher.record().await?;
+    let mut signals = StopSignals::listen().map_err(Failure::Process)?;
+    let mut display = Display::open(stack, answer, known_seq);
+    let exit = loop {
+        let snapshot = Box::pin(watcher.read(&record));
+        let Some(snapshot) = display.unless_ended(snapshot, &mut signals).await? else {
+            break Exit::Interrupted;
         };
-        let Some(read) = display.unless_ended(read, &mut signals).await? else {
-            let record = match last {
-                Some(record) => record,
-                None => watcher.record().await?,
+        display.show(snapshot?)?;
+        if watcher.are_causes_due(&record) {
+            // Reading all rows takes long if there are many.
+            let causes = Box::pin(watcher.read_causes());
+            let Some(snapshot) = display.unless_ended(causes, &mut signals).await? else {
+                break Exit::Interrupted;
             };
-            let exit = Exit::Interrupted;
-            break Followed { record, exit };
-        };
-        let (record, look) = read?;
-        display.show(look)?;
+            if let Some(snapshot) = snapshot? {
+                display.show(snapshot)?;
+            }
+        }
         let is_over = ends_at.is_some_and(|at| Instant::now() >= at);
         let timed_out = is_over.then_some(Exit::TimedOut);
         if let Some(exit) = ending(&record, until, stack).or(timed_out) {
-            break Followed { record, exit };
+            break exit;
         }
-        last = Some(record.clone());
-        let paused = display.unless_ended(sleep(POLL), &mut signals).await?;
-        if paused.is_none() {
-            let exit = Exit::Interrupted;
-            break Followed { record, exit };
+        let next = async {
+            sleep(POLL).await;
+            watcher.record().await
+        };
+        match display.unless_ended(next, &mut signals).await? {
+            Some(next) => record = next?,
+            None => break Exit::Interrupted,
         }
     };
     display.end()?;
-    Ok(followed)
+    // The signals have lost what they do by themselves. Ctrl-C must also end what comes now.
+    tokio::spawn(async move {
+        signals.wait().await;
+        std::process::exit(Exit::Interrupted.code().into());
+    });
+    Ok(Followed { record, exit })
 }
 
 /// Says how to follow a rotation again after Ctrl-C.
@@ -167,22 +173,29 @@ fn ending(record: &RotationRecord, until: Until, stack: &Stack) -> Option<Exit> 
 }
 
 impl<'a> Display<'a> {
-    fn open(stack: &'a Stack, answer: &'a Answer<'a>, known_seq: u64) -> io::Result<Self> {
+    fn open(stack: &'a Stack, answer: &'a Answer<'a>, known_seq: u64) -> Self {
         let layout = &answer.layout;
-        if layout.form == Form::Json || !LiveTerminal::is_possible() {
-            return Ok(Self::Lines(Changes::after(known_seq), answer));
+        let may_draw = layout.form != Form::Json && LiveTerminal::may_be_possible();
+        let terminal = may_draw.then(LiveTerminal::open);
+        match terminal {
+            Some(Ok(terminal)) => {
+                let drawing = Drawing {
+                    account: &stack.origin.account,
+                    has_color: layout.has_color(),
+                };
+                Self::Terminal(Box::new(terminal), drawing)
+            }
+            // Some terminals have no cursor that can be asked for.
+            Some(Err(_)) | None => Self::Lines(Changes::after(known_seq), answer),
         }
-        let drawing = Drawing {
-            account: &stack.origin.account,
-            has_color: layout.has_color(),
-        };
-        Ok(Self::Terminal(LiveTerminal::open()?, drawing))
     }
 
-    fn show(&mut self, look: &Look) -> Result<(), OutputError> {
+    fn show(&mut self, snapshot: &Snapshot) -> Result<(), OutputError> {
         match self {
-            Self::Terminal(terminal, drawing) => terminal.draw(*drawing, look).map_err(OutputError),
-            Self::Lines(changes, answer) => changes.show(answer, look),
+            Self::Terminal(terminal, drawing) => {
+                terminal.draw(*drawing, snapshot).map_err(OutputError)
+            }
+            Self::Lines(changes, answer) => changes.show(answer, snapshot),
         }
     }
 
@@ -195,7 +208,7 @@ impl<'a> Display<'a> {
 
     /// Does the work, unless the operator ends it with a key or a signal.
     async fn unless_ended<T>(
-        &self,
+        &mut self,
         work: impl Future<Output = T>,
         signals: &mut StopSignals,
     ) -> Result<Option<T>, OutputError> {
@@ -206,8 +219,10 @@ impl<'a> Display<'a> {
                 biased;
                 done = &mut work => return Ok(Some(done)),
                 () = signals.wait() => return Ok(None),
-                _ = keys.tick(), if matches!(self, Self::Terminal(..)) => {
-                    if LiveTerminal::is_ended().map_err(OutputError)? {
+                _ = keys.tick() => {
+                    if let Self::Terminal(terminal, drawing) = self
+                        && terminal.is_ended(*drawing).map_err(OutputError)?
+                    {
                         return Ok(None);
                     }
                 }

@@ -63,7 +63,10 @@ def filtered(driver, text):
     field, output = (driver.find_element(By.ID, name) for name in ("text", "shown"))
     driver.execute_script("arguments[0].value = ''; arguments[1].textContent = ''", field, output)
     start = time.monotonic()
-    field.send_keys(text)
+    # All at once: while keys arrive one by one, a part of the text would also filter.
+    driver.execute_script(
+        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input'))", field, text
+    )
     WebDriverWait(driver, 20, 0.01).until(lambda _: output.text)
     count = shown(driver)
     return count, time.monotonic() - start

@@ -69,7 +69,7 @@ def a_rotation_is_planned_run_and_taken_back(harness):
     contains("`list` shows it", run(harness, "list", "--all"), ROTATION, "Succeeded")
     shown = run(harness, "status", ROTATION, "--rows", "updated")
     contains("`status` shows its associations", shown, "CHG-7", "cli/app-1", "Planning")
-    report = json.loads(run(harness, "report", ROTATION, "--format", "json"))
+    report = json.loads(run(harness, "report", ROTATION, "--format", "json"))["report"]
     equal("the rows of its report", len(report["rows"]), COUNT)
     ids = [row["requestId"] for row in report["rows"]]
     holds("each names the request of its update", all(ids), ids)

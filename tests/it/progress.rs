@@ -26,7 +26,8 @@ async fn an_open_rotation_reports_its_progress() {
         progress["counts"]["updated"].as_u64(),
     );
     assert_eq!(pending.unwrap() + updated.unwrap(), 400, "{seen}");
-    let region = &progress["regions"]["us-east-1"];
+    let region = &progress["regions"][0];
+    assert_eq!(region["region"], "us-east-1", "{progress}");
     assert_eq!(region["total"], 400, "{progress}");
     assert_eq!(
         region["pending"], progress["counts"]["pending"],
@@ -67,7 +68,9 @@ async fn each_region_reports_its_own_progress_across_slices() {
         assert!(end.is_err(), "{end:?}");
         let progress = &harness.rotation("r-1")["progress"];
         let count = |region: &str, member: &str| {
-            let count = progress["regions"][region][member].as_u64();
+            let regions = progress["regions"].as_array().into_iter().flatten();
+            let mut named = regions.filter(|it| it["region"] == region);
+            let count = named.next().and_then(|it| it[member].as_u64());
             count.unwrap_or_else(|| panic!("{region} {member}: {progress}"))
         };
         assert_eq!(count("us-east-1", "total"), 400, "{progress}");

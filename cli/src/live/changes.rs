@@ -4,10 +4,11 @@
 
 use std::time::Duration;
 
+use rerole_core::rotation::Counts;
 use rerole_core::timestamp::Timestamp;
 
 use crate::answer::Answer;
-use crate::live::Look;
+use crate::live::Snapshot;
 use crate::rotation::text::progress;
 use crate::terminal::{OutputError, printable};
 use crate::words;
@@ -23,7 +24,8 @@ pub struct Changes {
     /// The causes of failures that were written, by code and advice: the message that stands for a
     /// cause may be another one later.
     causes: Vec<(Option<String>, String)>,
-    progress_at: Option<Timestamp>,
+    /// When how far it is was written last, or could have been, and how far it was.
+    progress: Option<(Timestamp, Counts)>,
 }
 
 impl Changes {
@@ -39,8 +41,8 @@ impl Changes {
     ///
     /// # Errors
     /// If standard output cannot be written to.
-    pub fn show(&mut self, answer: &Answer<'_>, look: &Look) -> Result<(), OutputError> {
-        for line in self.lines(look) {
+    pub fn show(&mut self, answer: &Answer<'_>, snapshot: &Snapshot) -> Result<(), OutputError> {
+        for line in self.lines(snapshot) {
             answer.show_before_asking(&line)?;
         }
         Ok(())
@@ -55,16 +57,16 @@ impl Changes {
     }
 
     /// The lines about what has changed.
-    fn lines(&mut self, look: &Look) -> Vec<String> {
+    fn lines(&mut self, snapshot: &Snapshot) -> Vec<String> {
         let mut lines = Vec::new();
-        let timeline = &look.history.timeline;
+        let timeline = &snapshot.history.timeline;
         for entry in timeline.iter().filter(|entry| entry.seq > self.seq) {
             lines.push(entry.line(0, words::caller(entry.author())));
         }
         let newest = timeline.last().map(|entry| entry.seq);
         self.seq = self.seq.max(newest.unwrap_or_default());
-        let time = words::plain_time(look.at);
-        for cause in &look.causes {
+        let time = words::plain_time(snapshot.at);
+        for cause in &snapshot.causes {
             let key = (cause.error_code.clone(), cause.advice.clone());
             if !self.causes.contains(&key) {
                 self.causes.push(key);
@@ -72,13 +74,18 @@ impl Changes {
                 lines.push(printable(&text));
             }
         }
-        let since = self.progress_at.get_or_insert(look.at);
-        let is_open = look.rotation.finished_at.is_none();
-        if is_open && look.at.since(*since) >= PROGRESS_PAUSE {
-            *since = look.at;
-            lines.push(format!("{time}  {}", progress(&look.rotation, look.at)));
+        let counts = snapshot.rotation.counts;
+        let (since, written) = self.progress.get_or_insert((snapshot.at, counts));
+        let is_open = snapshot.rotation.finished_at.is_none();
+        if is_open && *written != counts && snapshot.at.since(*since) >= PROGRESS_PAUSE {
+            (*since, *written) = (snapshot.at, counts);
+            lines.push(format!(
+                "{time}  {}",
+                progress(&snapshot.rotation, snapshot.at)
+            ));
         }
-        lines
+        // What a service says must not be taken for a line of its own.
+        lines.iter().map(|line| line.replace('\n', " ")).collect()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::rotation::history::History;
 
 /// A rotation as it was last seen.
 #[derive(Debug, Clone)]
-pub struct Look {
+pub struct Snapshot {
     pub at: Timestamp,
     pub rotation: RotationView,
     pub history: History,

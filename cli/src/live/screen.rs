@@ -11,13 +11,13 @@ use ratatui::widgets::Paragraph;
 use rerole_core::timestamp::Timestamp;
 
 use crate::exit::Exit;
-use crate::live::Look;
+use crate::live::Snapshot;
 use crate::rotation::causes::Cause;
 use crate::rotation::text::{cause_and_attempt, kind, outcomes};
 use crate::terminal::printable;
 use crate::words;
 
-/// The height that everything fits into, in lines.
+/// The height that everything fits into, in lines. A smaller terminal is used as a whole.
 pub const HEIGHT_MAX: u16 = 22;
 /// A cause needs its error and at most two lines about what to do.
 const CAUSE_LINES: usize = 3;
@@ -48,27 +48,27 @@ struct Part<'a> {
 
 impl Drawing<'_> {
     /// Draws the rotation into the whole frame.
-    pub fn draw(self, frame: &mut Frame<'_>, look: &Look) {
+    pub fn draw(self, frame: &mut Frame<'_>, snapshot: &Snapshot) {
         let area = frame.area();
-        let lines = self.lines(look, area);
+        let lines = self.lines(snapshot, area);
         frame.render_widget(Paragraph::new(lines), area);
     }
 
-    fn lines(self, look: &Look, Rect { width, height, .. }: Rect) -> Vec<Line<'static>> {
-        let mut lines = self.head(look, width);
+    fn lines(self, snapshot: &Snapshot, Rect { width, height, .. }: Rect) -> Vec<Line<'static>> {
+        let mut lines = self.head(snapshot, width);
         // The whole, the outcomes and the hint.
         let mut left = usize::from(height).saturating_sub(lines.len() + 3);
-        let regions = self.regions(look, width, left / 3);
+        let regions = self.regions(snapshot, width, left / 2);
         left = left.saturating_sub(regions.len());
         // At least the last entry of the timeline is shown.
         let most = (left.saturating_sub(2) / CAUSE_LINES).min(CAUSES_MAX);
-        let causes = self.causes(&look.causes, width, most);
+        let causes = self.causes(&snapshot.causes, width, most);
         left = left.saturating_sub(causes.len());
         // A heading comes before the entries.
-        let timeline = self.timeline(look, width, left.saturating_sub(1).min(ENTRIES_MAX));
-        lines.push(self.part(look.at, width, &whole(look)));
+        let timeline = self.timeline(snapshot, width, left.saturating_sub(1).min(ENTRIES_MAX));
+        lines.push(self.part(snapshot.at, width, &whole(snapshot)));
         lines.extend(regions);
-        lines.push(plain(&outcomes_text(look), width));
+        lines.push(plain(&outcomes_text(snapshot), width));
         lines.extend(causes);
         lines.extend(timeline);
         lines.push(Line::styled(
@@ -79,8 +79,8 @@ impl Drawing<'_> {
     }
 
     /// What it is, its state, its roles, and what it waits for.
-    fn head(self, look: &Look, width: u16) -> Vec<Line<'static>> {
-        let view = &look.rotation;
+    fn head(self, snapshot: &Snapshot, width: u16) -> Vec<Line<'static>> {
+        let view = &snapshot.rotation;
         let status = match Exit::of(view.status) {
             Exit::Done => Color::Green,
             Exit::StillInUse | Exit::WaitsForPerson => Color::Yellow,
@@ -115,15 +115,19 @@ impl Drawing<'_> {
     }
 
     /// The regions, if there are several: the slowest first, and how many are left out.
-    fn regions(self, look: &Look, width: u16, most: usize) -> Vec<Line<'static>> {
-        let view = &look.rotation;
+    fn regions(self, snapshot: &Snapshot, width: u16, most: usize) -> Vec<Line<'static>> {
+        let view = &snapshot.rotation;
         if view.regions.len() < 2 || most == 0 {
             return Vec::new();
         }
         let mut regions: Vec<_> = view.regions.iter().collect();
         let has_room = regions.len() <= most;
         if !has_room {
-            regions.sort_by_key(|it| std::cmp::Reverse(it.pending));
+            // What has no end in sight comes first, and what is settled last.
+            regions.sort_by_key(|it| {
+                let end = it.estimated_end_at.filter(|_| it.pending > 0);
+                (it.pending == 0, end.is_some(), std::cmp::Reverse(end))
+            });
         }
         let shown = if has_room { regions.len() } else { most - 1 };
         let lines = regions.iter().take(shown).map(|it| {
@@ -134,7 +138,7 @@ impl Drawing<'_> {
                 settled_per_sec: it.settled_per_sec,
                 estimated_end_at: it.estimated_end_at,
             };
-            self.part(look.at, width, &part)
+            self.part(snapshot.at, width, &part)
         });
         let mut lines: Vec<_> = lines.collect();
         if !has_room {
@@ -198,8 +202,8 @@ impl Drawing<'_> {
         lines
     }
 
-    fn timeline(self, look: &Look, width: u16, most: usize) -> Vec<Line<'static>> {
-        let entries = &look.history.timeline;
+    fn timeline(self, snapshot: &Snapshot, width: u16, most: usize) -> Vec<Line<'static>> {
+        let entries = &snapshot.history.timeline;
         if most == 0 || entries.is_empty() {
             return Vec::new();
         }
@@ -229,8 +233,8 @@ impl Drawing<'_> {
     }
 }
 
-fn whole(look: &Look) -> Part<'static> {
-    let view = &look.rotation;
+fn whole(snapshot: &Snapshot) -> Part<'static> {
+    let view = &snapshot.rotation;
     Part {
         name: if view.regions.len() > 1 {
             "all regions"
@@ -244,8 +248,8 @@ fn whole(look: &Look) -> Part<'static> {
     }
 }
 
-fn outcomes_text(look: &Look) -> String {
-    let counts = &look.rotation.counts;
+fn outcomes_text(snapshot: &Snapshot) -> String {
+    let counts = &snapshot.rotation.counts;
     let parts = outcomes(counts).into_iter();
     let mut parts: Vec<_> = parts
         .map(|(number, name)| format!("{number} {name}"))

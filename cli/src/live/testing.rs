@@ -5,7 +5,7 @@ use std::time::Duration;
 use rerole_core::rotation::{Counts, Status};
 
 use crate::advice::{Ended, advice};
-use crate::live::Look;
+use crate::live::Snapshot;
 use crate::rotation::RegionView;
 use crate::rotation::causes::Cause;
 use crate::rotation::history::{ChangeView, EntryView, History};
@@ -15,13 +15,14 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// The progress of a region.
 pub fn region(name: &str, (total, pending): (u64, u64), settled_per_sec: f64) -> RegionView {
-    let secs = Duration::from_secs(pending * 10);
+    let left =
+        |rate: f64| Duration::from_secs_f64(f64::from(u32::try_from(pending).unwrap()) / rate);
     RegionView {
         region: name.to_owned(),
         total,
         pending,
         settled_per_sec: Some(settled_per_sec),
-        estimated_end_at: (settled_per_sec > 0.0).then(|| now() + secs),
+        estimated_end_at: (settled_per_sec > 0.0).then(|| now() + left(settled_per_sec)),
     }
 }
 
@@ -57,7 +58,7 @@ pub fn cause(count: u64, (code, message): (&str, &str)) -> Cause {
 }
 
 /// A rotation in two regions, in which some associations failed.
-pub fn look() -> Look {
+pub fn snapshot() -> Snapshot {
     let mut rotation = view(Status::InProgress);
     rotation.counts = Counts {
         total: 400,
@@ -66,16 +67,16 @@ pub fn look() -> Look {
         failed: 5,
         ..Counts::default()
     };
-    rotation.settled_per_sec = Some(4.2);
-    rotation.estimated_end_at = Some(now() + SECOND * 67);
+    rotation.settled_per_sec = Some(2.3);
+    rotation.estimated_end_at = Some(now() + SECOND * 133);
     rotation.regions = vec![
         region("eu-west-1", (300, 280), 2.1),
-        region("us-east-1", (100, 0), 2.1),
+        region("us-east-1", (100, 0), 0.2),
     ];
     let mut asked = entry(1, None, Status::Planning);
     asked.requested_by = Some(format!("arn:aws:sts::{ACCOUNT}:assumed-role/Operator/jane"));
     asked.reason = Some("CHG-7".to_owned());
-    Look {
+    Snapshot {
         at: now(),
         rotation,
         history: History {

@@ -11,7 +11,7 @@ use rerole_core::rotation::{Outcome, RotationRecord};
 use tokio::time::Instant;
 
 use crate::failure::Failure;
-use crate::live::Look;
+use crate::live::Snapshot;
 use crate::rotation::RotationView;
 use crate::rotation::causes::{Cause, causes};
 use crate::rotation::history::History;
@@ -29,7 +29,7 @@ const CAUSES_PAUSE_FACTOR: u32 = 10;
 pub struct Watcher<'a> {
     stack: &'a Stack,
     key: &'a RotationKey,
-    last: Option<Look>,
+    last: Option<Snapshot>,
     /// When what is related to the rotation was read.
     related_at: Instant,
     /// For how many failures the causes are known.
@@ -67,15 +67,16 @@ impl<'a> Watcher<'a> {
     ///
     /// # Errors
     /// If the ledger or the index cannot be read.
-    pub async fn look(&mut self, record: &RotationRecord) -> Result<&Look, Failure> {
+    pub async fn read(&mut self, record: &RotationRecord) -> Result<&Snapshot, Failure> {
         let at = self.stack.aws.now();
         let is_due = self.related_at.elapsed() >= RELATED_AGE_MAX;
-        let has_entries = |look: &Look| look.rotation.timeline_seq != record.timeline_seq;
-        let mut look = match self.last.take() {
-            Some(mut look) if !has_entries(&look) && !is_due => {
-                look.at = at;
-                look.rotation.note_progress(record, at);
-                look
+        let has_entries =
+            |snapshot: &Snapshot| snapshot.rotation.timeline_seq != record.timeline_seq;
+        let snapshot = match self.last.take() {
+            Some(mut snapshot) if !has_entries(&snapshot) && !is_due => {
+                snapshot.at = at;
+                snapshot.rotation.note_progress(record, at);
+                snapshot
             }
             last => {
                 self.related_at = Instant::now();
@@ -84,22 +85,40 @@ impl<'a> Watcher<'a> {
                     RotationView::of(self.stack, record),
                     History::read(self.stack, &key)
                 )?;
-                Look {
+                Snapshot {
                     at,
                     rotation,
                     history,
-                    causes: last.map(|look| look.causes).unwrap_or_default(),
+                    causes: last.map(|snapshot| snapshot.causes).unwrap_or_default(),
                 }
             }
         };
-        let failed = look.rotation.counts.failed;
-        if failed != self.failed && Instant::now() >= self.causes_due_at {
-            let started_at = Instant::now();
-            look.causes = self.causes().await?;
-            self.failed = failed;
-            self.causes_due_at = Instant::now() + started_at.elapsed() * CAUSES_PAUSE_FACTOR;
+        Ok(self.last.insert(snapshot))
+    }
+
+    /// Whether it should be read again why associations failed. At the end, all failures are known.
+    pub fn are_causes_due(&self, record: &RotationRecord) -> bool {
+        let failed = self
+            .last
+            .as_ref()
+            .map(|snapshot| snapshot.rotation.counts.failed);
+        let is_due = record.finished_at().is_some() || Instant::now() >= self.causes_due_at;
+        failed.is_some_and(|failed| failed != self.failed) && is_due
+    }
+
+    /// Reads why associations failed. Returns nothing before the first snapshot.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read.
+    pub async fn read_causes(&mut self) -> Result<Option<&Snapshot>, CallError> {
+        let started_at = Instant::now();
+        let causes = self.causes().await?;
+        self.causes_due_at = Instant::now() + started_at.elapsed() * CAUSES_PAUSE_FACTOR;
+        if let Some(snapshot) = &mut self.last {
+            self.failed = snapshot.rotation.counts.failed;
+            snapshot.causes = causes;
         }
-        Ok(self.last.insert(look))
+        Ok(self.last.as_ref())
     }
 
     /// Reads why associations failed.

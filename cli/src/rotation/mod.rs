@@ -179,23 +179,26 @@ impl RotationView {
 
     /// Takes over what changes without an entry in the timeline.
     pub fn note_progress(&mut self, record: &RotationRecord, now: Timestamp) {
-        let progress = record.progress.as_ref();
         let is_open = record.finished_at().is_none();
         self.counts = counts(record);
+        self.is_stalled = is_open && may_run(record.status()) && record.is_stalled(now);
+        // What stands still has no rate.
+        let runs = matches!(record.status(), Status::Planning | Status::InProgress);
+        let progress = record.progress.as_ref();
+        let progress = progress.filter(|_| runs && !self.is_stalled);
         self.settled_per_sec = progress.and_then(|it| it.settled_per_sec);
         self.estimated_end_at = progress.and_then(|it| it.estimated_end_at);
         let regions = progress.into_iter().flat_map(|progress| {
             let regions = progress.regions.iter();
-            regions.map(|(region, of_region)| RegionView {
-                region: region.clone(),
-                total: of_region.total,
-                pending: of_region.pending,
-                settled_per_sec: of_region.settled_per_sec,
-                estimated_end_at: of_region.left().map(|left| progress.at + left),
+            regions.map(|it| RegionView {
+                region: it.region.clone(),
+                total: it.total,
+                pending: it.pending,
+                settled_per_sec: it.settled_per_sec,
+                estimated_end_at: it.left().map(|left| progress.at + left),
             })
         });
         self.regions = regions.collect();
-        self.is_stalled = is_open && may_run(record.status()) && record.is_stalled(now);
     }
 }
 

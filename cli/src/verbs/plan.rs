@@ -95,7 +95,7 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     };
     let Followed { record, exit } = follow((&stack, &answer), &key, wait).await?;
     if record.finished_at().is_none() {
-        let status = stack.pasted(&format!("rerole status {key} --wait"));
+        let status = stack.pasted(&format!("rerole status {key} --watch"));
         note(&format!("the dry run continues; follow it with: {status}"));
         return Ok(exit);
     }

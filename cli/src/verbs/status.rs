@@ -96,6 +96,8 @@ pub async fn run(flags: &StatusFlags) -> Result<Exit, Failure> {
         Named::Rejected(rejected) => show_rejected(frozen, *rejected, (&stack, &answer)),
         Named::Rotation(record) => {
             let (record, exit) = Box::pin(wait((&stack, &answer), *record, flags)).await?;
+            // It may have changed while the rotation was followed.
+            let frozen = FreezeView::of(&stack.aws.ledger.stack().read().await?);
             let key = record.key.clone();
             let most = if flags.timeline {
                 usize::MAX

@@ -43,8 +43,11 @@ fn the_view_draws_in_place_and_leaves_the_terminal_clean() {
         terminal.wait_for("all regions");
         terminal.wait_for("ends this view");
         assert!(terminal.screen().contains("eu-west-1"));
-        terminal.resize((20, 100));
-        terminal.wait_for("ends this view");
+        for size in [(20, 100), (24, 60)] {
+            terminal.resize(size);
+            terminal.wait_for("Rotation app-2026: InProgress");
+            terminal.wait_for("ends this view");
+        }
         if key.is_empty() {
             // The rest is moved at once, and the rotation ends.
             stage.aws.clear_hook();
@@ -54,6 +57,9 @@ fn the_view_draws_in_place_and_leaves_the_terminal_clean() {
         assert_eq!(ended.code, Some(code), "{ended:?}");
         assert!(ended.has_cursor && ended.is_cooked, "{ended:?}");
         assert!(!ended.screen.contains("ends this view"), "{ended:?}");
+        let mut lines = ended.screen.lines();
+        let is_title = |line: &str| line.starts_with("Rotation app-2026: ");
+        assert!(lines.any(is_title), "{ended:?}");
         let last = if key.is_empty() {
             "rerole who platform/app-2025"
         } else {

@@ -88,8 +88,9 @@ impl Terminal {
         (&*self.pty).write_all(keys.as_bytes()).unwrap();
     }
 
+    /// Changes the size. What is on the screen is gone, so that it must be drawn again.
     pub fn resize(&mut self, (rows, columns): (u16, u16)) {
-        self.parser.screen_mut().set_size(rows, columns);
+        self.parser = vt100::Parser::new(rows, columns, 0);
         self.pty.resize(Size::new(rows, columns)).unwrap();
     }
 
@@ -106,19 +107,20 @@ impl Terminal {
                 panic!("the command does not end:\n{}", self.screen());
             }
         };
-        // What it has written last.
-        self.read();
         let modes = tcgetattr(&self.pts).unwrap().local_modes;
         let cooked = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
-        let ended = Ended {
-            code: status.code(),
-            screen: self.screen(),
-            has_cursor: !self.parser.screen().hide_cursor(),
-            is_cooked: modes.contains(cooked),
-        };
+        // The reader ends when nothing has the terminal open any more, and it has read everything.
         drop(self.pts);
         self.reader.join().unwrap();
-        ended
+        for bytes in self.written.try_iter() {
+            self.parser.process(&bytes);
+        }
+        Ended {
+            code: status.code(),
+            screen: self.parser.screen().contents(),
+            has_cursor: !self.parser.screen().hide_cursor(),
+            is_cooked: modes.contains(cooked),
+        }
     }
 
     /// Shows what the command has written, and responds as a terminal does.

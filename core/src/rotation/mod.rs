@@ -45,7 +45,7 @@ pub use index_lag::{KnownRoles, Lag, lag};
 pub use lifecycle::{Cause, End, Open, PauseCause, PausedFrom, State, Transition, Work};
 pub use opening::{Opening, open};
 pub use outcome::{Ending, Outcome, RowError, UNEXPECTED_RESPONSE};
-pub use progress::{Estimate, Estimator, Progress, RegionMeters, RegionProgress, RowCount};
+pub use progress::{Estimate, Estimator, Progress, RegionCounts, RegionMeters, RegionProgress};
 pub use queue::{QueueEntry, first_in, is_turn_of};
 pub use record::{LEASE, RotationRecord, STALLED_AFTER};
 pub use role_proof::{RoleProof, RoleVerdict};

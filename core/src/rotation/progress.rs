@@ -1,12 +1,12 @@
 //! The progress of a rotation: its counts, its rate, and its estimated end, as a whole and by
 //! region.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rotation::Counts;
+use crate::rotation::{Counts, Outcome};
 use crate::timestamp::Timestamp;
 
 /// The number of samples. With one sample at each renewal of the lease, they cover a minute.
@@ -27,14 +27,15 @@ pub struct Progress {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimated_end_at: Option<Timestamp>,
     /// The progress in each region, once the plan is complete.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub regions: BTreeMap<String, RegionProgress>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub regions: Vec<RegionProgress>,
 }
 
 /// The progress of a rotation in one region.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RegionProgress {
+    pub region: String,
     pub total: u64,
     pub pending: u64,
     /// Associations settled per second, over the last minute.
@@ -42,21 +43,23 @@ pub struct RegionProgress {
     pub settled_per_sec: Option<f64>,
 }
 
-/// What a slice counts in each region.
-#[derive(Debug, Default)]
-pub struct RegionMeters(BTreeMap<String, RegionMeter>);
+/// The number of rows in each region. There are few regions, and each kind of map would make the
+/// functions larger by some kilobytes, so this is a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RegionCounts(Vec<RegionCount>);
 
-#[derive(Debug, Default)]
-struct RegionMeter {
-    rows: RowCount,
-    estimator: Estimator,
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct RegionCount {
+    region: String,
+    total: u64,
+    pending: u64,
 }
 
-/// The number of rows of a region.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct RowCount {
-    pub total: u64,
-    pub pending: u64,
+/// What a slice counts in each region, with an estimator for each.
+#[derive(Debug, Default)]
+pub struct RegionMeters {
+    counts: RegionCounts,
+    estimators: Vec<Estimator>,
 }
 
 /// The latest counts of settled associations, with their times since a fixed moment.
@@ -81,52 +84,89 @@ impl RegionProgress {
     }
 }
 
-impl RegionMeters {
-    /// Adds new pending rows.
-    pub fn note_planned(&mut self, region: &str, count: u64) {
-        let rows = self.rows(region);
-        rows.total += count;
-        rows.pending += count;
+impl RegionCounts {
+    /// Counts a row of this region.
+    pub fn add(&mut self, region: &str, outcome: Outcome) {
+        let count = self.of(region);
+        count.total += 1;
+        count.pending += u64::from(outcome == Outcome::Pending);
     }
 
-    /// Counts a row that is pending no longer.
+    /// Returns the number of all rows.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.0.iter().map(|count| count.total).sum()
+    }
+
+    fn of(&mut self, region: &str) -> &mut RegionCount {
+        let found = self.0.iter().position(|count| count.region == region);
+        let index = found.unwrap_or_else(|| {
+            self.0.push(RegionCount {
+                region: region.to_owned(),
+                total: 0,
+                pending: 0,
+            });
+            self.0.len() - 1
+        });
+        &mut self.0[index]
+    }
+}
+
+impl RegionMeters {
+    /// Adds new rows.
+    pub fn note_planned(&mut self, new: &RegionCounts) {
+        for RegionCount {
+            region,
+            total,
+            pending,
+        } in &new.0
+        {
+            let count = self.counts.of(region);
+            count.total += total;
+            count.pending += pending;
+        }
+    }
+
+    /// Counts a row that is pending no longer. Of a region whose rows were not counted, nothing is
+    /// known.
     pub fn note_settled(&mut self, region: &str) {
-        let rows = self.rows(region);
-        rows.pending = rows.pending.saturating_sub(1);
+        let counts = &mut self.counts.0;
+        if let Some(count) = counts.iter_mut().find(|count| count.region == region) {
+            count.pending = count.pending.saturating_sub(1);
+        }
     }
 
     /// Takes over the numbers of the ledger's rows.
-    pub fn recount(&mut self, found: &BTreeMap<String, RowCount>) {
-        for (region, count) in found {
-            *self.rows(region) = *count;
+    pub fn recount(&mut self, found: &RegionCounts) {
+        for count in &found.0 {
+            self.counts.of(&count.region).clone_from(count);
         }
     }
 
     /// Takes a sample of each region for the estimates.
     pub fn sample(&mut self, at: Duration) {
-        for RegionMeter { rows, estimator } in self.0.values_mut() {
-            estimator.note(at, rows.total.saturating_sub(rows.pending));
+        let counts = &self.counts.0;
+        self.estimators
+            .resize_with(counts.len(), Estimator::default);
+        for (count, estimator) in counts.iter().zip(&mut self.estimators) {
+            estimator.note(at, count.total.saturating_sub(count.pending));
         }
     }
 
-    /// Returns the progress in each region.
+    /// Returns the progress in each region of which there is a sample.
     #[must_use]
-    pub fn progress(&self) -> BTreeMap<String, RegionProgress> {
-        let meters = self.0.iter();
-        let progress = meters.map(|(region, RegionMeter { rows, estimator })| {
-            let estimate = estimator.estimate(rows.pending);
-            let progress = RegionProgress {
-                total: rows.total,
-                pending: rows.pending,
+    pub fn progress(&self) -> Vec<RegionProgress> {
+        let meters = self.counts.0.iter().zip(&self.estimators);
+        let progress = meters.map(|(count, estimator)| {
+            let estimate = estimator.estimate(count.pending);
+            RegionProgress {
+                region: count.region.clone(),
+                total: count.total,
+                pending: count.pending,
                 settled_per_sec: estimate.map(|estimate| estimate.settled_per_sec),
-            };
-            (region.clone(), progress)
+            }
         });
         progress.collect()
-    }
-
-    fn rows(&mut self, region: &str) -> &mut RowCount {
-        &mut self.0.entry(region.to_owned()).or_default().rows
     }
 }
 
@@ -220,32 +260,45 @@ mod tests {
     fn each_region_has_its_own_rate_and_end() {
         let mut meters = RegionMeters::default();
         let secs = Duration::from_secs;
-        meters.note_planned("eu-west-1", 100);
-        meters.note_planned("us-east-1", 10);
-        meters.note_planned("us-east-1", 10);
+        let counts = |regions: &[(&str, u64, u64)]| {
+            let mut counts = RegionCounts::default();
+            for (region, total, pending) in regions {
+                for _ in 0..*pending {
+                    counts.add(region, Outcome::Pending);
+                }
+                for _ in *pending..*total {
+                    counts.add(region, Outcome::Updated);
+                }
+            }
+            counts
+        };
+        meters.note_planned(&counts(&[("eu-west-1", 100, 100), ("us-east-1", 10, 10)]));
+        meters.note_planned(&counts(&[("us-east-1", 10, 10)]));
         meters.sample(secs(0));
         for _ in 0..20 {
             meters.note_settled("eu-west-1");
         }
         meters.sample(secs(10));
-        let region = |total, pending, rate| RegionProgress {
+        let region = |name: &str, (total, pending): (u64, u64), rate: f64| RegionProgress {
+            region: name.to_owned(),
             total,
             pending,
             settled_per_sec: Some(rate),
         };
-        let (ireland, virginia) = (region(100, 80, 2.0), region(20, 20, 0.0));
+        let virginia = region("us-east-1", (20, 20), 0.0);
         let progress = meters.progress();
-        assert_eq!(progress["eu-west-1"], ireland);
-        assert_eq!(progress["us-east-1"], virginia);
-        assert_eq!(ireland.left(), Some(secs(40)));
-        assert_eq!(virginia.left(), None);
+        assert_eq!(
+            progress,
+            [region("eu-west-1", (100, 80), 2.0), virginia.clone()]
+        );
+        assert_eq!(progress[0].left(), Some(secs(40)));
+        assert_eq!(progress[1].left(), None);
         // The ledger's rows are right, whatever was counted before.
-        let (total, pending) = (110, 60);
-        let found = [("eu-west-1".to_owned(), RowCount { total, pending })];
-        meters.recount(&found.into());
+        let found = counts(&[("eu-west-1", 110, 60)]);
+        assert_eq!(found.total(), 110);
+        meters.recount(&found);
         let progress = meters.progress();
-        let ireland = progress["eu-west-1"];
-        assert_eq!((ireland.total, ireland.pending), (total, pending));
-        assert_eq!(progress["us-east-1"], virginia);
+        assert_eq!((progress[0].total, progress[0].pending), (110, 60));
+        assert_eq!(progress[1], virginia);
     }
 }

@@ -1,10 +1,10 @@
 //! What the rows of a rotation add up to. What follows from it is decided in `closing.rs`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::resource::{AssociationArn, RoleArn, RoleField};
 use crate::rotation::drain::drained_at;
-use crate::rotation::{Counts, Outcome, Row, RowCount, UNEXPECTED_RESPONSE};
+use crate::rotation::{Counts, Outcome, RegionCounts, Row, UNEXPECTED_RESPONSE};
 use crate::timestamp::Timestamp;
 
 /// What the rows of a rotation add up to.
@@ -12,7 +12,7 @@ use crate::timestamp::Timestamp;
 pub struct Tally {
     pub counts: Counts,
     /// The number of rows in each region.
-    pub regions: BTreeMap<String, RowCount>,
+    pub regions: RegionCounts,
     /// The regions in which updates have succeeded.
     pub proven_regions: BTreeSet<String>,
     /// When the last update that succeeded was recorded.
@@ -44,9 +44,7 @@ impl Tally {
     pub fn add(&mut self, row: &Row) {
         self.counts.add(row.outcome);
         let region = row.association_arn.region();
-        let rows = self.regions.entry(region.to_owned()).or_default();
-        rows.total += 1;
-        rows.pending += u64::from(row.outcome == Outcome::Pending);
+        self.regions.add(region, row.outcome);
         if row.outcome == Outcome::Updated && !row.inferred {
             if !self.proven_regions.contains(region) {
                 self.proven_regions.insert(region.to_owned());

@@ -1,12 +1,10 @@
 //! Rows that are written together, each batch in one transaction that checks the lease: those of a
 //! plan, those that are not attempted, and those that are opened again.
 
-use std::collections::BTreeMap;
-
 use rerole_core::call::{CallError, Operation};
 use rerole_core::keys::Entry;
 use rerole_core::rotation::{
-    EarlierResult, Ending, Outcome, RotationRecord, Row, Settled, SettledAttributes,
+    EarlierResult, Ending, Outcome, RegionCounts, RotationRecord, Row, Settled, SettledAttributes,
 };
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
@@ -28,7 +26,7 @@ pub const SETTLE_BATCH_LEN: usize = 99;
 #[derive(Debug, Default)]
 pub struct Planned {
     /// How many rows are new in each region.
-    pub created: BTreeMap<String, u64>,
+    pub created: RegionCounts,
     /// The rows that already existed, unchanged.
     pub existing: Vec<Row>,
 }
@@ -62,8 +60,9 @@ impl Rows<'_> {
             match self.table.transact(operation, parts).await? {
                 Transacted::Done => {
                     for row in &rows {
-                        let region = row.association_arn.region().to_owned();
-                        *planned.created.entry(region).or_default() += 1;
+                        planned
+                            .created
+                            .add(row.association_arn.region(), row.outcome);
                     }
                     break;
                 }

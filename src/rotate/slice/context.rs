@@ -1,7 +1,6 @@
 //! What the steps of a slice share: the clients, the rotation's record, the lease, the deadline and
 //! the slice's state. The steps themselves are in `run`, `scan`, `execute` and `mover`.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -161,7 +160,7 @@ impl<'a> Context<'a> {
             regions: if state.is_planned {
                 state.meters.progress()
             } else {
-                BTreeMap::new()
+                Vec::new()
             },
         }
     }
@@ -169,10 +168,8 @@ impl<'a> Context<'a> {
     /// Counts rows that this slice has planned. Returns how many are new.
     pub(super) fn note_planned(&self, planned: &Planned) -> u64 {
         let mut state = self.state();
-        for (region, count) in &planned.created {
-            state.meters.note_planned(region, *count);
-        }
-        let created = planned.created.values().sum();
+        state.meters.note_planned(&planned.created);
+        let created = planned.created.total();
         state.rows_added += created;
         created
     }

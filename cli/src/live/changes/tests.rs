@@ -5,45 +5,50 @@ use std::time::Duration;
 use rerole_core::rotation::Status;
 
 use super::*;
-use crate::live::testing::{cause, entry, look};
+use crate::live::testing::{cause, entry, snapshot};
 
 #[test]
 fn each_change_is_written_once() {
     let mut changes = Changes::default();
-    let mut look = look();
-    let first = changes.lines(&look);
+    let mut snapshot = snapshot();
+    let first = changes.lines(&snapshot);
     assert!(first[0].contains("Planning  by Operator/jane: CHG-7"));
     assert!(first[1].contains("Planning -> InProgress"));
     assert!(first[2].contains("failed: InvalidParameterException"));
     assert_eq!(first.len(), 4, "{first:?}");
-    assert_eq!(changes.lines(&look), Vec::<String>::new());
+    assert_eq!(changes.lines(&snapshot), Vec::<String>::new());
 
     let paused = entry(3, Some(Status::InProgress), Status::Paused);
-    look.history.timeline.push(paused);
-    look.causes[0].count += 1;
-    look.causes
+    snapshot.history.timeline.push(paused);
+    snapshot.causes[0].count += 1;
+    snapshot
+        .causes
         .push(cause(1, ("AccessDeniedException", "denied")));
-    let second = changes.lines(&look);
+    let second = changes.lines(&snapshot);
     assert!(second[0].contains("InProgress -> Paused"), "{second:?}");
     assert!(second[1].contains("AccessDeniedException"), "{second:?}");
     assert_eq!(second.len(), 2, "{second:?}");
 
-    let known = Changes::after(2).lines(&look);
+    let known = Changes::after(2).lines(&snapshot);
     assert!(known[0].contains("InProgress -> Paused"), "{known:?}");
 }
 
 #[test]
 fn how_far_it_is_is_written_now_and_then() {
     let mut changes = Changes::default();
-    let mut look = look();
+    let mut snapshot = snapshot();
     let mut lines = 0;
     for _ in 0..90 {
-        let written = changes.lines(&look);
-        let progress = written
-            .iter()
-            .filter(|it| it.contains("120 of 400 settled"));
+        snapshot.rotation.counts.updated += 1;
+        let written = changes.lines(&snapshot);
+        let progress = written.iter().filter(|it| it.contains(" of 400 settled"));
         lines += progress.count();
-        look.at = look.at + Duration::from_secs(1);
+        snapshot.at = snapshot.at + Duration::from_secs(1);
     }
     assert_eq!(lines, 2);
+    // One that stands still is written once.
+    snapshot.at = snapshot.at + Duration::from_mins(1);
+    assert_eq!(changes.lines(&snapshot).len(), 1);
+    snapshot.at = snapshot.at + Duration::from_mins(1);
+    assert_eq!(changes.lines(&snapshot), Vec::<String>::new());
 }

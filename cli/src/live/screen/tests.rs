@@ -6,13 +6,13 @@ use ratatui::{Terminal, TerminalOptions, Viewport};
 use rerole_core::rotation::{PauseCause, Status};
 
 use super::*;
-use crate::live::testing::{look, region};
+use crate::live::testing::{region, snapshot};
 use crate::testing::ACCOUNT;
 
 const MANUAL: &str = include_str!("../../../../docs/operating.md");
 
 /// What a terminal of this size shows.
-fn screen(look: &Look, (width, height): (u16, u16)) -> String {
+fn screen(snapshot: &Snapshot, (width, height): (u16, u16)) -> String {
     let backend = TestBackend::new(width, height);
     let viewport = Viewport::Inline(HEIGHT_MAX.min(height));
     let mut terminal = Terminal::with_options(backend, TerminalOptions { viewport }).unwrap();
@@ -20,7 +20,9 @@ fn screen(look: &Look, (width, height): (u16, u16)) -> String {
         account: ACCOUNT,
         has_color: true,
     };
-    terminal.draw(|frame| drawing.draw(frame, look)).unwrap();
+    terminal
+        .draw(|frame| drawing.draw(frame, snapshot))
+        .unwrap();
     let buffer = terminal.backend().buffer();
     let rows = buffer.content().chunks(usize::from(width));
     let rows = rows.map(|row| {
@@ -33,12 +35,12 @@ fn screen(look: &Look, (width, height): (u16, u16)) -> String {
 
 #[test]
 fn at_eighty_columns() {
-    let screen = screen(&look(), (80, 24));
+    let screen = screen(&snapshot(), (80, 24));
     expect![[r"
         Rotation app: InProgress
           platform/app-2025 to platform/app-2026
-          all regions    ████░░░░░░░░░░    120 of 400  30 %   4.2/s  about 1 min left
-          eu-west-1      ░░░░░░░░░░░░░░     20 of 300   6 %   2.1/s  about 46 min left
+          all regions    ████░░░░░░░░░░    120 of 400  30 %   2.3/s  about 2 min left
+          eu-west-1      ░░░░░░░░░░░░░░     20 of 300   6 %   2.1/s  about 2 min left
           us-east-1      ██████████████    100 of 100 100 %          settled
           115 moved, 5 failed, 280 pending
         3 failed: InvalidParameterException: Role provided in the request does not exist
@@ -60,8 +62,8 @@ fn at_two_hundred_columns() {
     expect![[r"
         Rotation app: InProgress
           platform/app-2025 to platform/app-2026
-          all regions    ████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░    120 of 400  30 %   4.2/s  about 1 min left
-          eu-west-1      ██░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     20 of 300   6 %   2.1/s  about 46 min left
+          all regions    ████████████░░░░░░░░░░░░░░░░░░░░░░░░░░░░    120 of 400  30 %   2.3/s  about 2 min left
+          eu-west-1      ██░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░     20 of 300   6 %   2.1/s  about 2 min left
           us-east-1      ████████████████████████████████████████    100 of 100 100 %          settled
           115 moved, 5 failed, 280 pending
         3 failed: InvalidParameterException: Role provided in the request does not exist
@@ -71,62 +73,64 @@ fn at_two_hundred_columns() {
         Timeline:
           2026-11-23 21:08:00  Planning  by Operator/jane: CHG-7
           2026-11-23 21:09:00  Planning -> InProgress  by rerole
-        q or Ctrl-C ends this view; the rotation continues"]].assert_eq(&screen(&look(), (200, 24)));
+        q or Ctrl-C ends this view; the rotation continues"]].assert_eq(&screen(&snapshot(), (200, 24)));
 }
 
 #[test]
 fn a_small_terminal_shows_what_matters_most() {
-    let mut look = look();
-    look.rotation.regions.extend([
+    let mut snapshot = snapshot();
+    snapshot.rotation.regions.extend([
         region("ap-south-1", (10, 4), 0.0),
         region("sa-east-1", (10, 5), 0.0),
     ]);
     expect![[r"
         Rotation app: InProgress
           platform/app-2025 to platform/app-2026
-          all regions    ████░░░░░░░░░░    120 of 400  30 %   4.2/s  about 1 min left
-          eu-west-1      ░░░░░░░░░░░░░░     20 of 300   6 %   2.1/s  about 46 min left
-          and 3 more regions
+          all regions    ████░░░░░░░░░░    120 of 400  30 %   2.3/s  about 2 min left
+          ap-south-1     ████████░░░░░░       6 of 10  60 %   0.0/s
+          sa-east-1      ███████░░░░░░░       5 of 10  50 %   0.0/s
+          and 2 more regions
           115 moved, 5 failed, 280 pending
-        3 failed: InvalidParameterException: Role provided in the request does not exist
-          Create the new role, or let its trust policy allow pods.eks.amazonaws.com
-          sts:AssumeRole and sts:TagSession, and retry the rotation.
-        and 1 other cause
+        Timeline:
+          2026-11-23 21:08:00  Planning  by Operator/jane: CHG-7
+          2026-11-23 21:09:00  Planning -> InProgress  by rerole
         q or Ctrl-C ends this view; the rotation continues"]]
-    .assert_eq(&screen(&look, (80, 12)));
+    .assert_eq(&screen(&snapshot, (80, 12)));
     // Not even the bar fits into three lines, and nothing fails.
-    assert!(screen(&look, (20, 3)).starts_with("Rotation app"));
+    assert!(screen(&snapshot, (20, 3)).starts_with("Rotation app"));
 }
 
 #[test]
 fn it_says_who_is_awaited() {
-    let mut look = look();
-    look.rotation.status = Status::Paused;
-    look.rotation.status_cause = Some(PauseCause::Operator);
-    look.rotation.waits_for = Some("a person (rerole resume app)".to_owned());
-    look.rotation.regions.clear();
-    look.causes.clear();
-    look.history.timeline.clear();
+    let mut snapshot = snapshot();
+    snapshot.rotation.status = Status::Paused;
+    snapshot.rotation.status_cause = Some(PauseCause::Operator);
+    snapshot.rotation.waits_for = Some("a person (rerole resume app)".to_owned());
+    snapshot.rotation.regions.clear();
+    snapshot.rotation.settled_per_sec = None;
+    snapshot.rotation.estimated_end_at = None;
+    snapshot.causes.clear();
+    snapshot.history.timeline.clear();
     expect![[r"
         Rotation app: Paused (Operator)
           platform/app-2025 to platform/app-2026
           waits for a person (rerole resume app)
-          progress       ████░░░░░░░░░░    120 of 400  30 %   4.2/s  about 1 min left
+          progress       ████░░░░░░░░░░    120 of 400  30 %
           115 moved, 5 failed, 280 pending
         q or Ctrl-C ends this view; the rotation continues"]]
-    .assert_eq(&screen(&look, (80, 24)));
-    look.rotation.status = Status::InProgress;
-    look.rotation.status_cause = None;
-    look.rotation.waits_for = None;
-    look.rotation.is_stalled = true;
-    assert!(screen(&look, (80, 24)).contains("stalled: no invocation has worked on it"));
+    .assert_eq(&screen(&snapshot, (80, 24)));
+    snapshot.rotation.status = Status::InProgress;
+    snapshot.rotation.status_cause = None;
+    snapshot.rotation.waits_for = None;
+    snapshot.rotation.is_stalled = true;
+    assert!(screen(&snapshot, (80, 24)).contains("stalled: no invocation has worked on it"));
 }
 
 #[test]
 fn what_eks_says_takes_one_line_and_controls_nothing() {
-    let mut look = look();
-    look.causes[0].error_message = Some("try\u{1b}[2J\nlater".to_owned());
-    let screen = screen(&look, (80, 24));
+    let mut snapshot = snapshot();
+    snapshot.causes[0].error_message = Some("try\u{1b}[2J\nlater".to_owned());
+    let screen = screen(&snapshot, (80, 24));
     let line = "\n3 failed: InvalidParameterException: try\\u001b[2J later\n";
     assert!(screen.contains(line), "{screen}");
 }

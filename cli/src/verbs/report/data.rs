@@ -90,13 +90,13 @@ impl Report {
     /// # Errors
     /// If a table cannot be read.
     pub async fn read(stack: &Stack, record: &RotationRecord) -> Result<Self, CallError> {
+        let as_of = stack.aws.now();
         let key = &record.key;
         let ledger_key: LedgerKey = key.clone().into();
         // The rows are read after the record: what is settled in between is in the rows alone.
-        let (rotation, history, old_role) = tokio::try_join!(
+        let (rotation, history) = tokio::try_join!(
             RotationView::of(stack, record),
             History::read(stack, &ledger_key),
-            Who::read(stack, &record.old_role_arn),
         )?;
         let rows = read_rows(stack, key).await?;
         let rollback = rollback(stack, key).await?;
@@ -109,9 +109,11 @@ impl Report {
             None => None,
             Some(record) => Some(Box::pin(RotationView::of(stack, record)).await?),
         };
+        // The verdict comes last: it must not be older than the rows.
+        let old_role = Box::pin(Who::read(stack, &record.old_role_arn)).await?;
         Ok(Self {
             version: VERSION,
-            as_of: stack.aws.now(),
+            as_of,
             is_finished: record.state.end().is_some(),
             cli_version: CLI_VERSION.to_owned(),
             stack: stack.origin.clone(),

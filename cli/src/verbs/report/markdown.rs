@@ -6,15 +6,14 @@ use rerole_core::printable::escape_controls;
 
 use crate::rotation::report_rows::ReportRow;
 use crate::verbs::report::data::Report;
-use crate::verbs::report::digest::Data;
 use crate::verbs::report::text;
 use crate::words;
 
 /// Associations and workloads that are listed. The other formats have all.
 const LISTED_MAX: usize = 50;
 
-/// The whole document. `data` are those of the report.
-pub fn document(report: &Report, data: &Data) -> String {
+/// The whole document.
+pub fn document(report: &Report) -> String {
     let mut parts = vec![
         format!("# {}", escaped(&text::title(&report.rotation))),
         escaped(&text::origin(report)),
@@ -32,9 +31,8 @@ pub fn document(report: &Report, data: &Data) -> String {
     parts.extend(commands(report));
     parts.push(rows(report));
     parts.push(format!(
-        "## Evidence\n\n{}\n\nThe SHA-256 of the data from which this page was written is `{}`.",
-        text::CLOUDTRAIL,
-        data.digest
+        "## Evidence\n\n{}\n\nThe report in HTML or JSON has all data, with a digest that can be verified.",
+        text::CLOUDTRAIL
     ));
     parts.join("\n\n") + "\n"
 }
@@ -199,6 +197,8 @@ fn escaped(text: &str) -> String {
             '<' => escaped.push_str("&lt;"),
             '>' => escaped.push_str("&gt;"),
             '&' => escaped.push_str("&amp;"),
+            // Some sites make a mention of it.
+            '@' => escaped.push_str("&#64;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' => {
                 escaped.push('\\');
                 escaped.push(c);
@@ -206,7 +206,8 @@ fn escaped(text: &str) -> String {
             _ => escaped.push(c),
         }
     }
-    escaped
+    // Some sites make a link of it.
+    escaped.replace("://", "&#58;//")
 }
 
 #[cfg(test)]
@@ -216,34 +217,25 @@ mod tests {
     use super::*;
     use crate::verbs::report::sample::{HOSTILE, hostile, rolled_back, sample};
 
-    fn of(report: &Report) -> String {
-        // The digest changes with each member of the data.
-        let data = Data {
-            digest: "0".repeat(64),
-            ..Data::new(report)
-        };
-        document(report, &data)
-    }
-
     #[test]
     fn a_report_is_a_page() {
-        expect_file!["samples/report.md"].assert_eq(&of(&rolled_back(20)));
+        expect_file!["samples/report.md"].assert_eq(&document(&rolled_back(20)));
     }
 
     #[test]
     fn a_long_report_says_how_many_more_there_are() {
-        let text = of(&sample(60));
+        let text = document(&sample(60));
         assert!(text.contains("and 10 more: the report in HTML"), "{text}");
     }
 
     #[test]
     fn no_name_is_markup() {
-        let text = of(&hostile());
+        let text = document(&hostile());
         for name in HOSTILE {
             assert!(text.contains(&escaped(name)), "{name}");
         }
         for markup in [
-            "<script", "<img", "<b>", "[e](", "`c`", "a|b", "\u{202e}", "\u{1b}",
+            "<script", "<img", "<b>", "[e](", "`c`", "a|b", "\u{202e}", "\u{1b}", "://",
         ] {
             assert!(!text.contains(markup), "{markup}");
         }

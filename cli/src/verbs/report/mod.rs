@@ -95,7 +95,7 @@ impl Format {
     fn document(self, report: &Report) -> Result<String, OutputError> {
         Ok(match self {
             Self::Html => html::document(report, &Data::new(report)),
-            Self::Md => markdown::document(report, &Data::new(report)),
+            Self::Md => markdown::document(report),
             Self::Csv => csv::document(&report.rows).map_err(OutputError)?,
             Self::Json => Data::new(report).json(),
         })
@@ -119,7 +119,7 @@ fn next(report: &Report) -> Vec<Next> {
     let id = &report.rotation.id;
     let mut next = Vec::new();
     if !report.is_finished {
-        let status = format!("rerole status {id} --wait");
+        let status = format!("rerole status {id} --watch");
         next.push(Next::new(status).to("follow it to the end, and report again"));
     }
     let who = format!("rerole who {} --verify", report.rotation.old_role_arn);

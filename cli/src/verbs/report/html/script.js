@@ -9,7 +9,7 @@
     rows: Array.from(chunk.querySelectorAll("tbody tr"), (row) => ({
       row,
       outcome: row.cells[0].textContent,
-      text: row.textContent.toLowerCase(),
+      text: `${row.textContent} ${row.dataset.arns}`.toLowerCase(),
     })),
   }));
   const total = chunks.reduce((sum, it) => sum + it.rows.length, 0);

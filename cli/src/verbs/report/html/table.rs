@@ -79,7 +79,7 @@ fn filter(rows: &[ReportRow]) -> Markup {
 
 fn line(row: &ReportRow, account: &str) -> Markup {
     html! {
-        tr {
+        tr data-arns=(Shown(arns(row))) {
             td { b.(class(row)) { (Shown(&row.outcome)) } }
             td { (Shown(row.workload.pods())) }
             td { (Shown(row.workload.place())) }
@@ -92,6 +92,14 @@ fn line(row: &ReportRow, account: &str) -> Markup {
             }
         }
     }
+}
+
+/// The whole ARNs, which a reader may look for.
+fn arns(row: &ReportRow) -> String {
+    let roles = [&row.role_before, &row.role_after];
+    let roles = roles.into_iter().flatten();
+    let arns = std::iter::once(&row.association_arn).chain(roles);
+    arns.cloned().collect::<Vec<_>>().join(" ")
 }
 
 /// The ID of the association, which its ARN ends with. The rest of the ARN is in other columns.
