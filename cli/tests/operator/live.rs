@@ -43,7 +43,7 @@ fn the_view_draws_in_place_and_leaves_the_terminal_clean() {
         terminal.wait_for("all regions");
         terminal.wait_for("ends this view");
         assert!(terminal.screen().contains("eu-west-1"));
-        for size in [(20, 100), (24, 60)] {
+        for size in [(20, 100), (40, 60)] {
             terminal.resize(size);
             terminal.wait_for("Rotation app-2026: InProgress");
             terminal.wait_for("ends this view");
