@@ -130,8 +130,8 @@ def what_failed_is_sent_again(harness):
     (message,) = done["messages"]
     holds("the event is sent again", message["isSent"], message["result"])
     contains("the event is named", message["event"], "app-2027")
-    shown = answer(harness, "queues", "show", "on-failure")
-    equal("and deleted", shown["messages"], [])
+    (queue,) = answer(harness, "queues", "show", "on-failure")["queues"]
+    equal("and deleted", queue["messages"], [])
     again = answer(harness, "queues", "redrive", "on-failure", "--yes")
     equal("a second time sends nothing", again["messages"], [])
     harness.rotate_log.wait_for("app-2027", "rotation already finished", count=1)
