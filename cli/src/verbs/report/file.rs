@@ -19,13 +19,12 @@ pub fn write(path: &Path, document: &str) -> Result<(), Failure> {
             "{shown} is no file; without --out, the report goes to standard output"
         )));
     }
-    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
-    replace(path, folder, document)
-        .map_err(|error| Failure::Refused(format!("write {shown}: {error}")))
+    replace(path, document).map_err(|error| Failure::Refused(format!("write {shown}: {error}")))
 }
 
-fn replace(path: &Path, folder: &Path, document: &str) -> io::Result<()> {
+fn replace(path: &Path, document: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     let mut part = tempfile::Builder::new()
         // As of any other file, less what the process takes away.
         .permissions(Permissions::from_mode(0o666))
