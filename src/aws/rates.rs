@@ -38,8 +38,8 @@ impl Aws {
         join_all(saves).await;
     }
 
-    /// Logs the calls of each region, for the dashboard. Metrics with the region as a dimension would
-    /// cost money for each region.
+    /// Logs the calls of each region, for the dashboard. Metrics with the region as a dimension
+    /// would cost money for each region.
     fn log_calls(&self) {
         for of_region in self.eks.take_calls_by_region() {
             if of_region.calls > 0 {

@@ -75,8 +75,8 @@ impl LiveTerminal {
         Ok(())
     }
 
-    /// Draws again if the size has changed. Returns whether the operator has pressed a key that ends
-    /// the view. It does not wait.
+    /// Draws again if the size has changed. Returns whether the operator has pressed a key that
+    /// ends the view. It does not wait.
     ///
     /// # Errors
     /// If the terminal cannot be read or written to.
