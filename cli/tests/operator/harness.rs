@@ -7,11 +7,12 @@ use std::io::{self, Read};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use rerole_cli::playground::Playground;
 use rerole_cli::playground::flags::{KeptCalls, PlaygroundOptions};
 use rerole_sim::fleet::FleetSummary;
-use rerole_sim::{CallRecord, SimulatedAws};
+use rerole_sim::{Call, CallRecord, Fault, SimulatedAws};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -104,6 +105,15 @@ impl Stage {
             stop: Some(stop),
             thread: Some(thread),
         }
+    }
+
+    /// From now on, EKS takes this time for an update.
+    pub fn delay_updates(&self, delay: Duration) {
+        self.aws
+            .on_call(move |call: &Call| match call.operation.as_str() {
+                "UpdatePodIdentityAssociation" => Fault::Delay(delay),
+                _ => Fault::None,
+            });
     }
 
     /// The name of a resource of the stack.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use pty_process::blocking::Command;
 use rerole_cli::live::terminal::LiveTerminal;
-use rerole_sim::{Call, Fault};
 
 use crate::harness::Stage;
 use crate::pty::Terminal;
@@ -20,21 +19,10 @@ const ROTATE: &str = "rotate --from platform/app-2025 --to platform/app-2026 --i
 /// Then a rotation lasts until the updates become fast.
 const ONE_AT_A_TIME: &str = "--max-concurrency 1";
 
-/// A stack in which an update takes two seconds.
-fn slow_stage() -> Stage {
-    let stage = Stage::start(0);
-    stage
-        .aws
-        .on_call(|call: &Call| match call.operation.as_str() {
-            "UpdatePodIdentityAssociation" => Fault::Delay(Duration::from_secs(2)),
-            _ => Fault::None,
-        });
-    stage
-}
-
 #[test]
 fn the_view_draws_in_place_and_leaves_the_terminal_clean() {
-    let stage = slow_stage();
+    let stage = Stage::start(0);
+    stage.delay_updates(Duration::from_secs(2));
     let watch = "status app-2026 --watch";
     let rotate = format!("{ROTATE} {ONE_AT_A_TIME}");
     assert_eq!(stage.rerole(&rotate).run().code, 0);

@@ -43,12 +43,7 @@ fn interrupt(stage: &Stage, arguments: &str, (operation, calls): (&str, usize)) 
 #[test]
 fn ctrl_c_leaves_the_rotation_running_and_gives_the_lease_of_an_index_run_back() {
     let stage = Stage::start(0);
-    stage
-        .aws
-        .on_call(|call: &Call| match call.operation.as_str() {
-            "UpdatePodIdentityAssociation" => Fault::Delay(Duration::from_secs(2)),
-            _ => Fault::None,
-        });
+    stage.delay_updates(Duration::from_secs(2));
     let rotate = "rotate --from platform/app-2025 --to platform/app-2026 --id app-2026 \
                   --max-concurrency 1 --yes";
     assert_eq!(stage.rerole(rotate).run().code, 0);
