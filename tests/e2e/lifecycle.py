@@ -6,8 +6,9 @@ from stack import ACCOUNT
 
 ROLES = [f"arn:aws:iam::{ACCOUNT}:role/platform/life-{year}" for year in range(2025, 2029)]
 PAUSED, SECOND, CANCELLED, FROZEN = "paused", "second-team", "cancelled", "frozen"
-# One at a time, at a hundredth of a second each, these take longer than a command needs.
-COUNT = 400
+# One at a time, at a hundredth of a second each, these take twice as long as a slice may take to
+# notice a command, which is four seconds.
+COUNT = 800
 ONE_AT_A_TIME = "1"
 
 
