@@ -4,7 +4,7 @@ Each step is one service: its operations succeed, and fail with the errors that 
 """
 
 import json
-import time
+from datetime import datetime
 
 from simulator import REGION
 
@@ -18,8 +18,9 @@ def identity(sts):
     sts.check("GetCallerIdentity", identity["Account"] == ACCOUNT, f"{identity}")
     role = f"arn:aws:iam::{ACCOUNT}:role/teams/Operator"
     assumed = sts.call("assume_role", RoleArn=role, RoleSessionName="jane")
-    is_later = assumed["Credentials"]["Expiration"].timestamp() > time.time()
-    sts.check("AssumeRole", is_later, f"{assumed}")
+    credentials = assumed["Credentials"]
+    is_right = credentials["AccessKeyId"] == "Operator" and isinstance(credentials["Expiration"], datetime)
+    sts.check("AssumeRole", is_right, f"{assumed}")
 
 
 def stacks(cloudformation):
