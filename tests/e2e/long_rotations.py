@@ -13,8 +13,9 @@ from stack import ACCOUNT, REGION
 
 ID, EXECUTION = "long-rotation", "long-rotation-1"
 OLD_ROLE, NEW_ROLE = (f"arn:aws:iam::{ACCOUNT}:role/platform/long-{year}" for year in (2025, 2026))
-# One at a time, at a hundredth of a second each, these take more than one slice.
-COUNT = 2000
+# One at a time, at a hundredth of a second each, these take several slices: 14 seconds for the first
+# one, some for the killed one, and more than 14 for the rest.
+COUNT = 4000
 ONE_AT_A_TIME = "1"
 # The function starts no work in the last 48 seconds before its timeout, so a slice takes 14 seconds.
 # The last one reads all rows twice, which takes MiniStack some 2 seconds each time, and starts its
@@ -117,9 +118,8 @@ def check_execution(harness, arn):
     errors = [event["taskFailedEventDetails"]["error"] for event in failures]
     equal("the error of the killed slice", errors[0], "Runtime.ExitError")
     equal("the next tries waited for its lease", set(errors[1:]), {"Busy"})
-    # How many it takes after the killed one depends on the speed of the machine.
     slices = sum(event["type"] == "TaskSucceeded" for event in history)
-    holds(f"{slices} slices succeeded", slices >= 1, history)
+    holds(f"{slices} slices succeeded", slices >= 2, history)
     # The slice of the event, the killed slice, and those that succeeded.
     fence = harness.ledger.item(ID)["fence"]
     equal("each slice acquired the lease once", fence, slices + 2)
