@@ -12,6 +12,7 @@ use rerole_core::timestamp::Timestamp;
 
 use crate::exit::Exit;
 use crate::live::Snapshot;
+use crate::rotation::RegionView;
 use crate::rotation::causes::Cause;
 use crate::rotation::text::{cause_and_attempt, kind, outcomes};
 use crate::terminal::printable;
@@ -35,15 +36,6 @@ pub struct Drawing<'a> {
     /// The account of the stack. Its roles are shown without it.
     pub account: &'a str,
     pub has_color: bool,
-}
-
-/// How far a rotation or a part of it is.
-struct Part<'a> {
-    name: &'a str,
-    total: u64,
-    pending: u64,
-    settled_per_sec: Option<f64>,
-    estimated_end_at: Option<Timestamp>,
 }
 
 impl Drawing<'_> {
@@ -130,17 +122,10 @@ impl Drawing<'_> {
             });
         }
         let shown = if has_room { regions.len() } else { most - 1 };
-        let lines = regions.iter().take(shown).map(|it| {
-            let part = Part {
-                name: &it.region,
-                total: it.total,
-                pending: it.pending,
-                settled_per_sec: it.settled_per_sec,
-                estimated_end_at: it.estimated_end_at,
-            };
-            self.part(snapshot.at, width, &part)
-        });
-        let mut lines: Vec<_> = lines.collect();
+        let shown_regions = regions.iter().take(shown);
+        let mut lines: Vec<_> = shown_regions
+            .map(|region| self.part(snapshot.at, width, region))
+            .collect();
         if !has_room {
             let rest = regions.len() - shown;
             lines.push(plain(&format!("  and {rest} more regions"), width));
@@ -149,7 +134,7 @@ impl Drawing<'_> {
     }
 
     /// A name, a bar, and what stands beside it.
-    fn part(self, now: Timestamp, width: u16, part: &Part<'_>) -> Line<'static> {
+    fn part(self, now: Timestamp, width: u16, part: &RegionView) -> Line<'static> {
         let settled = part.total - part.pending.min(part.total);
         let bar_width = u64::from(width.saturating_sub(NUMBERS_WIDTH).clamp(10, 40));
         let filled = (settled * bar_width)
@@ -170,7 +155,7 @@ impl Drawing<'_> {
             format!("{settled} of {}", part.total)
         );
         Line::from(vec![
-            Span::raw(format!("  {:<NAME_WIDTH$} ", part.name)),
+            Span::raw(format!("  {:<NAME_WIDTH$} ", part.region)),
             Span::styled(times("█", filled), self.color(Color::Green)),
             Span::styled(times("░", bar_width - filled), self.style(Modifier::DIM)),
             Span::raw(numbers),
@@ -233,14 +218,15 @@ impl Drawing<'_> {
     }
 }
 
-fn whole(snapshot: &Snapshot) -> Part<'static> {
+/// All regions together, as if they were one.
+fn whole(snapshot: &Snapshot) -> RegionView {
     let view = &snapshot.rotation;
-    Part {
-        name: if view.regions.len() > 1 {
-            "all regions"
-        } else {
-            "progress"
-        },
+    let name = match view.regions.len() {
+        0 | 1 => "progress",
+        _ => "all regions",
+    };
+    RegionView {
+        region: name.to_owned(),
         total: view.counts.total,
         pending: view.counts.pending,
         settled_per_sec: view.settled_per_sec,
