@@ -123,7 +123,8 @@ fn asked(view: &RotationView, Context { now, layout, .. }: Context<'_>) -> Strin
     format!("{} by {by}{reason}", words::time(at).seen_at(now))
 }
 
-fn limits(view: &RotationView) -> String {
+/// When it stops, and how much it does at a time.
+pub fn limits(view: &RotationView) -> String {
     let concurrency = view.max_concurrency.as_ref();
     let concurrency =
         concurrency.map_or_else(String::new, |limit| format!(", at most {limit} at a time"));

@@ -1,5 +1,5 @@
 //! Charts of the associations moved over time, by region and by cluster. A chart is an SVG with
-//! axes and lines; whose line it is says the legend, which is text beside it.
+//! axes and lines. The legend beside it, which is text, says what each line shows.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -7,7 +7,8 @@ use rerole_core::timestamp::Timestamp;
 
 use crate::rotation::report_rows::ReportRow;
 
-/// The names of the columns, which are those of the JSON.
+/// The names of the columns: those of the JSON, and `details`, which is the error or who moved the
+/// association back.
 const HEADER: [&str; 17] = [
     "outcome",
     "region",

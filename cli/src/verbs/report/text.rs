@@ -87,8 +87,6 @@ pub fn request(report: &Report) -> Vec<(&'static str, String)> {
         rotation, stack, ..
     } = report;
     let role = |arn: &str| words::role(arn).in_account(&stack.account);
-    let concurrency = rotation.max_concurrency.as_ref();
-    let concurrency = concurrency.map_or_else(String::new, |it| format!(", {it} at a time"));
     let requester = rotation.requested_by.as_deref().unwrap_or(words::UNNAMED);
     let reason = rotation
         .request_reason
@@ -101,10 +99,7 @@ pub fn request(report: &Report) -> Vec<(&'static str, String)> {
         ("Scope", text::scope(&rotation.scope)),
         ("Requested by", requester.to_owned()),
         ("Reason", reason.to_owned()),
-        (
-            "Limits",
-            format!("stops after {} errors{concurrency}", rotation.max_errors),
-        ),
+        ("Limits", text::limits(rotation)),
         ("Started", words::plain_time(rotation.started_at)),
     ];
     if let Some(at) = rotation.finished_at {

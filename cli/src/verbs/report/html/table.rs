@@ -38,7 +38,7 @@ pub fn rows(report: &Report) -> Markup {
 fn table(start: usize, rows: &[ReportRow], account: &str) -> Markup {
     html! {
         table.rows {
-            caption { "Rows " (start) " to " (start + rows.len() - 1) ", in the order of their ARNs" }
+            caption { "Rows " (start) " to " (start + rows.len() - 1) ", in the order of their ARNs; those moved back come last" }
             thead {
                 tr {
                     th scope="col" { "Outcome" }
@@ -54,7 +54,7 @@ fn table(start: usize, rows: &[ReportRow], account: &str) -> Markup {
     }
 }
 
-/// The script shows it: it does nothing without.
+/// It is hidden until the script shows it, because it has no effect without the script.
 fn filter(rows: &[ReportRow]) -> Markup {
     let mut outcomes: BTreeMap<&str, u64> = BTreeMap::new();
     for row in rows {
