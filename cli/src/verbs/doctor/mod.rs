@@ -9,6 +9,10 @@ mod parts;
 mod rules;
 mod tables;
 mod text;
+#[cfg(feature = "evidence")]
+mod trails;
+#[cfg(not(feature = "evidence"))]
+#[path = "no_trails.rs"]
 mod trails;
 
 use clap::Args;
