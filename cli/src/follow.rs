@@ -17,6 +17,7 @@ use crate::live::changes::Changes;
 use crate::live::screen::Drawing;
 use crate::live::terminal::LiveTerminal;
 use crate::live::watcher::Watcher;
+use crate::outage::{Outage, Read};
 use crate::stack::Stack;
 use crate::stack::flags::Form;
 use crate::stop_signals::StopSignals;
@@ -109,21 +110,13 @@ pub async fn follow(
     let mut record = watcher.record().await?;
     let mut signals = StopSignals::listen().map_err(Failure::Process)?;
     let mut display = Display::open(stack, answer, known_seq);
+    let mut outage = Outage::default();
     let exit = loop {
-        let snapshot = Box::pin(watcher.read(&record));
-        let Some(snapshot) = display.unless_ended(snapshot, &mut signals).await? else {
-            break Exit::Interrupted;
-        };
-        display.show(snapshot?)?;
-        if watcher.are_causes_due(&record) {
-            // Reading all rows takes long if there are many.
-            let causes = Box::pin(watcher.read_causes());
-            let Some(snapshot) = display.unless_ended(causes, &mut signals).await? else {
-                break Exit::Interrupted;
-            };
-            if let Some(snapshot) = snapshot? {
-                display.show(snapshot)?;
-            }
+        let shown = display.refresh(&mut watcher, &record, &mut signals).await;
+        match outage.bear(shown)? {
+            Read::Done(Some(())) => {}
+            Read::Done(None) => break Exit::Interrupted,
+            Read::Failed(failure) => display.show_outage(&mut watcher, &failure)?,
         }
         let is_over = ends_at.is_some_and(|at| Instant::now() >= at);
         let timed_out = is_over.then_some(Exit::TimedOut);
@@ -134,9 +127,12 @@ pub async fn follow(
             sleep(POLL).await;
             watcher.record().await
         };
-        match display.unless_ended(next, &mut signals).await? {
-            Some(next) => record = next?,
-            None => break Exit::Interrupted,
+        let Some(next) = display.unless_ended(next, &mut signals).await? else {
+            break Exit::Interrupted;
+        };
+        match outage.bear(next.map_err(Failure::from))? {
+            Read::Done(next) => record = next,
+            Read::Failed(failure) => display.show_outage(&mut watcher, &failure)?,
         }
     };
     display.end()?;
@@ -187,6 +183,43 @@ impl<'a> Display<'a> {
             }
             // Some terminals have no cursor that can be asked for.
             Some(Err(_)) | None => Self::Lines(Changes::after(known_seq), answer),
+        }
+    }
+
+    /// Reads the rotation and shows it, unless the operator ends it.
+    async fn refresh(
+        &mut self,
+        watcher: &mut Watcher<'_>,
+        record: &RotationRecord,
+        signals: &mut StopSignals,
+    ) -> Result<Option<()>, Failure> {
+        let snapshot = Box::pin(watcher.read(record));
+        let Some(snapshot) = self.unless_ended(snapshot, signals).await? else {
+            return Ok(None);
+        };
+        self.show(snapshot?)?;
+        if watcher.are_causes_due(record) {
+            // Reading all rows takes long if there are many.
+            let causes = Box::pin(watcher.read_causes());
+            let Some(snapshot) = self.unless_ended(causes, signals).await? else {
+                return Ok(None);
+            };
+            if let Some(snapshot) = snapshot? {
+                self.show(snapshot)?;
+            }
+        }
+        Ok(Some(()))
+    }
+
+    /// Says that nothing could be read, and shows what was read last.
+    fn show_outage(
+        &mut self,
+        watcher: &mut Watcher<'_>,
+        failure: &Failure,
+    ) -> Result<(), OutputError> {
+        match watcher.note_outage(failure.to_string()) {
+            Some(snapshot) => self.show(snapshot),
+            None => Ok(()),
         }
     }
 

@@ -24,6 +24,7 @@ pub mod live;
 #[cfg(test)]
 mod manual;
 mod named;
+mod outage;
 pub mod playground;
 mod queue;
 mod refusals;

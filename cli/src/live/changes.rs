@@ -26,6 +26,8 @@ pub struct Changes {
     causes: Vec<(Option<String>, String)>,
     /// When how far it is was written last, or could have been, and how far it was.
     progress: Option<(Timestamp, Counts)>,
+    /// It was written that nothing newer can be read.
+    has_outage: bool,
 }
 
 impl Changes {
@@ -59,13 +61,24 @@ impl Changes {
     /// The lines about what has changed.
     fn lines(&mut self, snapshot: &Snapshot) -> Vec<String> {
         let mut lines = Vec::new();
+        let time = words::plain_time(snapshot.at);
+        match &snapshot.outage {
+            Some(why) if !self.has_outage => {
+                lines.push(format!(
+                    "not read since {time}, trying again: {}",
+                    printable(why)
+                ));
+            }
+            None if self.has_outage => lines.push(format!("{time}  read again")),
+            Some(_) | None => {}
+        }
+        self.has_outage = snapshot.outage.is_some();
         let timeline = &snapshot.history.timeline;
         for entry in timeline.iter().filter(|entry| entry.seq > self.seq) {
             lines.push(entry.line(0, words::caller(entry.author())));
         }
         let newest = timeline.last().map(|entry| entry.seq);
         self.seq = self.seq.max(newest.unwrap_or_default());
-        let time = words::plain_time(snapshot.at);
         for cause in &snapshot.causes {
             let key = (cause.error_code.clone(), cause.advice.clone());
             if !self.causes.contains(&key) {

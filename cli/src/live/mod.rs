@@ -24,4 +24,6 @@ pub struct Snapshot {
     pub history: History,
     /// Why associations failed, the most frequent cause first.
     pub causes: Vec<Cause>,
+    /// Why nothing newer can be read at the moment, if so.
+    pub outage: Option<String>,
 }

@@ -103,6 +103,14 @@ impl Drawing<'_> {
             let text = "  stalled: no invocation has worked on it for ten minutes (rerole doctor)";
             lines.push(Line::styled(shortened(text, width), self.color(Color::Red)));
         }
+        if let Some(why) = &snapshot.outage {
+            let since = words::plain_time(snapshot.at);
+            let text = format!("  not read since {since}, trying again: {}", printable(why));
+            lines.push(Line::styled(
+                shortened(&text, width),
+                self.color(Color::Red),
+            ));
+        }
         lines
     }
 

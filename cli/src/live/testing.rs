@@ -93,5 +93,6 @@ pub fn snapshot() -> Snapshot {
             ),
             cause(2, ("InvalidRequestException", "EKS is busy")),
         ],
+        outage: None,
     }
 }

@@ -75,25 +75,39 @@ impl<'a> Watcher<'a> {
         let snapshot = match self.last.take() {
             Some(mut snapshot) if !has_entries(&snapshot) && !is_due => {
                 snapshot.at = at;
+                snapshot.outage = None;
                 snapshot.rotation.note_progress(record, at);
                 snapshot
             }
             last => {
-                self.related_at = Instant::now();
+                let causes = last.as_ref().map(|snapshot| snapshot.causes.clone());
+                let causes = causes.unwrap_or_default();
+                // It stays if the reads fail.
+                self.last = last;
                 let key = record.key.clone().into();
                 let (rotation, history) = tokio::try_join!(
                     RotationView::of(self.stack, record),
                     History::read(self.stack, &key)
                 )?;
+                self.related_at = Instant::now();
                 Snapshot {
                     at,
                     rotation,
                     history,
-                    causes: last.map(|snapshot| snapshot.causes).unwrap_or_default(),
+                    causes,
+                    outage: None,
                 }
             }
         };
         Ok(self.last.insert(snapshot))
+    }
+
+    /// Notes why nothing could be read. Returns what was read last, if anything was.
+    pub fn note_outage(&mut self, why: String) -> Option<&Snapshot> {
+        if let Some(snapshot) = &mut self.last {
+            snapshot.outage = Some(why);
+        }
+        self.last.as_ref()
     }
 
     /// Whether it should be read again why associations failed. At the end, all failures are known.

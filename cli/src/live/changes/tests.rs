@@ -52,3 +52,22 @@ fn how_far_it_is_is_written_now_and_then() {
     snapshot.at = snapshot.at + Duration::from_mins(1);
     assert_eq!(changes.lines(&snapshot), Vec::<String>::new());
 }
+
+#[test]
+fn an_outage_is_written_once_and_so_is_its_end() {
+    let mut changes = Changes::default();
+    let mut snapshot = snapshot();
+    changes.lines(&snapshot);
+    snapshot.outage = Some("read rotation r: timeout".to_owned());
+    let written = changes.lines(&snapshot);
+    assert!(written[0].starts_with("not read since "), "{written:?}");
+    assert!(
+        written[0].ends_with("read rotation r: timeout"),
+        "{written:?}"
+    );
+    assert_eq!(changes.lines(&snapshot), Vec::<String>::new());
+    snapshot.outage = None;
+    let written = changes.lines(&snapshot);
+    assert!(written[0].ends_with("  read again"), "{written:?}");
+    assert_eq!(changes.lines(&snapshot), Vec::<String>::new());
+}

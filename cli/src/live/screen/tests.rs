@@ -134,3 +134,12 @@ fn what_eks_says_takes_one_line_and_controls_nothing() {
     let line = "\n3 failed: InvalidParameterException: try\\u001b[2J later\n";
     assert!(screen.contains(line), "{screen}");
 }
+
+#[test]
+fn an_outage_is_shown_with_the_time_of_what_is_shown() {
+    let mut snapshot = snapshot();
+    snapshot.outage = Some("read rotation app: timeout".to_owned());
+    let screen = screen(&snapshot, (80, 24));
+    let line = "\n  not read since 2026-11-23 21:17:00, trying again: read rotation app: timeout\n";
+    assert!(screen.contains(line), "{screen}");
+}

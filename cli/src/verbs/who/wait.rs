@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::Patience;
+use crate::outage::{Outage, Read};
 use crate::stack::Stack;
 use crate::terminal::{printable, progress_bar};
 use crate::verbs::who::flags::WhoFlags;
@@ -33,20 +34,31 @@ pub async fn wait(
     let ends_at = patience.ends_at(Instant::now());
     let bar = progress_bar(0, "  {msg}, {elapsed}");
     let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+    let mut outage = Outage::default();
+    let mut last: Option<Who> = None;
     let ended = loop {
-        let mut who = Who::read(stack, role).await?;
         let mut pause = POLL;
-        let has_no_use = matches!(who.verdict, Verdict::NoKnownUse | Verdict::Unknown);
-        if flags.verify && has_no_use {
-            who = who.verify(stack, role).await?;
-            pause = VERIFY_AGAIN;
-        }
-        show(&bar, &who);
-        // Time does not make an unknown role known.
-        if matches!(who.verdict, Verdict::NoKnownUse | Verdict::Unknown) {
-            let exit = who.verdict.exit();
-            break (who, exit);
-        }
+        let who = match outage.bear(look(stack, role, flags).await)? {
+            Read::Done(who) => {
+                show(&bar, &who);
+                if who.verified.is_some() {
+                    pause = VERIFY_AGAIN;
+                }
+                // Time does not make an unknown role known.
+                if has_no_use(&who) {
+                    let exit = who.verdict.exit();
+                    break (who, exit);
+                }
+                who
+            }
+            Read::Failed(failure) => {
+                bar.set_message(printable(&format!("trying again: {failure}")));
+                let Some(who) = last.take() else {
+                    return Err(failure);
+                };
+                who
+            }
+        };
         let left = ends_at.map(|at| at.saturating_duration_since(Instant::now()));
         if left == Some(Duration::ZERO) {
             break (who, Exit::TimedOut);
@@ -58,9 +70,24 @@ pub async fn wait(
             }
             () = sleep(left.map_or(pause, |left| left.min(pause))) => {}
         }
+        last = Some(who);
     };
     bar.finish_and_clear();
     Ok(ended)
+}
+
+/// Reads what is known of the role. EKS is asked as well, if it should be, once nothing else is
+/// known to use it.
+async fn look(stack: &Stack, role: &RoleArn, flags: &WhoFlags) -> Result<Who, Failure> {
+    let who = Who::read(stack, role).await?;
+    if flags.verify && has_no_use(&who) {
+        return who.verify(stack, role).await;
+    }
+    Ok(who)
+}
+
+fn has_no_use(who: &Who) -> bool {
+    matches!(who.verdict, Verdict::NoKnownUse | Verdict::Unknown)
 }
 
 fn show(bar: &ProgressBar, who: &Who) {
