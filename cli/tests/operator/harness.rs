@@ -38,7 +38,7 @@ pub struct Stage {
 }
 
 /// The access key of the operator. The functions have others.
-const OPERATOR: &str = "playground";
+pub const OPERATOR: &str = "playground";
 
 /// How a command ended.
 #[derive(Debug)]

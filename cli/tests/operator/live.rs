@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use pty_process::blocking::Command;
 use rerole_cli::live::terminal::LiveTerminal;
+use rerole_sim::{Call, Fault, Service};
 
-use crate::harness::Stage;
+use crate::harness::{OPERATOR, Stage};
 use crate::pty::Terminal;
 use crate::redact::redact_progress;
 use crate::screens::check;
@@ -55,6 +56,28 @@ fn the_view_draws_in_place_and_leaves_the_terminal_clean() {
         };
         assert!(ended.screen.contains(last), "{ended:?}");
     }
+}
+
+#[test]
+fn an_outage_of_the_ledger_does_not_end_the_wait() {
+    let stage = Stage::start(0);
+    stage.delay_updates(Duration::from_secs(2));
+    let rotate = format!("{ROTATE} {ONE_AT_A_TIME}");
+    assert_eq!(stage.rerole(&rotate).run().code, 0);
+    let watch = stage.rerole("status app-2026 --watch");
+    let mut terminal = Terminal::run(watch.in_terminal(), (30, 120));
+    terminal.wait_for("all regions");
+    stage.aws.on_call(|call: &Call| {
+        if call.access_key == OPERATOR && call.service == Service::DynamoDb {
+            return Fault::ServerError(500);
+        }
+        Fault::None
+    });
+    terminal.wait_for("not read since");
+    stage.aws.clear_hook();
+    let ended = terminal.wait();
+    assert_eq!(ended.code, Some(4), "{ended:?}");
+    assert!(ended.screen.contains("Rotation app-2026: "), "{ended:?}");
 }
 
 #[test]
