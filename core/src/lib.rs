@@ -6,6 +6,7 @@
 //!
 //! - [`resource`]: roles, clusters and associations, and their ARNs
 //! - [`call`]: what a failed call to AWS means
+//! - [`policy`]: IAM policy documents, and what they mean for a request
 //! - [`request`]: the event that requests a rotation, and its checks
 //! - [`keys`]: the keys of the items of both tables
 //! - [`indexing`]: the association index, and how it is kept correct
@@ -26,6 +27,7 @@ pub mod hex;
 pub mod indexing;
 pub mod keys;
 pub mod pacer;
+pub mod policy;
 pub mod printable;
 pub mod publishing;
 pub mod request;
