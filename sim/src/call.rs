@@ -16,6 +16,8 @@ pub enum Service {
     Sns,
     Sts,
     Lambda,
+    Iam,
+    AccessAnalyzer,
     CloudFormation,
     CloudTrail,
     CloudWatch,
@@ -40,7 +42,9 @@ pub struct Call {
     ///   item. Several tables are joined with `+`.
     /// - Step Functions: `<state machine>/<execution>`.
     /// - EventBridge: the bus, or `<bus>/<rule>`. Several buses are joined with `+`.
-    /// - All others: the name of the queue, topic, function, stack, trail or alarm.
+    /// - IAM: the name of the role, or the ARN of the policy.
+    /// - CloudTrail: the trail, or the value that events are looked up by.
+    /// - All others: the name of the queue, topic, function, stack or alarm.
     pub subject: String,
     /// The idempotency token: `clientRequestToken` of EKS, `ClientRequestToken` of DynamoDB.
     pub token: Option<String>,

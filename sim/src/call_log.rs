@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::call::{Call, CallRecord, Service};
 use crate::clock::VirtualClock;
+use crate::hash::fnv_1a;
 use crate::options::Options;
 
 /// Every call since the last `clear`, in order of arrival.
@@ -94,16 +95,8 @@ impl CallLog {
 
     /// The hash of all records, with times relative to the start of `clock`.
     pub(crate) fn trace_hash(&self, clock: &VirtualClock) -> u64 {
-        // FNV-1a is stable across builds and platforms; the standard library's hasher does not
-        // promise that.
-        const OFFSET_BASIS: u64 = 0xcbf2_9ce4_8422_2325;
-        const PRIME: u64 = 0x0100_0000_01b3;
         let lines = self.records.iter().map(|record| trace_line(record, clock));
-        lines.fold(OFFSET_BASIS, |hash, line| {
-            line.bytes().fold(hash, |hash, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(PRIME)
-            })
-        })
+        fnv_1a(lines.flat_map(String::into_bytes))
     }
 }
 

@@ -20,6 +20,12 @@ pub(crate) fn rfc3339_secs(time: SystemTime) -> String {
     DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
+/// As many records of CloudTrail have times: `Nov 23, 2026, 9:17:00 PM`.
+pub(crate) fn english(time: SystemTime) -> String {
+    let time = DateTime::<Utc>::from(time);
+    time.format("%b %-d, %Y, %-I:%M:%S %p").to_string()
+}
+
 /// Time since 1970. Times before 1970 do not occur here and count as zero.
 pub(crate) fn since_epoch(time: SystemTime) -> Duration {
     time.duration_since(SystemTime::UNIX_EPOCH)

@@ -157,6 +157,9 @@ impl Fleet {
         for (region, cluster) in &summary.clusters {
             eks.create_cluster(region, cluster);
         }
+        for role in [&self.old_role, &self.new_role] {
+            eks.name_role(role);
+        }
         let mut is_rotating: Vec<bool> = (0..self.associations)
             .map(|at| at < self.rotating)
             .collect();

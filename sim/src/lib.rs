@@ -8,7 +8,9 @@
 //!   [`SimulatedAws::on_execution_started`] and [`SimulatedAws::on_bus_event`], and receives
 //!   [`SimulatedAws::invocations`].
 //! - As far as readers see it: stacks of CloudFormation, alarms of CloudWatch, subscriptions of
-//!   SNS, trails of CloudTrail, rules, executions and functions, and the caller's identity.
+//!   SNS, rules, executions and functions, and the caller's identity; roles and policies of IAM;
+//!   trails of CloudTrail, and its events about the credentials of pods and other callers.
+//! - As a test decides: the answers of IAM Access Analyzer.
 //!
 //! An operation that is not simulated fails with an error that says so. Most resources belong to an
 //! account and a region, and callers see those of their own: a test creates them in
@@ -39,9 +41,10 @@
 //! # });
 //! ```
 //!
-//! Deliberately not here: verification of signatures, IAM policies, TLS, and the product that is
-//! tested with this crate. The crate depends on none of the product's crates.
+//! Deliberately not here: verification of signatures, evaluation of IAM policies, TLS, and the
+//! product that is tested with this crate. The crate depends on none of the product's crates.
 
+mod access_analyzer;
 mod arn;
 mod call;
 mod call_log;
@@ -53,9 +56,12 @@ pub mod deployment;
 mod dynamodb;
 mod eks;
 mod event_bridge;
+mod event_history;
 pub mod event_pattern;
 mod fault;
 pub mod fleet;
+mod hash;
+mod iam;
 mod lambda;
 mod listeners;
 mod options;
@@ -75,19 +81,25 @@ mod sts;
 mod sync;
 mod tables;
 pub mod template;
+mod throttle;
 mod trails;
 mod transport;
 mod wire;
 
+pub use access_analyzer::{AccessCheck, AccessCheckReason};
 pub use call::{Call, CallRecord, Service};
 pub use clock::rfc3339_millis;
 pub use cloudformation::{Stack, StackOutput, StackResource};
 pub use cloudwatch::{Alarm, AlarmState};
 pub use eks::{Association, Cluster, EksState, RoleState};
 pub use event_bridge::{BusEvent, Rule, RuleTarget, RuleTrigger};
+pub use event_history::{CredentialCaller, CredentialEvent, PodFleet};
 pub use fault::Fault;
+pub use iam::{LastUse, Policy, Role, ServiceUse};
 pub use lambda::{EventSourceMapping, Function, FunctionError, FunctionInvocation, InvocationKind};
-pub use options::{AddonUpdates, Buckets, CloudTrailTimes, Options, SameRoleUpdates, Throttle};
+pub use options::{
+    AddonUpdates, Buckets, CloudTrailTimes, EventDelivery, Options, SameRoleUpdates, Throttle,
+};
 pub use simulated_aws::SimulatedAws;
 pub use sns::Subscription;
 pub use sqs::{DeadLetter, Message, Queue};

@@ -97,6 +97,10 @@ pub struct Options {
     pub cloudtrail_encoded_names: bool,
     /// How `responseElements` writes times.
     pub cloudtrail_times: CloudTrailTimes,
+    /// How the events arrive that `LookupEvents` shows.
+    pub event_delivery: EventDelivery,
+    /// The path of a role that no test has created, and that no ARN in EKS names.
+    pub role_path: String,
 }
 
 impl Default for Options {
@@ -132,6 +136,8 @@ impl Default for Options {
             cloudtrail_response_elements: true,
             cloudtrail_encoded_names: true,
             cloudtrail_times: CloudTrailTimes::EpochSeconds,
+            event_delivery: EventDelivery::default(),
+            role_path: "/".to_owned(),
         }
     }
 }
@@ -186,6 +192,35 @@ pub enum CloudTrailTimes {
     Rfc3339,
     /// `Nov 23, 2026, 9:17:00 PM`
     English,
+}
+
+/// How events arrive in CloudTrail's event history. By default each is there at once, and once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EventDelivery {
+    /// An event is visible so long after its time, drawn from this range.
+    pub delay: RangeInclusive<Duration>,
+    /// The share (0 to 1) of events that never arrive.
+    pub lost_share: f64,
+    /// The share (0 to 1) of events that are listed twice, with the same ID.
+    pub duplicated_share: f64,
+    /// The values, as JSON pointers into the record, that CloudTrail writes
+    /// `HIDDEN_DUE_TO_SECURITY_REASONS` over: `/requestParameters/roleArn`. An event is still found
+    /// by its resources.
+    pub redacted: Vec<String>,
+    /// Times in English have a narrow no-break space before AM and PM, as newer records have.
+    pub narrow_spaces: bool,
+}
+
+impl Default for EventDelivery {
+    fn default() -> Self {
+        Self {
+            delay: NO_LAG,
+            lost_share: 0.0,
+            duplicated_share: 0.0,
+            redacted: Vec::new(),
+            narrow_spaces: false,
+        }
+    }
 }
 
 #[cfg(test)]

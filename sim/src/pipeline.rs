@@ -213,7 +213,10 @@ impl Pipeline {
                 let mut rng = lock(&self.rng);
                 lock(&self.dynamodb).respond(now, request, &mut rng)
             }
-            ServiceRequest::Api(request) => self.services.respond(now, request, &self.rng).await,
+            ServiceRequest::Api(request) => {
+                let (rng, eks) = (&self.rng, &self.eks);
+                self.services.respond(now, request, rng, eks).await
+            }
         }
     }
 

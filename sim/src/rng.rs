@@ -4,6 +4,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use crate::hash::fnv_1a;
+
 /// Seeded draws for latencies, ids and injected errors.
 pub(crate) struct Rng {
     latency: fastrand::Rng,
@@ -64,6 +66,23 @@ impl Rng {
     }
 }
 
+/// The stream of what has this name. It does not depend on what was drawn before, so what is made
+/// on demand is the same in whatever order it is asked for.
+pub(crate) fn stream_of(seed: u64, name: &str) -> fastrand::Rng {
+    fastrand::Rng::with_seed(fnv_1a(name.bytes()) ^ seed)
+}
+
+/// A duration within the range, to the millisecond. A range of one value draws nothing.
+pub(crate) fn draw(rng: &mut fastrand::Rng, range: &RangeInclusive<Duration>) -> Duration {
+    let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let (min, max) = (millis(range.start()), millis(range.end()));
+    if max <= min {
+        *range.start()
+    } else {
+        Duration::from_millis(rng.u64(min..=max))
+    }
+}
+
 /// A random UUID (version 4) from this stream.
 pub(crate) fn uuid(rng: &mut fastrand::Rng) -> String {
     let hex = format!("{:032x}", rng.u128(..));
@@ -75,6 +94,11 @@ pub(crate) fn uuid(rng: &mut fastrand::Rng) -> String {
         &hex[17..20],
         &hex[20..]
     )
+}
+
+/// This many upper-case letters and digits from this stream, as in access keys.
+pub(crate) fn uppercase_alphanumerics(rng: &mut fastrand::Rng, len: usize) -> String {
+    lowercase_alphanumerics(rng, len).to_ascii_uppercase()
 }
 
 /// This many lower-case letters and digits from this stream.

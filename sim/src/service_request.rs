@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::access_analyzer;
 use crate::call::Service;
 use crate::dynamodb;
 use crate::eks::EksRequest;
@@ -18,10 +19,14 @@ pub(crate) enum ServiceRequest {
 }
 
 impl ServiceRequest {
-    /// Parses a request of `account`. The operations of EKS and Lambda have paths. Of all other
+    /// Parses a request of `account`. The operations of EKS, Lambda and Access Analyzer
+    /// have paths. Of all other
     /// services that a header names, DynamoDB is the default.
     pub(crate) fn parse(request: &WireRequest, account: &str) -> Self {
-        let by_path = || lambda::parse(request, account);
+        let by_path = || {
+            let of_lambda = lambda::parse(request, account);
+            of_lambda.or_else(|| access_analyzer::parse(request, account))
+        };
         if let Some(request) = ApiRequest::parse(request, account).or_else(by_path) {
             return Self::Api(request);
         }

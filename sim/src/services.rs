@@ -6,10 +6,14 @@ use std::time::SystemTime;
 
 use serde_json::Value;
 
+use crate::access_analyzer::AccessAnalyzer;
 use crate::call::Service;
 use crate::cloudformation::Stacks;
 use crate::cloudwatch::Alarms;
+use crate::eks::EksState;
 use crate::event_bridge::{self, BusEvent, EventBridge};
+use crate::event_history::{self, EventHistory};
+use crate::iam::{self, Iam};
 use crate::lambda::{self, Functions, Invoker};
 use crate::listeners::Listeners;
 use crate::options::Options;
@@ -34,6 +38,9 @@ pub(crate) struct Services {
     pub(crate) sns: Mutex<Regional<Topics>>,
     pub(crate) lambda: Mutex<Regional<Functions>>,
     pub(crate) trails: Mutex<Trails>,
+    pub(crate) event_history: Mutex<EventHistory>,
+    pub(crate) iam: Mutex<Iam>,
+    pub(crate) access_analyzer: AccessAnalyzer,
     pub(crate) invoker: Invoker,
     pub(crate) bus_events: Listeners<BusEvent>,
     pub(crate) executions: Listeners<Execution>,
@@ -50,6 +57,9 @@ impl Services {
             sns: Mutex::default(),
             lambda: Mutex::default(),
             trails: Mutex::default(),
+            event_history: Mutex::new(EventHistory::new(options)),
+            iam: Mutex::new(Iam::new(options)),
+            access_analyzer: AccessAnalyzer::default(),
             invoker: Invoker::default(),
             bus_events: Listeners::default(),
             executions: Listeners::default(),
@@ -57,12 +67,13 @@ impl Services {
     }
 
     /// Responds to one request at `now`. Of all operations, only an invocation of a function
-    /// waits, and it holds no lock then.
+    /// waits, and it holds no lock then. What IAM and CloudTrail show follows from EKS.
     pub(crate) async fn respond(
         &self,
         now: SystemTime,
         request: &ApiRequest,
         rng: &Mutex<Rng>,
+        eks: &Mutex<EksState>,
     ) -> Response {
         if request.api.service == Service::Lambda && lambda::is_invocation(request) {
             let arn = lock(&self.lambda).of(request.scope()).arn_of(request);
@@ -71,7 +82,7 @@ impl Services {
                 Err(error) => request.error(&error),
             };
         }
-        match self.respond_at_once(now, request, &mut lock(rng)) {
+        match self.respond_at_once(now, request, &mut lock(rng), eks) {
             Ok(body) => request.ok(body),
             Err(error) => request.error(&error),
         }
@@ -82,6 +93,7 @@ impl Services {
         now: SystemTime,
         request: &ApiRequest,
         rng: &mut Rng,
+        eks: &Mutex<EksState>,
     ) -> Result<Value, ApiError> {
         let scope = request.scope();
         match request.api.service {
@@ -92,7 +104,13 @@ impl Services {
             Service::CloudFormation => lock(&self.cloudformation).of(scope).respond(request),
             Service::Sns => lock(&self.sns).of(scope).respond(request),
             Service::Lambda => lock(&self.lambda).of(scope).respond(request),
+            Service::CloudTrail if event_history::is_lookup(request) => {
+                let mut history = lock(&self.event_history);
+                history.lookup(now, request, &lock(eks))
+            }
             Service::CloudTrail => lock(&self.trails).respond(request),
+            Service::Iam => lock(&self.iam).respond(now, request, rng, &lock(eks)),
+            Service::AccessAnalyzer => self.access_analyzer.respond(request),
             Service::Sts => sts::respond(now, request),
             // These have requests of their own.
             Service::Eks | Service::DynamoDb => Err(ApiError::not_simulated(&request.operation)),
@@ -112,6 +130,10 @@ impl Services {
         match request.api.service {
             Service::EventBridge => event_bridge::subject(request),
             Service::StepFunctions => step_functions::subject(request),
+            Service::Iam => iam::subject(request),
+            Service::CloudTrail if event_history::is_lookup(request) => {
+                event_history::subject(request)
+            }
             _ => request.subject(),
         }
     }

@@ -91,11 +91,21 @@ fn required_by(stage: &Stage, record: &CallRecord) -> Vec<(String, String)> {
         Service::CloudWatch => one("cloudwatch", "*".to_owned()),
         Service::CloudTrail => {
             let resource = match call.operation.as_str() {
-                "DescribeTrails" => "*",
+                "DescribeTrails" | "LookupEvents" => "*",
                 _ => "trail",
             };
             one("cloudtrail", resource.to_owned())
         }
+        Service::Iam => {
+            // The ARN of the entity is in the request, and the result is read by its job.
+            let resource = match call.operation.as_str() {
+                "GetPolicy" | "GetPolicyVersion" => "policy",
+                "GetServiceLastAccessedDetails" => "*",
+                _ => "role",
+            };
+            one("iam", resource.to_owned())
+        }
+        Service::AccessAnalyzer => one("access-analyzer", "*".to_owned()),
         Service::Sns => one("sns", "topic".to_owned()),
         Service::StepFunctions => one("states", "StateMachine".to_owned()),
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use fastrand::Rng;
 
+use crate::rng::draw;
+
 /// The lags of reads, and the values that are drawn for them.
 pub(crate) struct Lags {
     pub(crate) describe: RangeInclusive<Duration>,
@@ -42,17 +44,6 @@ impl Lags {
     /// The time whose state a list at `now` shows.
     pub(crate) fn list_at(&mut self, now: SystemTime) -> SystemTime {
         now - draw(&mut self.rng, &self.list)
-    }
-}
-
-/// A lag within the range, to the millisecond. A range of one value draws nothing.
-fn draw(rng: &mut Rng, range: &RangeInclusive<Duration>) -> Duration {
-    let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let (min, max) = (millis(range.start()), millis(range.end()));
-    if max <= min {
-        *range.start()
-    } else {
-        Duration::from_millis(rng.u64(min..=max))
     }
 }
 
@@ -101,6 +92,12 @@ impl<T> History<T> {
             Some((_, state)) => state.as_ref(),
             None => current,
         }
+    }
+
+    /// The earlier states of a resource, oldest first.
+    pub(crate) fn states(&self, arn: &str) -> impl Iterator<Item = &T> {
+        let states = self.states.get(arn).into_iter().flatten();
+        states.filter_map(|(_, state)| state.as_ref())
     }
 
     /// The ARNs that start with `prefix` and have earlier states.

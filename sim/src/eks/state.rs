@@ -10,10 +10,10 @@ use fastrand::Rng;
 use crate::arn::Scope;
 use crate::eks::history::{History, Lags};
 use crate::eks::resources::{Association, Cluster, RoleState};
-use crate::eks::throttle::TokenBuckets;
 use crate::eks::tokens::TokenStore;
 use crate::options::{AddonUpdates, SameRoleUpdates, Throttle};
 use crate::rng::uuid;
+use crate::throttle::TokenBuckets;
 
 /// Everything in EKS, of every account and region.
 pub struct EksState {
@@ -26,6 +26,8 @@ pub struct EksState {
     pub(super) by_service_account: HashMap<(String, String, String), String>,
     pub(super) earlier_associations: History<Association>,
     pub(super) earlier_clusters: History<Cluster>,
+    /// All earlier states of associations, since pods run.
+    pub(super) all_earlier: Option<History<Association>>,
     pub(super) lags: Lags,
     pub(crate) role_states: BTreeMap<String, RoleState>,
     pub(crate) denied_clusters: BTreeSet<String>,

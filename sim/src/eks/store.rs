@@ -11,11 +11,11 @@ use crate::eks::error::EksError;
 use crate::eks::history::{History, Lags};
 use crate::eks::resources::{Association, Cluster};
 use crate::eks::state::{EksOptions, EksState, NewAssociation};
-use crate::eks::throttle::TokenBuckets;
 use crate::eks::times::at_resolution;
 use crate::eks::tokens::TokenStore;
 use crate::options::Options;
 use crate::rng::lowercase_alphanumerics;
+use crate::throttle::TokenBuckets;
 
 /// The ids of EKS and its request ids come from different streams of the same seed.
 const ID_STREAM: u64 = 0xE5;
@@ -30,6 +30,7 @@ impl EksState {
             by_service_account: HashMap::new(),
             earlier_associations: History::default(),
             earlier_clusters: History::default(),
+            all_earlier: None,
             lags: Lags::new(
                 options.describe_lag.clone(),
                 options.list_lag.clone(),
@@ -205,6 +206,9 @@ impl EksState {
     fn keep_earlier(&mut self, arn: &str) {
         let keep_from = self.now - self.lags.max();
         let present = self.associations.get(arn).cloned();
+        if let Some(all_earlier) = &mut self.all_earlier {
+            all_earlier.record(arn, present.clone(), self.now, SystemTime::UNIX_EPOCH);
+        }
         self.earlier_associations
             .record(arn, present, self.now, keep_from);
     }

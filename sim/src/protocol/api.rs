@@ -43,7 +43,7 @@ const BASE: Api = Api {
     subjects: &[],
 };
 
-static APIS: [Api; 9] = [
+static APIS: [Api; 11] = [
     Api {
         targets: &["AWSEvents."],
         ..BASE
@@ -120,6 +120,23 @@ static APIS: [Api; 9] = [
         failure: "ServiceException",
         invalid: "InvalidParameterValueException",
         subjects: &["FunctionName"],
+        ..BASE
+    },
+    Api {
+        service: Service::Iam,
+        scope: "iam",
+        xmlns: "https://iam.amazonaws.com/doc/2010-05-08/",
+        throttle: (400, "Throttling"),
+        failure: "ServiceFailure",
+        invalid: "ValidationError",
+        subjects: &["RoleName", "PolicyArn", "Arn"],
+        ..BASE
+    },
+    Api {
+        service: Service::AccessAnalyzer,
+        content_type: "application/json",
+        throttle: (429, "ThrottlingException"),
+        failure: "InternalServerException",
         ..BASE
     },
 ];

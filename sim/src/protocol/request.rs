@@ -24,7 +24,7 @@ pub(crate) struct ApiRequest {
 
 impl ApiRequest {
     /// Parses a request of `account`; none if it is for a service that is not among the `Api`s, or
-    /// for Lambda, whose operations have paths.
+    /// for Lambda or Access Analyzer, whose operations have paths.
     pub(crate) fn parse(request: &WireRequest, account: &str) -> Option<Self> {
         if let Some(target) = &request.target {
             let (api, operation) = Api::of_target(target)?;

@@ -4,6 +4,7 @@
 //! Nothing is simulated here. `pipeline` handles the calls, and each service has a module.
 
 mod compute;
+mod identity;
 mod messaging;
 mod operations;
 

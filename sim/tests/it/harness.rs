@@ -120,11 +120,13 @@ macro_rules! clients {
 }
 
 clients! {
+    access_analyzer: aws_sdk_accessanalyzer,
     cloudformation: aws_sdk_cloudformation,
     cloudtrail: aws_sdk_cloudtrail,
     cloudwatch: aws_sdk_cloudwatch,
     dynamodb: aws_sdk_dynamodb,
     event_bridge: aws_sdk_eventbridge,
+    iam: aws_sdk_iam,
     lambda: aws_sdk_lambda,
     sns: aws_sdk_sns,
     sqs: aws_sdk_sqs,

@@ -2,6 +2,8 @@
 
 mod harness;
 
+/// What Access Analyzer finds.
+mod access_analyzer;
 /// Pod Identity associations: their lives, lists and tags.
 mod associations;
 /// The binary `rerole-sim` as a process.
@@ -24,8 +26,12 @@ mod event_bridge;
 mod faults;
 /// Fleets from a seed.
 mod fleet;
+/// Roles and policies, and which services a role uses.
+mod iam;
 /// Functions: invocations, configurations and event sources.
 mod lambda;
+/// Events about the credentials of pods and other callers.
+mod lookup_events;
 /// The same services through a socket.
 mod loopback;
 /// Topics and their subscriptions.
