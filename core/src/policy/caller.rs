@@ -49,7 +49,7 @@ impl Caller {
             (Self::Service(_), Principal::AnyAws) => {
                 Judgement::undocumented("whether {\"AWS\": \"*\"} includes AWS services")
             }
-            (Self::Service(name), Principal::Service(entry)) => is_service(name, entry),
+            (Self::Service(name), Principal::Service(entry)) => ServiceName(name).is(entry),
             (Self::RoleSession { role, .. }, Principal::Account(account)) => {
                 (role.account() == account).into()
             }
@@ -95,17 +95,23 @@ impl Caller {
     }
 }
 
-/// Returns whether an entry of `Service` is this service. A principal with a region is documented
-/// for requests from an opt-in region to another one.
-fn is_service(name: &str, entry: &str) -> Judgement {
-    let prefix = name.strip_suffix("amazonaws.com").unwrap_or(name);
-    let is_regional = entry.starts_with(prefix) && entry.contains(".amazonaws.com");
-    if entry == name {
-        Judgement::Yes
-    } else if entry.contains('*') || entry.eq_ignore_ascii_case(name) || is_regional {
-        Judgement::undocumented(format!("whether the service \"{entry}\" is {name}"))
-    } else {
-        Judgement::No
+/// The principal of a service.
+struct ServiceName<'a>(&'a str);
+
+impl ServiceName<'_> {
+    /// Returns whether an entry of `Service` is this service. A principal with a region is
+    /// documented for requests from an opt-in region to another one.
+    fn is(&self, entry: &str) -> Judgement {
+        let name = self.0;
+        let prefix = name.strip_suffix("amazonaws.com").unwrap_or(name);
+        let is_regional = entry.starts_with(prefix) && entry.contains(".amazonaws.com");
+        if entry == name {
+            Judgement::Yes
+        } else if entry.contains('*') || entry.eq_ignore_ascii_case(name) || is_regional {
+            Judgement::undocumented(format!("whether the service \"{entry}\" is {name}"))
+        } else {
+            Judgement::No
+        }
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn compare(kind: OperatorKind, expected: &Expected<'_>, value: &str) 
         Expected::HasVariable(text) => {
             Judgement::undocumented(format!("the variable in \"{text}\" under {kind}"))
         }
-        Expected::Plain(expected) => other(kind, expected, value)
+        Expected::Plain(expected) => other(expected, kind, value)
             .unwrap_or_else(|| Judgement::undocumented(format!("{kind} with \"{expected}\""))),
     }
 }
@@ -113,7 +113,7 @@ fn arn(pattern: &[Piece], value: &str) -> Option<Judgement> {
 
 /// The operators that read their values as something else than text; `None` if one is not in a
 /// documented form.
-fn other(kind: OperatorKind, expected: &str, value: &str) -> Option<Judgement> {
+fn other(expected: &str, kind: OperatorKind, value: &str) -> Option<Judgement> {
     use OperatorKind as Kind;
     let found = match kind {
         Kind::NumericEquals

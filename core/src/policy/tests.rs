@@ -1,4 +1,5 @@
-//! Verdicts, held against the rules of the documentation, and properties that hold for all policies.
+//! Verdicts, held against the rules of the documentation, and properties that hold for all
+//! policies.
 
 mod chains;
 mod hostile;

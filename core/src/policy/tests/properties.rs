@@ -159,7 +159,11 @@ fn naive(pattern: &[char], text: &[char]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, rng_seed: RngSeed::Fixed(20), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        rng_seed: RngSeed::Fixed(20),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn a_further_allow_refuses_nothing_that_was_allowed(
@@ -226,7 +230,10 @@ proptest! {
 
     #[test]
     fn no_change_of_a_document_makes_the_parser_panic(
-        statements in statements(), at in any::<prop::sample::Index>(), with in ".{0,3}", len in 0..9_usize,
+        statements in statements(),
+        at in any::<prop::sample::Index>(),
+        with in ".{0,3}",
+        len in 0..9_usize,
     ) {
         let mut text: Vec<char> = json!({ "Statement": statements }).to_string().chars().collect();
         let start = at.index(text.len());
