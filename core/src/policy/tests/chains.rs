@@ -103,6 +103,18 @@ fn an_external_id_is_compared_if_it_is_known() {
 }
 
 #[test]
+fn without_session_tags_the_chain_passes_none() {
+    let condition = json!({
+        "Null": { "aws:TagKeys": "true", "sts:TransitiveTagKeys": "true", "aws:RequestTag/a": "true" },
+    });
+    let trust = trust(&json!(SOURCE), &condition);
+    for (tags, expected) in [(SessionTags::Disabled, true), (SessionTags::Sent, false)] {
+        let found = role_can_chain(&trust, &chain(SAME, tags)).trust;
+        assert_eq!(found == TrustVerdict::Allowed, expected, "{found:?}");
+    }
+}
+
+#[test]
 fn the_sources_policies_are_evaluated_with_the_requests_of_the_chain() {
     let policy = |resource: &str| {
         let statement = json!({
