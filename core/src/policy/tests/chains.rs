@@ -104,9 +104,9 @@ fn an_external_id_is_compared_if_it_is_known() {
 
 #[test]
 fn without_session_tags_the_chain_passes_none() {
-    let condition = json!({
-        "Null": { "aws:TagKeys": "true", "sts:TransitiveTagKeys": "true", "aws:RequestTag/a": "true" },
-    });
+    let condition = json!({ "Null": {
+        "aws:TagKeys": "true", "sts:TransitiveTagKeys": "true", "aws:RequestTag/a": "true",
+    }});
     let trust = trust(&json!(SOURCE), &condition);
     for (tags, expected) in [(SessionTags::Disabled, true), (SessionTags::Sent, false)] {
         let found = role_can_chain(&trust, &chain(SAME, tags)).trust;
