@@ -5,14 +5,13 @@ mod alarms;
 mod caller;
 mod finding;
 mod ledger;
+#[cfg(not(feature = "evidence"))]
+mod no_trails;
 mod parts;
 mod rules;
 mod tables;
 mod text;
 #[cfg(feature = "evidence")]
-mod trails;
-#[cfg(not(feature = "evidence"))]
-#[path = "no_trails.rs"]
 mod trails;
 
 use clap::Args;
@@ -24,6 +23,8 @@ use crate::failure::Failure;
 use crate::stack::Stack;
 use crate::stack::flags::{OutputFlags, StackFlags};
 use crate::verbs::doctor::finding::{Finding, Level};
+#[cfg(not(feature = "evidence"))]
+use crate::verbs::doctor::no_trails as trails;
 
 #[derive(Debug, Clone, Args)]
 pub struct DoctorFlags {
