@@ -14,6 +14,7 @@ mod evaluate;
 mod json;
 mod operator;
 mod pattern;
+pub mod permissions;
 mod principal;
 mod reason;
 mod selected;
