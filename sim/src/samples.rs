@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use rerole_sim::{
-    Alarm, DeadLetter, EventSourceMapping, Function, Queue, Rule, RuleTarget, RuleTrigger,
-    SimulatedAws, Stack, StackOutput, StackResource, Subscription, Trail,
+    Alarm, CredentialCaller, CredentialEvent, DeadLetter, EventSourceMapping, Function, LastUse,
+    Policy, Queue, Role, Rule, RuleTarget, RuleTrigger, ServiceUse, SimulatedAws, Stack,
+    StackOutput, StackResource, Subscription, Trail,
 };
 use serde_json::{Value, json};
 
@@ -45,6 +46,7 @@ pub fn create(aws: &SimulatedAws) {
     });
     create_function(aws);
     create_stack(aws, &url);
+    create_role(aws);
 }
 
 fn create_function(aws: &SimulatedAws) {
@@ -95,5 +97,44 @@ fn create_stack(aws: &SimulatedAws, queue_url: &str) {
             resource_type: "AWS::SQS::Queue".to_owned(),
         }],
         ..Stack::default()
+    });
+}
+
+/// A role with a policy of each kind, whose credentials somebody has.
+fn create_role(aws: &SimulatedAws) {
+    let account = &aws.options().account;
+    let policy_arn = format!("arn:aws:iam::{account}:policy/{NAME}");
+    let document = json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": "s3:GetObject", "Resource": "*" }],
+    });
+    aws.put_policy(Policy {
+        arn: policy_arn.clone(),
+        description: None,
+        document: document.to_string(),
+    });
+    let role_arn = format!("arn:aws:iam::{account}:role/{NAME}");
+    let last_used = LastUse {
+        at: aws.now(),
+        region: aws.options().region.clone(),
+    };
+    aws.put_role(Role {
+        tags: BTreeMap::from([("name".to_owned(), NAME.to_owned())]),
+        permissions_boundary: Some(policy_arn.clone()),
+        inline_policies: BTreeMap::from([(NAME.to_owned(), document.to_string())]),
+        attached_policies: vec![policy_arn],
+        last_used: Some(last_used.clone()),
+        services: vec![ServiceUse {
+            namespace: "s3".to_owned(),
+            name: "Amazon S3".to_owned(),
+            last_used: Some(last_used),
+        }],
+        ..Role::new(&role_arn)
+    });
+    let user = format!("arn:aws:iam::{account}:user/jane");
+    aws.put_credential_event(&CredentialEvent {
+        at: aws.now(),
+        role_arn,
+        ..CredentialEvent::by(CredentialCaller::User(user))
     });
 }

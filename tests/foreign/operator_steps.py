@@ -10,6 +10,8 @@ from simulator import REGION
 
 ACCOUNT = "111122223333"
 NAME = "sample"
+POLICY_ARN = f"arn:aws:iam::{ACCOUNT}:policy/{NAME}"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT}:role/{NAME}"
 QUEUE_ARN = f"arn:aws:sqs:{REGION}:{ACCOUNT}:{NAME}"
 
 
@@ -86,6 +88,14 @@ def trails(cloudtrail):
     cloudtrail.check("GetTrailStatus", status["IsLogging"], f"{status}")
     cloudtrail.call("get_event_selectors", TrailName=NAME)
     cloudtrail.call("get_trail_status", "TrailNotFoundException", Name="absent")
+    by_role = {"AttributeKey": "ResourceName", "AttributeValue": ROLE_ARN}
+    found = cloudtrail.call("lookup_events", LookupAttributes=[by_role])["Events"]
+    is_right = [event["Username"] for event in found] == ["jane"]
+    cloudtrail.check("LookupEvents", is_right, f"{found}")
+    record = json.loads(found[0]["CloudTrailEvent"])
+    is_right = record["requestParameters"]["roleArn"] == ROLE_ARN
+    cloudtrail.check("LookupEvents", is_right, f"{record}")
+    cloudtrail.call("lookup_events", "InvalidNextTokenException", NextToken="x")
 
 
 def functions(lambda_):
@@ -115,6 +125,42 @@ def rules(events):
     events.call("describe_event_bus", "ResourceNotFoundException", Name="absent")
 
 
+def roles(iam):
+    role = iam.call("get_role", RoleName=NAME)["Role"]
+    # boto3 decodes the text of a policy.
+    principal = role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]
+    is_right = principal == {"Service": "pods.eks.amazonaws.com"} and role["Arn"] == ROLE_ARN
+    iam.check("GetRole", is_right, f"{role}")
+    iam.call("list_role_tags", RoleName=NAME)
+    attached = iam.call("list_attached_role_policies", RoleName=NAME)["AttachedPolicies"]
+    is_right = [policy["PolicyArn"] for policy in attached] == [POLICY_ARN]
+    iam.check("ListAttachedRolePolicies", is_right, f"{attached}")
+    version = iam.call("get_policy", PolicyArn=POLICY_ARN)["Policy"]["DefaultVersionId"]
+    iam.call("get_policy_version", PolicyArn=POLICY_ARN, VersionId=version)
+    iam.call("list_role_policies", RoleName=NAME)
+    iam.call("get_role_policy", RoleName=NAME, PolicyName=NAME)
+    job = iam.call("generate_service_last_accessed_details", Arn=ROLE_ARN)
+    read = [iam.call("get_service_last_accessed_details", **job) for _ in range(3)]
+    statuses = [details["JobStatus"] for details in read]
+    is_right = statuses == ["IN_PROGRESS", "IN_PROGRESS", "COMPLETED"]
+    iam.check("GetServiceLastAccessedDetails", is_right, f"{read}")
+    # A role exists if EKS accepts it, so only policies are absent.
+    iam.call("get_policy", "NoSuchEntity", PolicyArn=f"{POLICY_ARN}-2")
+    iam.call("get_role_policy", "NoSuchEntity", RoleName=NAME, PolicyName="absent")
+
+
+def access_checks(access_analyzer):
+    policy = {"Version": "2012-10-17", "Statement": []}
+    check = {"policyType": "IDENTITY_POLICY", "existingPolicyDocument": json.dumps(policy)}
+    results = []
+    for new in (policy, {**policy, "Id": "new"}):
+        checked = access_analyzer.call("check_no_new_access", newPolicyDocument=json.dumps(new), **check)
+        results.append(checked["result"])
+    access_analyzer.check("CheckNoNewAccess", results == ["PASS", "FAIL"], f"{results}")
+    invalid = {**check, "newPolicyDocument": "["}
+    access_analyzer.call("check_no_new_access", "InvalidParameterException", **invalid)
+
+
 STEPS = {
     "sts": identity,
     "cloudformation": stacks,
@@ -124,4 +170,6 @@ STEPS = {
     "cloudtrail": trails,
     "lambda": functions,
     "events": rules,
+    "iam": roles,
+    "accessanalyzer": access_checks,
 }

@@ -8,6 +8,7 @@ use crate::cloudformation::{Stack, StackOutput, StackResource};
 use crate::cloudwatch::Alarm;
 use crate::deployment::rules::rules_of;
 use crate::deployment::sources::{queue_sources, stream_sources};
+use crate::iam::Role;
 use crate::lambda::{EventSourceMapping, Function};
 use crate::simulated_aws::SimulatedAws;
 use crate::sqs::{DeadLetter, Queue};
@@ -55,6 +56,9 @@ pub(super) fn create(aws: &SimulatedAws, rendered: &Rendered) {
     for (name, _) in rendered.resources("AWS::SNS::Topic") {
         aws.create_topic(&rendered.name(&name));
     }
+    for (name, properties) in rendered.resources("AWS::IAM::Role") {
+        aws.put_role(role(&rendered.arn(&name), &properties));
+    }
     create_functions(aws, rendered);
     for rule in rules_of(rendered) {
         aws.create_rule(rule);
@@ -90,6 +94,7 @@ fn create_functions(aws: &SimulatedAws, rendered: &Rendered) {
             variables: variables.collect(),
             timeout: seconds("Timeout").unwrap_or(default.timeout),
             memory_mb: memory.unwrap_or(default.memory_mb),
+            role_arn: properties["Role"].as_str().map(str::to_owned),
             ..default
         });
     }
@@ -121,6 +126,21 @@ fn create_table(name: &str, properties: &Value) -> Value {
         });
     }
     request
+}
+
+fn role(arn: &str, properties: &Value) -> Role {
+    let attached = properties["ManagedPolicyArns"].as_array();
+    let inline = properties["Policies"].as_array().into_iter().flatten();
+    let inline = inline.map(|it| (text(&it["PolicyName"]), text(&it["PolicyDocument"])));
+    Role {
+        trust_policy: text(&properties["AssumeRolePolicyDocument"]),
+        permissions_boundary: properties["PermissionsBoundary"]
+            .as_str()
+            .map(str::to_owned),
+        attached_policies: attached.into_iter().flatten().map(text).collect(),
+        inline_policies: inline.collect(),
+        ..Role::new(arn)
+    }
 }
 
 fn queue(name: String, properties: &Value) -> Queue {

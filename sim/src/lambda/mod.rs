@@ -29,6 +29,8 @@ pub struct Function {
     /// `Active`, or `Pending`, `Inactive` or `Failed`.
     pub state: String,
     pub memory_mb: u32,
+    /// The ARN of the execution role.
+    pub role_arn: Option<String>,
 }
 
 impl Default for Function {
@@ -40,6 +42,7 @@ impl Default for Function {
             timeout: Duration::from_secs(3),
             state: "Active".to_owned(),
             memory_mb: 128,
+            role_arn: None,
         }
     }
 }
@@ -155,6 +158,7 @@ impl FunctionState {
         json!({
             "FunctionName": function.name,
             "FunctionArn": self.arn,
+            "Role": function.role_arn,
             "Runtime": "provided.al2023",
             "Handler": "bootstrap",
             "Timeout": function.timeout.as_secs(),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::task::LocalSet;
 use tokio::time::sleep;
 
-use crate::harness::{event_bridge, in_virtual_time, step_functions};
+use crate::harness::{event_bridge, iam, in_virtual_time, lambda, step_functions};
 
 const TEMPLATE: &str = r#"
 Resources:
@@ -24,9 +24,22 @@ Resources:
     Properties:
       VisibilityTimeout: 60
       RedrivePolicy: { deadLetterTargetArn: !GetAtt DeadLetterQueue.Arn, maxReceiveCount: 3 }
+  WorkerRole:
+    Type: AWS::IAM::Role
+    Properties:
+      Path: /functions/
+      AssumeRolePolicyDocument:
+        Statement:
+          - { Effect: Allow, Principal: { Service: lambda.amazonaws.com }, Action: sts:AssumeRole }
+      Policies:
+        - PolicyName: queue
+          PolicyDocument:
+            Statement:
+              - { Effect: Allow, Action: sqs:ReceiveMessage, Resource: !GetAtt WorkQueue.Arn }
   Worker:
     Type: AWS::Serverless::Function
     Properties:
+      Role: !GetAtt WorkerRole.Arn
       Timeout: 10
       EventInvokeConfig:
         MaximumRetryAttempts: 2
@@ -154,6 +167,21 @@ fn deployed(work: impl AsyncFnOnce(&World)) {
             }
         };
         LocalSet::new().run_until(running).await;
+    });
+}
+
+#[test]
+fn a_function_has_the_role_of_the_template() {
+    deployed(async |world| {
+        let name = world.deployment.rendered().physical_id("Worker");
+        let function = lambda(&world.aws).get_function_configuration();
+        let function = function.function_name(name).send().await.unwrap();
+        let arn = function.role().expect("it has a role");
+        assert!(arn.starts_with("arn:aws:iam::111122223333:role/functions/"));
+        let role = arn.rsplit('/').next().unwrap();
+        let policy = iam(&world.aws).get_role_policy().role_name(role);
+        let policy = policy.policy_name("queue").send().await.unwrap();
+        assert!(policy.policy_document().contains("sqs%3AReceiveMessage"));
     });
 }
 
