@@ -5,6 +5,7 @@
 mod error;
 pub mod flags;
 mod functions;
+mod roles;
 #[cfg(test)]
 mod tests;
 pub mod tour;
@@ -26,6 +27,7 @@ pub use crate::playground::error::PlaygroundError;
 use crate::playground::flags::{KeptCalls, PlaygroundFlags, PlaygroundOptions};
 use crate::playground::functions::Handlers;
 pub use crate::playground::functions::Responses;
+use crate::playground::roles::RolesOfTour;
 pub use crate::playground::tour::shell;
 use crate::playground::tour::{NEW_ROLE, OLD_ROLE};
 use crate::refusals::refuse;
@@ -115,7 +117,14 @@ impl Playground {
         let [index, ledger] = ["AssociationIndexTable", "RotationLedgerTable"]
             .map(|table| deployment.rendered().name(table));
         aws.complete_index(&ledger, &REGIONS);
-        let fleet = fleet(options).build(&aws, &index);
+        let plan = fleet(options);
+        let fleet = plan.build(&aws, &index);
+        let roles = RolesOfTour {
+            account: ACCOUNT,
+            old_role_arn: &plan.old_role,
+            new_role_arn: &plan.new_role,
+        };
+        roles.create(&aws);
         let special = options.drifted + options.owned_by_addon;
         let movable = fleet.rotating.iter().skip(special);
         let refused: BTreeSet<_> = movable.take(options.refused).cloned().collect();
@@ -179,6 +188,7 @@ fn simulation(options: &PlaygroundOptions) -> Options {
         keep_log: options.calls != KeptCalls::None,
         log_only: (options.calls == KeptCalls::OfEks).then_some(Service::Eks),
         cloudtrail: true,
+        role_path: ROLE_PATH.to_owned(),
         ..Options::default()
     }
 }
