@@ -139,8 +139,8 @@ def roles(iam):
     iam.call("get_policy_version", PolicyArn=POLICY_ARN, VersionId=version)
     iam.call("list_role_policies", RoleName=NAME)
     iam.call("get_role_policy", RoleName=NAME, PolicyName=NAME)
-    job = iam.call("generate_service_last_accessed_details", Arn=ROLE_ARN)
-    read = [iam.call("get_service_last_accessed_details", **job) for _ in range(3)]
+    job = iam.call("generate_service_last_accessed_details", Arn=ROLE_ARN)["JobId"]
+    read = [iam.call("get_service_last_accessed_details", JobId=job) for _ in range(3)]
     statuses = [details["JobStatus"] for details in read]
     is_right = statuses == ["IN_PROGRESS", "IN_PROGRESS", "COMPLETED"]
     iam.check("GetServiceLastAccessedDetails", is_right, f"{read}")

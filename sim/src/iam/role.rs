@@ -133,7 +133,7 @@ impl RoleEntry {
             ..
         } = &self.role;
         let boundary = permissions_boundary.as_ref().map(
-            |arn| json!({ "PermissionsBoundaryType": "Policy", "PermissionsBoundaryArn": arn }),
+            |arn| json!({ "PermissionsBoundaryType": "PermissionsBoundaryPolicy", "PermissionsBoundaryArn": arn }),
         );
         let tags = Some(self.tags()).filter(|tags| !tags.is_empty());
         // The member is there, without members of its own, if the role was never used.
