@@ -1,5 +1,5 @@
-//! The events of pods and other callers that receive credentials, as `LookupEvents` shows them: what
-//! the tests have in common.
+//! The events of pods and other callers that receive credentials, as `LookupEvents` shows them.
+//! Here is what the tests have in common.
 
 mod callers;
 mod pods;
