@@ -10,6 +10,8 @@ use crate::verbs::freeze::FreezeFlags;
 use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::list::flags::ListFlags;
 use crate::verbs::plan::PlanFlags;
+#[cfg(feature = "evidence")]
+use crate::verbs::preflight::PreflightCommand;
 use crate::verbs::queues::flags::QueuesCommand;
 use crate::verbs::report::ReportFlags;
 use crate::verbs::rotate::RotateFlags;
@@ -33,6 +35,9 @@ pub struct Cli {
 pub enum Command {
     /// Find out what a rotation would move, and what would stay: a dry run
     Plan(PlanFlags),
+    /// Check whether the new role will work in place of the old one
+    #[cfg(feature = "evidence")]
+    Preflight(PreflightCommand),
     /// Move the associations of a role to another one
     Rotate(RotateFlags),
     /// List rotations: those that are open, failed or waiting, and rejected events

@@ -60,12 +60,23 @@ async fn look(stack: &Stack, name: &'static str, output: Name) -> Looked {
     let Some(arn) = stack.outputs.get(output) else {
         return Ok(FunctionView::unnamed(name));
     };
+    let described = configuration(stack, arn).await?;
+    Ok(FunctionView::new(name, described, arn))
+}
+
+/// Reads the configuration of a function.
+///
+/// # Errors
+/// If Lambda does not tell it.
+pub async fn configuration(
+    stack: &Stack,
+    arn: &str,
+) -> Result<GetFunctionConfigurationOutput, CallError> {
     let operation = Operation::on("look at function (lambda:GetFunctionConfiguration)", &arn);
     let client = aws_sdk_lambda::Client::new(&stack.sdk);
     let described = client.get_function_configuration().function_name(arn);
     let described = described.send().await;
-    let described = described.map_err(|error| call_error(operation, &error))?;
-    Ok(FunctionView::new(name, described, arn))
+    described.map_err(|error| call_error(operation, &error))
 }
 
 impl FunctionView {

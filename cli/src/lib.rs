@@ -19,13 +19,20 @@ mod follow;
 mod found;
 mod frozen;
 mod functions;
+#[cfg(feature = "evidence")]
+mod iam;
 mod invalid_flag;
 pub mod live;
 #[cfg(test)]
 mod manual;
 mod named;
+#[cfg(not(feature = "evidence"))]
+mod no_preflight;
 mod outage;
 pub mod playground;
+#[cfg(feature = "evidence")]
+mod preflight;
+mod preflight_flags;
 mod queue;
 mod refusals;
 mod request;
@@ -33,6 +40,7 @@ mod rotation;
 #[cfg(test)]
 mod schema;
 mod scope;
+mod section;
 mod silence;
 mod stack;
 mod stop_signals;
@@ -54,6 +62,8 @@ use rerole_core::command::{RotationOrder, StackOrder};
 use crate::args::{Cli, Command};
 use crate::exit::Exit;
 use crate::failure::Failure;
+#[cfg(not(feature = "evidence"))]
+use crate::no_preflight as preflight;
 use crate::terminal::{OutputError, print_error};
 
 /// Runs the command that the arguments of the process name.
@@ -71,6 +81,8 @@ async fn run(command: Command) -> Result<Exit, Failure> {
     // Boxed, since together their states would take a hundred kilobytes of stack.
     match command {
         Command::Plan(flags) => Box::pin(verbs::plan::run(&flags)).await,
+        #[cfg(feature = "evidence")]
+        Command::Preflight(flags) => Box::pin(verbs::preflight::run(&flags)).await,
         Command::Rotate(flags) => Box::pin(verbs::rotate::run(&flags)).await,
         Command::Who(flags) => Box::pin(verbs::who::run(&flags)).await,
         Command::Index(command) => Box::pin(verbs::index::run(&command)).await,

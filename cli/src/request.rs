@@ -6,20 +6,28 @@ use rerole_core::resource::RoleArn;
 use rerole_core::timestamp::Timestamp;
 use serde_json::{Map, Value, json};
 
-use crate::invalid_flag::InvalidFlag;
+use crate::invalid_flag::{Flag, InvalidFlag};
 use crate::scope::ScopeFlags;
+use crate::stack::Stack;
 
 const ID_LEN_MAX: usize = 64;
 
-/// What a rotation and its dry run have in common.
+/// The two roles.
 #[derive(Debug, Clone, Args)]
-pub struct RequestFlags {
+pub struct RoleFlags {
     /// Role to replace: its ARN, or its path and name, such as platform/app-2025
     #[arg(long, value_name = "ROLE")]
     pub from: String,
     /// Role to move to, in the same form
     #[arg(long, value_name = "ROLE")]
     pub to: String,
+}
+
+/// What a rotation and its dry run have in common.
+#[derive(Debug, Clone, Args)]
+pub struct RequestFlags {
+    #[command(flatten)]
+    pub roles: RoleFlags,
     #[command(flatten)]
     pub scope: ScopeFlags,
     /// ID of the rotation; the same ID never starts a second rotation [default: the roles' names]
@@ -43,6 +51,19 @@ pub struct LimitFlags {
 pub struct Roles {
     pub old: RoleArn,
     pub new: RoleArn,
+}
+
+impl RoleFlags {
+    /// The roles that the flags name.
+    ///
+    /// # Errors
+    /// If one is not a role.
+    pub fn roles(&self, stack: &Stack) -> Result<Roles, InvalidFlag> {
+        Ok(Roles {
+            old: stack.role(Flag("--from"), &self.from)?,
+            new: stack.role(Flag("--to"), &self.to)?,
+        })
+    }
 }
 
 impl LimitFlags {

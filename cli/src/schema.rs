@@ -18,10 +18,12 @@ use crate::verbs::index::show::Show;
 use crate::verbs::index::status::IndexStatus;
 use crate::verbs::list::listed::List;
 use crate::verbs::plan::Plan;
+use crate::verbs::preflight::Answered as Preflighted;
 use crate::verbs::queues::list::Queues;
 use crate::verbs::queues::redrive::Redriven;
 use crate::verbs::queues::show::Shown;
 use crate::verbs::report::digest::Digested;
+use crate::verbs::rotate::Refused;
 use crate::verbs::status::{RejectedStatus, RotationStatus};
 use crate::verbs::version::Version;
 use crate::verbs::who::view::Who;
@@ -50,9 +52,11 @@ fn commands(generator: &mut SchemaGenerator) -> Vec<(&'static str, Value)> {
         of::<RotationStatus>(generator),
         of::<RejectedStatus>(generator),
     ];
+    let rotate = [of::<RotationView>(generator), of::<Refused>(generator)];
     let mut commands = vec![
         ("plan", of::<Plan>(generator)),
-        ("rotate", of::<RotationView>(generator)),
+        ("preflight", of::<Preflighted>(generator)),
+        ("rotate", json!({ "anyOf": rotate })),
         ("list", of::<List>(generator)),
         ("status", json!({ "anyOf": status })),
         ("report", Digested::json_schema(generator).to_value()),

@@ -8,6 +8,8 @@ from stack import ACCOUNT, ROOT
 
 ROLES = [f"arn:aws:iam::{ACCOUNT}:role/platform/cli-{year}" for year in (2025, 2026, 2027)]
 NAMES = [role.partition(":role/")[2] for role in ROLES]
+# MiniStack's IAM does not have the roles.
+NO_PREFLIGHT = "--no-preflight"
 COUNT = 20
 ROTATION = "by-cli"
 TIMEOUT_SECONDS = 90
@@ -56,10 +58,10 @@ def a_rotation_is_planned_run_and_taken_back(harness):
     """`plan`, `rotate`, `list`, `status`, `who` and `rollback`, one after the other."""
     harness.fleet.create_many("cli", ROLES[0], COUNT, harness.index)
     roles = ["--from", NAMES[0], "--to", NAMES[1]]
-    plan = answer(harness, "plan", *roles, "--verify")
+    plan = answer(harness, "plan", *roles, "--verify", NO_PREFLIGHT)
     equal("the plan's status", plan["status"], "Planned")
     equal("what it would move", plan["counts"]["wouldUpdate"], COUNT)
-    request = [*roles, "--id", ROTATION, "--reason", "CHG-7"]
+    request = [*roles, "--id", ROTATION, "--reason", "CHG-7", NO_PREFLIGHT]
     run(harness, "rotate", *request, exit_code=2)
     equal("without a terminal and --yes, it sends nothing", harness.ledger.item(ROTATION), None)
     done = answer(harness, "rotate", *request, "--yes", "--wait=60s")
@@ -86,7 +88,7 @@ def a_rotation_is_steered(harness):
     verdict(harness, "freeze", "--reason", "INC-7")
     steered = "steered-by-cli"
     roles = ["--from", NAMES[0], "--to", NAMES[2], "--id", steered]
-    equal("it waits", answer(harness, "rotate", *roles, "--yes")["status"], "Queued")
+    equal("it waits", answer(harness, "rotate", *roles, "--yes", NO_PREFLIGHT)["status"], "Queued")
     contains("`list` shows it", run(harness, "list", "--queued"), steered, "INC-7")
     verdict(harness, "pause", steered)
     verdict(harness, "change", steered, "--max-errors", "5", "--max-concurrency", "2")
@@ -102,7 +104,7 @@ def a_rotation_is_steered(harness):
     verdict(harness, "freeze")
     cancelled = "cancelled-by-cli"
     roles = ["--from", NAMES[2], "--to", NAMES[0], "--id", cancelled]
-    answer(harness, "rotate", *roles, "--yes")
+    answer(harness, "rotate", *roles, "--yes", NO_PREFLIGHT)
     verdict(harness, "cancel", cancelled)
     equal("it is cancelled", answer(harness, "status", cancelled, exit_code=3)["status"], "Cancelled")
     verdict(harness, "retry", cancelled)

@@ -18,8 +18,9 @@ const INTRODUCTION: &str = include_str!("introduction.txt");
 const PERMISSIONS: &str = "../docs/cli-permissions.json";
 const HELP_WIDTH: usize = 100;
 /// The commands, and a screen of each.
-const SCREENS: [(&str, &str); 23] = [
+const SCREENS: [(&str, &str); 24] = [
     ("plan", "tour-01-plan"),
+    ("preflight", "preflight"),
     ("rotate", "rotate-asks"),
     ("list", "list-all"),
     ("status", "status-rows"),
@@ -57,8 +58,8 @@ const EXITS: [(Exit, &str); 8] = [
     (
         Exit::FinishedOtherwise,
         "a rotation finished otherwise (`CompletedWithFailures`, `Failed`, `Cancelled`, `Rejected`, \
-         `NoAssociations`, `RollbackIncomplete`), a plan or `doctor` has findings, or the index \
-         differs from EKS",
+         `NoAssociations`, `RollbackIncomplete`), a plan, a preflight or `doctor` has findings, or \
+         the index differs from EKS",
     ),
     (
         Exit::StillInUse,

@@ -22,9 +22,10 @@ pub const TOUR: [Step; 10] = [
         exits: &[0, 3],
     },
     Step {
-        about: "Move it, one association at a time, so there is time for the next two commands",
+        about: "Move it although the new role may not send to queues, one association at a time, so \
+                there is time for the next two commands",
         command: "rerole rotate --from platform/app-2025 --to platform/app-2026 --id app-2026 \
-                  --max-errors 100% --max-concurrency 1 --yes",
+                  --max-errors 100% --max-concurrency 1 --accept permissions-b95f5cd9 --yes",
         exits: &[0],
     },
     Step {

@@ -6,6 +6,8 @@ pub mod freeze;
 pub mod index;
 pub mod list;
 pub mod plan;
+#[cfg(feature = "evidence")]
+pub mod preflight;
 pub mod queues;
 pub mod report;
 pub mod rotate;

@@ -13,6 +13,8 @@ use crate::coverage::Coverage;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{Followed, Patience, Until, Wait, follow};
+use crate::preflight::{self, Preflight, Subject};
+use crate::preflight_flags::PreflightFlags;
 use crate::request::{self, RequestFlags, Roles, default_plan_id, given_id};
 use crate::rotation::RotationView;
 use crate::rotation::rows::{self, RowView, Shown};
@@ -20,7 +22,8 @@ use crate::rotation::text::{self, Context};
 use crate::stack::Stack;
 use crate::stack::flags::{OutputFlags, StackFlags};
 use crate::terminal::note;
-use crate::verbs::rotate::{roles, send};
+use crate::users::Users;
+use crate::verbs::rotate::send;
 use crate::verify::{self, VerifiedView};
 
 #[derive(Debug, Clone, Args)]
@@ -30,6 +33,8 @@ pub struct PlanFlags {
     /// Also look in EKS for associations that the index does not know
     #[arg(long)]
     pub verify: bool,
+    #[command(flatten)]
+    pub preflight: PreflightFlags,
     /// Why, for example a change ticket; it is recorded
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
@@ -50,6 +55,8 @@ pub struct Plan {
     /// How EKS differs from the index. Null if it was not asked.
     verified: Option<VerifiedView>,
     index: Coverage,
+    /// Whether the new role will work. Null if that was not checked.
+    preflight: Option<Preflight>,
     /// What a person should look at before the rotation is started.
     findings: Vec<String>,
 }
@@ -60,7 +67,7 @@ pub struct Plan {
 /// If the request is rejected, or AWS does not respond.
 pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     let stack = Stack::find(&flags.stack).await?;
-    let roles = roles(&stack, &flags.request)?;
+    let roles = flags.request.roles.roles(&stack)?;
     let scope = flags.request.scope.scope()?;
     let claims = request::claims(&stack.caller_arn, flags.reason.as_deref())?;
     let id = match &flags.request.id {
@@ -110,11 +117,13 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
         None
     };
     let findings = findings(&rotation, &index, verified.as_ref());
+    let preflight = preflight(&stack, &roles, flags).await?;
     let plan = Plan {
         rotation,
         associations,
         verified,
         index,
+        preflight,
         findings,
     };
     let text = plan.text(&stack, &answer);
@@ -122,10 +131,26 @@ pub async fn run(flags: &PlanFlags) -> Result<Exit, Failure> {
     Ok(plan.exit())
 }
 
+/// Checks whether the new role will work, unless the operator does not want that.
+async fn preflight(
+    stack: &Stack,
+    roles: &Roles,
+    flags: &PlanFlags,
+) -> Result<Option<Preflight>, Failure> {
+    let mut users = Users::read(stack, &roles.old).await?;
+    users.keep_in(&flags.request.scope.scope()?);
+    let subject = Subject {
+        roles,
+        items: &users.items,
+    };
+    Ok(preflight::before(stack, subject, &flags.preflight).await)
+}
+
 impl Plan {
     fn exit(&self) -> Exit {
+        let is_denied = self.preflight.as_ref().is_some_and(Preflight::is_denied);
         match self.rotation.status {
-            Status::Planned if self.findings.is_empty() => Exit::Done,
+            Status::Planned if self.findings.is_empty() && !is_denied => Exit::Done,
             Status::Planned => Exit::FinishedOtherwise,
             other => Exit::of(other),
         }
@@ -158,6 +183,7 @@ impl Plan {
             parts.push(verified.text(&stack.origin.account, &answer.layout));
         }
         parts.push(self.index.text(now));
+        parts.extend(self.preflight.as_ref().map(preflight::short));
         if !self.findings.is_empty() {
             let lines: Vec<_> = self.findings.iter().map(|it| format!("  {it}")).collect();
             parts.push(format!("Findings:\n{}", lines.join("\n")));

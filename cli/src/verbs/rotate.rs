@@ -1,21 +1,26 @@
-//! `rerole rotate`: shows what a rotation would move, asks, requests it, and follows it.
+//! `rerole rotate`: shows what a rotation would move and whether the new role will work, asks,
+//! requests it, and follows it.
+
+mod preview;
+
+use std::fmt::Write;
 
 use clap::Args;
 use rerole_core::call::CallError;
 use rerole_core::keys::RotationKey;
 use rerole_core::request::RotationId;
 use rerole_core::rotation::{RotationRecord, Status};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Next};
 use crate::bus::{self, DetailType, RequestResult, Requested};
 use crate::confirm::confirm;
-use crate::coverage::Coverage;
-use crate::estimate::{self, Estimate};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{Patience, Until, Wait, follow, note_interrupted};
-use crate::invalid_flag::Flag;
+use crate::preflight::{self, Preflight, Subject};
+use crate::preflight_flags::PreflightFlags;
 use crate::request::{self, LimitFlags, RequestFlags, Roles, default_id, given_id};
 use crate::rotation::RotationView;
 use crate::rotation::next::next;
@@ -24,8 +29,8 @@ use crate::silence;
 use crate::stack::Stack;
 use crate::stack::flags::{OutputFlags, StackFlags};
 use crate::terminal::note;
-use crate::users::{Users, cluster_table};
 use crate::verbs::ChangeFlags;
+use crate::verbs::rotate::preview::{Preview, Shown};
 use crate::words;
 
 #[derive(Debug, Clone, Args)]
@@ -35,6 +40,8 @@ pub struct RotateFlags {
     #[command(flatten)]
     pub limits: LimitFlags,
     #[command(flatten)]
+    pub preflight: PreflightFlags,
+    #[command(flatten)]
     pub change: ChangeFlags,
     #[command(flatten)]
     pub stack: StackFlags,
@@ -42,14 +49,13 @@ pub struct RotateFlags {
     pub output: OutputFlags,
 }
 
-/// What the index says of a rotation before it is requested.
-#[derive(Debug)]
-struct Preview {
-    users: Users,
-    /// Associations on the old role that the scope leaves out.
-    out_of_scope: usize,
-    coverage: Coverage,
-    estimate: Estimate,
+/// A rotation that was not requested, because the new role will not work.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Refused {
+    /// Always false.
+    requested: bool,
+    preflight: Preflight,
 }
 
 /// The rotation that a request is about.
@@ -66,7 +72,7 @@ enum Target {
 /// If nothing is to be moved, the operator does not confirm, or AWS does not respond.
 pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
     let stack = Stack::find(&flags.stack).await?;
-    let roles = roles(&stack, &flags.request)?;
+    let roles = flags.request.roles.roles(&stack)?;
     let claims = request::claims(&stack.caller_arn, flags.change.reason.as_deref())?;
     let answer = Answer::start(&stack, &flags.output)?;
     let preview = Preview::read(&stack, &roles, &flags.request).await?;
@@ -83,23 +89,13 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
         Target::New(id) => id,
     };
     preview.check(&roles)?;
-    let text = preview.text(
-        &id,
-        &roles,
-        &flags.request,
-        Shown {
-            stack: &stack,
-            answer: &answer,
-        },
-    );
-    if flags.change.yes {
-        answer.say(&text)?;
-    } else {
-        answer.show_before_asking(&text)?;
-        let question = format!("Move {}?", words::count(preview.movable(), "association"));
-        if !confirm(&question)? {
-            return Err(Failure::Refused("nothing was changed".to_owned()));
-        }
+    let shown = Shown {
+        stack: &stack,
+        answer: &answer,
+    };
+    let text = preview.text(&id, &roles, &flags.request, shown);
+    if let Some(exit) = agree(shown, (&preview, text), &roles, flags).await? {
+        return Ok(exit);
     }
     let mut detail = request::detail(&id, &roles, &flags.request.scope);
     detail.extend(flags.limits.members());
@@ -116,15 +112,62 @@ pub async fn run(flags: &RotateFlags) -> Result<Exit, Failure> {
     Box::pin(show(&stack, &answer, &key, flags.change.wait)).await
 }
 
-/// The roles that the flags name.
-///
-/// # Errors
-/// If one is not a role.
-pub fn roles(stack: &Stack, flags: &RequestFlags) -> Result<Roles, Failure> {
-    Ok(Roles {
-        old: stack.role(Flag("--from"), &flags.from)?,
-        new: stack.role(Flag("--to"), &flags.to)?,
-    })
+/// Shows what would be moved and whether the new role will work, and asks. Returns how the command
+/// ends if nothing is to be sent.
+async fn agree(
+    shown: Shown<'_>,
+    (preview, mut text): (&Preview, String),
+    roles: &Roles,
+    flags: &RotateFlags,
+) -> Result<Option<Exit>, Failure> {
+    let Shown { stack, answer } = shown;
+    let subject = Subject {
+        roles,
+        items: &preview.users.items,
+    };
+    if let Some(preflight) = preflight::before(stack, subject, &flags.preflight).await {
+        let _ = write!(text, "\n\n{}", preflight::short(&preflight));
+        if preflight.is_denied() {
+            answer.say(&text)?;
+            return refuse(answer, preflight, (roles, &flags.request)).map(Some);
+        }
+    }
+    if flags.change.yes {
+        answer.say(&text)?;
+        return Ok(None);
+    }
+    answer.show_before_asking(&text)?;
+    let question = format!("Move {}?", words::count(preview.movable(), "association"));
+    if !confirm(&question)? {
+        return Err(Failure::Refused("nothing was changed".to_owned()));
+    }
+    Ok(None)
+}
+
+/// Ends without sending anything, because the new role will not work.
+fn refuse(
+    answer: &Answer<'_>,
+    preflight: Preflight,
+    (roles, flags): (&Roles, &RequestFlags),
+) -> Result<Exit, Failure> {
+    let exit = preflight.exit();
+    let Roles { old, new } = roles;
+    let checks = format!(
+        "rerole preflight --from {old} --to {new}{}",
+        flags.scope.text()
+    );
+    let next = [
+        Next::new(checks).to("what was checked, and what was found"),
+        preflight::accepting(&preflight, roles, &flags.scope),
+    ];
+    let text = "\nNothing was sent. To rotate all the same, accept what is denied with --accept ID, \
+                or leave out the preflight with --no-preflight.";
+    let refused = Refused {
+        requested: false,
+        preflight,
+    };
+    answer.end(&refused, text, &next)?;
+    Ok(exit)
 }
 
 /// Sends the request, and waits until the ledger has it. Returns how the command ends if it has
@@ -240,99 +283,4 @@ fn is_left_to_a_new_one(last: &RotationRecord, preview: &Preview) -> bool {
         Status::Succeeded | Status::Incomplete | Status::NoAssociations
     );
     is_done && preview.movable() > 0
-}
-
-/// What a text is shown with.
-struct Shown<'a> {
-    stack: &'a Stack,
-    answer: &'a Answer<'a>,
-}
-
-impl Preview {
-    async fn read(stack: &Stack, roles: &Roles, flags: &RequestFlags) -> Result<Self, Failure> {
-        let scope = flags.scope.scope()?;
-        let (users, coverage) = tokio::join!(Users::read(stack, &roles.old), Coverage::read(stack));
-        let mut users = users?;
-        let out_of_scope = users.keep_in(&scope);
-        let estimate = estimate::of(stack, &users).await?;
-        Ok(Self {
-            users,
-            out_of_scope,
-            coverage: coverage?,
-            estimate,
-        })
-    }
-
-    fn movable(&self) -> u64 {
-        let items = &self.users.items;
-        items.iter().filter(|item| item.owner_arn.is_none()).count() as u64
-    }
-
-    /// Whether there is something to move.
-    fn check(&self, roles: &Roles) -> Result<(), Failure> {
-        match self.users.items.len() {
-            0 => Err(self.nothing_to_move(roles)),
-            all if self.movable() == 0 => Err(Failure::Refused(format!(
-                "nothing can be moved: an add-on owns all {all} associations on {} in this scope; \
-                 change the role of the add-on instead",
-                roles.old
-            ))),
-            _ => Ok(()),
-        }
-    }
-
-    fn nothing_to_move(&self, roles: &Roles) -> Failure {
-        let elsewhere = match self.out_of_scope {
-            0 => String::new(),
-            count => format!(", and {count} outside the scope"),
-        };
-        let incomplete = self.coverage.incomplete();
-        let index = if incomplete.is_empty() {
-            "`rerole index status` shows how old the index is".to_owned()
-        } else {
-            format!(
-                "the index of {} was never complete: rerole index build",
-                words::list(&incomplete, 5)
-            )
-        };
-        Failure::Refused(format!(
-            "the index has no association on {} in this scope{elsewhere}; {index}",
-            roles.old
-        ))
-    }
-
-    fn text(
-        &self,
-        id: &RotationId,
-        roles: &Roles,
-        flags: &RequestFlags,
-        Shown { stack, answer }: Shown<'_>,
-    ) -> String {
-        let account = &stack.origin.account;
-        let name =
-            |role: &rerole_core::resource::RoleArn| words::role(role.as_str()).in_account(account);
-        let clusters = self.users.by_cluster();
-        let moved = words::count(self.movable(), "association");
-        let stays = self.users.items.len() as u64 - self.movable();
-        let scope = Value::Object(flags.scope.members());
-        let mut lines = vec![
-            format!("\nRotation {}: moves {moved}", answer.layout.heading(id)),
-            format!("  from      {}", name(&roles.old)),
-            format!("  to        {}", name(&roles.new)),
-            format!("  scope     {}", text::scope(&scope)),
-            format!("  takes     {}", self.estimate.text()),
-        ];
-        if stays > 0 {
-            lines.push(format!("  stays     {stays} that an add-on owns"));
-        }
-        if self.out_of_scope > 0 {
-            lines.push(format!(
-                "  stays     {} outside the scope",
-                self.out_of_scope
-            ));
-        }
-        lines.push(format!("\n{}\n", cluster_table(&clusters, &answer.layout)));
-        lines.push(self.coverage.text(stack.aws.now()));
-        lines.join("\n")
-    }
 }

@@ -16,7 +16,8 @@ use crate::screens::check;
 const CTRL_C: &str = "\u{3}";
 /// In the environment of a process that is to panic while it draws.
 const PANICS: &str = "REROLE_TEST_PANICS";
-const ROTATE: &str = "rotate --from platform/app-2025 --to platform/app-2026 --id app-2026 --yes";
+const ROTATE: &str = "rotate --from platform/app-2025 --to platform/app-2026 --id app-2026 --yes \
+                      --no-preflight";
 /// Then a rotation lasts until the updates become fast.
 const ONE_AT_A_TIME: &str = "--max-concurrency 1";
 

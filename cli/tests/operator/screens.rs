@@ -148,6 +148,8 @@ const DONE: (i32, Progress) = (0, Progress::Fixed);
 const FOUND: (i32, Progress) = (3, Progress::Fixed);
 /// A role that is, or may be, in use.
 const STILL_USED: (i32, Progress) = (4, Progress::Fixed);
+/// What the new role of the playground lacks, and the old one has used.
+const LOST_SQS: &str = "permissions-b95f5cd9";
 /// The change cannot be confirmed.
 const ASKS: (i32, Progress) = (2, Progress::Fixed);
 
@@ -205,6 +207,12 @@ fn looking(scene: &Scene) {
         "status dry-run/app-2026 --rows drifted,addon",
         DONE,
     );
+    let preflight = "preflight --from platform/app-2025 --to platform/app-2026";
+    scene.read("preflight", preflight, FOUND);
+    scene.act_json(
+        &format!("{preflight} --access-analyzer --accept trust-0"),
+        3,
+    );
     scene.act(
         "rotate-nothing",
         "rotate --from platform/nobody --to platform/app-2026 --yes",
@@ -212,7 +220,7 @@ fn looking(scene: &Scene) {
     );
     scene.act(
         "rotate-rejected",
-        "rotate --from platform/app-2025 --to elsewhere/app-2026 --id elsewhere --yes",
+        "rotate --from platform/app-2025 --to elsewhere/app-2026 --id elsewhere --no-preflight --yes",
         FOUND,
     );
     scene.read("list-rejected", "list --rejected", DONE);
@@ -310,7 +318,10 @@ fn notified(scene: &Scene) {
 fn steering(scene: &Scene) {
     let in_flight = |code: i32| (code, Progress::InFlight);
     let rotate = "rotate --from platform/app-2025 --to platform/app-2026";
-    scene.act("rotate-asks", rotate, ASKS);
+    scene.act("rotate-denied", rotate, FOUND);
+    scene.act_json(&format!("{rotate} --yes"), 3);
+    let rotate = format!("{rotate} --accept {LOST_SQS}");
+    scene.act("rotate-asks", &rotate, ASKS);
     scene.set_slow(Progress::InFlight);
     scene.act_json(
         &format!("{rotate} --id app-2026 --max-errors 100% --max-concurrency 1 --yes"),

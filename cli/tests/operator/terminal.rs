@@ -45,7 +45,7 @@ fn ctrl_c_leaves_the_rotation_running_and_gives_the_lease_of_an_index_run_back()
     let stage = Stage::start(0);
     stage.delay_updates(Duration::from_secs(2));
     let rotate = "rotate --from platform/app-2025 --to platform/app-2026 --id app-2026 \
-                  --max-concurrency 1 --yes";
+                  --max-concurrency 1 --no-preflight --yes";
     assert_eq!(stage.rerole(rotate).run().code, 0);
     // By then, it follows the rotation.
     let (code, stderr) = interrupt(&stage, "status app-2026 --wait", ("GetItem", 4));

@@ -10,6 +10,7 @@ use rerole_core::rotation::{Outcome, RotationRecord};
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
+use crate::preflight::Preflight;
 use crate::rotation::RotationView;
 use crate::rotation::causes::{Cause, causes};
 use crate::rotation::history::History;
@@ -44,6 +45,9 @@ pub struct Report {
     pub history: History,
     /// What did not move, by outcome and error.
     pub causes: Vec<Cause>,
+    /// Whether the new role works, as of now. Null without evidence, or if a role does not exist any
+    /// more.
+    pub preflight: Option<Preflight>,
     /// The rollback of the rotation, if there is one.
     pub rollback: Option<RotationView>,
     /// The workloads that a rollback has given their former role: their running pods keep the
@@ -85,7 +89,7 @@ impl From<&Envelope> for EventView {
 }
 
 impl Report {
-    /// Reads all that the ledger and the index have about a rotation.
+    /// Reads all that the ledger and the index have about a rotation, and no evidence beside that.
     ///
     /// # Errors
     /// If a table cannot be read.
@@ -122,6 +126,7 @@ impl Report {
             event: EventView::from(&record.envelope),
             history,
             causes: causes(&rows),
+            preflight: None,
             rollback,
             restarts: workloads(moved_back.iter().filter(|row| row.is(Outcome::Updated))),
             rows,

@@ -4,7 +4,9 @@ use std::fmt::Write as _;
 
 use rerole_core::printable::escape_controls;
 
+use crate::preflight;
 use crate::rotation::report_rows::ReportRow;
+use crate::section::Section;
 use crate::verbs::report::data::Report;
 use crate::verbs::report::text;
 use crate::words;
@@ -26,6 +28,12 @@ pub fn document(report: &Report) -> String {
     ));
     parts.push(request(report));
     parts.push(causes(report));
+    parts.extend(
+        report
+            .preflight
+            .iter()
+            .map(|it| section(&preflight::section(it))),
+    );
     parts.extend(rollback(report));
     parts.push(timeline(report));
     parts.extend(commands(report));
@@ -82,6 +90,24 @@ fn causes(report: &Report) -> String {
         let message = cause.error_message.iter().map(String::as_str);
         for line in message.chain([cause.examples_text().as_str()]) {
             let _ = write!(text, "\n  <br>{}", escaped(line));
+        }
+    }
+    text
+}
+
+fn section(section: &Section) -> String {
+    let mut text = format!(
+        "## {}\n\n**{}**",
+        escaped(&section.heading),
+        escaped(&section.verdict)
+    );
+    for list in &section.lists {
+        let _ = write!(text, "\n\n{}:\n", list.title);
+        for item in &list.items {
+            let _ = write!(text, "\n- {}", escaped(&item.text));
+            for detail in item.details.iter().take(LISTED_MAX) {
+                let _ = write!(text, "\n  <br>{}", escaped(detail));
+            }
         }
     }
     text

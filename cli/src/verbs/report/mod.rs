@@ -23,6 +23,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invalid_flag::InvalidFlag;
 use crate::named::find_rotation;
+use crate::preflight;
 use crate::stack::Stack;
 use crate::stack::flags::{OutputFlags, StackFlags};
 use crate::terminal::OutputError;
@@ -41,6 +42,9 @@ pub struct ReportFlags {
     /// Write the report to a file, which is replaced if it exists, and not to standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Leave out the evidence as of now, which is not in the ledger: what IAM tells of the roles
+    #[arg(long)]
+    pub no_evidence: bool,
     #[command(flatten)]
     pub stack: StackFlags,
 }
@@ -62,7 +66,10 @@ pub async fn run(flags: &ReportFlags) -> Result<Exit, Failure> {
     let format = flags.format()?;
     let stack = Stack::find(&flags.stack).await?;
     let record = find_rotation(&stack, &flags.id).await?;
-    let report = Box::pin(Report::read(&stack, &record)).await?;
+    let mut report = Box::pin(Report::read(&stack, &record)).await?;
+    if !flags.no_evidence && format != Format::Csv {
+        report.preflight = Box::pin(preflight::of_rotation(&stack, &record)).await?;
+    }
     let document = format.document(&report)?;
     match &flags.out {
         None => {

@@ -79,6 +79,7 @@ pub fn sample(associations: usize) -> Report {
         },
         history: history(finished_at),
         causes: causes(&rows),
+        preflight: None,
         rollback: None,
         restarts: Vec::new(),
         rows,

@@ -11,6 +11,7 @@ fn flags(format: Option<Format>, out: Option<&str>) -> ReportFlags {
         id: "app-2026".to_owned(),
         format,
         out: out.map(PathBuf::from),
+        no_evidence: false,
         stack: StackFlags::default(),
     }
 }

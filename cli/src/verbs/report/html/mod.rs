@@ -6,6 +6,7 @@
 //! nothing else even if an element were injected.
 
 mod parts;
+mod section;
 mod shown;
 mod table;
 
@@ -14,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
+use crate::preflight;
 use crate::verbs::report::data::Report;
 use crate::verbs::report::digest::Data;
 use crate::verbs::report::html::shown::Shown;
@@ -59,6 +61,9 @@ fn sections(report: &Report, data: &Data) -> Markup {
         (parts::counts(report))
         (parts::request(report))
         (parts::causes(report))
+        @if let Some(preflight) = &report.preflight {
+            (section::section(&preflight::section(preflight)))
+        }
         (parts::rollback(report))
         (parts::history(report))
         (parts::charts(report))
