@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use rerole_core::policy::Document;
 use rerole_core::policy::permissions::{
-    ANY_SERVICE, Change, Entry, LastAccessed, NamedDocument, Permissions, Use, difference,
+    ANY_SERVICE, BothRoles, Change, Entry, LastAccessed, NamedDocument, Permissions, Use,
+    difference,
 };
 
 use crate::iam::{Policy, Reading, ServiceUse};
@@ -35,7 +36,11 @@ pub fn check(facts: PermissionFacts<'_>) -> Checked {
     };
     let used = facts.service_use.clone().unwrap_or_default();
     let used: LastAccessed = used.into_iter().collect();
-    let difference = difference(&permissions(old), &permissions(new), &used);
+    let both = BothRoles {
+        old: &permissions(old),
+        new: &permissions(new),
+    };
+    let difference = difference(both, &used);
     let mut findings = findings(check, &difference.entries);
     if let Err(why) = facts.service_use {
         let text = format!("whether the old role has used its permissions: {why}");

@@ -83,6 +83,14 @@ impl Change {
         }
     }
 
+    /// Returns whether this change of more makes the other one superfluous.
+    pub(super) fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Lost(_), Self::Lost(_) | Self::CannotTell { .. }) => true,
+            _ => self == other,
+        }
+    }
+
     /// Returns the word for the change.
     #[must_use]
     pub fn label(&self) -> &'static str {

@@ -5,7 +5,7 @@
 //! certainly say so, whatever a condition key or a policy variable is.
 
 use super::change::{Change, Decider, Doubt, Narrowing, Whose};
-use super::conditions::{Clause, missing};
+use super::conditions::{Clause, Held};
 use super::dependence::Dependence;
 use super::grants::Grant;
 use super::points::{Shapes, point};
@@ -106,7 +106,7 @@ impl<'a> Comparison<'a> {
             .cloned()
             .collect();
         let same = |before: &&Rule| {
-            missing(&before.conditions, &held).is_empty()
+            Held(&held).missing(&before.conditions).is_empty()
                 && self.values_are_known(before, &rule.variables)
         };
         let candidates: Vec<_> = old.denies.iter().filter(same).collect();
@@ -132,7 +132,7 @@ impl<'a> Comparison<'a> {
     /// Returns the condition keys and variables because of which the statement may not apply to the
     /// grant.
     fn unmet(&self, rule: &Rule, grant: &Grant) -> Vec<String> {
-        let conditions = missing(&rule.conditions, &grant.conditions);
+        let conditions = Held(&grant.conditions).missing(&rule.conditions);
         let known = |name: &&String| grant.variables.contains(name) && !self.roles.differs(name);
         let variables: Vec<_> = rule
             .variables
@@ -180,7 +180,7 @@ impl<'a> Comparison<'a> {
 
     /// Returns the doubt about a statement that would allow the grant but for `unmet`.
     fn doubt(&self, rule: &Rule, grant: &Grant, unmet: Vec<String>) -> Doubt {
-        let missing = missing(&rule.conditions, &grant.conditions);
+        let missing = Held(&grant.conditions).missing(&rule.conditions);
         let is_same = missing
             .iter()
             .all(|clause| !clause.differing().is_empty() && grant.conditions.contains(clause))

@@ -79,8 +79,13 @@ impl Clause {
     }
 }
 
-/// Returns the conditions of `wanted` that do not certainly hold whenever all of `held` do.
-pub(super) fn missing(wanted: &[Clause], held: &[Clause]) -> Vec<Clause> {
-    let follows = |clause: &&Clause| !held.iter().any(|held| clause.follows_from(held));
-    wanted.iter().filter(follows).cloned().collect()
+/// Conditions that all hold.
+pub(super) struct Held<'a>(pub &'a [Clause]);
+
+impl Held<'_> {
+    /// Returns the conditions of `wanted` that do not certainly hold as well.
+    pub(super) fn missing(&self, wanted: &[Clause]) -> Vec<Clause> {
+        let follows = |clause: &&Clause| !self.0.iter().any(|held| clause.follows_from(held));
+        wanted.iter().filter(follows).cloned().collect()
+    }
 }

@@ -4,7 +4,7 @@
 //! stay what they are. So a key differs only if it is a property of the principal (IAM User Guide,
 //! "AWS global condition context keys").
 
-use super::input::Permissions;
+use super::input::{BothRoles, Permissions};
 
 const PRINCIPAL_TAG: &str = "aws:principaltag/";
 /// Properties of the principal that are the same for any two roles: both are assumed by a pod.
@@ -31,7 +31,7 @@ pub(super) struct Dependence {
 }
 
 impl Dependence {
-    pub(super) fn new(old: &Permissions, new: &Permissions) -> Self {
+    pub(super) fn new(BothRoles { old, new }: BothRoles<&Permissions>) -> Self {
         Self {
             is_same_account: old.role.account() == new.role.account()
                 && old.role.partition() == new.role.partition(),
@@ -102,8 +102,9 @@ mod tests {
             Some(&[("Team", "b"), ("ENV", "prod")]),
         );
         let other_account = role("444455556666:role/new", None);
-        let within = Dependence::new(&old, &new);
-        let across = Dependence::new(&old, &other_account);
+        let to = |new| Dependence::new(BothRoles { old: &old, new });
+        let within = to(&new);
+        let across = to(&other_account);
         for (key, differs_within, differs_across) in [
             ("aws:PrincipalArn", true, true),
             ("AWS:PRINCIPALARN", true, true),

@@ -7,11 +7,11 @@ use super::change::{Change, Doubt, Whose};
 use super::compare::Comparison;
 use super::dependence::Dependence;
 use super::glob::Kind;
-use super::grants::{Any, GRANTS_MAX, Grant, grants};
-use super::input::Permissions;
+use super::grants::{Any, Areas, GRANTS_MAX, Grant, grants};
+use super::input::{BothRoles, Permissions};
 use super::points::Shapes;
 use super::rules::{Reader, Role, Rule};
-use super::sets::Sets;
+use super::sets::{Pair, Sets};
 use super::usage::{LastAccessed, Use};
 
 /// The service of entries whose actions are not of one service.
@@ -49,7 +49,9 @@ pub struct Entry {
 ///
 /// ```
 /// use rerole_core::policy::Document;
-/// use rerole_core::policy::permissions::{LastAccessed, NamedDocument, Permissions, difference};
+/// use rerole_core::policy::permissions::{
+///     BothRoles, LastAccessed, NamedDocument, Permissions, difference,
+/// };
 ///
 /// let permissions = |role: &str, action: &str| Permissions {
 ///     role: format!("arn:aws:iam::111122223333:role/{role}").parse().unwrap(),
@@ -64,25 +66,22 @@ pub struct Entry {
 ///     tags: None,
 /// };
 /// let (old, new) = (permissions("old", "s3:PutObject"), permissions("new", "s3:Get*"));
-/// let difference = difference(&old, &new, &LastAccessed::default());
+/// let roles = BothRoles { old: &old, new: &new };
+/// let difference = difference(roles, &LastAccessed::default());
 /// assert_eq!(
 ///     difference.entries[0].to_string(),
 ///     "lost, use unknown: s3:PutObject on * (app): no statement of the new role allows it"
 /// );
 /// ```
 #[must_use]
-pub fn difference(
-    old: &Permissions,
-    new: &Permissions,
-    last_accessed: &LastAccessed,
-) -> Difference {
-    let roles = Dependence::new(old, new);
+pub fn difference(both: BothRoles<&Permissions>, last_accessed: &LastAccessed) -> Difference {
+    let roles = Dependence::new(both);
     let mut sets = Sets::new();
     let mut reader = Reader {
         sets: &mut sets,
         roles: &roles,
     };
-    let (old, new) = (reader.role(old), reader.role(new));
+    let (old, new) = (reader.role(both.old), reader.role(both.new));
     let mut glob = |text, kind| sets.glob(text, kind, |_| false);
     let any = Any {
         action: glob("*", Kind::Action),
@@ -106,7 +105,10 @@ pub fn difference(
     found.compare(&mut comparison, any, last_accessed);
     found.drop_contained(&mut sets);
     let mut entries = found.entries(&sets, last_accessed);
-    entries.extend(unreadable(&old, &new));
+    entries.extend(unreadable(BothRoles {
+        old: &old,
+        new: &new,
+    }));
     entries.sort();
     Difference {
         entries,
@@ -149,7 +151,13 @@ impl Found {
         };
         for actions in sets.areas(rule.actions, any.action) {
             for resources in sets.areas(rule.resources, any.resource) {
-                let grant = Grant::of(rule, actions.clone(), resources);
+                let grant = Grant::of(
+                    rule,
+                    Areas {
+                        actions: actions.clone(),
+                        resources,
+                    },
+                );
                 self.changes.push((grant, change.clone()));
             }
         }
@@ -179,9 +187,15 @@ impl Found {
                     .enumerate()
                     .any(|(other, (wider, including))| {
                         other != at
-                            && includes(including, change)
-                            && sets.is_within(&grant.actions, &wider.actions)
-                            && sets.is_within(&grant.resources, &wider.resources)
+                            && including.includes(change)
+                            && sets.is_within(Pair {
+                                inner: &grant.actions,
+                                outer: &wider.actions,
+                            })
+                            && sets.is_within(Pair {
+                                inner: &grant.resources,
+                                outer: &wider.resources,
+                            })
                     });
             if is_contained {
                 self.changes.remove(at);
@@ -238,18 +252,15 @@ fn for_services(grant: Grant, last_accessed: &LastAccessed, sets: &mut Sets) -> 
     for name in last_accessed.used() {
         let glob = sets.glob(&format!("{name}:*"), Kind::Action, |_| false);
         let part = sets.meet_glob(&grant.actions, glob);
-        grants.extend(part.map(|actions| grant.part(actions, grant.resources.clone())));
+        grants.extend(part.map(|actions| {
+            grant.part(Areas {
+                actions,
+                resources: grant.resources.clone(),
+            })
+        }));
     }
     grants.push(grant);
     grants
-}
-
-/// Returns whether a change of more makes this one superfluous.
-fn includes(wider: &Change, change: &Change) -> bool {
-    match (wider, change) {
-        (Change::Lost(_), Change::Lost(_) | Change::CannotTell { .. }) => true,
-        _ => wider == change,
-    }
 }
 
 /// Returns the service of an action pattern.
@@ -261,7 +272,7 @@ fn service(action: &str) -> String {
 }
 
 /// Returns an entry for each policy that could not be read: it may allow or deny anything.
-fn unreadable(old: &Role, new: &Role) -> Vec<Entry> {
+fn unreadable(BothRoles { old, new }: BothRoles<&Role>) -> Vec<Entry> {
     let of = |whose, role: &Role| {
         let policies = role.unreadable.iter().chain(&role.unreadable_boundary);
         let entry = |policy: &String| Entry {

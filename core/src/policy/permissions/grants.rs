@@ -22,9 +22,16 @@ pub(super) struct Grant {
     pub variables: Vec<String>,
 }
 
+/// The actions and resources of a grant, or of a part of it.
+#[derive(Debug)]
+pub(super) struct Areas {
+    pub actions: Area,
+    pub resources: Area,
+}
+
 impl Grant {
     /// Returns what the rule allows of these actions and resources.
-    pub(super) fn of(rule: &Rule, actions: Area, resources: Area) -> Self {
+    pub(super) fn of(rule: &Rule, Areas { actions, resources }: Areas) -> Self {
         Self {
             policy: rule.policy.clone(),
             actions,
@@ -44,7 +51,7 @@ impl Grant {
     }
 
     /// Returns the same grant for a part of its actions and resources.
-    pub(super) fn part(&self, actions: Area, resources: Area) -> Self {
+    pub(super) fn part(&self, Areas { actions, resources }: Areas) -> Self {
         Self {
             actions,
             resources,
@@ -69,9 +76,12 @@ impl Grant {
         let resources = sets.meet(&self.resources, rule.resources);
         let actions = sets.meet(&self.actions, rule.actions);
         let pairs = actions.iter().flat_map(|actions| {
-            resources
-                .iter()
-                .map(|resources| self.part(actions.clone(), resources.clone()))
+            resources.iter().map(|resources| {
+                self.part(Areas {
+                    actions: actions.clone(),
+                    resources: resources.clone(),
+                })
+            })
         });
         pairs.collect()
     }
@@ -94,7 +104,13 @@ pub(super) fn grants(rule: &Rule, old: &Role, any: Any, sets: &mut Sets) -> Opti
         .iter()
         .flat_map(|actions| resources.iter().map(move |on| (actions, on)))
     {
-        let grant = Grant::of(rule, actions.clone(), resources.clone());
+        let grant = Grant::of(
+            rule,
+            Areas {
+                actions: actions.clone(),
+                resources: resources.clone(),
+            },
+        );
         let inside = match &old.boundary {
             Some(boundary) => inside(&grant, boundary, sets),
             None => vec![grant],
@@ -145,17 +161,21 @@ fn without_denied(grant: Grant, denies: &[Rule], sets: &mut Sets) -> Option<Vec<
                 (Relation::Within, Relation::Within) => {}
                 (Relation::Overlapping, Relation::Within) => {
                     let left = sets.minus(&part.actions, rule.actions);
-                    rest.extend(
-                        left.into_iter()
-                            .map(|left| part.part(left, part.resources.clone())),
-                    );
+                    rest.extend(left.into_iter().map(|left| {
+                        part.part(Areas {
+                            actions: left,
+                            resources: part.resources.clone(),
+                        })
+                    }));
                 }
                 (Relation::Within, Relation::Overlapping) => {
                     let left = sets.minus(&part.resources, rule.resources);
-                    rest.extend(
-                        left.into_iter()
-                            .map(|left| part.part(part.actions.clone(), left)),
-                    );
+                    rest.extend(left.into_iter().map(|left| {
+                        part.part(Areas {
+                            actions: part.actions.clone(),
+                            resources: left,
+                        })
+                    }));
                 }
                 _ => rest.push(part),
             }

@@ -4,6 +4,13 @@
 use crate::policy::{Document, DocumentError};
 use crate::resource::RoleArn;
 
+/// What is known of the old role and of the new one.
+#[derive(Debug, Clone, Copy)]
+pub struct BothRoles<T> {
+    pub old: T,
+    pub new: T,
+}
+
 /// The permissions of one role.
 #[derive(Debug, Clone)]
 pub struct Permissions {

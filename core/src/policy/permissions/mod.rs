@@ -22,5 +22,5 @@ mod usage;
 
 pub use change::{Change, Decider, Doubt, Narrowing, Whose};
 pub use difference::{ANY_SERVICE, Difference, Entry, difference};
-pub use input::{NamedDocument, Permissions};
+pub use input::{BothRoles, NamedDocument, Permissions};
 pub use usage::{LastAccessed, Use};

@@ -2,7 +2,10 @@
 //! questions about them that the comparison asks. Each answer "yes" is certain, in both readings of
 //! the patterns and whatever value a policy variable has. "No" may also mean "cannot tell".
 
+mod area;
 mod wording;
+
+pub(super) use area::{Area, Pair, Relation};
 
 use std::collections::HashMap;
 
@@ -31,28 +34,12 @@ enum Selected {
     AllBut(Vec<GlobId>),
 }
 
-/// What all patterns of `all` match, and none of `none`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Area {
-    all: Vec<GlobId>,
-    none: Vec<GlobId>,
-}
-
-/// How a set relates to what a statement selects.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Relation {
-    Within,
-    Apart,
-    /// They overlap, or it cannot be told.
-    Overlapping,
-}
-
 /// All patterns of a comparison, and what is known about them.
 pub(super) struct Sets {
     globs: Vec<Glob>,
     ids: HashMap<(Kind, String), GlobId>,
     selected: Vec<Selected>,
-    pairs: HashMap<(GlobId, GlobId), Relation>,
+    pairs: HashMap<Pair<GlobId>, Relation>,
     relations: HashMap<(GlobId, SelId), Relation>,
     work_left: usize,
 }
@@ -132,11 +119,12 @@ impl Sets {
     }
 
     /// Returns how two patterns relate: the first within the second, or apart from it.
-    fn pair(&mut self, inner: GlobId, outer: GlobId) -> Relation {
+    fn pair(&mut self, Pair { inner, outer }: Pair<GlobId>) -> Relation {
         self.work_left = self.work_left.saturating_sub(1);
         if self.work_left == 0 {
             return Relation::Overlapping;
         }
+        let pair = Pair { inner, outer };
         let [a, b] = [inner, outer].map(|id| &self.globs[id.0 as usize]);
         if inner == outer || b.is_any() {
             return Relation::Within;
@@ -144,7 +132,7 @@ impl Sets {
         if !a.prefix().starts_with(b.prefix()) && !b.prefix().starts_with(a.prefix()) {
             return Relation::Apart;
         }
-        if let Some(relation) = self.pairs.get(&(inner, outer)) {
+        if let Some(relation) = self.pairs.get(&pair) {
             return *relation;
         }
         let relation = if let Some(text) = a.literal() {
@@ -155,21 +143,21 @@ impl Sets {
                 (false, _) => Relation::Apart,
                 _ => Relation::Overlapping,
             }
-        } else if self.is_nothing(&[inner], &[outer]) {
+        } else if self.is_nothing(&Area::of(inner).without(outer)) {
             Relation::Within
-        } else if self.is_nothing(&[inner, outer], &[]) {
+        } else if self.is_nothing(&Area::of(inner).and(outer)) {
             Relation::Apart
         } else {
             Relation::Overlapping
         };
-        self.pairs.insert((inner, outer), relation);
+        self.pairs.insert(pair, relation);
         relation
     }
 
-    /// Returns whether certainly no text is in each of `all` and in none of `none`. Policy
-    /// variables count as `*` in `all`, which makes these sets too large, so "yes" stays right.
-    /// Patterns with variables do not count in `none`.
-    fn is_nothing(&mut self, all: &[GlobId], none: &[GlobId]) -> bool {
+    /// Returns whether certainly no text is in the area. Policy variables count as `*` in `all`,
+    /// which makes these sets too large, so "yes" stays right. Patterns with variables do not count
+    /// in `none`.
+    fn is_nothing(&mut self, Area { all, none }: &Area) -> bool {
         if self.work_left == 0 || all.len() + none.len() > PATTERNS_MAX {
             return false;
         }
@@ -195,7 +183,10 @@ impl Sets {
     /// Returns how the area relates to a pattern.
     fn relation(&mut self, area: &Area, glob: GlobId) -> Relation {
         for at in 0..area.all.len() {
-            let relation = self.pair(area.all[at], glob);
+            let relation = self.pair(Pair {
+                inner: area.all[at],
+                outer: glob,
+            });
             if relation != Relation::Overlapping {
                 return relation;
             }
@@ -206,10 +197,9 @@ impl Sets {
         if area.all.len() == 1 && area.none.is_empty() {
             return Relation::Overlapping;
         }
-        let with = |list: &[GlobId]| [list, &[glob]].concat();
-        if self.is_nothing(&area.all, &with(&area.none)) {
+        if self.is_nothing(&area.clone().without(glob)) {
             Relation::Within
-        } else if self.is_nothing(&with(&area.all), &area.none) {
+        } else if self.is_nothing(&area.clone().and(glob)) {
             Relation::Apart
         } else {
             Relation::Overlapping
@@ -279,10 +269,20 @@ impl Sets {
             Relation::Within => Some(area.clone()),
             Relation::Overlapping => {
                 let mut all = area.all.clone();
-                all.retain(|wider| self.pair(glob, *wider) != Relation::Within);
+                all.retain(|wider| {
+                    self.pair(Pair {
+                        inner: glob,
+                        outer: *wider,
+                    }) != Relation::Within
+                });
                 all.push(glob);
                 let mut none = area.none.clone();
-                none.retain(|other| self.pair(*other, glob) != Relation::Apart);
+                none.retain(|other| {
+                    self.pair(Pair {
+                        inner: *other,
+                        outer: glob,
+                    }) != Relation::Apart
+                });
                 Some(Area { all, none })
             }
         }
@@ -296,8 +296,12 @@ impl Sets {
                 Relation::Within => return None,
                 Relation::Overlapping => {
                     // An exclusion within another one says nothing.
-                    rest.none
-                        .retain(|other| self.pair(*other, *glob) != Relation::Within);
+                    rest.none.retain(|other| {
+                        self.pair(Pair {
+                            inner: *other,
+                            outer: *glob,
+                        }) != Relation::Within
+                    });
                     rest.none.push(*glob);
                 }
             }
@@ -305,8 +309,8 @@ impl Sets {
         Some(rest)
     }
 
-    /// Returns whether the first area is certainly within the second.
-    pub(super) fn is_within(&mut self, inner: &Area, outer: &Area) -> bool {
+    /// Returns whether the inner area is certainly within the outer one.
+    pub(super) fn is_within(&mut self, Pair { inner, outer }: Pair<&Area>) -> bool {
         outer
             .all
             .iter()
@@ -344,14 +348,5 @@ impl Sets {
             }
         }
         None
-    }
-}
-
-impl Area {
-    pub(super) fn of(glob: GlobId) -> Self {
-        Self {
-            all: vec![glob],
-            none: Vec::new(),
-        }
     }
 }

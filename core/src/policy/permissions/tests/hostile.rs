@@ -1,6 +1,7 @@
 //! Policies that are made to be slow to compare, or to be understood wrongly.
 
 use super::super::{Change, Doubt, LastAccessed, Permissions, difference};
+use super::BothRoles;
 use super::compare;
 use super::language::permissions;
 
@@ -49,7 +50,8 @@ fn long_policies(role: &str, actions: impl Fn(usize) -> String) -> Permissions {
 #[test]
 fn twenty_long_policies_on_each_side_are_compared() {
     let old = long_policies("old", |n| format!("GetSome{n}Thing"));
-    let compare = |new: &Permissions| difference(&old, new, &LastAccessed::default());
+    let compare =
+        |new: &Permissions| difference(BothRoles { old: &old, new }, &LastAccessed::default());
     let shown = compare(&long_policies("new", |n| format!("GetSome{n}Thing")));
     assert_eq!((shown.entries.len(), shown.kept), (0, 5_000));
     let shown = compare(&long_policies("new", |n| format!("PutSome{n}Thing")));

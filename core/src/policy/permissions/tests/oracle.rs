@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::super::{Change, LastAccessed, difference};
+use super::BothRoles;
 use super::language::permissions;
 
 /// Enough for each kind of change to occur some hundred times.
@@ -257,11 +258,11 @@ fn each_entry_is_true_and_no_difference_is_left_out() {
 fn check(roles: &[Vec<Drawn>; 2], world: &World) -> Vec<&'static str> {
     let text = |role: &Vec<Drawn>| role.iter().map(Drawn::text).collect::<Vec<_>>().join("\n");
     let [old_text, new_text] = roles.each_ref().map(text);
-    let shown = difference(
-        &permissions("old", &old_text),
-        &permissions("new", &new_text),
-        &LastAccessed::default(),
-    );
+    let both = BothRoles {
+        old: &permissions("old", &old_text),
+        new: &permissions("new", &new_text),
+    };
+    let shown = difference(both, &LastAccessed::default());
     let context = || format!("old:\n{old_text}\nnew:\n{new_text}\n{shown:#?}");
     let [old, new] = roles;
     let covered = shown.entries.iter().map(|entry| {

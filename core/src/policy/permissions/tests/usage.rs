@@ -1,6 +1,7 @@
 //! Entries are marked with the last use of their service.
 
 use super::super::{Difference, LastAccessed, difference};
+use super::BothRoles;
 use super::language::permissions;
 
 fn compared(old: &str, new: &str) -> Difference {
@@ -13,11 +14,11 @@ fn compared(old: &str, new: &str) -> Difference {
     ]
     .into_iter()
     .collect();
-    difference(
-        &permissions("old", old),
-        &permissions("new", new),
-        &last_accessed,
-    )
+    let roles = BothRoles {
+        old: &permissions("old", old),
+        new: &permissions("new", new),
+    };
+    difference(roles, &last_accessed)
 }
 
 fn shown(old: &str, new: &str) -> Vec<String> {
