@@ -66,7 +66,7 @@ pub fn section(preflight: &Preflight) -> Section {
     match *preflight {}
 }
 
-pub fn accepting(preflight: &Preflight, _roles: &Roles, _scope: &ScopeFlags) -> Next {
+pub fn accepting(preflight: &Preflight, _roles: &Roles, _scope: &ScopeFlags) -> Option<Next> {
     match *preflight {}
 }
 

@@ -91,6 +91,12 @@ impl Check<'_> {
 }
 
 impl Finding {
+    /// Whether the stack or EKS would refuse the rotation because of it. Other denied findings are
+    /// about pods, which EKS does not ask for.
+    pub fn would_be_refused(&self) -> bool {
+        self.level == Level::Denied && ["role", "pass"].contains(&self.check)
+    }
+
     pub fn details(self, details: impl IntoIterator<Item = String>) -> Self {
         Self {
             details: details.into_iter().collect(),

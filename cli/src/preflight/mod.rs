@@ -85,11 +85,15 @@ pub async fn before(
     Some(Box::pin(read(stack, subject, asked)).await)
 }
 
-/// The command that rotates although something is denied.
-pub fn accepting(preflight: &Preflight, roles: &Roles, scope: &ScopeFlags) -> Next {
+/// The command that rotates although something is denied. There is none if the stack or EKS would
+/// refuse the rotation.
+pub fn accepting(preflight: &Preflight, roles: &Roles, scope: &ScopeFlags) -> Option<Next> {
     let Roles { old, new } = roles;
-    let denied = preflight.of(Level::Denied);
-    let ids: Vec<_> = denied.map(|it| format!(" --accept {}", it.id)).collect();
+    let denied: Vec<_> = preflight.of(Level::Denied).collect();
+    if denied.iter().any(|it| it.would_be_refused()) {
+        return None;
+    }
+    let ids: Vec<_> = denied.iter().map(|it| format!(" --accept {}", it.id)).collect();
     let accept = match ids.len() {
         0..=ACCEPTED_SHOWN => ids.concat(),
         _ => " --no-preflight".to_owned(),
@@ -98,7 +102,7 @@ pub fn accepting(preflight: &Preflight, roles: &Roles, scope: &ScopeFlags) -> Ne
         "rerole rotate --from {old} --to {new}{}{accept}",
         scope.text()
     );
-    Next::new(rotate).to("rotate all the same")
+    Some(Next::new(rotate).to("rotate all the same"))
 }
 
 /// Checks whether the roles of a rotation work as of now: for the associations that are left on the

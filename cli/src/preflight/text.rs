@@ -103,7 +103,7 @@ pub fn verdict(preflight: &Preflight) -> String {
             format!("the new role will not work as it is: {denied} denied{others}")
         }
         Verdict::Unknown | Verdict::NothingDenied => {
-            format!("nothing speaks against the new role{others}")
+            format!("nothing was found that speaks against the new role{others}")
         }
     }
 }

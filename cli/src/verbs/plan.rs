@@ -240,6 +240,11 @@ fn next(plan: &Plan, roles: &Roles, flags: &PlanFlags) -> Vec<Next> {
     if plan.rotation.status != Status::Planned {
         return crate::rotation::next::next(&plan.rotation);
     }
+    let who = Next::new(format!("rerole who {}", roles.old)).to("who uses the old role");
+    if let Some(preflight) = plan.preflight.as_ref().filter(|it| it.is_denied()) {
+        let accepting = preflight::accepting(preflight, roles, &flags.request.scope);
+        return accepting.into_iter().chain([who]).collect();
+    }
     let scope = flags.request.scope.text();
     let rotate = format!(
         "rerole rotate --from {} --to {}{scope}",
@@ -247,6 +252,6 @@ fn next(plan: &Plan, roles: &Roles, flags: &PlanFlags) -> Vec<Next> {
     );
     vec![
         Next::new(rotate).to("start the rotation"),
-        Next::new(format!("rerole who {}", roles.old)).to("who uses the old role"),
+        who,
     ]
 }

@@ -71,7 +71,8 @@ pub async fn run(flags: &PreflightCommand) -> Result<Exit, Failure> {
     );
     let exit = preflight.exit();
     let next = if preflight.is_denied() {
-        vec![preflight::accepting(&preflight, &roles, &flags.scope)]
+        let accepting = preflight::accepting(&preflight, &roles, &flags.scope);
+        accepting.into_iter().collect()
     } else {
         let flags = format!(
             "--from {} --to {}{}",

@@ -156,12 +156,16 @@ fn refuse(
         "rerole preflight --from {old} --to {new}{}",
         flags.scope.text()
     );
-    let next = [
-        Next::new(checks).to("what was checked, and what was found"),
-        preflight::accepting(&preflight, roles, &flags.scope),
-    ];
-    let text = "\nNothing was sent. To rotate all the same, accept what is denied with --accept ID, \
-                or leave out the preflight with --no-preflight.";
+    let mut next = vec![Next::new(checks).to("what was checked, and what was found")];
+    let accepting = preflight::accepting(&preflight, roles, &flags.scope);
+    let text = match &accepting {
+        Some(_) => {
+            "\nNothing was sent. To rotate all the same, accept what is denied with --accept ID, or \
+             leave out the preflight with --no-preflight."
+        }
+        None => "\nNothing was sent: the rotation would be refused.",
+    };
+    next.extend(accepting);
     let refused = Refused {
         requested: false,
         preflight,

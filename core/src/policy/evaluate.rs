@@ -177,16 +177,18 @@ fn entries<T: ToString>(selection: &Selection<T>) -> (Vec<String>, bool) {
     (entries.collect(), matches!(selection, Selection::AllBut(_)))
 }
 
-/// Returns the statement that misses the request by the least. A condition is nearer than an
-/// action, a resource or a principal: those make a statement one about something else.
+/// Returns the statement that misses the request by the least. One for other actions is about
+/// something else, and so is one for other principals or resources, rather than one whose
+/// conditions do not hold.
 fn nearest(allows: &[Judged<'_>], request: &Request) -> Option<NearMiss> {
     let misses = allows.iter().map(|judged| NearMiss {
         statement: judged.id(),
         mismatches: judged.mismatches(request),
     });
     misses.min_by_key(|miss| {
-        let is_condition = |one: &&Mismatch| matches!(one, Mismatch::Condition { .. });
-        let conditions = miss.mismatches.iter().filter(is_condition).count();
-        (miss.mismatches.len() - conditions, conditions)
+        let count = |is: fn(&Mismatch) -> bool| miss.mismatches.iter().filter(|one| is(one)).count();
+        let actions = count(|one| matches!(one, Mismatch::Action { .. }));
+        let conditions = count(|one| matches!(one, Mismatch::Condition { .. }));
+        (actions, miss.mismatches.len() - conditions, conditions)
     })
 }
