@@ -5,7 +5,7 @@
 //! capitalization and in every place where they may be, and names with or without percent-encoding.
 //! Caller and version are only recorded.
 
-mod time;
+pub mod time;
 
 use std::borrow::Cow;
 use std::fmt;

@@ -9,7 +9,8 @@ use crate::timestamp::Timestamp;
 
 /// Parses a time as EKS sends it (epoch seconds), or as CloudTrail writes it (RFC 3339, or
 /// `Nov 23, 2026, 9:17:00 PM`).
-pub(super) fn parse_time(value: &Value) -> Option<Timestamp> {
+#[must_use]
+pub fn parse_time(value: &Value) -> Option<Timestamp> {
     let Some(text) = value.as_str() else {
         return epoch_seconds(value.as_f64()?);
     };
