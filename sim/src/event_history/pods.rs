@@ -14,7 +14,7 @@ use crate::arn::Scope;
 use crate::clock::since_epoch;
 use crate::eks::{Association, EksState};
 use crate::event_history::credentials::{CredentialCaller, CredentialEvent};
-use crate::rng::{draw, lowercase_alphanumerics, stream_of, uuid};
+use crate::rng::{draw, stream_of, uuid};
 
 /// How long the credentials of pods are valid.
 const LIFETIME: Duration = Duration::from_hours(6);
@@ -201,8 +201,8 @@ impl Fetch {
     pub(super) fn record(&self, scope: Scope<'_>, seed: u64) -> Value {
         let association = &self.association;
         let mut of_pod = stream_of(seed, &format!("{}#pod", self.pod));
-        let hash = lowercase_alphanumerics(&mut of_pod, 9);
-        let suffix = lowercase_alphanumerics(&mut of_pod, 5);
+        let hash = kubernetes_suffix(&mut of_pod, 9);
+        let suffix = kubernetes_suffix(&mut of_pod, 5);
         let pod = format!("{}-{hash}-{suffix}", association.service_account);
         let tags = [
             ("eks-cluster-arn", association.cluster_arn()),
@@ -240,4 +240,12 @@ impl Fetch {
 /// Records have whole seconds.
 fn whole_secs(time: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(since_epoch(time).as_secs())
+}
+
+/// This many of the characters that Kubernetes makes suffixes of: no vowels, and no 0, 1 and 3.
+fn kubernetes_suffix(stream: &mut fastrand::Rng, len: usize) -> String {
+    const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+    (0..len)
+        .map(|_| char::from(ALPHABET[stream.usize(..ALPHABET.len())]))
+        .collect()
 }
