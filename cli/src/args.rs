@@ -6,6 +6,7 @@ use crate::demo::flags::DemoFlags;
 use crate::playground::flags::PlaygroundFlags;
 use crate::verbs::completions::CompletionsFlags;
 use crate::verbs::doctor::DoctorFlags;
+use crate::verbs::drain::flags::DrainFlags;
 use crate::verbs::freeze::FreezeFlags;
 use crate::verbs::index::flags::IndexCommand;
 use crate::verbs::list::flags::ListFlags;
@@ -64,6 +65,9 @@ pub enum Command {
     Unfreeze(FreezeFlags),
     /// Find out who uses a role, and whether it may be deleted
     Who(WhoFlags),
+    /// Find out whether a role is free that rotations have left: which pods still have its
+    /// credentials, and who else uses it
+    Drain(DrainFlags),
     /// Build, check or show the index of associations
     #[command(subcommand)]
     Index(IndexCommand),

@@ -12,6 +12,7 @@ mod command;
 mod confirm;
 mod coverage;
 mod demo;
+mod drain;
 mod estimate;
 mod exit;
 mod failure;
@@ -85,6 +86,7 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Preflight(flags) => Box::pin(verbs::preflight::run(&flags)).await,
         Command::Rotate(flags) => Box::pin(verbs::rotate::run(&flags)).await,
         Command::Who(flags) => Box::pin(verbs::who::run(&flags)).await,
+        Command::Drain(flags) => Box::pin(verbs::drain::run(&flags)).await,
         Command::Index(command) => Box::pin(verbs::index::run(&command)).await,
         Command::Queues(command) => Box::pin(verbs::queues::run(&command)).await,
         Command::Doctor(flags) => Box::pin(verbs::doctor::run(&flags)).await,

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::answer::Next;
 use crate::command::steer::Steered;
+use crate::drain::Drain;
 use crate::rotation::RotationView;
 use crate::stack::Origin;
 use crate::verbs::doctor::Diagnosis;
@@ -26,7 +27,7 @@ use crate::verbs::report::digest::Digested;
 use crate::verbs::rotate::Refused;
 use crate::verbs::status::{RejectedStatus, RotationStatus};
 use crate::verbs::version::Version;
-use crate::verbs::who::view::Who;
+use crate::verbs::who::WhoAnswer;
 
 /// A whole answer.
 #[derive(Serialize, JsonSchema)]
@@ -62,7 +63,8 @@ fn commands(generator: &mut SchemaGenerator) -> Vec<(&'static str, Value)> {
         ("report", Digested::json_schema(generator).to_value()),
         ("freeze", of::<Freeze>(generator)),
         ("unfreeze", json!({ "$ref": "#/$defs/freeze" })),
-        ("who", of::<Who>(generator)),
+        ("who", of::<WhoAnswer>(generator)),
+        ("drain", of::<Drain>(generator)),
         ("indexBuild", of::<Build>(generator)),
         ("indexCheck", of::<Check>(generator)),
         ("indexStatus", of::<IndexStatus>(generator)),

@@ -34,6 +34,7 @@ const SCREENS: [(&str, &str); 24] = [
     ("freeze", "freeze"),
     ("unfreeze", "unfreeze"),
     ("who", "tour-07-who"),
+    ("drain", "drain"),
     ("index build", "index-build"),
     ("index check", "index-check"),
     ("index status", "index-status"),
@@ -63,7 +64,7 @@ const EXITS: [(Exit, &str); 8] = [
     ),
     (
         Exit::StillInUse,
-        "the old role is still in use: `Incomplete`, or what `who` found",
+        "the old role is still in use: `Incomplete`, or what `who` or `drain` found",
     ),
     (
         Exit::WaitsForPerson,

@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod doctor;
+pub mod drain;
 pub mod freeze;
 pub mod index;
 pub mod list;

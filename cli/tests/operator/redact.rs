@@ -4,7 +4,7 @@
 use regex_lite::Regex;
 
 /// Patterns, and what takes the place of their matches. A table cell keeps its width.
-const REPLACEMENTS: [(&str, &str); 9] = [
+const REPLACEMENTS: [(&str, &str); 10] = [
     (
         r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z",
         "2026-11-23T21:17:00.000Z",
@@ -21,6 +21,8 @@ const REPLACEMENTS: [(&str, &str); 9] = [
         "4f8b1c6e9a2d7053e81f4c6b0a9d3e7215c8f0b6d4a1e39725c7b80f6e1d4a92",
     ),
     (r"127\.0\.0\.1:\d+", "127.0.0.1:4599"),
+    // Records leave the time that a command looks at while it is looked at.
+    (r"\b\d+ records in\b", "120 records in"),
     (r"\bin \d+ (h \d+ min|h|min|s)\b", "in 6 h"),
     (r"\b\d+ (s|min|h|d) ago\b", "5 min ago"),
 ];

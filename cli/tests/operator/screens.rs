@@ -179,6 +179,9 @@ fn tour(scene: &Scene) {
             _ => screen,
         };
         check(&format!("80/tour-{number:02}-{verb}"), &screen);
+        if verb == "who" {
+            draining(scene);
+        }
     }
     scene.read("list-all", "list --all", DONE);
     scene.read("list-none", "list --failed --since 1s", DONE);
@@ -195,6 +198,19 @@ fn tour(scene: &Scene) {
     for (name, screen) in report::formats(&scene.stage) {
         check(&format!("80/{name}"), &screen);
     }
+}
+
+/// What pods still have, before everything is taken back.
+fn draining(scene: &Scene) {
+    scene.read("drain", "drain platform/app-2025", STILL_USED);
+    scene.read("drain-nobody", "drain platform/nobody", STILL_USED);
+    scene.act(
+        "drain-wait",
+        "drain platform/app-2025 --wait=1s",
+        (6, Progress::Fixed),
+    );
+    scene.act("who-drain", "who platform/app-2025 --drain", STILL_USED);
+    scene.act_json("who platform/app-2025 --drain", 4);
 }
 
 /// Looking around before anything happens.

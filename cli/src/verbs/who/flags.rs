@@ -13,6 +13,9 @@ pub struct WhoFlags {
     /// Also ask EKS, which takes a call for each association
     #[arg(long)]
     pub verify: bool,
+    /// Also ask CloudTrail and IAM who has its credentials, as `rerole drain` does
+    #[arg(long)]
+    pub drain: bool,
     /// Wait until no use of the role is known, at most for this time, such as 7h
     #[arg(
         long,

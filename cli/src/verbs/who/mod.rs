@@ -8,7 +8,11 @@ pub mod verdict;
 pub mod view;
 mod wait;
 
+use serde::Serialize;
+
 use crate::answer::{Answer, Next};
+use crate::drain::Drain;
+use crate::drain::text::Context;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invalid_flag::Flag;
@@ -19,6 +23,16 @@ use crate::verbs::who::verdict::Verdict;
 use crate::verbs::who::view::Who;
 use crate::verbs::who::wait::wait;
 
+/// The answer.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WhoAnswer {
+    #[serde(flatten)]
+    pub who: Who,
+    /// Whether it is free, with evidence. Null if that was not asked for.
+    pub drain: Option<Drain>,
+}
+
 /// Shows who uses a role.
 ///
 /// # Errors
@@ -27,7 +41,7 @@ pub async fn run(flags: &WhoFlags) -> Result<Exit, Failure> {
     let stack = Stack::find(&flags.stack).await?;
     let role = stack.role(Flag("ROLE"), &flags.role)?;
     let answer = Answer::start(&stack, &flags.output)?;
-    let (who, exit) = match flags.wait {
+    let (who, mut exit) = match flags.wait {
         None => {
             let mut who = Who::read(&stack, &role).await?;
             if flags.verify {
@@ -38,8 +52,23 @@ pub async fn run(flags: &WhoFlags) -> Result<Exit, Failure> {
         }
         Some(timeout) => Box::pin(wait(&stack, &role, flags, timeout)).await?,
     };
-    let text = format!("\n{}", text::who(&who, &stack, &answer.layout));
-    answer.end(&who, &text, &next(&who, flags))?;
+    let mut text = format!("\n{}", text::who(&who, &stack, &answer.layout));
+    let mut drain = None;
+    if flags.drain && exit != Exit::Interrupted {
+        let read = Box::pin(Drain::read(&stack, &role, &who)).await?;
+        let context = Context {
+            account: &stack.origin.account,
+            now: stack.aws.now(),
+        };
+        text = format!("{text}\n\n{}", context.addition(&read, &answer.layout));
+        // The evidence is about more than what index and ledger know.
+        if exit != Exit::TimedOut {
+            exit = read.verdict.exit();
+        }
+        drain = Some(read);
+    }
+    let next = next(&who, flags);
+    answer.end(&WhoAnswer { who, drain }, &text, &next)?;
     if exit == Exit::Interrupted {
         let again = stack.pasted(&format!("rerole who {role} --wait"));
         note(&format!("interrupted; wait again with: {again}"));
@@ -66,6 +95,10 @@ fn next(who: &Who, flags: &WhoFlags) -> Vec<Next> {
     }
     if !flags.verify {
         next.push(Next::new(format!("rerole who {role} --verify")).to("ask EKS as well"));
+    }
+    if !flags.drain && matches!(who.verdict, Verdict::MayBeUsedUntil | Verdict::NoKnownUse) {
+        let drain = format!("rerole drain {role}");
+        next.push(Next::new(drain).to("see in CloudTrail who still has its credentials"));
     }
     if who.verdict == Verdict::MayBeUsedUntil {
         next.push(Next::new(format!("rerole who {role} --wait")).to("wait until it is over"));

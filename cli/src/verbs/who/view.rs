@@ -272,8 +272,7 @@ pub fn limits(role: &RoleArn, index: &Coverage) -> Vec<String> {
         ));
     }
     limits.push(format!(
-        "CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and \
-         AssumeRoleWithWebIdentity of {role}"
+        "CloudTrail knows who received its credentials in the last hours: rerole drain {role}"
     ));
     limits
 }

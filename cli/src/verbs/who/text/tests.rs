@@ -86,7 +86,7 @@ fn a_role_in_use_shows_its_users() {
           who uses it in another way: service accounts with IRSA, nodes and other EC2 instances, Lambda functions, people
           EKS clusters in other accounts and in regions that are not indexed
           clusters that the stack leaves out: eu-west-1/outpost
-          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"]],
+          CloudTrail knows who received its credentials in the last hours: rerole drain arn:aws:iam::111122223333:role/platform/app-2025"]],
     );
 }
 
@@ -127,7 +127,7 @@ fn a_role_that_was_left_shows_until_when_and_by_which_rotation() {
           who uses it in another way: service accounts with IRSA, nodes and other EC2 instances, Lambda functions, people
           EKS clusters in other accounts and in regions that are not indexed
           clusters that the stack leaves out: eu-west-1/outpost
-          CloudTrail knows: look for events AssumeRole, AssumeRoleForPodIdentity and AssumeRoleWithWebIdentity of arn:aws:iam::111122223333:role/platform/app-2025"]],
+          CloudTrail knows who received its credentials in the last hours: rerole drain arn:aws:iam::111122223333:role/platform/app-2025"]],
     );
 }
 
