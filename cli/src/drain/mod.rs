@@ -20,6 +20,7 @@ mod no_iam;
 mod no_lookup;
 pub mod proof;
 pub mod restart;
+pub mod section;
 pub mod text;
 pub mod verdict;
 

@@ -273,7 +273,7 @@ impl Facts<'_> {
 
 impl Holder {
     /// The pod as a sentence names it.
-    fn name(&self) -> String {
+    pub fn name(&self) -> String {
         let region = &self.region;
         match (&self.cluster, &self.namespace, &self.pod) {
             (Some(cluster), Some(namespace), Some(pod)) => {

@@ -18,7 +18,7 @@ const INTRODUCTION: &str = include_str!("introduction.txt");
 const PERMISSIONS: &str = "../docs/cli-permissions.json";
 const HELP_WIDTH: usize = 100;
 /// The commands, and a screen of each.
-const SCREENS: [(&str, &str); 24] = [
+const SCREENS: [(&str, &str); 25] = [
     ("plan", "tour-01-plan"),
     ("preflight", "preflight"),
     ("rotate", "rotate-asks"),

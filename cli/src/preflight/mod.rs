@@ -93,7 +93,10 @@ pub fn accepting(preflight: &Preflight, roles: &Roles, scope: &ScopeFlags) -> Op
     if denied.iter().any(|it| it.would_be_refused()) {
         return None;
     }
-    let ids: Vec<_> = denied.iter().map(|it| format!(" --accept {}", it.id)).collect();
+    let ids: Vec<_> = denied
+        .iter()
+        .map(|it| format!(" --accept {}", it.id))
+        .collect();
     let accept = match ids.len() {
         0..=ACCEPTED_SHOWN => ids.concat(),
         _ => " --no-preflight".to_owned(),

@@ -250,8 +250,5 @@ fn next(plan: &Plan, roles: &Roles, flags: &PlanFlags) -> Vec<Next> {
         "rerole rotate --from {} --to {}{scope}",
         roles.old, roles.new
     );
-    vec![
-        Next::new(rotate).to("start the rotation"),
-        who,
-    ]
+    vec![Next::new(rotate).to("start the rotation"), who]
 }

@@ -10,6 +10,7 @@ use rerole_core::rotation::{Outcome, RotationRecord};
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
+use crate::drain::Drain;
 use crate::preflight::Preflight;
 use crate::rotation::RotationView;
 use crate::rotation::causes::{Cause, causes};
@@ -48,6 +49,8 @@ pub struct Report {
     /// Whether the new role works, as of now. Null without evidence, or if a role does not exist any
     /// more.
     pub preflight: Option<Preflight>,
+    /// Whether the old role is free, as of now. Null without evidence, and for a dry run.
+    pub drain: Option<Drain>,
     /// The rollback of the rotation, if there is one.
     pub rollback: Option<RotationView>,
     /// The workloads that a rollback has given their former role: their running pods keep the
@@ -127,6 +130,7 @@ impl Report {
             history,
             causes: causes(&rows),
             preflight: None,
+            drain: None,
             rollback,
             restarts: workloads(moved_back.iter().filter(|row| row.is(Outcome::Updated))),
             rows,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use rerole_core::printable::escape_controls;
 
+use crate::drain;
 use crate::preflight;
 use crate::rotation::report_rows::ReportRow;
 use crate::section::Section;
@@ -34,6 +35,9 @@ pub fn document(report: &Report) -> String {
             .iter()
             .map(|it| section(&preflight::section(it))),
     );
+    let account = &report.stack.account;
+    let drain = report.drain.iter();
+    parts.extend(drain.map(|it| section(&drain::section::section(it, account))));
     parts.extend(rollback(report));
     parts.push(timeline(report));
     parts.extend(commands(report));

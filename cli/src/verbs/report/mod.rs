@@ -19,6 +19,7 @@ use clap::{Args, ValueEnum};
 use rerole_core::printable::escape_controls;
 
 use crate::answer::{Answer, Next, note_skew};
+use crate::drain::Drain;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::invalid_flag::InvalidFlag;
@@ -42,7 +43,8 @@ pub struct ReportFlags {
     /// Write the report to a file, which is replaced if it exists, and not to standard output
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Leave out the evidence as of now, which is not in the ledger: what IAM tells of the roles
+    /// Leave out the evidence as of now, which is not in the ledger: what IAM and
+    /// CloudTrail tell of the roles
     #[arg(long)]
     pub no_evidence: bool,
     #[command(flatten)]
@@ -69,6 +71,11 @@ pub async fn run(flags: &ReportFlags) -> Result<Exit, Failure> {
     let mut report = Box::pin(Report::read(&stack, &record)).await?;
     if !flags.no_evidence && format != Format::Csv {
         report.preflight = Box::pin(preflight::of_rotation(&stack, &record)).await?;
+        // A dry run leaves no role.
+        if !record.request.dry_run {
+            let read = Drain::read(&stack, &record.old_role_arn, &report.old_role);
+            report.drain = Some(Box::pin(read).await?);
+        }
     }
     let document = format.document(&report)?;
     match &flags.out {

@@ -80,6 +80,7 @@ pub fn sample(associations: usize) -> Report {
         history: history(finished_at),
         causes: causes(&rows),
         preflight: None,
+        drain: None,
         rollback: None,
         restarts: Vec::new(),
         rows,

@@ -15,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 
+use crate::drain;
 use crate::preflight;
 use crate::verbs::report::data::Report;
 use crate::verbs::report::digest::Data;
@@ -63,6 +64,9 @@ fn sections(report: &Report, data: &Data) -> Markup {
         (parts::causes(report))
         @if let Some(preflight) = &report.preflight {
             (section::section(&preflight::section(preflight)))
+        }
+        @if let Some(drain) = &report.drain {
+            (section::section(&drain::section::section(drain, &report.stack.account)))
         }
         (parts::rollback(report))
         (parts::history(report))
