@@ -107,8 +107,15 @@ pub enum OtherKind {
     Principal,
 }
 
-/// Reads a record that CloudTrail has found under the ARN of `role`.
-pub fn read(record: &str, role: &str) -> Record {
+/// A record of CloudTrail, and the ARN of the role under which it was found.
+#[derive(Debug, Clone, Copy)]
+pub struct Found<'a> {
+    pub record: &'a str,
+    pub role: &'a str,
+}
+
+/// Reads a record.
+pub fn read(Found { record, role }: Found<'_>) -> Record {
     let Ok(record) = serde_json::from_str::<Value>(record) else {
         return Record::Unreadable("it is no JSON");
     };

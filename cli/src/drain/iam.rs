@@ -73,7 +73,7 @@ impl RoleFacts {
         match find(client, &own).await {
             Ok(found) => {
                 let trust = found.and_then(|it| it.assume_role_policy_document);
-                if trust.is_some_and(|it| names(&it, role.as_str())) {
+                if trust.is_some_and(|it| names(&it, role)) {
                     self.trusted_by.push(target.to_owned());
                 }
             }
@@ -99,10 +99,10 @@ async fn find(client: &Client, role: &RoleArn) -> Result<Option<Role>, CallError
 }
 
 /// Whether a trust policy, which IAM percent-encodes, has this ARN as a value.
-fn names(policy: &str, arn: &str) -> bool {
+fn names(policy: &str, role: &RoleArn) -> bool {
     let policy = percent_decode_str(policy).decode_utf8_lossy();
     let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
-    has_value(&policy, arn)
+    has_value(&policy, role.as_str())
 }
 
 fn has_value(value: &Value, text: &str) -> bool {
@@ -129,6 +129,7 @@ mod tests {
 
     #[test]
     fn a_trust_policy_names_a_role_wherever_its_arn_is_a_value() {
+        let role = ARN.parse().unwrap();
         let encoded = "%7B%22Principal%22%3A%7B%22AWS%22%3A%5B%22a%22%2C%22arn%3Aaws%3Aiam%3A%3A\
             111122223333%3Arole%2Fplatform%2Fapp-2025%22%5D%7D%7D";
         for (policy, expected) in [
@@ -140,7 +141,7 @@ mod tests {
             (format!(r#"{{"Principal":{{"AWS":"{ARN}-b"}}}}"#), false),
             ("no JSON".to_owned(), false),
         ] {
-            assert_eq!(names(&policy, ARN), expected, "{policy}");
+            assert_eq!(names(&policy, &role), expected, "{policy}");
         }
     }
 }

@@ -16,7 +16,7 @@ use rerole::aws::page::{Page, PageLimit, paginate};
 use rerole_core::call::{CallError, ErrorClass, Operation};
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
-use crate::drain::event::{self, Record};
+use crate::drain::event::{self, Found, Record};
 use crate::drain::evidence::{RegionRead, Sightings, Window};
 use crate::stack::Stack;
 use crate::terminal::progress_bar;
@@ -114,7 +114,7 @@ impl<'a> Lookup<'a> {
             for event in page {
                 *events += 1;
                 let record = event.cloud_trail_event.as_deref().unwrap_or_default();
-                match event::read(record, role) {
+                match event::read(Found { record, role }) {
                     Record::Use(mut it) => {
                         it.event_id = event.event_id.or(it.event_id);
                         found.uses.push(*it);

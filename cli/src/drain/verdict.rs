@@ -154,12 +154,10 @@ impl Facts<'_> {
         let explained = self.left_until.max(self.evidence.last_expiry);
         // Without known credentials, a use in the time that CloudTrail was asked about would show.
         let since = explained.or(self.evidence.from)?;
-        (used_at > since).then(|| {
-            format!(
-                "IAM shows that it was used {}, which no credentials explain that rerole knows of",
-                self.used(used_at, now)
-            )
-        })
+        let used = self.used(now).filter(|_| used_at > since)?;
+        Some(format!(
+            "IAM shows that it was used {used}, which no credentials explain that rerole knows of"
+        ))
     }
 
     /// Why nothing can be told of its use.
@@ -220,15 +218,15 @@ impl Facts<'_> {
     }
 
     fn last_use(&self, now: Timestamp) -> Option<String> {
-        let at = self.role.last_used_at?;
-        let used = self.used(at, now);
+        let used = self.used(now)?;
         Some(format!("IAM shows that it was last used {used}"))
     }
 
-    fn used(&self, at: Timestamp, now: Timestamp) -> String {
+    fn used(&self, now: Timestamp) -> Option<String> {
+        let at = self.role.last_used_at?;
         let region = self.role.last_used_region.as_ref();
         let region = region.map_or_else(String::new, |it| format!(" in {it}"));
-        format!("{}{region}", words::time(at).seen_at(now))
+        Some(format!("{}{region}", words::time(at).seen_at(now)))
     }
 
     /// What cannot be known of it.

@@ -186,7 +186,8 @@ fn nearest(allows: &[Judged<'_>], request: &Request) -> Option<NearMiss> {
         mismatches: judged.mismatches(request),
     });
     misses.min_by_key(|miss| {
-        let count = |is: fn(&Mismatch) -> bool| miss.mismatches.iter().filter(|one| is(one)).count();
+        let count =
+            |is: fn(&Mismatch) -> bool| miss.mismatches.iter().filter(|one| is(one)).count();
         let actions = count(|one| matches!(one, Mismatch::Action { .. }));
         let conditions = count(|one| matches!(one, Mismatch::Condition { .. }));
         (actions, miss.mismatches.len() - conditions, conditions)

@@ -61,7 +61,11 @@ fn with(changes: &[(&str, Value)]) -> Value {
 }
 
 fn read_use(record: &Value) -> CredentialUse {
-    match read(&record.to_string(), ROLE) {
+    let record_text = record.to_string();
+    match read(Found {
+        record: &record_text,
+        role: ROLE,
+    }) {
         Record::Use(it) => *it,
         other => panic!("{other:?}: {record}"),
     }
@@ -270,7 +274,10 @@ fn what_cannot_be_read_is_told_apart_from_what_is_no_use() {
         ),
         (other_role.to_string(), true),
     ] {
-        let read = read(&record, ROLE);
+        let read = read(Found {
+            record: &record,
+            role: ROLE,
+        });
         assert_eq!(read == Record::NoUse, is_no_use, "{record}");
         assert_eq!(
             matches!(read, Record::Unreadable(_)),
