@@ -8,8 +8,8 @@ from stack import ACCOUNT, ROOT
 
 ROLES = [f"arn:aws:iam::{ACCOUNT}:role/platform/cli-{year}" for year in (2025, 2026, 2027)]
 NAMES = [role.partition(":role/")[2] for role in ROLES]
-# MiniStack's IAM does not have the roles.
-NO_PREFLIGHT = "--no-preflight"
+# Its trust policy lets pods of other clusters alone assume it.
+ELSEWHERE = f"arn:aws:iam::{ACCOUNT}:role/platform/cli-elsewhere"
 COUNT = 20
 ROTATION = "by-cli"
 TIMEOUT_SECONDS = 90
@@ -54,14 +54,54 @@ def the_deployment_is_looked_at(harness):
     contains("`completions` writes a script", run(harness, "completions", "bash"), "_rerole")
 
 
+def create_role(harness, role, only_cluster=None):
+    """Creates a role that pods can assume, and that may read a bucket."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": "pods.eks.amazonaws.com"},
+        "Action": ["sts:AssumeRole", "sts:TagSession"],
+    }
+    if only_cluster:
+        statement["Condition"] = {"ArnEquals": {"aws:SourceArn": only_cluster}}
+    policy = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::app-data/*"}
+    trust, policy = (
+        json.dumps({"Version": "2012-10-17", "Statement": [it]}) for it in (statement, policy)
+    )
+    iam = harness.cloud.client("iam")
+    _, path, name = role.partition(":role")[2].split("/")
+    iam.create_role(Path=f"/{path}/", RoleName=name, AssumeRolePolicyDocument=trust)
+    iam.put_role_policy(RoleName=name, PolicyName="app", PolicyDocument=policy)
+
+
+def a_new_role_is_checked_before_anything_moves(harness):
+    """`preflight` reads the roles, and `rotate` sends nothing if pods could not use the new one."""
+    harness.fleet.create_many("cli", ROLES[0], COUNT, harness.index)
+    for role in ROLES:
+        create_role(harness, role)
+    create_role(harness, ELSEWHERE, f"arn:aws:eks:us-east-1:{ACCOUNT}:cluster/another")
+    found = answer(harness, "preflight", "--from", NAMES[0], "--to", NAMES[1])
+    equal("nothing is denied", [it for it in found["findings"] if it["level"] == "denied"], [])
+    contains("the role of the function was read", " ".join(found["fine"]), "iam:PassRole", str(COUNT))
+    roles = ["--from", NAMES[0], "--to", ELSEWHERE]
+    found = answer(harness, "preflight", *roles, exit_code=3)
+    denied = [it for it in found["findings"] if it["level"] == "denied"]
+    holds("the pods of each cluster are denied", denied, found["findings"])
+    for finding in denied:
+        contains("with the reason", finding["text"], "aws:SourceArn", "cluster/another")
+    run(harness, "rotate", *roles, "--id", "elsewhere", "--yes", exit_code=3)
+    equal("nothing was sent", harness.ledger.item("elsewhere"), None)
+    # MiniStack has no record of pods.
+    found = answer(harness, "drain", NAMES[0], exit_code=4)
+    equal("the old role is in use", found["verdict"], "inUse")
+
+
 def a_rotation_is_planned_run_and_taken_back(harness):
     """`plan`, `rotate`, `list`, `status`, `who` and `rollback`, one after the other."""
-    harness.fleet.create_many("cli", ROLES[0], COUNT, harness.index)
     roles = ["--from", NAMES[0], "--to", NAMES[1]]
-    plan = answer(harness, "plan", *roles, "--verify", NO_PREFLIGHT)
+    plan = answer(harness, "plan", *roles, "--verify")
     equal("the plan's status", plan["status"], "Planned")
     equal("what it would move", plan["counts"]["wouldUpdate"], COUNT)
-    request = [*roles, "--id", ROTATION, "--reason", "CHG-7", NO_PREFLIGHT]
+    request = [*roles, "--id", ROTATION, "--reason", "CHG-7"]
     run(harness, "rotate", *request, exit_code=2)
     equal("without a terminal and --yes, it sends nothing", harness.ledger.item(ROTATION), None)
     done = answer(harness, "rotate", *request, "--yes", "--wait=60s")
@@ -88,7 +128,7 @@ def a_rotation_is_steered(harness):
     verdict(harness, "freeze", "--reason", "INC-7")
     steered = "steered-by-cli"
     roles = ["--from", NAMES[0], "--to", NAMES[2], "--id", steered]
-    equal("it waits", answer(harness, "rotate", *roles, "--yes", NO_PREFLIGHT)["status"], "Queued")
+    equal("it waits", answer(harness, "rotate", *roles, "--yes")["status"], "Queued")
     contains("`list` shows it", run(harness, "list", "--queued"), steered, "INC-7")
     verdict(harness, "pause", steered)
     verdict(harness, "change", steered, "--max-errors", "5", "--max-concurrency", "2")
@@ -104,7 +144,7 @@ def a_rotation_is_steered(harness):
     verdict(harness, "freeze")
     cancelled = "cancelled-by-cli"
     roles = ["--from", NAMES[2], "--to", NAMES[0], "--id", cancelled]
-    answer(harness, "rotate", *roles, "--yes", NO_PREFLIGHT)
+    answer(harness, "rotate", *roles, "--yes")
     verdict(harness, "cancel", cancelled)
     equal("it is cancelled", answer(harness, "status", cancelled, exit_code=3)["status"], "Cancelled")
     verdict(harness, "retry", cancelled)

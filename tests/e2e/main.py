@@ -84,6 +84,7 @@ SCENARIOS = (
     lifecycle.a_frozen_stack_starts_nothing,
     lifecycle.a_rotation_is_taken_back,
     cli.the_deployment_is_looked_at,
+    cli.a_new_role_is_checked_before_anything_moves,
     cli.a_rotation_is_planned_run_and_taken_back,
     cli.a_rotation_is_steered,
     cli.the_queues_are_looked_at,
