@@ -64,7 +64,8 @@ pub struct Drain {
     pub evidence: Evidence,
     /// What IAM shows.
     pub role: RoleFacts,
-    /// How to prove that nothing uses the role. Null if it is in another account.
+    /// How to prove that nothing uses the role. Null if the role is in use, or in
+    /// another account.
     pub proof: Option<Proof>,
 }
 
@@ -102,7 +103,10 @@ impl Drain {
         };
         let evidence = Evidence::of(&sightings, &moves.known, window);
         let mut drain = Self::judged(who, (evidence, facts), now);
-        drain.proof = Proof::of(stack, role);
+        // The policy would break what is in use.
+        if drain.verdict != Verdict::InUse {
+            drain.proof = Proof::of(stack, role);
+        }
         Ok(drain)
     }
 

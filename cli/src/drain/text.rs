@@ -75,10 +75,7 @@ impl Context<'_> {
         if !evidence.restarts.is_empty() {
             parts.push(restarts(&evidence.restarts, layout));
         }
-        // The policy would break what is in use.
-        if let Some(proof) = &drain.proof
-            && drain.verdict != Verdict::InUse
-        {
+        if let Some(proof) = &drain.proof {
             parts.push(proof_text(proof, drain.verdict));
         }
         parts

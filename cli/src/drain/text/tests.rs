@@ -105,6 +105,7 @@ fn other_callers_refusals_and_gaps_are_said() {
         error: "AccessDenied".to_owned(),
     }];
     let mut drain = drain(Verdict::InUse, evidence);
+    drain.proof = None;
     drain.role.trusted_by = vec!["arn:aws:iam::444455556666:role/data".to_owned()];
     check(
         &drain,
