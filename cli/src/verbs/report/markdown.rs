@@ -112,6 +112,10 @@ fn section(section: &Section) -> String {
             for detail in item.details.iter().take(LISTED_MAX) {
                 let _ = write!(text, "\n  <br>{}", escaped(detail));
             }
+            let more = item.details.len().saturating_sub(LISTED_MAX);
+            if more > 0 {
+                let _ = write!(text, "\n  <br>and {more} more");
+            }
         }
     }
     text
