@@ -87,7 +87,7 @@ def a_new_role_is_checked_before_anything_moves(harness):
     denied = [it for it in found["findings"] if it["level"] == "denied"]
     holds("the pods of each cluster are denied", denied, found["findings"])
     for finding in denied:
-        contains("with the reason", finding["text"], "aws:SourceArn", "cluster/another")
+        contains("with the reason", finding["text"], "aws:SourceArn", "another in us-east-1")
     run(harness, "rotate", *roles, "--id", "elsewhere", "--yes", exit_code=3)
     equal("nothing was sent", harness.ledger.item("elsewhere"), None)
     # MiniStack has no record of pods.

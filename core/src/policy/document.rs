@@ -8,9 +8,9 @@ use percent_encoding::percent_decode_str;
 use crate::policy::json::Json;
 use crate::policy::{Condition, Effect, Pattern, Principal, Selection, Statement};
 
-/// The longest text that is read. A policy of a customer has at most 10,240 characters without white
-/// space, and a trust policy 4,096. Those that AWS manages can be longer: `ReadOnlyAccess` has about
-/// 88,000.
+/// The longest text that is read. A policy of a customer has at most 10,240 characters without
+/// white space, and a trust policy 4,096. Those that AWS manages can be longer: `ReadOnlyAccess`
+/// has about 88,000.
 pub const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
 
 /// A policy document.

@@ -46,8 +46,8 @@ pub struct Report {
     pub history: History,
     /// What did not move, by outcome and error.
     pub causes: Vec<Cause>,
-    /// Whether the new role works, as of now. Null without evidence, or if a role does not exist any
-    /// more.
+    /// Whether the new role works, as of now. Null without evidence, or if a role does not exist
+    /// any more.
     pub preflight: Option<Preflight>,
     /// Whether the old role is free, as of now. Null without evidence, and for a dry run.
     pub drain: Option<Drain>,
