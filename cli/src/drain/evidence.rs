@@ -1,6 +1,6 @@
 //! What the credentials that callers have received say about a role: which pods still have some of
-//! it, which have some of the new role, and who else uses it. Plain functions of what was read; what
-//! follows for the role is decided in `verdict`.
+//! it, which have some of the new role, and who else uses it. Plain functions of what was read;
+//! what follows for the role is decided in `verdict`.
 //!
 //! A pod counts as moved once it has received credentials of the new role after those of the old
 //! one. It is known by its name: Kubernetes has no two pods of one name in a namespace at the same

@@ -1,5 +1,6 @@
-//! Whether a role that associations have left is free, with evidence: what `rerole drain` finds out,
-//! and `who` and `report` show of it. This file reads; what follows is decided in `evidence` and
+//! Whether a role that associations have left is free, with evidence: what `rerole drain` finds
+//! out, and `who` and `report` show of it. This file reads; what follows is decided in `evidence`
+//! and
 //! `verdict`, which read nothing, and written in `text`.
 
 #[cfg_attr(

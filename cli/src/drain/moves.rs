@@ -25,7 +25,8 @@ pub struct Moves {
 }
 
 impl Moves {
-    /// Reads the last rotation from the role, and those before it that were not finished at `since`.
+    /// Reads the last rotation from the role, and those before it that were not finished at
+    /// `since`.
     ///
     /// # Errors
     /// If the ledger cannot be read.

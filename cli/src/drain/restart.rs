@@ -18,7 +18,8 @@ use crate::drain::event::Pod;
 const SUFFIX_CHARS: &str = "bcdfghjklmnpqrstvwxz2456789";
 /// The length of the random suffix.
 const SUFFIX_LEN: usize = 5;
-/// The length of the hash of a `ReplicaSet`: a 32-bit number in decimal digits, each as a character.
+/// The length of the hash of a `ReplicaSet`: a 32-bit number in decimal digits, each as a
+/// character.
 const HASH_LEN: std::ops::RangeInclusive<usize> = 6..=10;
 /// The longest name of a pod.
 const NAME_LEN_MAX: usize = 253;

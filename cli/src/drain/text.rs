@@ -1,5 +1,5 @@
-//! Whether a role is free, as text: the whole answer of `rerole drain`, and the sentences of it that
-//! other answers and documents also have.
+//! Whether a role is free, as text: the whole answer of `rerole drain`, and the sentences of it
+//! that other answers and documents also have.
 
 use std::collections::HashSet;
 
