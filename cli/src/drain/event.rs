@@ -127,7 +127,9 @@ pub fn read(Found { record, role }: Found<'_>) -> Record {
         return Record::NoUse;
     }
     // It was found by the role, so a hidden name stands for the role.
-    let role_arn = text(&record, "requestParameters.roleArn").unwrap_or_else(|| role.to_owned());
+    let named = member(&record, "requestParameters.roleArn").and_then(Value::as_str);
+    let role_arn = named.filter(|it| !it.is_empty() && *it != HIDDEN);
+    let role_arn = role_arn.unwrap_or(role).to_owned();
     if role_arn != role {
         return Record::NoUse;
     }

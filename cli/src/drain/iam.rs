@@ -82,11 +82,12 @@ impl RoleFacts {
     }
 }
 
-/// Reads a role, or `None` if IAM does not have it.
+/// Reads a role, or `None` if IAM does not have it. One with the same name under another path is
+/// another role.
 async fn find(client: &Client, role: &RoleArn) -> Result<Option<Role>, CallError> {
     let operation = Operation::on("read role", role);
     match client.get_role().role_name(role_name(role)).send().await {
-        Ok(found) => Ok(found.role),
+        Ok(found) => Ok(found.role.filter(|it| it.arn == role.as_str())),
         Err(error)
             if error
                 .as_service_error()

@@ -42,6 +42,7 @@ use crate::drain::verdict::{Facts, LATENESS, Verdict};
 use crate::failure::Failure;
 use crate::stack::Stack;
 use crate::users::User;
+use crate::verbs::who::verdict::Verdict as Known;
 use crate::verbs::who::view::Who;
 
 /// Credentials of pods are valid for six hours, so what was received before has expired.
@@ -104,8 +105,10 @@ impl Drain {
         };
         let evidence = Evidence::of(&sightings, &moves.known, window);
         let mut drain = Self::judged(who, (evidence, facts), now);
-        // The policy would break what is in use.
-        if drain.verdict != Verdict::InUse {
+        // The policy would break what is in use. A role that nothing has named may be misspelt, and
+        // then another one has its name.
+        let is_known = who.verdict != Known::Unknown && drain.role.exists == Some(true);
+        if drain.verdict != Verdict::InUse && is_known {
             drain.proof = Proof::of(stack, role);
         }
         Ok(drain)
@@ -125,7 +128,11 @@ impl Drain {
             verdict: judgement.verdict,
             free_after: judgement.free_after,
             grounds: judgement.grounds,
-            limits: facts.limits(),
+            limits: facts
+                .limits()
+                .into_iter()
+                .chain(who.limits_of_index())
+                .collect(),
             evidence,
             role,
             proof: None,

@@ -89,6 +89,9 @@ impl Facts<'_> {
         let verdict = if free_after.is_some() {
             grounds.extend(self.held(now));
             Verdict::FreeAfter
+        } else if let Some(failed) = self.failed_control() {
+            grounds.push(failed);
+            Verdict::Unknown
         } else {
             grounds.push("CloudTrail shows no use of it in the time that matters".to_owned());
             Verdict::Free
@@ -181,6 +184,23 @@ impl Facts<'_> {
             ));
         }
         grounds
+    }
+
+    /// That CloudTrail shows no pod at all, although workloads have moved. A pod that runs receives
+    /// credentials every few hours, so perhaps its events are not seen at all.
+    fn failed_control(&self) -> Option<String> {
+        let Evidence {
+            workloads_moved,
+            pods_seen,
+            ..
+        } = self.evidence;
+        (*workloads_moved > 0 && *pods_seen == 0).then(|| {
+            format!(
+                "CloudTrail shows no pod of {} on either role, so it may not show pods at all, \
+                 unless none of them runs",
+                words::count(*workloads_moved, "moved workload")
+            )
+        })
     }
 
     /// What the ledger says of the time.

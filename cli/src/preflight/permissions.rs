@@ -121,14 +121,12 @@ fn finding(check: Check<'_>, group: &[&Entry]) -> Option<Finding> {
 }
 
 /// IAM tracks the use of services and not of all actions, so what is lost of a service that was
-/// used may be what was used. What certainly was not used is lost without harm.
+/// used may be what was used. Where IAM does not tell, it is unknown whether the loss matters.
 fn level(entry: &Entry) -> Level {
     match (&entry.change, entry.last_use) {
         (_, Use::NotUsed) => Level::Note,
-        (Change::Lost(_), Use::Used(_) | Use::Unknown) => Level::Denied,
-        (Change::Narrowed(_) | Change::CannotTell { .. }, Use::Used(_) | Use::Unknown) => {
-            Level::Unknown
-        }
+        (Change::Lost(_), Use::Used(_)) => Level::Denied,
+        (_, Use::Used(_) | Use::Unknown) => Level::Unknown,
     }
 }
 
@@ -183,7 +181,7 @@ mod tests {
             ),
             (
                 ServiceUse::new(),
-                Level::Denied,
+                Level::Unknown,
                 "lost, and whether it was used is not known: s3",
             ),
         ] {

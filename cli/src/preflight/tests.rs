@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rerole_sim::{Call, Fault, Function, Options, Role, Service, SimulatedAws};
+use rerole_sim::{
+    Call, Fault, Function, LastUse, Options, Role, Service, ServiceUse, SimulatedAws,
+};
 
 use super::*;
 use crate::preflight::testing::{POD_TRUST, item, role, roles};
@@ -11,7 +13,7 @@ use crate::preflight::view::Verdict;
 const S3: &str = r#"{"Version": "2012-10-17", "Statement":
     {"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}}"#;
 
-/// A stack with two roles: the old one may use S3.
+/// A stack with two roles: the old one may use S3, and has used it.
 fn deploy() -> (SimulatedAws, Stack) {
     let aws = SimulatedAws::new(Options::default());
     for (name, policies) in [("app-2025", vec![("s3", S3)]), ("app-2026", vec![])] {
@@ -20,6 +22,14 @@ fn deploy() -> (SimulatedAws, Stack) {
         aws.put_role(Role {
             trust_policy: POD_TRUST.to_owned(),
             inline_policies: policies.collect::<BTreeMap<_, _>>(),
+            services: vec![ServiceUse {
+                namespace: "s3".to_owned(),
+                name: "Amazon S3".to_owned(),
+                last_used: Some(LastUse {
+                    at: aws.now(),
+                    region: "us-east-1".to_owned(),
+                }),
+            }],
             ..Role::new(role(name).as_str())
         });
     }

@@ -74,11 +74,17 @@ pub async fn run(flags: &PreflightCommand) -> Result<Exit, Failure> {
         let accepting = preflight::accepting(&preflight, &roles, &flags.scope);
         accepting.into_iter().collect()
     } else {
+        let accepted = flags
+            .accept
+            .accept
+            .iter()
+            .map(|id| format!(" --accept {id}"));
         let flags = format!(
-            "--from {} --to {}{}",
+            "--from {} --to {}{}{}",
             roles.old,
             roles.new,
-            flags.scope.text()
+            flags.scope.text(),
+            accepted.collect::<String>()
         );
         vec![
             Next::new(format!("rerole plan {flags}")).to("what would move, and what would stay"),

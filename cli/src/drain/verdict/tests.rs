@@ -63,9 +63,16 @@ fn a_role_is_free_if_the_time_has_passed_and_no_use_was_seen() {
         (
             NoKnownUse,
             400,
-            vec![],
+            vec![received(NEW, api(), 300)],
             Verdict::Free,
             "CloudTrail shows no use",
+        ),
+        (
+            NoKnownUse,
+            400,
+            vec![],
+            Verdict::Unknown,
+            "so it may not show pods at all",
         ),
         (
             MayBeUsedUntil,
@@ -176,7 +183,7 @@ fn a_gap_makes_it_unknown_unless_a_use_was_seen() {
 #[test]
 fn a_use_that_iam_shows_counts_only_if_no_credentials_explain_it() {
     let seen = evidence(vec![received(OLD, pod("api", "api-0"), -30)], 10);
-    let free = evidence(Vec::new(), 400);
+    let free = evidence(vec![received(NEW, pod("api", "api-0"), 300)], 400);
     for (known, now, evidence, used_at, verdict) in [
         (Known::MayBeUsedUntil, 10, &seen, 5, Verdict::FreeAfter),
         (Known::NoKnownUse, 400, &free, 361, Verdict::Free),
@@ -194,7 +201,11 @@ fn a_use_that_iam_shows_counts_only_if_no_credentials_explain_it() {
 /// Nothing has ever left the role, so nothing bounds how long its credentials are valid.
 #[test]
 fn without_known_credentials_a_use_counts_if_cloudtrail_should_show_it() {
-    let evidence = evidence(Vec::new(), 600);
+    // No workload was moved, so no pod is expected on a new role.
+    let evidence = Evidence {
+        workloads_moved: 0,
+        ..evidence(Vec::new(), 600)
+    };
     for (used_at, verdict) in [(170, Verdict::Free), (190, Verdict::InUse)] {
         let role = last_used(used_at);
         let facts = Facts {

@@ -121,6 +121,13 @@ impl Who {
         Ok(who)
     }
 
+    /// What index and ledger cannot know, wherever else it is looked for.
+    pub fn limits_of_index(&self) -> impl Iterator<Item = String> {
+        // The last one says where to look for it.
+        let number = self.limits.len().saturating_sub(1);
+        self.limits.iter().take(number).cloned()
+    }
+
     /// Asks EKS as well.
     ///
     /// # Errors
