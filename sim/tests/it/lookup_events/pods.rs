@@ -71,7 +71,7 @@ fn the_record_of_a_pod_has_the_members_of_the_sample() {
               "requestParameters": {
                 "durationSeconds": 21600,
                 "roleArn": "arn:aws:iam::111122223333:role/old",
-                "roleSessionName": "eks-prod-sa-syrmsr3-20f47cd4-91b0-4104-a22d-a33d1c985dc4",
+                "roleSessionName": "eks-prod-sa-482w42d-20f47cd4-91b0-4104-a22d-a33d1c985dc4",
                 "tags": [
                   {
                     "key": "eks-cluster-arn",
@@ -91,7 +91,7 @@ fn the_record_of_a_pod_has_the_members_of_the_sample() {
                   },
                   {
                     "key": "kubernetes-pod-name",
-                    "value": "sa-syrmsr3tv-bz0nc"
+                    "value": "sa-482w42d56-l9bwm"
                   },
                   {
                     "key": "kubernetes-pod-uid",
@@ -116,8 +116,8 @@ fn the_record_of_a_pod_has_the_members_of_the_sample() {
               ],
               "responseElements": {
                 "assumedRoleUser": {
-                  "arn": "arn:aws:sts::111122223333:assumed-role/old/eks-prod-sa-syrmsr3-20f47cd4-91b0-4104-a22d-a33d1c985dc4",
-                  "assumedRoleId": "AROA12F2GS35SIKIB5XK0:eks-prod-sa-syrmsr3-20f47cd4-91b0-4104-a22d-a33d1c985dc4"
+                  "arn": "arn:aws:sts::111122223333:assumed-role/old/eks-prod-sa-482w42d-20f47cd4-91b0-4104-a22d-a33d1c985dc4",
+                  "assumedRoleId": "AROA12F2GS35SIKIB5XK0:eks-prod-sa-482w42d-20f47cd4-91b0-4104-a22d-a33d1c985dc4"
                 },
                 "credentials": {
                   "accessKeyId": "ASIAMABN8WYIOHQYXKVH",
