@@ -142,15 +142,10 @@ pub fn default_plan_id(roles: &Roles, now: Timestamp) -> Option<RotationId> {
 
 fn named_id(roles: &Roles, suffix: &str) -> Option<RotationId> {
     let name = |role: &RoleArn| {
-        let name = role
-            .as_str()
-            .rsplit('/')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
         // A role's name may have characters that an ID may not.
         let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        name.chars()
+        role.name()
+            .chars()
             .map(|c| if allowed(c) { c } else { '-' })
             .collect::<String>()
     };

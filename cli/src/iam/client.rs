@@ -11,6 +11,7 @@ use rerole::aws::call_error::call_error;
 use rerole::aws::page::{Page, PageLimit, paginate};
 use rerole_core::call::{CallError, ErrorClass, Operation};
 use rerole_core::resource::RoleArn;
+use rerole_core::timestamp::Timestamp;
 
 use crate::iam::{Reading, Role, Unreadable};
 use crate::stack::Stack;
@@ -47,7 +48,7 @@ impl Iam {
             )));
         }
         let action = Action("iam:GetRole");
-        let got = self.client.get_role().role_name(name(arn)).send().await;
+        let got = self.client.get_role().role_name(arn.name()).send().await;
         let got = got.map_err(|error| call_error(action.on(&arn), &error));
         let role = match got {
             Err(error) if error.code.as_deref() == Some(NO_SUCH_ENTITY) => return Ok(None),
@@ -59,20 +60,20 @@ impl Iam {
     }
 }
 
-/// The name of a role, without its path.
-pub(super) fn name(arn: &RoleArn) -> &str {
-    arn.as_str().rsplit('/').next().unwrap_or_default()
-}
-
 fn described(arn: &RoleArn, role: Described) -> Role {
     let secs = role
         .max_session_duration
         .and_then(|it| u64::try_from(it).ok());
     let tags = role.tags.unwrap_or_default().into_iter();
+    let last_used = role.role_last_used.and_then(|used| {
+        let at = used.last_used_date?.to_millis().ok()?;
+        Some((Timestamp::from_millis(at), used.region))
+    });
     Role {
         arn: arn.clone(),
         trust: document(role.assume_role_policy_document.as_deref()),
         max_session: secs.map(Duration::from_secs),
+        last_used,
         tags: tags.map(|tag| (tag.key, tag.value)).collect(),
         boundary_arn: role
             .permissions_boundary

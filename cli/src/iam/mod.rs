@@ -13,6 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use rerole_core::resource::RoleArn;
+use rerole_core::timestamp::Timestamp;
 
 /// Why something could not be read, such as `not readable: iam:GetRole`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub struct Role {
     pub max_session: Option<Duration>,
     /// Keys and values of its tags, in the order of IAM.
     pub tags: Vec<(String, String)>,
+    /// When its credentials were last used, in any region, and where. IAM knows it up to four hours
+    /// late.
+    pub last_used: Option<(Timestamp, Option<String>)>,
     /// The ARN of the policy that is its permissions boundary.
     pub boundary_arn: Option<String>,
 }

@@ -6,7 +6,7 @@ use rerole::aws::call_error::call_error;
 use rerole::aws::page::{Page, PageLimit};
 use rerole_core::call::CallError;
 
-use crate::iam::client::{Action, Iam, all, document, name};
+use crate::iam::client::{Action, Iam, all, document};
 use crate::iam::{Policies, Policy, Reading, Role, Unreadable};
 
 /// A role has at most 20 managed policies, and 10,240 characters of inline ones: IAM lists up to
@@ -21,7 +21,7 @@ const CONCURRENCY: usize = 4;
 impl Iam {
     /// Reads all policies of a role.
     pub async fn policies(&self, role: &Role) -> Policies {
-        let name = name(&role.arn);
+        let name = role.arn.name();
         let (managed, inline) = tokio::join!(self.managed(name), self.inline(name));
         let mut policies = Policies {
             identity: Vec::new(),

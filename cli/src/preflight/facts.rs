@@ -2,10 +2,12 @@
 //! of the rotate function. Reading never fails: what cannot be read is a fact as well.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 use rerole_core::call::ErrorClass;
 use rerole_core::resource::RoleArn;
+use tokio::time::timeout;
 
 use crate::functions;
 use crate::iam::{Iam, ReadRole, Reading, RoleWithPolicies, ServiceUse, Unreadable};
@@ -17,6 +19,9 @@ use crate::stack::{Name, Stack};
 /// publishes no rate.
 const OTHERS_MAX: usize = 100;
 const CONCURRENCY: usize = 4;
+/// An operator who cannot reach IAM must still be able to rotate soon. The job about the use of
+/// services takes up to 30 s.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// What IAM and Lambda have told.
 #[derive(Debug)]
@@ -32,8 +37,23 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Reads all that the checks need.
+    /// Reads all that the checks need, within [`PATIENCE`].
     pub async fn read(stack: &Stack, roles: &Roles, moves: &[Move<'_>]) -> Self {
+        let facts = timeout(PATIENCE, Box::pin(Self::read_all(stack, roles, moves))).await;
+        facts.unwrap_or_else(|_| {
+            let secs = PATIENCE.as_secs();
+            let late = || Unreadable::new(format!("not read: IAM took more than {secs} s"));
+            Self {
+                old: Err(late()),
+                new: Err(late()),
+                service_use: Err(late()),
+                function: Err(late()),
+                others: BTreeMap::new(),
+            }
+        })
+    }
+
+    async fn read_all(stack: &Stack, roles: &Roles, moves: &[Move<'_>]) -> Self {
         let iam = Iam::of(stack);
         let (old, new, service_use, function, others) = tokio::join!(
             read(&iam, &roles.old),

@@ -32,7 +32,7 @@ use crate::answer::Next;
 use crate::iam::ReadRole;
 use crate::preflight::details::Detail;
 use crate::preflight::facts::Facts;
-use crate::preflight::finding::{Checked, Level};
+use crate::preflight::finding::{Check, Checked, Key, Level};
 use crate::preflight::moves::Move;
 use crate::preflight::permissions::PermissionFacts;
 use crate::preflight::role::RoleFacts;
@@ -206,9 +206,18 @@ async fn of_associations(
     let open: Vec<_> = open.map(|(moved, _)| moved).collect();
     let details = details::read(stack, &open).await;
     for (moved, judged) in moves.iter().zip(&mut judged) {
-        if let Some(detail) = details.get(moved.item.association_arn.as_str()) {
+        if let Some(detail) = details.known.get(moved.item.association_arn.as_str()) {
             *judged = trust.judge(moved, detail);
         }
     }
-    trust::check(&trust, moves, &judged)
+    let mut checked = trust::check(&trust, moves, &judged);
+    checked.findings.extend(details.gap.map(|gap| {
+        let check = Check {
+            name: "trust",
+            roles,
+        };
+        let text = format!("what EKS alone knows of {} associations: {gap}", open.len());
+        check.unknown(Key("details"), text)
+    }));
+    checked
 }

@@ -1,7 +1,7 @@
 //! Whether the policies of a role itself allow a request of its sessions. Policies of the
 //! organization, of resources and of sessions have no part in it.
 
-use rerole_core::policy::{Denial, Document, Request, Verdict, evaluate};
+use rerole_core::policy::{Denial, Document, Reason, Request, Verdict, evaluate};
 
 use crate::iam::{Policies, Policy};
 use crate::preflight::by_cluster::Verdict as Judged;
@@ -19,36 +19,81 @@ pub enum Part {
 const ALLOW_ALL: &str = r#"{"Version": "2012-10-17", "Statement":
     {"Effect": "Allow", "Action": "*", "Resource": "*"}}"#;
 
-/// What the policies of a role say to a request.
-pub fn judge(policies: &Policies, request: &Request, part: Part) -> Judged {
-    let mut identity = Documents::of(&policies.identity);
-    identity
-        .unread
-        .extend(policies.gaps.iter().map(ToString::to_string));
-    if part == Part::MustNotDeny {
-        identity.add(("", ALLOW_ALL));
-    }
-    let boundary = policies.boundary.as_ref();
-    let boundary = boundary.map(|it| Documents::of(std::slice::from_ref(it)));
-    let of_identity = identity.judge(request);
-    let of_boundary = boundary.map(|boundary| boundary.judge(request));
-    match (of_identity, of_boundary) {
-        (Judged::Denied(why), _) => Judged::Denied(why),
-        (_, Some(Judged::Denied(why))) => {
-            let why = format!("the permissions boundary does not allow it: {why}");
-            match part {
-                Part::MustAllow => Judged::Denied(why),
-                // A boundary does not limit all that a policy of a resource allows.
-                Part::MustNotDeny => Judged::Unknown(why),
-            }
+/// The policies of a role, each parsed once.
+#[derive(Debug)]
+pub struct OwnPolicies {
+    identity: Documents,
+    /// The identity policies, if another policy has allowed everything.
+    not_denying: Documents,
+    boundary: Option<Documents>,
+}
+
+/// What a role's policies say to a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    pub verdict: Judged,
+    /// What the verdict depends on, if it is unknown because of that.
+    pub reasons: Vec<Reason>,
+}
+
+impl OwnPolicies {
+    pub fn of(policies: &Policies) -> Self {
+        let mut identity = Documents::of(&policies.identity);
+        identity
+            .unread
+            .extend(policies.gaps.iter().map(ToString::to_string));
+        let mut not_denying = identity.clone();
+        not_denying.add(("", ALLOW_ALL));
+        let boundary = policies.boundary.as_ref();
+        Self {
+            identity,
+            not_denying,
+            boundary: boundary.map(|it| Documents::of(std::slice::from_ref(it))),
         }
-        (Judged::Unknown(why), _) | (_, Some(Judged::Unknown(why))) => Judged::Unknown(why),
-        (Judged::Allowed, _) => Judged::Allowed,
+    }
+
+    /// Judges a request of a session of the role.
+    pub fn judge(&self, request: &Request, part: Part) -> Own {
+        let identity = match part {
+            Part::MustAllow => &self.identity,
+            Part::MustNotDeny => &self.not_denying,
+        };
+        let identity = identity.judge(request);
+        let boundary = self.boundary.as_ref().map(|it| it.judge(request));
+        match (identity, boundary) {
+            (own, _) if matches!(own.verdict, Judged::Denied(_)) => own,
+            (
+                _,
+                Some(Own {
+                    verdict: Judged::Denied(why),
+                    ..
+                }),
+            ) => {
+                let why = format!("the permissions boundary does not allow it: {why}");
+                Own::plain(match part {
+                    Part::MustAllow => Judged::Denied(why),
+                    // A boundary does not limit all that a policy of a resource allows.
+                    Part::MustNotDeny => Judged::Unknown(why),
+                })
+            }
+            (own, _) if matches!(own.verdict, Judged::Unknown(_)) => own,
+            (_, Some(boundary)) => boundary,
+            (own, None) => own,
+        }
+    }
+}
+
+impl Own {
+    fn plain(verdict: Judged) -> Self {
+        Self {
+            verdict,
+            reasons: Vec::new(),
+        }
     }
 }
 
 /// Policies that are evaluated together.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Documents {
     names: Vec<String>,
     parsed: Vec<Document>,
@@ -79,17 +124,22 @@ impl Documents {
     }
 
     /// What could not be read may allow and deny anything.
-    fn judge(&self, request: &Request) -> Judged {
+    fn judge(&self, request: &Request) -> Own {
         match evaluate(&self.parsed, request) {
             Verdict::Denied(Denial::Explicit(statement)) => {
                 let name = self.names.get(statement.document);
                 let name = name.map_or("a policy", String::as_str);
-                Judged::Denied(format!("{statement} of {name} denies it"))
+                Own::plain(Judged::Denied(format!("{statement} of {name} denies it")))
             }
-            _ if !self.unread.is_empty() => Judged::Unknown(reasons::list(&self.unread)),
-            Verdict::Denied(denial) => Judged::Denied(reasons::denial(&denial)),
-            Verdict::Unknown(reasons) => Judged::Unknown(reasons::unknown(&reasons)),
-            Verdict::Allowed => Judged::Allowed,
+            _ if !self.unread.is_empty() => {
+                Own::plain(Judged::Unknown(reasons::list(&self.unread)))
+            }
+            Verdict::Denied(denial) => Own::plain(Judged::Denied(reasons::denial(&denial))),
+            Verdict::Unknown(reasons) => Own {
+                verdict: Judged::Unknown(reasons::unknown(&reasons)),
+                reasons,
+            },
+            Verdict::Allowed => Own::plain(Judged::Allowed),
         }
     }
 }
@@ -129,7 +179,7 @@ mod tests {
             resource: Some(role("app-2026").to_string()),
             context: Context::new(),
         };
-        judge(&policies, &request, part)
+        OwnPolicies::of(&policies).judge(&request, part).verdict
     }
 
     #[test]
@@ -192,7 +242,8 @@ mod tests {
             resource: None,
             context: Context::new(),
         };
-        let Judged::Unknown(why) = judge(&read.policies, &request, Part::MustAllow) else {
+        let policies = OwnPolicies::of(&read.policies);
+        let Judged::Unknown(why) = policies.judge(&request, Part::MustAllow).verdict else {
             panic!("it is known");
         };
         assert_eq!(why, "not readable: iam:ListRolePolicies");

@@ -1,19 +1,16 @@
 //! Whether the rotate function may hand the roles to pods: `iam:PassRole`, which EKS requires of
 //! its caller.
 
-use rerole_core::policy::{Caller, Context, Request};
+use rerole_core::policy::{Caller, Context, POD_SERVICE, Request};
 use rerole_core::resource::RoleArn;
 
 use crate::iam::{ReadRole, RoleWithPolicies};
 use crate::preflight::by_cluster::Verdict;
 use crate::preflight::finding::{Check, Checked, Key};
 use crate::preflight::moves::Move;
-use crate::preflight::own_policies::{Part, judge};
+use crate::preflight::own_policies::{OwnPolicies, Part};
 use crate::preflight::role::short;
 use crate::request::Roles;
-
-/// To whom the function passes roles.
-const PODS: &str = "pods.eks.amazonaws.com";
 
 /// Checks both roles. That the old one may not be passed matters to a rollback only.
 pub fn check(roles: &Roles, function: &ReadRole, moves: &[Move<'_>]) -> Checked {
@@ -89,11 +86,12 @@ fn may_pass(function: &RoleWithPolicies, role: &RoleArn) -> Verdict {
         action: "iam:PassRole".to_owned(),
         resource: Some(role.to_string()),
         context: Context::new()
-            .with_value("iam:PassedToService", PODS)
+            .with_value("iam:PassedToService", POD_SERVICE)
             .with_value("aws:PrincipalArn", own.as_str())
             .with_value("aws:PrincipalAccount", own.account()),
     };
-    judge(&function.policies, &request, Part::MustAllow)
+    let policies = OwnPolicies::of(&function.policies);
+    policies.judge(&request, Part::MustAllow).verdict
 }
 
 #[cfg(test)]
@@ -116,13 +114,13 @@ mod tests {
     #[test]
     fn only_the_new_role_has_to_be_passed() {
         for (function, expected) in [
-            (Ok(Some(passing("/platform/*", PODS))), vec![]),
+            (Ok(Some(passing("/platform/*", POD_SERVICE))), vec![]),
             (
-                Ok(Some(passing("/platform/app-2026", PODS))),
+                Ok(Some(passing("/platform/app-2026", POD_SERVICE))),
                 vec![Level::Note],
             ),
             (
-                Ok(Some(passing("/platform/app-2025", PODS))),
+                Ok(Some(passing("/platform/app-2025", POD_SERVICE))),
                 vec![Level::Denied],
             ),
             (
@@ -147,7 +145,7 @@ mod tests {
         let mut item = item(("prod-1", "pay/api"), "front");
         item.target_role_arn = Some(role("app-2025").to_string());
         let moves = [Move::of(&item, &roles).unwrap()];
-        let function = Ok(Some(passing("/platform/app-2025", PODS)));
+        let function = Ok(Some(passing("/platform/app-2025", POD_SERVICE)));
         let checked = check(&roles, &function, &moves);
         assert_eq!(checked.findings[0].level, Level::Unknown, "{checked:?}");
     }

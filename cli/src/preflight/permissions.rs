@@ -34,7 +34,9 @@ pub fn check(facts: PermissionFacts<'_>) -> Checked {
     let (Ok(Some(old)), Ok(Some(new))) = (facts.old, facts.new) else {
         return Checked::default();
     };
-    let used = facts.service_use.clone().unwrap_or_default();
+    let mut used = facts.service_use.clone().unwrap_or_default();
+    // IAM does not track iam:PassRole, so that no use of this service is seen says nothing.
+    used.retain(|service, at| service != "iam" || at.is_some());
     let used: LastAccessed = used.into_iter().collect();
     let both = BothRoles {
         old: &permissions(old),

@@ -29,6 +29,7 @@ pub fn with_trust((name, trust): (&str, &str)) -> Role {
         arn: role(name),
         trust: Ok(trust.to_owned()),
         max_session: None,
+        last_used: None,
         tags: Vec::new(),
         boundary_arn: None,
     }

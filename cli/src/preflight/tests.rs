@@ -78,7 +78,7 @@ async fn what_the_new_role_lacks_is_denied_and_can_be_accepted() {
     };
     let accepted = Box::pin(read(&stack, subject, asked)).await;
     assert!(!accepted.is_denied(), "{accepted:?}");
-    assert_eq!(accepted.accepted_in_vain, Vec::<String>::new());
+    assert_eq!(accepted.accepted_without_finding, Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]

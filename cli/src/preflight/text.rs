@@ -18,7 +18,7 @@ pub fn full(preflight: &Preflight) -> String {
     if let Some(analyzer) = &preflight.access_analyzer {
         parts.push(analyzer.clone());
     }
-    parts.extend(in_vain(preflight));
+    parts.extend(without_finding(preflight));
     parts.push(list("Checked, and fine:", &preflight.fine));
     parts.push(list("rerole cannot know:", &preflight.limits));
     parts.retain(|part| !part.is_empty());
@@ -34,7 +34,7 @@ pub fn short(preflight: &Preflight) -> String {
         .filter(|it| it.level != Level::Note);
     let shown = findings(shown);
     parts.extend((!shown.is_empty()).then_some(shown));
-    parts.extend(in_vain(preflight));
+    parts.extend(without_finding(preflight));
     printable(&parts.join("\n"))
 }
 
@@ -100,10 +100,10 @@ pub fn verdict(preflight: &Preflight) -> String {
     match preflight.verdict {
         Verdict::Denied => {
             let denied = words::count(preflight.denied().count() as u64, "finding");
-            format!("the new role will not work as it is: {denied} denied{others}")
+            format!("{denied} denied: pods would lose access, or the rotation would fail{others}")
         }
         Verdict::Unknown | Verdict::NothingDenied => {
-            format!("nothing was found that speaks against the new role{others}")
+            format!("nothing is denied{others}")
         }
     }
 }
@@ -139,8 +139,8 @@ fn word(finding: &Finding) -> &'static str {
     }
 }
 
-fn in_vain(preflight: &Preflight) -> Option<String> {
-    let ids = &preflight.accepted_in_vain;
+fn without_finding(preflight: &Preflight) -> Option<String> {
+    let ids = &preflight.accepted_without_finding;
     (!ids.is_empty()).then(|| format!("No finding has the accepted ID {}.", ids.join(", ")))
 }
 

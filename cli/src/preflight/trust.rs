@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use rerole_core::policy::{
-    Chain, ChainVerdict, Document, IdentityPart, PodSession, Reason, TrustVerdict, pod_can_assume,
-    role_can_chain,
+    Chain, ChainVerdict, Document, IdentityPart, PodSession, Reason, Request, TrustVerdict,
+    pod_can_assume, role_can_chain,
 };
 use rerole_core::resource::{Cluster, RoleArn};
 
@@ -15,7 +15,7 @@ use crate::preflight::by_cluster::{self, Verdict};
 use crate::preflight::details::Detail;
 use crate::preflight::finding::{Check, Checked, Key};
 use crate::preflight::moves::{Move, associations};
-use crate::preflight::own_policies::{Part, judge};
+use crate::preflight::own_policies::{OwnPolicies, Part};
 use crate::preflight::reasons;
 use crate::preflight::role::short;
 use crate::request::Roles;
@@ -23,7 +23,7 @@ use crate::request::Roles;
 /// The condition key for the external ID of an association.
 const EXTERNAL_ID: &str = "sts:ExternalId";
 
-/// What is known of the roles, with their trust policies parsed once.
+/// What is known of the roles, with their policies parsed once.
 #[derive(Debug)]
 pub struct TrustFacts<'a> {
     roles: &'a Roles,
@@ -37,6 +37,8 @@ struct Known<'a> {
     role: &'a ReadRole,
     /// The trust policy, or why it cannot be judged.
     trust: Result<Document, Verdict>,
+    /// Its own policies, if it could be read.
+    own: Option<OwnPolicies>,
 }
 
 /// What follows for an association.
@@ -60,8 +62,13 @@ impl<'a> TrustFacts<'a> {
         let others = others.iter().map(|(arn, role)| (arn.as_str(), role));
         let all = others.chain([(roles.new.as_str(), new)]);
         let known = all.map(|(arn, role)| {
-            let trust = trust(arn, role);
-            (arn, Known { role, trust })
+            let own = role.as_ref().ok().and_then(Option::as_ref);
+            let known = Known {
+                role,
+                trust: trust(arn, role),
+                own: own.map(|it| OwnPolicies::of(&it.policies)),
+            };
+            (arn, known)
         });
         Self {
             roles,
@@ -130,7 +137,7 @@ impl<'a> TrustFacts<'a> {
             }
             other => other,
         };
-        let of_identity = match self.identity(source, &both) {
+        let of_identity = match self.identity(source, &both, needs_detail) {
             Verdict::Denied(why) => {
                 let (source, target) = names;
                 Verdict::Denied(format!(
@@ -143,16 +150,32 @@ impl<'a> TrustFacts<'a> {
     }
 
     /// What the policies of the source of a chain say.
-    fn identity(&self, source: &str, chain: &ChainVerdict) -> Verdict {
-        let policies = match self.known.get(source).map(|it| it.role) {
-            Some(Ok(Some(role))) => &role.policies,
-            Some(Ok(None)) => return Verdict::Denied(format!("{source} does not exist")),
-            Some(Err(why)) => return Verdict::Unknown(format!("policies of {source}: {why}")),
+    fn identity(&self, source: &str, chain: &ChainVerdict, needs_detail: &mut bool) -> Verdict {
+        let own = match self.known.get(source) {
+            Some(Known { own: Some(own), .. }) => own,
+            Some(Known { role: Err(why), .. }) => {
+                return Verdict::Unknown(format!("policies of {source}: {why}"));
+            }
+            Some(_) => return Verdict::Denied(format!("{source} does not exist")),
             None => return Verdict::Unknown(format!("{source} was not read")),
         };
-        let all = |part| {
-            let verdicts = chain.requests.iter().map(|it| judge(policies, it, part));
-            worst(verdicts)
+        let mut all = |part| {
+            let mut verdict_of = |requests: &Vec<Request>| {
+                worst(requests.iter().map(|request| {
+                    let judged = own.judge(request, part);
+                    *needs_detail |= judged.reasons.iter().any(is_of_association);
+                    judged.verdict
+                }))
+            };
+            let verdicts: Vec<_> = chain.cases.iter().map(&mut verdict_of).collect();
+            if !verdicts
+                .windows(2)
+                .all(|pair| rank(&pair[0]) == rank(&pair[1]))
+            {
+                *needs_detail = true;
+                return Verdict::Unknown(reasons::unknown(&[Reason::SessionTags]));
+            }
+            worst(verdicts.into_iter())
         };
         match chain.identity {
             IdentityPart::MustAllow => all(Part::MustAllow),
@@ -179,6 +202,7 @@ pub fn check(facts: &TrustFacts<'_>, moves: &[Move<'_>], judged: &[Judged]) -> C
     if let Some(Known {
         trust: Err(Verdict::Unknown(why)),
         role: Ok(_),
+        ..
     }) = facts.known.get(roles.new.as_str())
     {
         checked
@@ -265,13 +289,17 @@ fn is_of_association(reason: &Reason) -> bool {
     }
 }
 
-/// All must be allowed. Of two with the same verdict, the first one counts.
-fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
-    let rank = |verdict: &Verdict| match verdict {
+/// How bad a verdict is.
+fn rank(verdict: &Verdict) -> u8 {
+    match verdict {
         Verdict::Allowed => 0,
         Verdict::Unknown(_) => 1,
         Verdict::Denied(_) => 2,
-    };
+    }
+}
+
+/// All must be allowed. Of two with the same verdict, the first one counts.
+fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     let worse = |first: Verdict, next: Verdict| {
         if rank(&next) > rank(&first) {
             next

@@ -50,7 +50,7 @@ pub struct Preflight {
     /// What cannot be known.
     pub limits: Vec<String>,
     /// IDs that were accepted, and that no finding has.
-    pub accepted_in_vain: Vec<String>,
+    pub accepted_without_finding: Vec<String>,
     /// What IAM Access Analyzer says of the same policies. Null if it was not asked.
     pub access_analyzer: Option<String>,
     /// Whether one of the roles does not exist.
@@ -78,7 +78,7 @@ impl Preflight {
             finding.accepted = accepted.contains(&finding.id);
         }
         let is_unknown = |id: &&String| !findings.iter().any(|it| it.id == **id);
-        let accepted_in_vain = accepted.iter().filter(is_unknown).cloned().collect();
+        let accepted_without_finding = accepted.iter().filter(is_unknown).cloned().collect();
         let is = |level| findings.iter().any(|it| it.level == level && !it.accepted);
         let verdict = if is(Level::Denied) {
             Verdict::Denied
@@ -96,7 +96,7 @@ impl Preflight {
             findings,
             fine,
             limits: LIMITS.map(str::to_owned).to_vec(),
-            accepted_in_vain,
+            accepted_without_finding,
             access_analyzer: None,
             is_role_gone: about.is_role_gone,
         }
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn an_accepted_id_that_no_finding_has_is_said() {
         let preflight = judged(&[Level::Denied], |_| vec!["trust-0000".to_owned()]);
-        assert_eq!(preflight.accepted_in_vain, ["trust-0000"]);
+        assert_eq!(preflight.accepted_without_finding, ["trust-0000"]);
         assert!(preflight.is_denied());
     }
 }

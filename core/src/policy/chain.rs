@@ -36,8 +36,8 @@ pub struct ChainVerdict {
     pub trust: TrustVerdict,
     pub identity: IdentityPart,
     /// The requests that the policies of the source must allow, or must not deny. If it is unknown
-    /// whether tags are sent, those with tags.
-    pub requests: Vec<Request>,
+    /// whether tags are sent, there are two cases, with and without tags.
+    pub cases: Vec<Vec<Request>>,
 }
 
 /// Which part the source's own policies have.
@@ -68,14 +68,14 @@ pub fn role_can_chain(trust_of_target: &Document, chain: &Chain) -> ChainVerdict
     } else {
         IdentityPart::MustAllow
     };
-    let requests = chain.requests(match tags {
-        SessionTags::Unknown => SessionTags::Sent,
-        known => known,
-    });
+    let cases: &[_] = match tags {
+        SessionTags::Unknown => &[SessionTags::Sent, SessionTags::Disabled],
+        known => &[known],
+    };
     ChainVerdict {
         trust: judge(trust_of_target),
         identity,
-        requests,
+        cases: cases.iter().map(|tags| chain.requests(*tags)).collect(),
     }
 }
 

@@ -35,7 +35,7 @@ pub use pattern::{Case, Pattern};
 pub use principal::Principal;
 pub use reason::Reason;
 pub use statement::{Condition, Effect, Selection, Statement};
-pub use trust::{PodSession, SessionTags, TrustVerdict, pod_can_assume};
+pub use trust::{POD_SERVICE, PodSession, SessionTags, TrustVerdict, pod_can_assume};
 pub use verdict::{Denial, Mismatch, NearMiss, StatementId, Verdict};
 
 #[cfg(test)]

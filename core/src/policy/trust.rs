@@ -9,7 +9,7 @@ use crate::policy::{Caller, Context, Denial, Document, KeyFact, Reason, Request,
 use crate::resource::Cluster;
 
 /// The service that assumes roles for pods, in all partitions.
-const POD_SERVICE: &str = "pods.eks.amazonaws.com";
+pub const POD_SERVICE: &str = "pods.eks.amazonaws.com";
 pub(super) const ASSUME_ROLE: &str = "sts:AssumeRole";
 pub(super) const TAG_SESSION: &str = "sts:TagSession";
 

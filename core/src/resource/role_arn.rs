@@ -60,6 +60,12 @@ impl RoleArn {
     pub fn is_reserved(&self) -> bool {
         self.path.starts_with(RESERVED_PATH)
     }
+
+    /// Returns the name without the path. It is unique in an account, whatever the path.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.text.rsplit('/').next().unwrap_or_default()
+    }
 }
 
 impl FromStr for RoleArn {
@@ -166,6 +172,7 @@ mod tests {
                 (partition, account, path)
             );
             assert_eq!(role.as_str(), text);
+            assert!(text.ends_with(&format!("{path}{}", role.name())), "{text}");
         }
     }
 

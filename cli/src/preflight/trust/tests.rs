@@ -197,6 +197,42 @@ fn the_policies_of_the_new_role_have_a_part_in_the_chain() {
     }
 }
 
+/// Without session tags, `sts:TagSession` is not needed.
+#[test]
+fn what_the_new_role_may_do_depends_on_the_session_tags_of_the_association() {
+    let root = r#"{"AWS": "arn:aws:iam::111122223333:root"}"#;
+    let data = || Ok(Some(read(with_trust(("data", &trust_with(root, "{}"))))));
+    let no_tags = MAY_ASSUME.replace(r#", "sts:TagSession""#, "");
+    let by_tag = MAY_ASSUME.replace(
+        r#""Resource": "*""#,
+        r#""Resource": "*", "Condition": {"StringEquals": {"sts:ExternalId": "x"}}"#,
+    );
+    let disabled = Detail {
+        session_tags: SessionTags::Disabled,
+        ..SENT
+    };
+    for (policy, detail, level, is_open) in [
+        (&no_tags, &SENT, Some(Level::Denied), false),
+        (&no_tags, &disabled, None, false),
+        (&no_tags, &Detail::UNKNOWN, Some(Level::Unknown), true),
+        (&by_tag, &Detail::UNKNOWN, Some(Level::Unknown), true),
+    ] {
+        let new = Ok(Some(with_policies(
+            with_trust(("app-2026", POD_TRUST)),
+            &[policy],
+        )));
+        let others = BTreeMap::from([(role("data").to_string(), data())]);
+        let associations = [("prod-1", "pay/api", Some("data"))];
+        let (checked, open) = found(&new, &others, &associations, detail);
+        let found = checked.findings.first().map(|it| it.level);
+        assert_eq!(
+            (found, open == 1),
+            (level, is_open),
+            "{policy}: {checked:?}"
+        );
+    }
+}
+
 #[test]
 fn the_external_id_is_that_of_the_association() {
     let conditions = r#"{"StringEquals": {"sts:ExternalId": "us-east-1/x"}}"#;
