@@ -12,7 +12,6 @@ mod pods;
 pub use callers::{OtherUse, Refused};
 
 use std::collections::{BTreeMap, HashSet};
-use std::fmt;
 use std::time::Duration;
 
 use rerole_core::timestamp::Timestamp;
@@ -22,6 +21,7 @@ use crate::drain::event::{CallResult, CredentialUse, Pod};
 use crate::drain::evidence::callers::{others, refused};
 use crate::drain::evidence::pods::{Pods, Received};
 use crate::drain::restart;
+use crate::rotation::report_rows::Workload;
 
 /// EKS shows a change of an association some seconds before it serves the new role everywhere. This
 /// is the margin of the ledger's own times.
@@ -68,17 +68,6 @@ pub struct Known {
 pub struct Window {
     pub from: Timestamp,
     pub to: Timestamp,
-}
-
-/// A service account in a cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Workload {
-    pub region: String,
-    pub cluster: String,
-    pub namespace: String,
-    pub service_account: String,
 }
 
 /// What CloudTrail shows.
@@ -159,7 +148,7 @@ impl Evidence {
         let pods = Pods::of(&uses, &known.role_arn);
         let holding: Vec<_> = pods.holding(window.to).collect();
         let on_new = pods.on_new_role().count();
-        let seen_on_new: HashSet<_> = pods.on_new_role().filter_map(Workload::of).collect();
+        let seen_on_new: HashSet<_> = pods.on_new_role().filter_map(workload).collect();
         let moved = known.moved.keys();
         let not_seen = moved.filter(|it| !seen_on_new.contains(it)).cloned();
         Self {
@@ -187,28 +176,14 @@ impl Evidence {
     }
 }
 
-impl Workload {
-    /// The workload of a pod, if its record names it.
-    fn of(pod: &Pod) -> Option<Self> {
-        Some(Self {
-            region: pod.region.clone(),
-            cluster: pod.cluster.clone()?,
-            namespace: pod.namespace.clone()?,
-            service_account: pod.service_account.clone()?,
-        })
-    }
-}
-
-impl fmt::Display for Workload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            region,
-            cluster,
-            namespace,
-            service_account,
-        } = self;
-        write!(f, "{namespace}/{service_account} in {region}/{cluster}")
-    }
+/// The workload of a pod, if its record names it.
+fn workload(pod: &Pod) -> Option<Workload> {
+    Some(Workload {
+        region: pod.region.clone(),
+        cluster: pod.cluster.clone()?,
+        namespace: pod.namespace.clone()?,
+        service_account: pod.service_account.clone()?,
+    })
 }
 
 /// Each once: CloudTrail can deliver a record twice.
@@ -253,7 +228,7 @@ fn restarts(holding: &[(&Pod, Received)], known: &Known) -> Vec<String> {
 impl Known {
     /// Why a pod has received credentials of the old role.
     fn why(&self, pod: &Pod, received: Received) -> Because {
-        let workload = Workload::of(pod);
+        let workload = workload(pod);
         if workload.as_ref().is_some_and(|it| self.using.contains(it)) {
             return Because::Associated;
         }

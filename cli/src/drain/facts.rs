@@ -1,6 +1,5 @@
 //! What IAM says of a role, as plain data. It is read in `iam`.
 
-use rerole_core::resource::RoleArn;
 use rerole_core::timestamp::Timestamp;
 use serde::Serialize;
 
@@ -19,25 +18,8 @@ pub struct RoleFacts {
     pub session_max_secs: Option<u64>,
     /// Target roles of the workloads that name the role in their trust policies.
     pub trusted_by: Vec<String>,
+    /// Who else its trust policy lets assume it, besides EKS for pods.
+    pub trusts: Vec<String>,
     /// What could not be read, and why.
     pub unread: Vec<String>,
-}
-
-/// IAM takes the name of a role without its path.
-pub fn role_name(role: &RoleArn) -> &str {
-    let arn = role.as_str();
-    arn.rsplit_once('/').map_or(arn, |(_, name)| name)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_of_a_role_is_without_its_path() {
-        for arn in ["role/platform/app-2025", "role/app-2025"] {
-            let arn = format!("arn:aws:iam::111122223333:{arn}").parse().unwrap();
-            assert_eq!(role_name(&arn), "app-2025");
-        }
-    }
 }

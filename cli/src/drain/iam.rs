@@ -1,17 +1,14 @@
-//! Reads from IAM when a role was last used, and which target roles name it in their trust
-//! policies. What cannot be read is said, and fails nothing.
+//! Reads from IAM when a role was last used, whom it trusts, and which target roles name it in
+//! their trust policies. What cannot be read is said, and fails nothing.
 
-use aws_sdk_iam::Client;
-use aws_sdk_iam::operation::get_role::GetRoleError;
-use aws_sdk_iam::types::Role;
-use percent_encoding::percent_decode_str;
-use rerole::aws::call_error::call_error;
-use rerole_core::call::{CallError, ErrorClass, Operation};
+use std::collections::BTreeSet;
+
+use rerole_core::policy::{Document, Effect, POD_SERVICE, Principal, Selection};
 use rerole_core::resource::RoleArn;
-use rerole_core::timestamp::Timestamp;
 use serde_json::Value;
 
-use crate::drain::facts::{RoleFacts, role_name};
+use crate::drain::facts::RoleFacts;
+use crate::iam::{Iam, Role};
 use crate::stack::Stack;
 
 /// Target roles whose trust policies are read. Each takes a call, and a fleet has few.
@@ -19,22 +16,18 @@ const TARGET_ROLES_MAX: usize = 20;
 
 /// Reads what IAM has of the role, and of the target roles of its workloads.
 pub async fn read(stack: &Stack, role: &RoleArn, target_roles: &[String]) -> RoleFacts {
-    let client = Client::new(&stack.sdk);
-    let account = &stack.origin.account;
+    let iam = Iam::of(stack);
     let mut facts = RoleFacts::default();
-    if role.account() == account {
-        match find(&client, role).await {
-            Ok(Some(found)) => facts.note(&found),
-            Ok(None) => facts.exists = Some(false),
-            Err(error) => facts.unread.push(unread("when it was last used", &error)),
+    match iam.role(role).await {
+        Ok(Some(found)) => facts.note(found),
+        Ok(None) => facts.exists = Some(false),
+        Err(why) => {
+            let what = format!("when the role was last used, and whom it trusts: {why}");
+            facts.unread.push(what);
         }
-    } else {
-        let account = role.account();
-        let what = format!("when it was last used: IAM of account {account} was not asked");
-        facts.unread.push(what);
     }
     for target in target_roles.iter().take(TARGET_ROLES_MAX) {
-        facts.note_target((&client, account), role, target).await;
+        facts.note_target(&iam, role, target).await;
     }
     let more = target_roles.len().saturating_sub(TARGET_ROLES_MAX);
     if more > 0 {
@@ -45,64 +38,64 @@ pub async fn read(stack: &Stack, role: &RoleArn, target_roles: &[String]) -> Rol
 }
 
 impl RoleFacts {
-    fn note(&mut self, role: &Role) {
+    fn note(&mut self, role: Role) {
         self.exists = Some(true);
-        let secs = role.max_session_duration;
-        self.session_max_secs = secs.and_then(|it| u64::try_from(it).ok());
-        let Some(used) = &role.role_last_used else {
-            return;
-        };
-        let at = used.last_used_date.and_then(|it| it.to_millis().ok());
-        self.last_used_at = at.map(Timestamp::from_millis);
-        self.last_used_region.clone_from(&used.region);
+        self.session_max_secs = role.max_session.map(|it| it.as_secs());
+        if let Some((at, region)) = role.last_used {
+            self.last_used_at = Some(at);
+            self.last_used_region = region;
+        }
+        match role.trust.map_err(|why| why.to_string()).and_then(others) {
+            Ok(trusts) => self.trusts = trusts,
+            Err(why) => self.unread.push(format!("whom the role trusts: {why}")),
+        }
     }
 
-    async fn note_target(
-        &mut self,
-        (client, account): (&Client, &str),
-        role: &RoleArn,
-        target: &str,
-    ) {
-        let what = format!("the trust policy of target role {target}");
-        let own = target.parse::<RoleArn>().ok();
-        let Some(own) = own.filter(|it| it.account() == account) else {
-            self.unread
-                .push(format!("{what}: it is in another account"));
+    async fn note_target(&mut self, iam: &Iam, role: &RoleArn, target: &str) {
+        let Ok(arn) = target.parse() else {
             return;
         };
-        match find(client, &own).await {
-            Ok(found) => {
-                let trust = found.and_then(|it| it.assume_role_policy_document);
-                if trust.is_some_and(|it| names(&it, role)) {
-                    self.trusted_by.push(target.to_owned());
-                }
+        let trust = match iam.role(&arn).await {
+            Ok(found) => found.map(|it| it.trust).transpose(),
+            Err(why) => Err(why),
+        };
+        match trust {
+            Ok(Some(trust)) if names(&trust, role) => {
+                self.trusted_by.push(target.to_owned());
             }
-            Err(error) => self.unread.push(unread(&what, &error)),
+            Ok(_) => {}
+            Err(why) => {
+                let what = format!("the trust policy of target role {target}: {why}");
+                self.unread.push(what);
+            }
         }
     }
 }
 
-/// Reads a role, or `None` if IAM does not have it. One with the same name under another path is
-/// another role.
-async fn find(client: &Client, role: &RoleArn) -> Result<Option<Role>, CallError> {
-    let operation = Operation::on("read role", role);
-    match client.get_role().role_name(role_name(role)).send().await {
-        Ok(found) => Ok(found.role.filter(|it| it.arn == role.as_str())),
-        Err(error)
-            if error
-                .as_service_error()
-                .is_some_and(GetRoleError::is_no_such_entity_exception) =>
-        {
-            Ok(None)
+/// Whom a trust policy lets assume the role, besides EKS for pods.
+fn others(trust: String) -> Result<Vec<String>, String> {
+    let document = Document::parse(&trust).map_err(|error| error.to_string())?;
+    let allows = document.statements.iter();
+    let allows = allows.filter(|it| it.effect == Effect::Allow);
+    let mut others = BTreeSet::new();
+    for statement in allows {
+        match &statement.principals {
+            Some(Selection::Only(principals)) => {
+                let is_pods = |it: &&Principal| **it == Principal::Service(POD_SERVICE.to_owned());
+                let principals = principals.iter().filter(|it| !is_pods(it));
+                others.extend(principals.map(ToString::to_string));
+            }
+            Some(Selection::AllBut(_)) | None => {
+                others.insert("all but some principals".to_owned());
+            }
         }
-        Err(error) => Err(call_error(operation, &error)),
     }
+    Ok(others.into_iter().collect())
 }
 
-/// Whether a trust policy, which IAM percent-encodes, has this ARN as a value.
+/// Whether a trust policy has this ARN as a value.
 fn names(policy: &str, role: &RoleArn) -> bool {
-    let policy = percent_decode_str(policy).decode_utf8_lossy();
-    let policy: Value = serde_json::from_str(&policy).unwrap_or_default();
+    let policy: Value = serde_json::from_str(policy).unwrap_or_default();
     has_value(&policy, role.as_str())
 }
 
@@ -115,13 +108,6 @@ fn has_value(value: &Value, text: &str) -> bool {
     }
 }
 
-fn unread(what: &str, error: &CallError) -> String {
-    match error.class {
-        ErrorClass::Denied => format!("{what}: you may not look (iam:GetRole)"),
-        _ => format!("{what}: {error}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,10 +117,8 @@ mod tests {
     #[test]
     fn a_trust_policy_names_a_role_wherever_its_arn_is_a_value() {
         let role = ARN.parse().unwrap();
-        let encoded = "%7B%22Principal%22%3A%7B%22AWS%22%3A%5B%22a%22%2C%22arn%3Aaws%3Aiam%3A%3A\
-            111122223333%3Arole%2Fplatform%2Fapp-2025%22%5D%7D%7D";
         for (policy, expected) in [
-            (encoded.to_owned(), true),
+            (format!(r#"{{"Principal":{{"AWS":["a","{ARN}"]}}}}"#), true),
             (
                 format!(r#"{{"Condition":{{"ArnEquals":{{"aws:PrincipalArn":"{ARN}"}}}}}}"#),
                 true,
@@ -144,5 +128,33 @@ mod tests {
         ] {
             assert_eq!(names(&policy, &role), expected, "{policy}");
         }
+    }
+
+    #[test]
+    fn whom_a_role_trusts_besides_pods_is_named() {
+        let trust = |principal: &str| {
+            format!(
+                r#"{{"Version": "2012-10-17", "Statement": [
+                {{"Effect": "Allow", "Principal": {{"Service": "pods.eks.amazonaws.com"}},
+                "Action": "sts:*"}}, {{"Effect": "Allow", {principal}, "Action": "sts:*"}}]}}"#
+            )
+        };
+        for (principal, expected) in [
+            (
+                r#""Principal": {"Service": "pods.eks.amazonaws.com"}"#,
+                vec![],
+            ),
+            (
+                r#""Principal": {"Service": "ec2.amazonaws.com", "AWS": "111122223333"}"#,
+                vec!["111122223333", "ec2.amazonaws.com"],
+            ),
+            (
+                r#""NotPrincipal": {"AWS": "*"}"#,
+                vec!["all but some principals"],
+            ),
+        ] {
+            assert_eq!(others(trust(principal)).unwrap(), expected, "{principal}");
+        }
+        assert!(others("{}".to_owned()).is_err());
     }
 }

@@ -34,19 +34,22 @@ use serde::Serialize;
 
 #[cfg(not(feature = "evidence"))]
 use self::{no_iam as iam, no_lookup as lookup};
-use crate::drain::evidence::{Evidence, Window, Workload};
+use crate::drain::evidence::{Evidence, Window};
 use crate::drain::facts::RoleFacts;
 use crate::drain::moves::Moves;
 use crate::drain::proof::Proof;
 use crate::drain::verdict::{Facts, LATENESS, Verdict};
 use crate::failure::Failure;
+use crate::rotation::report_rows::Workload;
 use crate::stack::Stack;
 use crate::users::User;
 use crate::verbs::who::verdict::Verdict as Known;
 use crate::verbs::who::view::Who;
 
-/// Credentials of pods are valid for six hours, so what was received before has expired.
-const LIFETIME: Duration = Duration::from_hours(6);
+/// Credentials of pods are valid for six hours, whatever the role allows.
+const POD_SESSION: Duration = Duration::from_hours(6);
+/// The longest session that IAM lets a role allow.
+const SESSION_MAX: Duration = Duration::from_hours(12);
 
 /// Whether a role is free, and what shows it.
 #[derive(Debug, Clone, Serialize)]
@@ -78,11 +81,7 @@ impl Drain {
     /// If the ledger cannot be read, or it is interrupted.
     pub async fn read(stack: &Stack, role: &RoleArn, who: &Who) -> Result<Self, Failure> {
         let now = stack.aws.now();
-        let window = Window {
-            from: now - LIFETIME - LATENESS,
-            to: now,
-        };
-        let mut moves = Moves::read(stack, role, window.from).await?;
+        let mut moves = Moves::read(stack, role, now - SESSION_MAX - LATENESS).await?;
         moves.known.left_until = who.until;
         moves.known.using = who.users.iter().map(workload).collect();
         let regions = regions(stack, &moves, who);
@@ -93,13 +92,16 @@ impl Drain {
         targets.extend(users.filter_map(|it| it.target_role_arn.clone()));
         let targets: Vec<_> = targets.into_iter().filter(|it| *it != roles[0]).collect();
         let reads = async {
-            tokio::join!(
-                lookup::look_up(stack, (&roles, &regions), window),
-                iam::read(stack, role, &targets),
-            )
+            let facts = iam::read(stack, role, &targets).await;
+            let window = Window {
+                from: now - longest_session(&facts) - LATENESS,
+                to: now,
+            };
+            let sightings = lookup::look_up(stack, (&roles, &regions), window).await;
+            (sightings, facts, window)
         };
         // Once a command has listened for Ctrl-C, it no longer ends the process by itself.
-        let (sightings, facts) = tokio::select! {
+        let (sightings, facts, window) = tokio::select! {
             read = reads => read,
             _ = tokio::signal::ctrl_c() => return Err(Failure::Interrupted),
         };
@@ -138,6 +140,12 @@ impl Drain {
             proof: None,
         }
     }
+}
+
+/// How long credentials of the role can be valid: what was received before has expired.
+fn longest_session(role: &RoleFacts) -> Duration {
+    let allowed = role.session_max_secs.map(Duration::from_secs);
+    allowed.unwrap_or_default().clamp(POD_SESSION, SESSION_MAX)
 }
 
 /// The regions of the index, and those in which associations have used the role.

@@ -11,7 +11,8 @@ use rerole_core::resource::RoleArn;
 use rerole_core::rotation::{Outcome, Row};
 use rerole_core::timestamp::Timestamp;
 
-use crate::drain::evidence::{Known, Workload};
+use crate::drain::evidence::Known;
+use crate::rotation::report_rows::Workload;
 use crate::stack::Stack;
 
 /// What rotations have moved from a role.

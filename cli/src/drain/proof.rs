@@ -5,7 +5,6 @@
 use rerole_core::resource::RoleArn;
 use serde::Serialize;
 
-use crate::drain::facts::role_name;
 use crate::stack::Stack;
 
 /// The name of the policy. A role can have several, so it replaces no other one.
@@ -40,10 +39,7 @@ impl Proof {
     pub fn of(stack: &Stack, role: &RoleArn) -> Option<Self> {
         let is_own = role.account() == stack.origin.account;
         is_own.then(|| {
-            let policy = format!(
-                "--role-name {} --policy-name {POLICY_NAME}",
-                role_name(role)
-            );
+            let policy = format!("--role-name {} --policy-name {POLICY_NAME}", role.name());
             let deny = format!("aws iam put-role-policy {policy} --policy-document '{POLICY}'");
             let undo = format!("aws iam delete-role-policy {policy}");
             Self {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use rerole_core::timestamp::Timestamp;
 
 use crate::drain::Drain;
-use crate::drain::evidence::{Evidence, Workload};
+use crate::drain::evidence::Evidence;
 use crate::drain::proof::{EFFECT, Proof, WATCH};
 use crate::drain::verdict::Verdict;
 use crate::stack::flags::Form;
@@ -245,7 +245,10 @@ fn workloads(evidence: &Evidence) -> Option<String> {
     let seen = evidence
         .workloads_moved
         .saturating_sub(not_seen.len() as u64);
-    let names: Vec<_> = not_seen.iter().map(Workload::to_string).collect();
+    let names: Vec<_> = not_seen
+        .iter()
+        .map(|it| format!("{} in {}", it.pods(), it.place()))
+        .collect();
     let verb = if evidence.workloads_moved == 1 {
         "was"
     } else {

@@ -20,10 +20,15 @@ pub const LATENESS: Duration = Duration::from_mins(15);
 /// How late IAM can show that a role was used.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_manage_delete.html>
 const LAST_USED_LAG: Duration = Duration::from_hours(4);
-/// The longest session of a pod. Sessions of other callers can be longer.
-const POD_SESSION_SECS: u64 = 6 * 3_600;
 /// Names that a ground has at most.
 const NAMED_MAX: usize = 3;
+
+/// Whether the credentials of a use can still be valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lasts {
+    Yes,
+    No,
+}
 
 /// Whether a role is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -78,7 +83,7 @@ impl Facts<'_> {
         if !uses.is_empty() {
             return Judgement::without_time(Verdict::InUse, uses);
         }
-        let gaps = self.gaps();
+        let gaps = self.gaps(now);
         if !gaps.is_empty() {
             return Judgement::without_time(Verdict::Unknown, gaps);
         }
@@ -124,7 +129,9 @@ impl Facts<'_> {
         if more > 0 {
             grounds.push(format!("so have {}", words::count(more, "other caller")));
         }
-        grounds.extend(self.unexplained_use(now));
+        if self.unexplained_use() == Some(Lasts::Yes) {
+            grounds.extend(self.unexplained(now));
+        }
         if !grounds.is_empty() {
             grounds.extend(self.held(now));
         }
@@ -151,20 +158,31 @@ impl Facts<'_> {
         ))
     }
 
-    /// That IAM shows a use that nothing else explains: after the last known credentials expired.
-    fn unexplained_use(&self, now: Timestamp) -> Option<String> {
+    /// Whether IAM shows a use that nothing else explains: after the last known credentials
+    /// expired. CloudTrail was asked about as long as a session can last, so what was used before
+    /// that has expired.
+    fn unexplained_use(&self) -> Option<Lasts> {
         let used_at = self.role.last_used_at?;
         let explained = self.left_until.max(self.evidence.last_expiry);
+        let from = self.evidence.from?;
         // Without known credentials, a use in the time that CloudTrail was asked about would show.
-        let since = explained.or(self.evidence.from)?;
-        let used = self.used(now).filter(|_| used_at > since)?;
+        let since = explained.unwrap_or(from);
+        (used_at > since).then_some(if used_at > from {
+            Lasts::Yes
+        } else {
+            Lasts::No
+        })
+    }
+
+    fn unexplained(&self, now: Timestamp) -> Option<String> {
+        let used = self.used(now)?;
         Some(format!(
             "IAM shows that it was used {used}, which no credentials explain that rerole knows of"
         ))
     }
 
     /// Why nothing can be told of its use.
-    fn gaps(&self) -> Vec<String> {
+    fn gaps(&self, now: Timestamp) -> Vec<String> {
         let mut grounds = Vec::new();
         if matches!(self.known, Known::CannotBeTold | Known::Unknown) {
             grounds.extend(self.known_grounds.iter().cloned());
@@ -182,6 +200,10 @@ impl Facts<'_> {
                 "{} of CloudTrail cannot be read, and may be a use",
                 words::count(self.evidence.unreadable, "record")
             ));
+        }
+        if self.unexplained_use() == Some(Lasts::No) {
+            grounds.extend(self.unexplained(now));
+            grounds.push("those credentials have expired, and may be received again".to_owned());
         }
         grounds
     }
@@ -267,15 +289,18 @@ impl Facts<'_> {
                  up to {hours} hours late"
             ),
         ];
-        if self
-            .role
-            .session_max_secs
-            .is_some_and(|it| it > POD_SESSION_SECS)
-        {
+        if self.role.session_max_secs.is_none() {
             limits.push(
-                "sessions of other callers that began before that time: the role allows longer ones"
+                "sessions of other callers that began before that time: IAM did not say how long \
+                 one can last"
                     .to_owned(),
             );
+        }
+        if !self.role.trusts.is_empty() {
+            limits.push(format!(
+                "who uses it now and then: its trust policy also lets {} assume it",
+                words::list(&self.role.trusts, NAMED_MAX)
+            ));
         }
         if self.evidence.holders.iter().any(|it| it.pod.is_none()) {
             limits.push(
@@ -298,7 +323,7 @@ impl Holder {
                 format!("{namespace}/{pod} in {region}/{cluster}")
             }
             _ => format!(
-                "one of session {} in {region}",
+                "a pod of session {} in {region}",
                 self.session.as_deref().unwrap_or("unknown")
             ),
         }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rerole_cli::playground::tour::TOUR;
-use rerole_sim::{Alarm, Call, Fault, Subscription};
+use rerole_sim::{Alarm, Call, Fault, Role, Subscription};
 use serde_json::json;
 use snapbox::Data;
 use snapbox::assert::Action;
@@ -229,6 +229,16 @@ fn looking(scene: &Scene) {
         &format!("{preflight} --access-analyzer --accept trust-0"),
         3,
     );
+    // Whether pods can assume this one depends on what EKS alone knows of associations.
+    let by_namespace = "arn:aws:iam::111122223333:role/platform/by-namespace";
+    scene.stage.aws.put_role(Role {
+        trust_policy: BY_NAMESPACE.to_owned(),
+        ..Role::new(by_namespace)
+    });
+    for verb in ["preflight", "rotate --yes"] {
+        let to = "--from platform/app-2025 --to platform/by-namespace";
+        scene.act_json(&format!("{verb} {to}"), 3);
+    }
     scene.act(
         "rotate-nothing",
         "rotate --from platform/nobody --to platform/app-2026 --yes",
@@ -329,6 +339,11 @@ fn notified(scene: &Scene) {
     }
     scene.act_json("doctor", 3);
 }
+
+const BY_NAMESPACE: &str = r#"{"Version": "2012-10-17", "Statement": {"Effect": "Allow",
+    "Principal": {"Service": "pods.eks.amazonaws.com"},
+    "Action": ["sts:AssumeRole", "sts:TagSession"],
+    "Condition": {"StringLike": {"aws:RequestTag/kubernetes-namespace": "*"}}}}"#;
 
 /// A rotation in flight and another one that waits for it.
 fn steering(scene: &Scene) {

@@ -48,7 +48,7 @@ fn refusal(role: &str, pod: Pod, minutes: i64) -> CredentialUse {
 }
 
 fn workload(service_account: &str) -> Workload {
-    Workload::of(&pod(service_account, "")).unwrap()
+    super::workload(&pod(service_account, "")).unwrap()
 }
 
 /// The rotation has moved `api` and `db`.

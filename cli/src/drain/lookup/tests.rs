@@ -2,11 +2,15 @@
 
 use std::time::SystemTime;
 
-use rerole_sim::{Call, CredentialCaller, CredentialEvent, Fault, Options, SimulatedAws};
+use rerole_sim::{
+    Call, CredentialCaller, CredentialEvent, EventDelivery, Fault, Options, PodFleet, SimulatedAws,
+};
 use serde_json::json;
+use tokio::time::advance;
 
 use super::*;
 use crate::drain::event::Caller;
+use crate::drain::evidence::{Evidence, Known};
 
 const OLD: &str = "arn:aws:iam::111122223333:role/platform/app-2025";
 const NEW: &str = "arn:aws:iam::111122223333:role/platform/app-2026";
@@ -138,4 +142,90 @@ async fn what_cannot_be_read_is_counted() {
     let found = read(&stack).await;
     assert_eq!((found.unreadable, found.uses.len()), (1, 0));
     assert_eq!(found.regions[1].events, 2);
+}
+
+/// What CloudTrail shows after seven hours of so many associations on the role in this region, each
+/// with a pod.
+async fn of_pods((region, role): (&str, &str), number: usize, delivery: EventDelivery) -> Evidence {
+    let aws = SimulatedAws::new(Options {
+        event_delivery: delivery,
+        keep_log: false,
+        ..Options::default()
+    });
+    aws.eks(|eks| {
+        for number in 0..number {
+            eks.associate(region, "prod", "pay", &format!("s{number}"), role);
+        }
+    });
+    aws.run_pods(PodFleet::default());
+    advance(Duration::from_hours(7)).await;
+    let stack = Stack::simulated(&aws, &[]);
+    let now = stack.aws.now();
+    let window = Window {
+        from: now - Duration::from_mins(375),
+        to: now,
+    };
+    let found = look_up(&stack, (&[role.to_owned()], &[region.to_owned()]), window).await;
+    assert_eq!(found.regions[0].gap, None);
+    let known = Known {
+        role_arn: role.to_owned(),
+        ..Known::default()
+    };
+    Evidence::of(&found, &known, window)
+}
+
+/// Each pod renews its credentials about every three hours, so some 10,000 records are read.
+#[tokio::test(start_paused = true)]
+async fn each_of_five_thousand_pods_is_found() {
+    let evidence = of_pods(("us-east-1", OLD), 5_000, EventDelivery::default()).await;
+    assert_eq!((evidence.pods_seen, evidence.unreadable), (5_000, 0));
+    assert!(evidence.regions[0].events > 9_000, "{:?}", evidence.regions);
+    assert!(evidence.holders.iter().all(|it| it.pod.is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_are_found_in_each_partition() {
+    for (region, partition) in [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov")] {
+        let role = format!("arn:{partition}:iam::111122223333:role/platform/app-2025");
+        let evidence = of_pods((region, &role), 3, EventDelivery::default()).await;
+        assert_eq!(
+            (evidence.pods_seen, evidence.unreadable),
+            (3, 0),
+            "{region}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_that_are_doubled_late_or_redacted_make_no_other_pods() {
+    let hidden = ["/requestParameters/roleArn", "/requestParameters/tags"];
+    let delivery = |doubled, hidden: &[&str]| EventDelivery {
+        duplicated_share: doubled,
+        delay: Duration::ZERO..=Duration::from_mins(15),
+        redacted: hidden.iter().map(|it| (*it).to_owned()).collect(),
+        narrow_spaces: true,
+        ..EventDelivery::default()
+    };
+    let place = ("eu-west-1", OLD);
+    let plain = of_pods(place, 40, delivery(0.0, &[])).await;
+    assert_eq!(plain.pods_seen, 40);
+    let doubled = of_pods(place, 40, delivery(0.5, &hidden[..1])).await;
+    assert!(doubled.regions[0].events > plain.regions[0].events);
+    assert_eq!((doubled.pods_seen, doubled.unreadable), (40, 0));
+    // Nothing tells which records are of one pod, so each counts as a session that holds them.
+    let nameless = of_pods(place, 40, delivery(0.0, &hidden)).await;
+    assert!(nameless.pods_seen >= 40, "{}", nameless.pods_seen);
+    assert!(nameless.holders.iter().all(|it| it.pod.is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_whose_records_are_lost_is_not_seen() {
+    let lossy = |lost_share| EventDelivery {
+        lost_share,
+        ..EventDelivery::default()
+    };
+    let some = of_pods(("eu-west-1", OLD), 40, lossy(0.5)).await;
+    assert!((1..40).contains(&some.pods_seen), "{}", some.pods_seen);
+    let none = of_pods(("eu-west-1", OLD), 40, lossy(1.0)).await;
+    assert_eq!((none.pods_seen, none.unreadable), (0, 0));
 }

@@ -183,11 +183,14 @@ fn a_gap_makes_it_unknown_unless_a_use_was_seen() {
 #[test]
 fn a_use_that_iam_shows_counts_only_if_no_credentials_explain_it() {
     let seen = evidence(vec![received(OLD, pod("api", "api-0"), -30)], 10);
-    let free = evidence(vec![received(NEW, pod("api", "api-0"), 300)], 400);
+    let on_new = |minutes| vec![received(NEW, pod("api", "api-0"), minutes)];
+    let (free, long_free) = (evidence(on_new(300), 400), evidence(on_new(1_900), 2_000));
     for (known, now, evidence, used_at, verdict) in [
         (Known::MayBeUsedUntil, 10, &seen, 5, Verdict::FreeAfter),
         (Known::NoKnownUse, 400, &free, 361, Verdict::Free),
         (Known::NoKnownUse, 400, &free, 362, Verdict::InUse),
+        // A session that was used so long ago is over, so time alone does not end the wait.
+        (Known::NoKnownUse, 2_000, &long_free, 400, Verdict::Unknown),
     ] {
         let role = last_used(used_at);
         check(
@@ -223,7 +226,7 @@ fn without_known_credentials_a_use_counts_if_cloudtrail_should_show_it() {
 fn a_limit_says_what_the_facts_at_hand_leave_open() {
     let seen = evidence(vec![received(OLD, Pod::default(), -30)], 10);
     let role = RoleFacts {
-        session_max_secs: Some(43_200),
+        trusts: vec!["ec2.amazonaws.com".to_owned()],
         unread: vec!["the trust policy of x".to_owned()],
         ..RoleFacts::default()
     };
@@ -234,9 +237,13 @@ fn a_limit_says_what_the_facts_at_hand_leave_open() {
         evidence,
         role,
     };
-    let (nothing, no_facts) = (Evidence::default(), RoleFacts::default());
+    let no_facts = RoleFacts {
+        session_max_secs: Some(3_600),
+        ..RoleFacts::default()
+    };
+    let nothing = Evidence::default();
     let few = facts(&nothing, &no_facts).limits();
     let more = facts(&seen, &role).limits();
     assert_eq!(more[..few.len()], few);
-    assert_eq!(more.len(), few.len() + 3);
+    assert_eq!(more.len(), few.len() + 4);
 }

@@ -45,7 +45,16 @@ pub async fn wait(
     let mut last: Option<Drain> = None;
     let ended = loop {
         let mut pause = POLL;
-        let drain = match outage.bear(look(stack, role).await)? {
+        let looked = tokio::select! {
+            biased;
+            interrupted = &mut interrupt => {
+                interrupted.map_err(Failure::Process)?;
+                let drain = last.ok_or(Failure::Interrupted)?;
+                break (drain, Exit::Interrupted);
+            }
+            looked = look(stack, role) => looked,
+        };
+        let drain = match outage.bear(looked)? {
             Read::Done(Look {
                 drain,
                 is_unheard_of,
